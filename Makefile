@@ -1,0 +1,141 @@
+# libhogwild - one Makefile, no configure step. `make help` lists the targets.
+# Objects live under build/<hash of compiler and flags>/, so that every variant keeps its own.
+
+VERSION := 0.1.0
+SONAME  := libhogwild.so.0
+CC      ?= cc
+CXX     ?= c++
+PREFIX  ?= /usr/local
+LIBDIR  ?= $(PREFIX)/lib
+CFLAGS  ?= -O3 -g
+WARN    := -Wall -Wextra -Wconversion -Wshadow -Wvla -Wpedantic $(WERROR)
+SAN     ?=
+
+have     = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
+flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
+BLAS_CFLAGS := $(call flags,--cflags,openblas)
+BLAS_LIBS   := $(or $(call flags,--libs,openblas),-lopenblas)
+HWLOC       := $(call have,hwloc)
+COMMIT      := $(shell git rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
+
+BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude $(BLAS_CFLAGS) $(WARN) $(SAN) \
+           -fvisibility=hidden -fPIC -pthread $(if $(HWLOC),-DHW_HWLOC)
+LDLIBS  := $(BLAS_LIBS) -lz $(if $(HWLOC),-lhwloc) -lm -pthread
+HASH    := $(shell printf '%s' "$(CC) $(CFLAGS) $(BASE) $(LDFLAGS)" | cksum | cut -d' ' -f1)
+OUT     := build/$(HASH)
+
+SOURCES  := $(wildcard lib/*/*.c)
+OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
+PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
+SUPPORT  := $(filter examples/common_%.c,$(PROGRAMS))
+EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT),$(filter examples/%,$(PROGRAMS))))
+BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter bench/%,$(PROGRAMS)))
+TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
+STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
+HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
+WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
+
+.PHONY: all lib examples bench demo test test-san test-model test-long bench-peers install uninstall dist clean help \
+        packages build-tests run-tests figures docs
+
+all: lib examples
+
+help:
+	@echo "make                 the library and the examples"
+	@echo "make demo            trains LeNet on 1, 2 and more workers and writes build/report/index.html"
+	@echo "make test            installs what is missing, builds and runs the tests (a minute or two)"
+	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
+	@echo "make test-model      the protocols and their mutants in spin"
+	@echo "make test-long       stress tests at full length"
+	@echo "make lib | examples | bench | docs      parts of it"
+	@echo "make bench-peers     our programs alternating with PyTorch (Debian: python3-torch)"
+	@echo "make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
+	@echo "make dist clean"
+	@echo "variables: CC CFLAGS SAN (e.g. -fsanitize=thread) WERROR HOGWILD_DATA; objects now in $(OUT)"
+
+packages:
+	@sh .ci/packages build
+	@$(MAKE) --no-print-directory lib >/dev/null || $(MAKE) --no-print-directory lib
+
+lib: $(OUT)/libhogwild.a $(OUT)/$(SONAME) $(OUT)/hogwild.pc
+examples: $(EXAMPLES)
+bench: $(BENCHES)
+
+$(OUT)/libhogwild.a: $(OBJECTS)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(OUT)/$(SONAME): $(OBJECTS)
+	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	@ln -sf $(SONAME) $(OUT)/libhogwild.so
+
+$(OUT)/hogwild.pc: Makefile
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild\nDescription: HOGWILD! training with measured staleness and compensated momentum\nVersion: %s\nRequires.private: openblas zlib%s\nLibs: -L$${libdir} -lhogwild\nLibs.private: -lm -pthread\nCflags: -I$${includedir}\n' \
+		'$(PREFIX)' '$(LIBDIR)' '$(VERSION)' '$(if $(HWLOC), hwloc)' > $@
+
+# The commit is in one object only, which is rebuilt when it changes.
+$(OUT)/lib/base/status.o: DEFINES = -DHW_COMMIT='"$(COMMIT)"'
+$(OUT)/lib/base/status.o: $(OUT)/commit-$(COMMIT)
+$(OUT)/commit-$(COMMIT):
+	@mkdir -p $(@D) && rm -f $(OUT)/commit-* && touch $@
+
+$(OUT)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -MMD -MP -c -o $@ $<
+
+$(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP))
+
+build-tests: $(TESTS)
+run-tests: lib examples build-tests
+	@OUT=$(OUT) CC="$(CC)" CXX="$(CXX)" SAN="$(SAN)" LIBS="$(LDLIBS)" sh tests/run $(TESTS)
+
+# The two commands of a fresh machine.
+test:
+	@sh .ci/packages test
+	@$(MAKE) --no-print-directory -s run-tests
+demo:
+	@sh .ci/packages build gnuplot
+	@$(MAKE) --no-print-directory -s examples
+	@$(OUT)/examples/demo --report build/report
+
+test-san:
+	@sh .ci/packages test clang
+	@sh tests/sanitize
+test-model:
+	@sh tests/model/run
+test-long: $(STRESS)
+	@for t in $(STRESS); do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
+bench-peers: examples bench
+	@OUT=$(OUT) sh bench/peers/run
+docs:
+	doxygen docs/Doxyfile
+
+install: lib
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/hogwild $(DESTDIR)$(PREFIX)/share/man/man3
+	install -m 644 $(OUT)/libhogwild.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(OUT)/$(SONAME) $(DESTDIR)$(LIBDIR)/libhogwild.so.$(VERSION)
+	ln -sf libhogwild.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libhogwild.so
+	install -m 644 $(OUT)/hogwild.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 include/hogwild.h $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/hogwild/*.h $(DESTDIR)$(PREFIX)/include/hogwild
+	install -m 644 docs/hogwild.3 $(DESTDIR)$(PREFIX)/share/man/man3
+uninstall:
+	rm -rf $(DESTDIR)$(PREFIX)/include/hogwild $(DESTDIR)$(PREFIX)/include/hogwild.h
+	rm -f $(DESTDIR)$(LIBDIR)/libhogwild.a $(DESTDIR)$(LIBDIR)/libhogwild.so* $(DESTDIR)$(LIBDIR)/pkgconfig/hogwild.pc
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man3/hogwild.3
+
+dist:
+	@mkdir -p build
+	git archive --prefix=libhogwild-$(VERSION)/ -o build/libhogwild-$(VERSION).tar.gz HEAD
+clean:
+	rm -rf build
+
+.SECONDARY:
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

@@ -1,0 +1,192 @@
+/* engine.h - who runs when: schedulers, start, stop, errors, results. It does not know what an objective computes.
+ *
+ *   scheduler    who runs                                                  staleness
+ *   SEQUENTIAL   one worker: the reference                                 0
+ *   ASYNC        M threads without a barrier: HOGWILD!                     measured
+ *   SYNC         M threads split one minibatch; mean gradient, one update  0
+ *   GROUPS       G groups of M / G threads: synchronous inside, asynchronous across (compute groups of Mitliagkas et
+ *                al.); M in every formula is then G                        measured
+ *
+ * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
+ * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
+ * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from every call on the parent's handle.
+ *
+ * Memory of a run, in floats of n parameters, beside the objective's scratch: params.h's array; 2 n a worker (snapshot
+ * and gradient; +n with a private velocity); 3 n for evaluation and the last good parameters; the histograms
+ * (hw_staleness_bytes). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
+#ifndef HOGWILD_ENGINE_H
+#define HOGWILD_ENGINE_H
+
+#include "objective.h"
+#include "optimizer.h"
+#include "staleness.h"
+#include <signal.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS } hw_scheduler;
+
+/* What to do about a loss or gradient that is not finite. STOP: HW_E_DIVERGED, the last good parameters are kept. SKIP:
+ * the update is left out and counted. */
+typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
+
+typedef struct hw_evaluation {
+    uint64_t update;
+    double epoch, seconds;     /* of training; evaluation not counted                      */
+    double train_loss;         /* mean of the steps since the evaluation before            */
+    double metric[HW_METRICS];
+    double staleness;          /* mean since the start                                     */
+    double momentum, learning_rate, ahead; /* in force                                     */
+} hw_evaluation;
+
+typedef struct hw_progress {
+    uint64_t updates, examples;
+    double epoch, seconds, examples_per_second, train_loss;
+    double staleness, momentum, learning_rate, ahead;
+    double fraction; /* done, in [0, 1]; NaN where no stop condition tells */
+    const hw_evaluation *last; /* or NULL */
+} hw_progress;
+
+typedef struct hw_config {
+    size_t struct_size;
+    /* who runs */
+    hw_scheduler scheduler;
+    unsigned workers, groups;
+    uint32_t batch;         /* examples an update                                                          */
+    int batch_per_worker;   /* SYNC, GROUPS: batch is a thread's share instead                             */
+    int pin;                /* pin workers to cores through hwloc; refused where it was not built in       */
+    int flush_denormals;    /* flush-to-zero in the workers (x86-64)                                       */
+    /* shared parameters */
+    hw_read_mode read;
+    hw_write_mode write;
+    hw_path path;
+    unsigned stripe, clock_interval, exchange_interval;
+    /* steps */
+    hw_optimizer optimizer;
+    hw_compensation compensation;
+    double curvature;       /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
+                               more than one worker); negative: never                                      */
+    /* sampling */
+    uint64_t seed;
+    int with_replacement;
+    /* stop: the first that holds; 0 = not this one */
+    uint64_t updates;
+    double epochs, seconds;
+    int target_metric;      /* metric 0 stops at or below target, the others at or above                   */
+    double target;          /* 0: none                                                                     */
+    const volatile sig_atomic_t *stop_flag; /* polled every step; a signal handler may set it             */
+    /* evaluation */
+    uint64_t evaluate_every;  /* updates; 0: by epochs */
+    double evaluate_epochs;   /* default 1; 0: only at the end */
+    /* trouble */
+    hw_nan_policy on_nan;
+    double divergence;      /* stop when a worker's smoothed loss exceeds this times its first; 0: off     */
+    uint64_t keep_every;    /* updates between snapshots of the last good parameters                       */
+    /* measuring */
+    int record;             /* staleness histograms; 0 only for measuring their cost: policies then go by M */
+    uint32_t exact;         /* bins of their own for staleness below this                                  */
+    /* callbacks: context is passed to all. on_update runs in every worker at once; the others in one at a time.
+     * A status other than HW_OK stops the run with it. */
+    void *context;
+    hw_update_hook on_update;
+    uint64_t on_update_every;
+    hw_status (*on_evaluation)(void *context, const hw_evaluation *evaluation);
+    hw_status (*on_epoch)(void *context, uint64_t epoch);
+    hw_status (*on_progress)(void *context, const hw_progress *progress); /* from the thread that called run */
+    unsigned progress_ms;
+} hw_config;
+
+HW_API hw_config hw_config_defaults(void);
+
+/* --- one table of options ------------------------------------------------------------------------------------------ */
+
+typedef enum hw_option_type { HW_OPTION_INT, HW_OPTION_REAL, HW_OPTION_CHOICE } hw_option_type;
+typedef struct hw_option {
+    const char *name, *unit, *help;
+    hw_option_type type;
+    double low, high;      /* bounds, inclusive unless open_high          */
+    int open_high;
+    const char *choices;   /* "a|b|c", for HW_OPTION_CHOICE               */
+} hw_option;
+
+/* The table, for --help, records and other languages. i = 0 .. hw_option_count() - 1. Defaults: hw_config_get on
+ * hw_config_defaults(). */
+HW_API size_t hw_option_count(void);
+HW_API hw_status hw_option_get(size_t i, hw_option *option);
+/* Set by name and text; a sentence names the option, its range or its choices. */
+HW_API hw_status hw_config_set(hw_config *config, const char *name, const char *value, char *why);
+/* The present value as text (size bytes). */
+HW_API hw_status hw_config_get(const hw_config *config, const char *name, char *value, size_t size);
+/* All options as one JSON object. */
+HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
+/* Everything that create would refuse, with its sentence. */
+HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
+
+/* --- running ------------------------------------------------------------------------------------------------------- */
+
+typedef enum hw_stop_reason {
+    HW_STOP_NONE, HW_STOP_UPDATES, HW_STOP_SECONDS, HW_STOP_TARGET, HW_STOP_ASKED, HW_STOP_ERROR
+} hw_stop_reason;
+
+typedef struct hw_result {
+    hw_status status;
+    hw_stop_reason reason;
+    char message[3 * HW_WHY]; /* a sentence; "" where nothing went wrong */
+    uint64_t updates, examples, tickets;
+    uint64_t good_update;     /* the update whose parameters are in force: updates, or the last good one's */
+    uint64_t clipped, skipped;
+    double epochs, seconds, evaluation_seconds, preparation_seconds;
+    double curvature;         /* used; 0 where none was */
+    double train_loss;        /* mean since the last evaluation but one */
+    hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
+    double seconds_to_target; /* training seconds at which the target was met; NaN */
+    uint64_t updates_to_target;
+    hw_shape shape;           /* of all staleness recorded */
+    hw_work_shape work;
+    hw_setting setting;       /* in force at the end */
+} hw_result;
+
+typedef struct hw_engine hw_engine;
+
+/* Everything is planned here: no allocation happens in run. The objective's struct is copied, what it points to is
+ * borrowed. params: initial values, or NULL for zeros. why: HW_WHY bytes or NULL. */
+HW_API hw_status hw_engine_create(hw_engine **engine, const hw_objective *objective, const hw_config *config,
+                                  const float *params, char *why);
+HW_API void hw_engine_free(hw_engine *engine);
+
+/* Start the workers, wait for them, fill *result (may be NULL). Returns result.status. May be called again: it goes on
+ * from the present parameters with the stop conditions counted from there. */
+HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
+/* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
+ * calls return when the run is over, all with the run's status. Then hw_engine_result. */
+HW_API unsigned hw_engine_threads(const hw_engine *engine);
+HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
+HW_API void hw_engine_result(hw_engine *engine, hw_result *result);
+/* Ask for a stop: every worker finishes its step. Async-signal-safe. */
+HW_API void hw_stop(hw_engine *engine);
+
+/* Parameters and velocity (n floats each); not during a run. velocity: HW_E_STATE where the rule keeps none. */
+HW_API hw_status hw_engine_get(hw_engine *engine, float *params);
+HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
+HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
+HW_API size_t hw_engine_bytes(const hw_engine *engine);
+
+/* What was measured; pointers are owned by the engine and valid until its next run or free. */
+HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_t *count);
+HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
+HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
+
+/* The one-call form: params[objective->parameters] is copied in at start and out at the end (the last good ones on an
+ * error). The caller owns it. */
+HW_API hw_status hw_train(const hw_objective *objective, const hw_config *config, float *params, hw_result *result);
+
+/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole. */
+HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);
+HW_API hw_status hw_weights_load(const char *path, float *params, size_t count, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

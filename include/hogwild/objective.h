@@ -1,0 +1,120 @@
+/* objective.h - what a user writes: read, gradient, write, for one minibatch; and evaluation.
+ *
+ *     static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
+ *     {
+ *         const float *x = hw_read(w);
+ *         double loss = my_gradient(self, hw_scratch(w), batch, x, hw_gradient(w));
+ *         return hw_write(w, loss);
+ *     }
+ *
+ * A step is one pair of a read and a write or more; each pair is one update. Under SYNC and GROUPS it is exactly one.
+ * The same code runs under every scheduler. Code between read and write owns private memory only. */
+#ifndef HOGWILD_OBJECTIVE_H
+#define HOGWILD_OBJECTIVE_H
+
+#include "params.h"
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A worker's handle, valid during the callback it is passed to, in that thread. */
+typedef struct hw_worker hw_worker;
+
+typedef struct hw_batch {
+    const uint32_t *index; /* indices into the user's data; NULL for a stream (examples = 0)                        */
+    uint32_t count;        /* examples of this part, >= 1                                                           */
+    uint32_t offset;       /* position of index[0] in the whole minibatch (> 0 only where threads share one)        */
+    uint32_t whole;        /* examples of the whole minibatch                                                       */
+    uint64_t step;         /* the ticket: 0, 1, 2 ... ; augmentation and dropout depend on seed, ticket and position */
+    uint64_t epoch;
+    uint64_t seed;         /* the run's                                                                             */
+} hw_batch;
+
+#define HW_METRICS 4
+
+typedef struct hw_objective {
+    size_t struct_size;  /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
+    const char *name;
+    void *self;          /* passed to every callback; borrowed                                                      */
+    size_t parameters;
+    uint32_t examples;   /* in the training set; 0: a stream of the user's own                                      */
+
+    /* One of the two. step: see above. loss_gradient: the conventional form; fills g[parameters] with the mean
+     * gradient over the batch and returns the mean loss. Called by many threads at once. */
+    hw_status (*step)(void *self, hw_worker *w, const hw_batch *batch);
+    double (*loss_gradient)(void *self, void *scratch, const hw_batch *batch, const float *x, float *g);
+
+    /* Private memory of one executing thread: zeroed, 64-byte aligned; init and free may be NULL. */
+    size_t scratch_bytes;
+    hw_status (*scratch_init)(void *self, void *scratch);
+    void (*scratch_free)(void *self, void *scratch);
+
+    /* Evaluation: add to sums[0 .. metrics-1] over examples first .. first + count - 1 of the evaluation set, at
+     * parameters x. Reported metrics are sums / evaluation_examples; metric 0 is a loss (lower is better), the others
+     * are scores (higher is better). NULL: none. Workers are parked meanwhile and run chunks of it in parallel; sums
+     * are added in a fixed order; its time is not charged to training. */
+    hw_status (*evaluate)(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums);
+    uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
+    unsigned metrics;                               /* 1 .. HW_METRICS */
+
+    int blas; /* the callbacks call BLAS: the engine holds it at one thread while it runs */
+} hw_objective;
+
+HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
+
+/* --- inside a step ------------------------------------------------------------------------------------------------- */
+
+/* The parameters, plus the look-ahead where a policy asks for it. Never fails; 64-byte aligned; valid until the write. */
+HW_API const float *hw_read(hw_worker *w);
+HW_API void hw_read_into(hw_worker *w, float *values);
+/* This worker's private gradient buffer, parameters floats, 64-byte aligned; contents unspecified. */
+HW_API float *hw_gradient(hw_worker *w);
+/* Apply the rule to the gradient in hw_gradient(w) (or g, which is not changed) and record the staleness. Returns
+ * HW_OK, or a status to be returned from step at once. */
+HW_API hw_status hw_write(hw_worker *w, double loss);
+HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
+
+/* Ranges, packed one after the other, and single coordinates: indices < parameters, unique within a call. The lists
+ * stay the caller's and unchanged from the read to the write; a write covers what its read covered (weight decay uses
+ * the values read). Momentum acts on the touched coordinates only. */
+HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values);
+HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
+HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);
+HW_API hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss);
+/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Not under SYNC and GROUPS. */
+HW_API hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss);
+
+HW_API void *hw_scratch(hw_worker *w);
+HW_API unsigned hw_worker_id(const hw_worker *w);
+HW_API hw_rng *hw_random(hw_worker *w); /* the worker's own stream, from the run's seed */
+
+/* Leave a sentence for hw_result.message; returns code (>= HW_E_USER, or a library code). */
+HW_API hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence);
+
+/* --- tools on an objective ----------------------------------------------------------------------------------------- */
+
+typedef struct hw_gradient_report {
+    size_t worst;                /* coordinate                                  */
+    double analytic, difference; /* there                                       */
+    double error;                /* |a - d| / max(|a|, |d|, scale), scale = rms of the probed gradients */
+    size_t probes;
+} hw_gradient_report;
+
+/* Compare the objective's gradient at `params` on examples index[0 .. count-1] (count alone for a stream) with central
+ * differences at `probes` random coordinates (0: all). HW_E_GRADIENT and a sentence naming the worst coordinate where
+ * the error is above tolerance. report may be NULL. Dropout and the like must depend on (seed, step) only. */
+HW_API hw_status hw_check_gradient(const hw_objective *objective, const float *params, const uint32_t *index,
+                                   uint32_t count, size_t probes, double tolerance, hw_gradient_report *report,
+                                   char *why);
+
+/* Largest Hessian eigenvalue of the mean loss on those examples by power iteration on differences of gradients:
+ * `iterations` steps of two gradients each. */
+HW_API hw_status hw_curvature(const hw_objective *objective, const float *params, const uint32_t *index, uint32_t count,
+                              unsigned iterations, uint64_t seed, double *curvature, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

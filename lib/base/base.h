@@ -1,0 +1,66 @@
+/* base.h (internal) - sentences, aligned memory, files read whole; no training words here. */
+#ifndef HOGWILD_LIB_BASE_H
+#define HOGWILD_LIB_BASE_H
+
+#include "hogwild/base.h"
+#include <stdbool.h>
+#include <stdio.h>
+
+#define HW_LINE 64 /* bytes that two cores never share by accident; also the alignment of every float array */
+
+#if defined(__GNUC__)
+#define HW_PRINTF(f, a) __attribute__((format(printf, f, a)))
+#else
+#define HW_PRINTF(f, a)
+#endif
+
+/* Write a sentence into why[HW_WHY] (may be NULL) and return `status`. */
+hw_status base_fail(char *why, hw_status status, const char *format, ...) HW_PRINTF(3, 4);
+
+/* Zeroed memory aligned to HW_LINE; NULL when it is not to be had or count * size overflows. */
+void *base_zalloc(size_t count, size_t size);
+void base_free(void *memory);
+
+/* A whole file, plain or gzip (told apart by its first two bytes), at most `cap` bytes unpacked. The buffer grows
+ * with the bytes really present. data[size] is 0. Release with base_free. */
+typedef struct base_file {
+    unsigned char *data;
+    size_t size;
+} base_file;
+hw_status base_read_file(const char *path, size_t cap, base_file *file, char *why);
+
+/* A file written beside its final name and renamed over it: readers see the old one or the whole new one. */
+typedef struct base_writer {
+    FILE *stream;
+    char path[1024], temporary[1056];
+} base_writer;
+hw_status base_write_begin(base_writer *writer, const char *path, char *why);
+hw_status base_write_end(base_writer *writer, char *why); /* flush, fsync, rename; removes the file on error */
+void base_write_cancel(base_writer *writer);
+
+/* Finite by its bits, so that no compiler flag can fold it. */
+static inline bool base_finite(float x)
+{
+    union {
+        float f;
+        uint32_t u;
+    } bits = {x};
+    return (bits.u & 0x7f800000u) != 0x7f800000u;
+}
+static inline bool base_finite_double(double x)
+{
+    union {
+        double f;
+        uint64_t u;
+    } bits = {x};
+    return (bits.u & 0x7ff0000000000000u) != 0x7ff0000000000000u;
+}
+/* All finite: the exponents are combined, so the loop vectorises and never branches. */
+bool base_all_finite(const float *x, size_t n);
+
+/* A JSON string with quotes and escapes. */
+void base_json_string(FILE *out, const char *text);
+/* A JSON number, or null where it is not finite. */
+void base_json_number(FILE *out, double x);
+
+#endif

@@ -1,0 +1,101 @@
+/* config.c - the defaults, and everything that a start refuses, each with its sentence. */
+#include "engine.h"
+#include "../base/blas.h"
+#include <string.h>
+#include <unistd.h>
+
+hw_config hw_config_defaults(void)
+{
+    hw_config c;
+    memset(&c, 0, sizeof c);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    hw_params_config p = hw_params_defaults(1, 1);
+    c.struct_size = sizeof c;
+    c.scheduler = HW_ASYNC;
+    c.workers = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+    c.groups = 1;
+    c.batch = 32;
+    c.flush_denormals = 1;
+    c.read = p.read;
+    c.write = p.write;
+    c.path = p.path;
+    c.stripe = p.stripe;
+    c.clock_interval = p.clock_interval;
+    c.exchange_interval = p.exchange_interval;
+    c.optimizer.rule = HW_RULE_SGD;
+    c.optimizer.momentum = 0.9;
+    c.optimizer.beta2 = 0.999;
+    c.optimizer.epsilon = 1e-8;
+    c.optimizer.schedule.base = 0.01;
+    c.optimizer.schedule.gamma = 1e-4;
+    c.optimizer.schedule.power = 0.75;
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.compensation.keep_gain = 1;
+    c.compensation.floor = -0.5;
+    c.compensation.shrinkage = 1;
+    c.compensation.margin = 0.7;
+    c.compensation.window = 200;
+    c.seed = 1;
+    c.epochs = 1;
+    c.target_metric = 1;
+    c.evaluate_epochs = 1;
+    c.divergence = 10;
+    c.keep_every = 200;
+    c.record = 1;
+    c.exact = 256;
+    c.on_update_every = 1;
+    c.progress_ms = 250;
+    return c;
+}
+
+static hw_status check_workers(const hw_config *c, const hw_objective *o, char *why)
+{
+    if (c->scheduler == HW_SEQUENTIAL && c->workers != 1)
+        return base_fail(why, HW_E_ARGUMENT, "config.workers is %u: scheduler sequential runs exactly 1", c->workers);
+    if (c->scheduler == HW_GROUPS && (c->groups > c->workers || c->workers % c->groups))
+        return base_fail(why, HW_E_ARGUMENT, "config.groups is %u: it must divide the %u workers", c->groups, c->workers);
+    if (o->blas && c->workers > blas_limit())
+        return base_fail(why, HW_E_LIMIT, "config.workers is %u: this OpenBLAS was built for %u threads at once and crashes "
+                         "beyond them", c->workers, blas_limit());
+    if (c->pin && !thread_can_pin())
+        return base_fail(why, HW_E_UNSUPPORTED, "config.pin is on, but this build has no hwloc");
+    return HW_OK;
+}
+
+hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
+{
+    if (!c || c->struct_size != sizeof *c)
+        return base_fail(why, HW_E_ARGUMENT, "the configuration is NULL or of another version: start from "
+                         "hw_config_defaults()");
+    if (!o || o->struct_size != sizeof *o)
+        return base_fail(why, HW_E_ARGUMENT, "the objective is NULL or of another version: start from "
+                         "hw_objective_defaults()");
+    hw_status status = engine_check_table(c, why);
+    if (status != HW_OK) return status;
+    if ((o->step == NULL) == (o->loss_gradient == NULL))
+        return base_fail(why, HW_E_ARGUMENT, "objective '%.40s': exactly one of step and loss_gradient must be set",
+                         o->name ? o->name : "");
+    if (o->parameters < 1 || o->parameters > UINT32_MAX)
+        return base_fail(why, HW_E_ARGUMENT, "objective '%.40s': parameters is %zu: it must be in [1, 2^32)",
+                         o->name ? o->name : "", o->parameters);
+    if (o->metrics < 1 || o->metrics > HW_METRICS)
+        return base_fail(why, HW_E_ARGUMENT, "objective: metrics is %u: it must be in [1, %d]", o->metrics, HW_METRICS);
+    if (o->evaluate && o->evaluation_examples < 1)
+        return base_fail(why, HW_E_ARGUMENT, "objective: evaluate is set, but evaluation_examples is 0");
+    if (o->examples == 0 && c->updates == 0 && c->epochs > 0)
+        return base_fail(why, HW_E_ARGUMENT, "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
+                         "config.epochs to 0 and stop by updates, seconds or target", c->epochs);
+    uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? c->workers : 1);
+    if (o->examples && batch > o->examples)
+        return base_fail(why, HW_E_ARGUMENT, "config.batch asks for %llu examples an update, but the objective has %u",
+                         (unsigned long long)batch, o->examples);
+    if (c->target != 0 && (!o->evaluate || (unsigned)c->target_metric >= o->metrics))
+        return base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
+                         c->target_metric, o->evaluate ? o->metrics : 0);
+    if (c->exact & (c->exact - 1))
+        return base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
+    if (c->on_update && c->on_update_every < 1)
+        return base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
+    status = check_workers(c, o, why);
+    return status == HW_OK ? optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
+}

@@ -1,0 +1,320 @@
+/* engine.c - create, free and the handle's accessors. run.c is what happens between start and stop. */
+#include "engine.h"
+#include <math.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_ENTRIES 4096
+
+void *engine_log_next(engine_log *log)
+{
+    if (log->count == log->room) { /* full: every second entry stays, the newest among them */
+        char *at = log->entries;
+        for (size_t i = 0; i < log->room / 2; i++) memcpy(at + i * log->size, at + (2 * i + 1) * log->size, log->size);
+        log->dropped += log->room - log->room / 2;
+        log->count = log->room / 2;
+    }
+    return (char *)log->entries + log->size * log->count++;
+}
+
+static bool log_init(engine_log *log, size_t size)
+{
+    *log = (engine_log){base_zalloc(LOG_ENTRIES, size), 0, LOG_ENTRIES, size, 0};
+    return log->entries != NULL;
+}
+
+void engine_fail(hw_engine *e, hw_status code, const char *format, ...)
+{
+    char sentence[HW_WHY];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(sentence, sizeof sentence, format, args);
+    va_end(args);
+    (void)latch_fail(&e->latch, code, sentence);
+    /* Everybody who waits for a worker that will not come is let go. */
+    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_poison(&e->group[g].barrier);
+    gate_poison(&e->gate);
+    barrier_poison(&e->start);
+}
+
+void engine_fail_worker(hw_worker *w, hw_status code)
+{
+    if (w->has_sentence) engine_fail(w->engine, code, "%s", w->sentence);
+    else if (code >= HW_E_USER)
+        engine_fail(w->engine, code, "the objective returned %d on worker %u at step %llu", code, w->id,
+                    (unsigned long long)w->batch.step);
+    else
+        engine_fail(w->engine, code, "the objective returned %s on worker %u at step %llu", hw_status_name(code), w->id,
+                    (unsigned long long)w->batch.step);
+}
+
+uint64_t engine_paused(const hw_engine *e)
+{
+    return counter_get(&e->paused_ns);
+}
+
+double engine_seconds(const hw_engine *e)
+{
+    uint64_t now = e->gate.open ? e->gate.opened_ns : e->end_ns ? e->end_ns : hw_now();
+    return (double)(now - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9;
+}
+
+void engine_losses(const hw_engine *e, double *sum, uint64_t *count)
+{
+    *sum = 0;
+    *count = 0;
+    for (unsigned i = 0; i < e->threads; i++) {
+        *sum += counter_get_double(&e->worker[i].loss);
+        *count += counter_get(&e->worker[i].losses);
+    }
+}
+
+static hw_status no_memory(char *why, const char *what)
+{
+    return base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %s", what);
+}
+
+static hw_status plan_worker(hw_engine *e, unsigned i, char *why)
+{
+    hw_worker *w = e->worker + i;
+    size_t n = e->objective.parameters, stride = (n + 15) / 16 * 16;
+    bool grouped = e->config.scheduler == HW_SYNC || e->config.scheduler == HW_GROUPS;
+    w->engine = e;
+    w->objective = &e->objective;
+    w->id = i;
+    w->slot = grouped ? i / (e->threads / e->slots) : i;
+    w->port = grouped ? &group_port : &async_port;
+    w->group = grouped ? e->group + w->slot : NULL;
+    w->all.count = n;
+    hw_rng_seed(&w->rng, e->config.seed, i + 1);
+    bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && (!grouped || w->id == w->group->first);
+    w->x = base_zalloc((own ? 3 : 2) * stride, sizeof(float));
+    e->bytes += (own ? 3 : 2) * stride * sizeof(float) + e->config.batch * sizeof(uint32_t) + e->objective.scratch_bytes;
+    w->index = base_zalloc(e->config.batch, sizeof(uint32_t));
+    if (!w->x || !w->index) return no_memory(why, "a worker's snapshot and gradient");
+    w->g = w->x + stride;
+    w->velocity = own ? w->x + 2 * stride : NULL;
+    if (e->objective.scratch_bytes) {
+        w->scratch = base_zalloc(e->objective.scratch_bytes, 1);
+        if (!w->scratch) return no_memory(why, "the objective's scratch");
+    }
+    if (e->objective.scratch_init) {
+        hw_status status = e->objective.scratch_init(e->objective.self, w->scratch);
+        if (status != HW_OK)
+            return base_fail(why, status, "hw_engine_create: the objective's scratch_init returned %d", status);
+    }
+    w->scratch_ready = true;
+    return HW_OK;
+}
+
+static hw_status plan_params(hw_engine *e, char *why)
+{
+    const hw_config *c = &e->config;
+    hw_params_config p = hw_params_defaults(e->objective.parameters, e->slots);
+    p.arrays = optimizer_arrays(&c->optimizer, &c->compensation);
+    p.read = c->read;
+    p.write = c->write;
+    p.path = c->path;
+    p.stripe = c->stripe;
+    p.clock_interval = c->clock_interval;
+    p.exchange_interval = c->exchange_interval;
+    return hw_params_create(&e->params, &p, why);
+}
+
+static hw_status plan_groups(hw_engine *e, char *why)
+{
+    if (e->config.scheduler != HW_SYNC && e->config.scheduler != HW_GROUPS) return HW_OK;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    e->group = base_zalloc(e->slots, sizeof *e->group);
+    if (!e->group) return no_memory(why, "groups");
+    for (unsigned g = 0; g < e->slots; g++) {
+        e->group[g].count = e->threads / e->slots;
+        e->group[g].first = g * e->group[g].count;
+        if (!barrier_init(&e->group[g].barrier, e->group[g].count, (long)e->threads <= cores ? 4000 : 0))
+            return no_memory(why, "a barrier");
+    }
+    return HW_OK;
+}
+
+static hw_status plan_rest(hw_engine *e, char *why)
+{
+    const hw_objective *o = &e->objective;
+    const hw_config *c = &e->config;
+    size_t stride = (o->parameters + 15) / 16 * 16;
+    bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
+    bool automatic = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_MEASURED;
+    e->snapshot = base_zalloc(3 * stride, sizeof(float));
+    if (!e->snapshot) return no_memory(why, "snapshots");
+    e->kept[0] = e->snapshot + stride;
+    e->kept[1] = e->snapshot + 2 * stride;
+    e->chunk_size = o->evaluation_chunk ? o->evaluation_chunk : 500;
+    e->chunks = o->evaluate ? (o->evaluation_examples + e->chunk_size - 1) / e->chunk_size : 0;
+    e->sums = base_zalloc((size_t)e->chunks * HW_METRICS + 1, sizeof *e->sums);
+    e->bytes += 3 * stride * sizeof(float);
+    if (!e->sums || hw_histogram_init(&e->merged, c->exact) != HW_OK || hw_histogram_init(&e->before, c->exact) != HW_OK ||
+        hw_histogram_init(&e->window, c->exact) != HW_OK || !log_init(&e->evaluations, sizeof(hw_evaluation)) ||
+        !log_init(&e->settings, sizeof(hw_setting)))
+        return no_memory(why, "records");
+    e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
+    if (c->curvature == 0 && automatic && linear && e->slots > 1 && o->examples) {
+        e->bytes += 6 * stride * sizeof(float) + o->scratch_bytes;
+        return probe_create(&e->probe, o, why);
+    }
+    return HW_OK;
+}
+
+static bool plan_locks(hw_engine *e)
+{
+    e->mutex_ready = pthread_mutex_init(&e->mutex, NULL) == 0;
+    if (!e->mutex_ready || pthread_mutex_init(&e->done_mutex, NULL) != 0) return false;
+    pthread_condattr_t attr;
+    bool good = pthread_condattr_init(&attr) == 0;
+    if (good) {
+#if !defined(__APPLE__)
+        good = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0;
+#endif
+        e->done_ready = good && pthread_cond_init(&e->done_changed, &attr) == 0;
+        (void)pthread_condattr_destroy(&attr);
+    }
+    if (!e->done_ready) {
+        (void)pthread_mutex_destroy(&e->done_mutex);
+        return false;
+    }
+    return gate_init(&e->gate, e->threads) && barrier_init(&e->start, e->threads, 0);
+}
+
+hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const hw_config *config, const float *params,
+                           char *why)
+{
+    if (!out) return base_fail(why, HW_E_ARGUMENT, "hw_engine_create: the address for the handle is NULL");
+    *out = NULL;
+    hw_status status = hw_config_check(config, objective, why);
+    if (status != HW_OK) return status;
+    hw_engine *e = base_zalloc(1, sizeof *e);
+    if (!e) return no_memory(why, "the engine");
+    e->config = *config;
+    e->objective = *objective;
+    e->process = getpid();
+    e->threads = config->workers;
+    e->slots = config->scheduler == HW_SYNC ? 1 : config->scheduler == HW_GROUPS ? config->groups : config->workers;
+    if (config->batch_per_worker) e->config.batch *= e->threads / e->slots;
+    e->steps_per_epoch = objective->examples ? (objective->examples + e->config.batch - 1) / e->config.batch : UINT64_MAX / 2;
+    e->bytes = sizeof *e;
+    e->good = -1;
+    if (!plan_locks(e)) status = no_memory(why, "locks");
+    if (status == HW_OK) status = plan_params(e, why);
+    if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->slots, config->exact, why);
+    if (status == HW_OK) status = plan_groups(e, why);
+    if (status == HW_OK) {
+        e->worker = base_zalloc(e->threads, sizeof *e->worker);
+        if (!e->worker) status = no_memory(why, "workers");
+    }
+    for (unsigned i = 0; i < e->threads && status == HW_OK; i++) status = plan_worker(e, i, why);
+    if (status == HW_OK) status = plan_rest(e, why);
+    if (status != HW_OK) {
+        hw_engine_free(e);
+        return status;
+    }
+    e->bytes += hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness) + e->threads * sizeof *e->worker;
+    if (params) hw_params_set(e->params, 0, params);
+    *out = e;
+    return HW_OK;
+}
+
+void hw_engine_free(hw_engine *e)
+{
+    if (!e) return;
+    for (unsigned i = 0; e->worker && i < e->threads; i++) {
+        hw_worker *w = e->worker + i;
+        if (w->scratch_ready && e->objective.scratch_free) e->objective.scratch_free(e->objective.self, w->scratch);
+        base_free(w->scratch);
+        base_free(w->x);
+        base_free(w->index);
+    }
+    base_free(e->worker);
+    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_free(&e->group[g].barrier);
+    base_free(e->group);
+    probe_free(e->probe);
+    hw_params_free(e->params);
+    hw_staleness_free(e->staleness);
+    base_free(e->snapshot);
+    base_free(e->sums);
+    hw_histogram_free(&e->merged);
+    hw_histogram_free(&e->before);
+    hw_histogram_free(&e->window);
+    base_free(e->evaluations.entries);
+    base_free(e->settings.entries);
+    gate_free(&e->gate);
+    barrier_free(&e->start);
+    if (e->mutex_ready) (void)pthread_mutex_destroy(&e->mutex);
+    if (e->done_ready) {
+        (void)pthread_cond_destroy(&e->done_changed);
+        (void)pthread_mutex_destroy(&e->done_mutex);
+    }
+    base_free(e);
+}
+
+static hw_status usable(const hw_engine *e)
+{
+    if (!e) return HW_E_ARGUMENT;
+    if (e->process != getpid()) return HW_E_FORK;
+    return e->running ? HW_E_STATE : HW_OK;
+}
+
+hw_status hw_engine_get(hw_engine *e, float *params)
+{
+    hw_status status = usable(e);
+    if (status == HW_OK) hw_params_get(e->params, 0, params);
+    return status;
+}
+
+hw_status hw_engine_set(hw_engine *e, const float *params)
+{
+    hw_status status = usable(e);
+    if (status == HW_OK) hw_params_set(e->params, 0, params);
+    return status;
+}
+
+hw_status hw_engine_get_velocity(hw_engine *e, float *velocity)
+{
+    hw_status status = usable(e);
+    const hw_optimizer *o = &e->config.optimizer;
+    bool linear = o->rule == HW_RULE_SGD || o->rule == HW_RULE_NESTEROV;
+    if (status != HW_OK) return status;
+    if (!linear || optimizer_arrays(o, &e->config.compensation) == 0) return HW_E_STATE;
+    hw_params_get(e->params, 1, velocity);
+    return HW_OK;
+}
+
+size_t hw_engine_bytes(const hw_engine *e)
+{
+    return e->bytes;
+}
+
+unsigned hw_engine_threads(const hw_engine *e)
+{
+    return e->threads;
+}
+
+const hw_evaluation *hw_engine_evaluations(const hw_engine *e, size_t *count)
+{
+    *count = e->evaluations.count;
+    return e->evaluations.entries;
+}
+
+const hw_setting *hw_engine_settings(const hw_engine *e, size_t *count)
+{
+    *count = e->settings.count;
+    return e->settings.entries;
+}
+
+const hw_staleness *hw_engine_staleness(const hw_engine *e)
+{
+    return e->staleness;
+}
+
+void hw_stop(hw_engine *e)
+{
+    latch_stop(&e->latch, HW_STOP_ASKED);
+}

@@ -1,0 +1,195 @@
+/* engine.h (internal) - the engine's and the worker's state; the ports through which a step reaches the parameters. */
+#ifndef HOGWILD_LIB_ENGINE_H
+#define HOGWILD_LIB_ENGINE_H
+
+#include "../base/base.h"
+#include "../base/counter.h"
+#include "../optimizer/optimizer.h"
+#include "barrier.h"
+#include "hogwild/engine.h"
+#include "latch.h"
+#include <pthread.h>
+#include <sys/types.h>
+
+/* What one read or write covers; dense = the whole array as one range. */
+typedef struct engine_access {
+    const hw_range *ranges;
+    const uint32_t *indices;
+    size_t n, total; /* entries of the list; floats */
+    bool dense, raw; /* raw: deltas, no rule */
+} engine_access;
+
+/* Where reads and writes go: to the shared array, into a group's reduction, or into a probe. */
+typedef struct engine_port {
+    const float *(*read)(hw_worker *w, const engine_access *a, float *values);
+    hw_status (*write)(hw_worker *w, const engine_access *a, const float *g, double loss);
+} engine_port;
+
+struct hw_worker {
+    _Alignas(HW_LINE) hw_engine *engine;
+    const engine_port *port;
+    struct engine_group *group;
+    struct engine_probe *probe;
+    const hw_objective *objective;
+    unsigned id, slot; /* slot: its number for params and staleness: the id, or the group's */
+    float *x, *g, *velocity;
+    uint32_t *index;
+    void *scratch;
+    bool scratch_ready;
+    hw_rng rng;
+    hw_range all;
+    hw_batch batch;
+    uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
+    /* of the pair under way */
+    hw_read_note note;
+    const float *seen;
+    uint64_t read_ns, parked_ns, unmeasured;
+    unsigned pairs;
+    hw_setting setting;
+    uint32_t version;
+    /* results, read by others while it runs */
+    base_counter loss, losses, updates, examples, clipped, skipped;
+    double first_loss, smooth_loss;
+    unsigned loss_steps;
+    double group_loss;
+    char sentence[HW_WHY];
+    bool has_sentence;
+    pthread_t thread;
+};
+
+typedef struct engine_group {
+    engine_barrier barrier;
+    unsigned first, count; /* workers */
+    const float *x;        /* the common snapshot */
+    bool park, finish;
+    uint64_t step;
+} engine_group;
+
+typedef struct engine_gate {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool ready;
+    unsigned live, arrived, finished, working;
+    bool poisoned, open, final_done;
+    uint64_t generation;
+    uint64_t opened_ns;
+    base_counter chunk;
+    hw_status status; /* first failure of an evaluate callback */
+} engine_gate;
+
+typedef struct engine_log {
+    void *entries;
+    size_t count, room, size, dropped;
+} engine_log;
+
+struct hw_engine {
+    hw_config config;
+    hw_objective objective;
+    pid_t process;
+    unsigned threads, slots; /* slots: workers of the parameters: threads, or groups */
+    uint64_t steps_per_epoch;
+    hw_params *params;
+    hw_staleness *staleness;
+    hw_worker *worker;
+    engine_group *group;
+    struct engine_probe *probe;
+    engine_latch latch;
+    engine_gate gate;
+    engine_barrier start;
+    size_t bytes;
+    bool running, holds_blas;
+    double curvature;
+    /* the run under way */
+    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns;
+    uint64_t first_update, end_ns, evaluation_ns, preparation_ns;
+    /* evaluation */
+    float *snapshot;
+    double *sums; /* per chunk */
+    uint32_t chunks, chunk_size;
+    double loss_before;
+    uint64_t losses_before;
+    hw_evaluation last;
+    bool has_last;
+    double seconds_to_target;
+    uint64_t updates_to_target;
+    /* the last good parameters: two buffers, good is the index of the whole one, -1 none */
+    float *kept[2];
+    int good;
+    uint64_t good_update;
+    double first_loss;
+    /* compensation: setting and log are under the mutex */
+    pthread_mutex_t mutex;
+    bool mutex_ready;
+    hw_setting setting;
+    hw_histogram merged, before, window;
+    engine_log evaluations, settings;
+    /* the thread in run waits for the workers here */
+    pthread_mutex_t done_mutex;
+    pthread_cond_t done_changed;
+    bool done_ready;
+    unsigned done, runs;
+};
+
+/* options.c */
+hw_status engine_check_table(const hw_config *c, char *why);
+
+/* engine.c */
+void engine_fail(hw_engine *e, hw_status code, const char *format, ...) HW_PRINTF(3, 4);
+void engine_fail_worker(hw_worker *w, hw_status code); /* with the sentence that the worker left, if any */
+void *engine_log_next(engine_log *log);
+uint64_t engine_paused(const hw_engine *e);
+double engine_seconds(const hw_engine *e);
+void engine_losses(const hw_engine *e, double *sum, uint64_t *count);
+
+/* step.c: the one place where a step happens */
+const float *step_read(hw_worker *w, const engine_access *a, float *values);
+hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples);
+bool step_ticket(hw_worker *w, uint64_t *ticket);
+void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
+hw_status step_run(hw_worker *w);
+
+/* house.c: what is due after a landing */
+void house_keep(hw_worker *w, uint64_t landed, double loss);
+void house_setting(hw_engine *e, bool first);
+void house_evaluated(hw_engine *e);
+
+/* gate.c */
+bool gate_init(engine_gate *g, unsigned live);
+void gate_free(engine_gate *g);
+void gate_reset(hw_engine *e);
+/* Park until the evaluation asked for is over (or, finishing, until all have finished). False: poisoned. */
+bool gate_enter(hw_worker *w, bool finishing);
+void gate_poison(engine_gate *g);
+
+/* async.c, group.c: the loops of one thread */
+void async_loop(hw_worker *w);
+void group_loop(hw_worker *w);
+extern const engine_port async_port, group_port, probe_port;
+
+/* probe.c */
+typedef struct engine_probe {
+    hw_worker worker;
+    const hw_objective *objective;
+    const float *params;
+    float *buffers, *point, *sum, *direction, *image;
+    double loss;
+    hw_status status;
+} engine_probe;
+hw_status probe_create(engine_probe **probe, const hw_objective *objective, char *why);
+void probe_free(engine_probe *probe);
+/* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, into sum; the mean loss. */
+hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                         float *sum, double *loss);
+hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                          unsigned iterations, uint64_t seed, double *curvature);
+
+/* thread.c: what a worker thread sets up for itself and undoes */
+typedef struct engine_thread_state {
+    unsigned control;
+} engine_thread_state;
+void thread_enter(const hw_engine *e, engine_thread_state *state);
+void thread_leave(const hw_engine *e, const engine_thread_state *state);
+hw_status thread_pin(pthread_t thread, unsigned worker, char *why);
+bool thread_can_pin(void);
+
+#endif

@@ -1,0 +1,126 @@
+/* gate.c - where workers park for an evaluation and where they meet at the end. The last one in opens it; everybody
+ * inside evaluates chunks; the last to finish a chunk adds up and lets all go. No lock is held while user code runs. */
+#include "engine.h"
+
+bool gate_init(engine_gate *g, unsigned live)
+{
+    g->live = live;
+    if (pthread_mutex_init(&g->mutex, NULL) != 0) return false;
+    if (pthread_cond_init(&g->changed, NULL) != 0) {
+        (void)pthread_mutex_destroy(&g->mutex);
+        return false;
+    }
+    g->ready = true;
+    return true;
+}
+
+void gate_free(engine_gate *g)
+{
+    if (!g->ready) return;
+    (void)pthread_cond_destroy(&g->changed);
+    (void)pthread_mutex_destroy(&g->mutex);
+    g->ready = false;
+}
+
+void gate_reset(hw_engine *e)
+{
+    engine_gate *g = &e->gate;
+    g->arrived = g->finished = g->working = 0;
+    g->poisoned = g->open = false;
+    g->final_done = e->objective.evaluate == NULL;
+    g->status = HW_OK;
+}
+
+void gate_poison(engine_gate *g)
+{
+    (void)pthread_mutex_lock(&g->mutex);
+    g->poisoned = true;
+    (void)pthread_mutex_unlock(&g->mutex);
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+static void evaluate_chunks(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    const hw_objective *o = &e->objective;
+    for (;;) {
+        uint32_t i = (uint32_t)counter_take(&e->gate.chunk, 1);
+        if (i >= e->chunks || latch_failed(&e->latch)) return;
+        uint32_t first = i * e->chunk_size, n = o->evaluation_examples - first;
+        double *sums = e->sums + (size_t)i * HW_METRICS;
+        for (int m = 0; m < HW_METRICS; m++) sums[m] = 0;
+        w->has_sentence = false;
+        hw_status status =
+            o->evaluate(o->self, w->scratch, e->snapshot, first, n < e->chunk_size ? n : e->chunk_size, sums);
+        if (status != HW_OK) engine_fail_worker(w, status);
+    }
+}
+
+/* The lock is held; everybody is inside. */
+static void open_gate(hw_engine *e)
+{
+    engine_gate *g = &e->gate;
+    g->opened_ns = hw_now();
+    hw_params_get(e->params, 0, e->snapshot);
+    counter_set(&g->chunk, 0);
+    g->working = g->live;
+    g->open = true;
+    g->generation++;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+static void close_gate(hw_engine *e, bool final)
+{
+    engine_gate *g = &e->gate;
+    (void)pthread_mutex_unlock(&g->mutex);
+    if (!latch_failed(&e->latch)) house_evaluated(e);
+    (void)pthread_mutex_lock(&g->mutex);
+    uint64_t now = hw_now();
+    e->evaluation_ns += now - g->opened_ns;
+    counter_add(&e->paused_ns, now - g->opened_ns);
+    latch_pause(&e->latch, false);
+    g->open = false;
+    if (final) g->final_done = true;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+bool gate_enter(hw_worker *w, bool finishing)
+{
+    hw_engine *e = w->engine;
+    engine_gate *g = &e->gate;
+    (void)pthread_mutex_lock(&g->mutex);
+    uint64_t seen = g->generation; /* the evaluation this worker has taken part in */
+    g->arrived++;
+    if (finishing) g->finished++;
+    bool through = false;
+    while (!g->poisoned) {
+        bool all = g->finished == g->live;
+        if (all && g->final_done && !g->open) {
+            if (finishing) {
+                through = true;
+                if (e->end_ns == 0) {
+                    e->end_ns = hw_now();
+                    (void)pthread_cond_broadcast(&g->changed);
+                }
+                break;
+            }
+        }
+        if (!g->open && g->arrived == g->live && (latch_paused(&e->latch) || (all && !g->final_done))) open_gate(e);
+        if (g->open && seen != g->generation) {
+            seen = g->generation;
+            (void)pthread_mutex_unlock(&g->mutex);
+            evaluate_chunks(w);
+            (void)pthread_mutex_lock(&g->mutex);
+            if (--g->working == 0) close_gate(e, g->finished == g->live);
+            continue;
+        }
+        if (!g->open && !finishing && !latch_paused(&e->latch)) {
+            through = true;
+            break;
+        }
+        (void)pthread_cond_wait(&g->changed, &g->mutex);
+    }
+    g->arrived--;
+    (void)pthread_mutex_unlock(&g->mutex);
+    return through;
+}

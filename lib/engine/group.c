@@ -1,0 +1,126 @@
+/* group.c - SYNC and GROUPS: the threads of a group split one minibatch on one common snapshot; the example-weighted
+ * mean gradient is added in worker order and lands as one update. SYNC is one group.
+ *
+ * A round has three barriers: (A) the leader has taken a ticket and a snapshot; (B) all gradients are there; (C) the
+ * sum is there. Then the leader lands it while the others wait at (A). */
+#include "engine.h"
+
+static const float *group_read(hw_worker *w, const engine_access *a, float *values)
+{
+    const float *x = w->group->x;
+    if (a->dense && !values) return x;
+    for (size_t r = 0, i = 0; r < a->n; r++) {
+        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
+    }
+    return values;
+}
+
+static hw_status group_write(hw_worker *w, const engine_access *a, const float *g, double loss)
+{
+    hw_engine *e = w->engine;
+    if (w->pairs) {
+        engine_fail(e, HW_E_UNSUPPORTED, "an objective with more than one pair of read and write a step cannot run under "
+                    "SYNC or GROUPS");
+        return HW_E_STOPPED;
+    }
+    if (a->raw) {
+        engine_fail(e, HW_E_UNSUPPORTED, "hw_add_at cannot run under SYNC or GROUPS: raw deltas have no mean");
+        return HW_E_STOPPED;
+    }
+    w->group_loss = loss;
+    if (a->dense) {
+        if (g != w->g)
+            for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
+        return HW_OK;
+    }
+    for (size_t i = 0; i < e->objective.parameters; i++) w->g[i] = 0;
+    for (size_t r = 0, i = 0; r < a->n; r++) {
+        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        for (size_t j = 0; j < n; j++) w->g[first + j] += g[i++];
+    }
+    return HW_OK;
+}
+
+const engine_port group_port = {group_read, group_write};
+
+/* This thread's slice of the weighted sum, in worker order, into the leader's buffer. */
+static void reduce(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    engine_group *group = w->group;
+    hw_worker *leader = e->worker + group->first;
+    size_t n = e->objective.parameters, part = w->id - group->first;
+    size_t from = n / 16 * part / group->count * 16, to = n / 16 * (part + 1) / group->count * 16;
+    if (part + 1 == group->count) to = n;
+    float whole = (float)leader->batch.whole, share = (float)leader->batch.count / whole;
+    for (size_t i = from; i < to; i++) leader->g[i] *= share;
+    for (unsigned k = 1; k < group->count; k++) {
+        const hw_worker *other = leader + k;
+        if (other->batch.count == 0) continue;
+        share = (float)other->batch.count / whole;
+        for (size_t i = from; i < to; i++) leader->g[i] += share * other->g[i];
+    }
+}
+
+static hw_status land(hw_worker *leader)
+{
+    engine_group *group = leader->group;
+    engine_access all = {&leader->all, NULL, 1, leader->all.count, true, false};
+    double loss = 0;
+    for (unsigned k = 0; k < group->count; k++)
+        if (leader[k].batch.count) loss += leader[k].group_loss * leader[k].batch.count;
+    return step_land(leader, &all, leader->g, loss / leader->batch.whole, leader->batch.whole);
+}
+
+static hw_status member_step(hw_worker *w)
+{
+    engine_group *group = w->group;
+    step_batch(w, group->step, w->id - group->first, group->count);
+    if (w->batch.count == 0) {
+        if (w->id == group->first) /* fewer examples than threads: the leader's share may be empty */
+            for (size_t i = 0; i < w->all.count; i++) w->g[i] = 0;
+        return HW_OK;
+    }
+    hw_status status = step_run(w);
+    if (status == HW_OK && w->pairs != 1) {
+        engine_fail(w->engine, HW_E_CALLBACK, "the objective's step made %u pairs of read and write: SYNC and GROUPS take "
+                    "exactly one", w->pairs);
+        return HW_E_STOPPED;
+    }
+    return status;
+}
+
+void group_loop(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    engine_group *group = w->group;
+    bool leads = w->id == group->first;
+    engine_access all = {&w->all, NULL, 1, w->all.count, true, false};
+    for (;;) {
+        if (leads) {
+            group->finish = latch_stopped(&e->latch) || !step_ticket(w, &group->step);
+            if (!group->finish) {
+                w->batch.step = group->step;
+                group->x = step_read(w, &all, w->x);
+            }
+        }
+        if (!barrier_wait(&group->barrier) || group->finish) return;
+        hw_status status = member_step(w);
+        if (status != HW_OK) {
+            if (status != HW_E_STOPPED) engine_fail_worker(w, status);
+            return;
+        }
+        if (!barrier_wait(&group->barrier)) return;
+        reduce(w);
+        if (leads) group->park = latch_paused(&e->latch);
+        if (!barrier_wait(&group->barrier)) return;
+        if (group->park) {
+            uint64_t parked = hw_now();
+            if (!gate_enter(w, false)) return;
+            w->parked_ns += hw_now() - parked;
+        }
+        if (leads && land(w) != HW_OK) return;
+        if (leads && e->config.stop_flag && *e->config.stop_flag) latch_stop(&e->latch, HW_STOP_ASKED);
+    }
+}

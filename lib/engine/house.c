@@ -1,0 +1,143 @@
+/* house.c - what is due after a landing: a new setting, a snapshot of good parameters, an epoch, an evaluation.
+ * One worker at a time does it (the latch's turn); the others go on. */
+#include "engine.h"
+#include <math.h>
+#include <string.h>
+
+/* The next multiple of `step` above n; never for step 0. */
+static uint64_t after(uint64_t n, uint64_t step)
+{
+    return step ? (n / step + 1) * step : UINT64_MAX;
+}
+
+void house_setting(hw_engine *e, bool first)
+{
+    const hw_config *c = &e->config;
+    hw_shape shape;
+    hw_policy_input in = {hw_params_clock(e->params), e->slots, c->optimizer.momentum,
+                          hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets)), e->curvature, NULL, NULL};
+    if (!first && c->record) {
+        /* The window is the difference of two merged states: recorders are never reset. */
+        hw_histogram_clear(&e->merged);
+        hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
+        hw_histogram_copy(&e->window, &e->merged);
+        hw_histogram_subtract(&e->window, &e->before);
+        hw_histogram_copy(&e->before, &e->merged);
+        hw_shape_of(&e->window, &shape);
+        in.staleness = &e->window;
+        in.shape = &shape;
+    }
+    hw_setting s;
+    hw_compensate(&c->compensation, &in, &s);
+    bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
+    if (!linear && (s.policy == HW_POLICY_AUTO || s.policy == HW_POLICY_NONE)) {
+        /* No velocity to look ahead along and no linear bound: auto leaves these rules as they are. */
+        s.rate = 1;
+        s.ahead = s.delay = 0;
+        (void)snprintf(s.reason, sizeof s.reason, "none for this rule");
+    }
+    if (!base_finite_double(s.rate) || !base_finite_double(s.momentum) || !base_finite_double(s.ahead) || s.rate <= 0 ||
+        s.momentum <= -1 || s.momentum >= 1) {
+        engine_fail(e, HW_E_CALLBACK, "a compensation policy asked for momentum %g and learning rate x %g", s.momentum,
+                    s.rate);
+        return;
+    }
+    if (optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
+    (void)pthread_mutex_lock(&e->mutex);
+    /* Every change is recorded; a setting equal to the one in force is none. */
+    bool changed = first || fabs(s.rate - e->setting.rate) > 1e-3 * e->setting.rate ||
+                   fabs(s.momentum - e->setting.momentum) > 1e-3 || fabs(s.ahead - e->setting.ahead) > 1e-2 ||
+                   fabs(s.exact - e->setting.exact) > 1e-3;
+    if (changed) {
+        e->setting = s;
+        hw_setting *entry = engine_log_next(&e->settings);
+        if (entry) *entry = s;
+        latch_new_version(&e->latch);
+    }
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+static void keep_good(hw_engine *e, uint64_t n)
+{
+    int other = e->good == 0 ? 1 : 0;
+    hw_params_get(e->params, 0, e->kept[other]);
+    if (!base_all_finite(e->kept[other], e->objective.parameters)) return;
+    e->good = other;
+    e->good_update = n;
+}
+
+void house_keep(hw_worker *w, uint64_t n, double loss)
+{
+    hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
+    bool window = n >= counter_get(&e->next_window), keep = n >= counter_get(&e->next_keep);
+    bool epoch = n >= counter_get(&e->next_epoch), evaluate = n >= counter_get(&e->next_evaluation);
+    if (!(window || keep || epoch || evaluate) || !latch_take_turn(&e->latch)) return;
+    if (n >= counter_get(&e->next_window)) {
+        counter_set(&e->next_window, after(n, c->compensation.window));
+        house_setting(e, false);
+    }
+    if (n >= counter_get(&e->next_keep)) {
+        counter_set(&e->next_keep, after(n, c->keep_every));
+        /* A loss that has risen threefold is not what anybody wants back. */
+        if (!(w->loss_steps >= 10 && w->first_loss > 0 && loss > 3 * w->first_loss)) keep_good(e, n);
+    }
+    if (n >= counter_get(&e->next_epoch)) {
+        uint64_t done = (n - e->first_update) / e->steps_per_epoch;
+        counter_set(&e->next_epoch, e->first_update + (done + 1) * e->steps_per_epoch);
+        hw_status status = c->on_epoch ? c->on_epoch(c->context, done) : HW_OK;
+        if (status != HW_OK) engine_fail(e, status, "the epoch callback returned %d", status);
+    }
+    if (n >= counter_get(&e->next_evaluation)) {
+        counter_set(&e->next_evaluation, UINT64_MAX); /* set again when it has been done */
+        latch_pause(&e->latch, true);
+    }
+    latch_give_turn(&e->latch);
+}
+
+/* In the gate, everybody parked, sums complete. */
+void house_evaluated(hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    uint64_t n = hw_params_clock(e->params), count;
+    hw_evaluation ev;
+    memset(&ev, 0, sizeof ev);
+    ev.update = n;
+    ev.epoch = (double)(n - e->first_update) / (double)e->steps_per_epoch;
+    ev.seconds = engine_seconds(e);
+    double sum;
+    engine_losses(e, &sum, &count);
+    ev.train_loss = count > e->losses_before ? (sum - e->loss_before) / (double)(count - e->losses_before) : NAN;
+    e->loss_before = sum;
+    e->losses_before = count;
+    for (unsigned m = 0; m < e->objective.metrics; m++) {
+        double total = 0;
+        for (uint32_t i = 0; i < e->chunks; i++) total += e->sums[i * HW_METRICS + m];
+        ev.metric[m] = total / (double)e->objective.evaluation_examples;
+    }
+    if (c->record) {
+        hw_histogram_clear(&e->merged);
+        hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
+        ev.staleness = e->merged.total ? e->merged.sum / (double)e->merged.total : 0;
+    }
+    ev.momentum = e->setting.momentum;
+    ev.ahead = e->setting.ahead;
+    ev.learning_rate = e->setting.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
+    e->last = ev;
+    e->has_last = true;
+    hw_evaluation *entry = engine_log_next(&e->evaluations);
+    if (entry) *entry = ev;
+    double m = ev.metric[c->target_metric];
+    if (c->target != 0 && (c->target_metric == 0 ? m <= c->target : m >= c->target)) {
+        if (base_finite_double(e->seconds_to_target) == false) {
+            e->seconds_to_target = ev.seconds;
+            e->updates_to_target = n - e->first_update;
+        }
+        latch_stop(&e->latch, HW_STOP_TARGET);
+    }
+    uint64_t every = c->evaluate_every ? c->evaluate_every
+                                       : (uint64_t)ceil(c->evaluate_epochs * (double)e->steps_per_epoch);
+    counter_set(&e->next_evaluation, every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX);
+    hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
+    if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);
+}

@@ -1,0 +1,346 @@
+/* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
+#include "engine.h"
+#include "../base/blas.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+static void reset_worker(hw_worker *w)
+{
+    counter_set(&w->loss, 0);
+    counter_set(&w->losses, 0);
+    counter_set(&w->updates, 0);
+    counter_set(&w->examples, 0);
+    counter_set(&w->clipped, 0);
+    counter_set(&w->skipped, 0);
+    w->loss_steps = 0;
+    w->first_loss = w->smooth_loss = 0;
+    w->ticket_end = 0;
+    w->unmeasured = 0;
+    w->has_sentence = false;
+    w->version = UINT32_MAX;
+}
+
+/* The stop by updates or epochs, as the first ticket that is not handed out. */
+static uint64_t ticket_limit(const hw_engine *e, uint64_t from)
+{
+    const hw_config *c = &e->config;
+    uint64_t limit = UINT64_MAX / 4;
+    if (c->updates) limit = c->updates;
+    if (c->epochs > 0 && e->objective.examples) {
+        double steps = ceil(c->epochs * (double)e->steps_per_epoch);
+        if (steps < (double)limit) limit = (uint64_t)steps;
+    }
+    return from + limit;
+}
+
+static void estimate_curvature(hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    e->curvature = c->curvature > 0 ? c->curvature : 0;
+    if (!e->probe) return;
+    uint64_t from = hw_now();
+    hw_params_get(e->params, 0, e->snapshot);
+    uint32_t n = c->batch;
+    hw_worker *w = e->worker;
+    for (uint32_t i = 0; i < n; i++) w->index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
+    /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
+    if (probe_curvature(e->probe, e->snapshot, w->index, n, n, 10, c->seed, &e->curvature) != HW_OK) e->curvature = 0;
+    e->preparation_ns = hw_now() - from;
+}
+
+static hw_status begin(hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    if (e->process != getpid()) return HW_E_FORK;
+    if (e->running) return HW_E_STATE;
+    latch_reset(&e->latch);
+    gate_reset(e);
+    barrier_reset(&e->start);
+    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_reset(&e->group[g].barrier);
+    for (unsigned i = 0; i < e->threads; i++) reset_worker(e->worker + i);
+    uint64_t landed = hw_params_clock(e->params), tickets = counter_get(&e->ticket_limit);
+    if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
+    counter_set(&e->tickets, tickets);
+    counter_set(&e->ticket_limit, ticket_limit(e, tickets));
+    counter_set(&e->next_window, landed + c->compensation.window);
+    counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
+    counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->steps_per_epoch : UINT64_MAX);
+    uint64_t every = c->evaluate_every ? c->evaluate_every
+                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->steps_per_epoch));
+    counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
+    counter_set(&e->paused_ns, 0);
+    e->first_update = landed;
+    e->evaluation_ns = e->preparation_ns = e->end_ns = 0;
+    e->loss_before = 0;
+    e->losses_before = 0;
+    e->has_last = false;
+    e->seconds_to_target = NAN;
+    e->updates_to_target = 0;
+    e->evaluations.count = e->settings.count = 0;
+    e->done = 0;
+    if (e->objective.blas) blas_hold();
+    e->holds_blas = e->objective.blas != 0;
+    estimate_curvature(e);
+    house_setting(e, true);
+    hw_params_get(e->params, 0, e->kept[0]);
+    e->good = 0;
+    e->good_update = landed;
+    e->running = true;
+    counter_set(&e->begin_ns, hw_now());
+    return HW_OK;
+}
+
+static void end(hw_engine *e)
+{
+    if (!e->end_ns) e->end_ns = hw_now();
+    if (e->holds_blas) blas_unhold();
+    e->holds_blas = false;
+    /* What went wrong is told by the latch; the parameters of the last good update are put back. */
+    if (latch_failed(&e->latch)) {
+        hw_params_get(e->params, 0, e->snapshot);
+        if (e->latch.code == HW_E_DIVERGED || !base_all_finite(e->snapshot, e->objective.parameters))
+            hw_params_set(e->params, 0, e->kept[e->good]);
+        else
+            e->good_update = hw_params_clock(e->params);
+        if (e->latch.code == HW_E_DIVERGED && optimizer_arrays(&e->config.optimizer, &e->config.compensation))
+            hw_params_set(e->params, 1, NULL);
+    } else {
+        e->good_update = hw_params_clock(e->params);
+    }
+    e->running = false;
+}
+
+static void work(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    engine_thread_state state;
+    thread_enter(e, &state);
+    if (barrier_wait(&e->start)) {
+        if (w->id == 0) counter_set(&e->begin_ns, hw_now());
+        if (w->group) group_loop(w);
+        else async_loop(w);
+        (void)gate_enter(w, true);
+    }
+    hw_params_release(e->params, w->slot);
+    thread_leave(e, &state);
+}
+
+static void *thread_main(void *context)
+{
+    hw_worker *w = context;
+    hw_engine *e = w->engine;
+    work(w);
+    (void)pthread_mutex_lock(&e->done_mutex);
+    e->done++;
+    (void)pthread_mutex_unlock(&e->done_mutex);
+    (void)pthread_cond_signal(&e->done_changed);
+    return NULL;
+}
+
+static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count)
+{
+    const hw_config *c = &e->config;
+    hw_progress p;
+    memset(&p, 0, sizeof p);
+    (void)pthread_mutex_lock(&e->mutex);
+    hw_setting s = e->setting;
+    (void)pthread_mutex_unlock(&e->mutex);
+    double staleness = 0, sum;
+    uint64_t count;
+    for (unsigned i = 0; i < e->threads; i++) {
+        p.updates += counter_get(&e->worker[i].updates);
+        p.examples += counter_get(&e->worker[i].examples);
+    }
+    hw_evaluation last;
+    (void)pthread_mutex_lock(&e->gate.mutex); /* no evaluation is being written, and the clock of a pause stands */
+    p.seconds = engine_seconds(e);
+    bool has_last = !e->gate.open && e->has_last;
+    if (has_last) last = e->last;
+    (void)pthread_mutex_unlock(&e->gate.mutex);
+    engine_losses(e, &sum, &count);
+    p.train_loss = count > *loss_count ? (sum - *loss_sum) / (double)(count - *loss_count) : NAN;
+    if (count > *loss_count) {
+        *loss_sum = sum;
+        *loss_count = count;
+    }
+    /* In expectation M - 1 once all are busy; the exact mean is in the evaluation. */
+    staleness = has_last ? last.staleness : e->slots - 1;
+    p.epoch = e->objective.examples ? (double)p.updates / (double)e->steps_per_epoch : 0;
+    p.examples_per_second = p.seconds > 0 ? (double)p.examples / p.seconds : 0;
+    p.staleness = staleness;
+    p.momentum = s.momentum;
+    p.ahead = s.ahead;
+    p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
+    uint64_t total = ticket_limit(e, 0);
+    p.fraction = NAN;
+    if (total < UINT64_MAX / 4) p.fraction = (double)p.updates / (double)total;
+    if (c->seconds > 0) p.fraction = fmax(base_finite_double(p.fraction) ? p.fraction : 0, p.seconds / c->seconds);
+    p.last = has_last ? &last : NULL;
+    hw_status status = c->on_progress(c->context, &p);
+    if (status != HW_OK) engine_fail(e, status, "the progress callback returned %d", status);
+}
+
+static void await(hw_engine *e)
+{
+    double loss_sum = 0;
+    uint64_t loss_count = 0;
+    (void)pthread_mutex_lock(&e->done_mutex);
+    while (e->done < e->threads) {
+        if (!e->config.on_progress) {
+            (void)pthread_cond_wait(&e->done_changed, &e->done_mutex);
+            continue;
+        }
+        struct timespec until;
+#if defined(__APPLE__)
+        clock_gettime(CLOCK_REALTIME, &until);
+#else
+        clock_gettime(CLOCK_MONOTONIC, &until);
+#endif
+        until.tv_sec += e->config.progress_ms / 1000;
+        until.tv_nsec += (long)(e->config.progress_ms % 1000) * 1000000;
+        if (until.tv_nsec >= 1000000000) {
+            until.tv_nsec -= 1000000000;
+            until.tv_sec++;
+        }
+        if (pthread_cond_timedwait(&e->done_changed, &e->done_mutex, &until) != ETIMEDOUT) continue;
+        if (e->done == e->threads) break;
+        (void)pthread_mutex_unlock(&e->done_mutex);
+        report_progress(e, &loss_sum, &loss_count);
+        (void)pthread_mutex_lock(&e->done_mutex);
+    }
+    (void)pthread_mutex_unlock(&e->done_mutex);
+}
+
+hw_status hw_engine_run(hw_engine *e, hw_result *result)
+{
+    if (result) memset(result, 0, sizeof *result);
+    hw_status status = e ? begin(e) : HW_E_ARGUMENT;
+    if (status != HW_OK) {
+        if (result) {
+            result->status = status;
+            (void)snprintf(result->message, sizeof result->message, "hw_engine_run: %s", hw_status_text(status));
+        }
+        return status;
+    }
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    unsigned started = 0;
+    for (; started < e->threads; started++) {
+        char why[HW_WHY];
+        int code = pthread_create(&e->worker[started].thread, NULL, thread_main, e->worker + started);
+        if (code != 0) {
+            engine_fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads, strerror(code));
+            break;
+        }
+        if (e->config.pin && thread_pin(e->worker[started].thread, started, why) != HW_OK)
+            engine_fail(e, HW_E_UNSUPPORTED, "%s", why);
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    (void)pthread_mutex_lock(&e->done_mutex);
+    e->done += e->threads - started;
+    (void)pthread_mutex_unlock(&e->done_mutex);
+    await(e);
+    for (unsigned i = 0; i < started; i++) (void)pthread_join(e->worker[i].thread, NULL);
+    end(e);
+    hw_engine_result(e, result);
+    return latch_failed(&e->latch) ? e->latch.code : HW_OK;
+}
+
+hw_status hw_engine_work(hw_engine *e, unsigned worker)
+{
+    if (!e || worker >= e->threads) return HW_E_ARGUMENT;
+    if (e->process != getpid()) return HW_E_FORK;
+    hw_status status = HW_OK;
+    (void)pthread_mutex_lock(&e->done_mutex);
+    if (!e->running) status = begin(e);
+    unsigned run = e->runs;
+    (void)pthread_mutex_unlock(&e->done_mutex);
+    if (status != HW_OK) return status;
+    sigset_t all, old;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    work(e->worker + worker);
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    /* The last one out ends the run; all leave together, so that nobody starts the next run early. */
+    (void)pthread_mutex_lock(&e->done_mutex);
+    if (++e->done == e->threads) {
+        end(e);
+        e->runs++;
+        (void)pthread_cond_broadcast(&e->done_changed);
+    } else {
+        while (e->runs == run) (void)pthread_cond_wait(&e->done_changed, &e->done_mutex);
+    }
+    status = latch_failed(&e->latch) ? e->latch.code : HW_OK;
+    (void)pthread_mutex_unlock(&e->done_mutex);
+    return status;
+}
+
+void hw_engine_result(hw_engine *e, hw_result *r)
+{
+    if (!r) return;
+    memset(r, 0, sizeof *r);
+    r->reason = (hw_stop_reason)latch_stopped(&e->latch);
+    r->updates = hw_params_clock(e->params) - e->first_update;
+    r->good_update = e->good_update - e->first_update;
+    for (unsigned i = 0; i < e->threads; i++) {
+        r->examples += counter_get(&e->worker[i].examples);
+        r->clipped += counter_get(&e->worker[i].clipped);
+        r->skipped += counter_get(&e->worker[i].skipped);
+    }
+    uint64_t limit = counter_get(&e->ticket_limit), tickets = counter_get(&e->tickets);
+    r->tickets = tickets < limit ? tickets : limit;
+    r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
+    r->seconds = engine_seconds(e);
+    r->evaluation_seconds = (double)e->evaluation_ns * 1e-9;
+    r->preparation_seconds = (double)e->preparation_ns * 1e-9;
+    r->curvature = e->curvature;
+    double sum;
+    uint64_t count;
+    engine_losses(e, &sum, &count);
+    r->train_loss = e->has_last && count == e->losses_before ? e->last.train_loss
+                    : count > e->losses_before ? (sum - e->loss_before) / (double)(count - e->losses_before) : NAN;
+    if (e->has_last) r->last = e->last;
+    r->seconds_to_target = e->seconds_to_target;
+    r->updates_to_target = e->updates_to_target;
+    hw_histogram_clear(&e->merged);
+    hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
+    hw_shape_of(&e->merged, &r->shape);
+    hw_staleness_work(e->staleness, &r->work);
+    r->setting = e->setting;
+    if (latch_failed(&e->latch)) {
+        r->status = e->latch.code;
+        r->reason = HW_STOP_ERROR;
+        char advice[HW_WHY] = "";
+        if (r->status == HW_E_DIVERGED && e->slots > 1 && e->curvature > 0 &&
+            hw_advise_run(&e->config.compensation, e->config.optimizer.momentum, e->config.optimizer.schedule.base,
+                          e->slots, e->curvature, advice, sizeof advice))
+            advice[0] = 0;
+        (void)snprintf(r->message, sizeof r->message, "training stopped at update %llu: %s%s%llu are kept%s%.200s",
+                       (unsigned long long)r->updates, e->latch.sentence, "; the parameters of update ",
+                       (unsigned long long)r->good_update, *advice ? "; " : "", advice);
+    } else if (r->reason == HW_STOP_NONE) {
+        r->reason = HW_STOP_UPDATES;
+    }
+}
+
+hw_status hw_train(const hw_objective *objective, const hw_config *config, float *params, hw_result *result)
+{
+    hw_engine *e;
+    char why[HW_WHY] = "";
+    if (result) memset(result, 0, sizeof *result);
+    hw_status status = hw_engine_create(&e, objective, config, params, why);
+    if (status != HW_OK) {
+        if (result) {
+            result->status = status;
+            (void)snprintf(result->message, sizeof result->message, "%s", why);
+        }
+        return status;
+    }
+    status = hw_engine_run(e, result);
+    if (params && e->process == getpid()) (void)hw_engine_get(e, params);
+    hw_engine_free(e);
+    return status;
+}

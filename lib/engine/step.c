@@ -1,0 +1,200 @@
+/* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
+#include "engine.h"
+#include <math.h>
+
+bool step_ticket(hw_worker *w, uint64_t *ticket)
+{
+    hw_engine *e = w->engine;
+    uint64_t block = e->config.clock_interval, limit = counter_get(&e->ticket_limit);
+    if (w->batch.step + 1 < w->ticket_end) {
+        *ticket = w->batch.step + 1;
+    } else {
+        /* A sampled clock hands out tickets in blocks too: one shared line less per step. */
+        *ticket = counter_take(&e->tickets, block);
+        w->ticket_end = *ticket + block < limit ? *ticket + block : limit;
+    }
+    return *ticket < limit;
+}
+
+void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
+{
+    hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
+    uint32_t n = e->objective.examples, whole = c->batch;
+    hw_batch *b = &w->batch;
+    uint64_t epoch = ticket / e->steps_per_epoch, first = ticket % e->steps_per_epoch * c->batch;
+    if (n && !c->with_replacement && n - first < whole) whole = (uint32_t)(n - first);
+    uint32_t from = (uint32_t)((uint64_t)whole * part / parts), to = (uint32_t)((uint64_t)whole * (part + 1) / parts);
+    *b = (hw_batch){n ? w->index : NULL, to - from, from, whole, ticket, epoch, c->seed};
+    if (!n) return;
+    if (!c->with_replacement) {
+        for (uint32_t i = from; i < to; i++) w->index[i - from] = hw_permute(c->seed, epoch, n, (uint32_t)first + i);
+        return;
+    }
+    hw_rng rng;
+    hw_rng_seed(&rng, c->seed, ticket + ((uint64_t)1 << 40));
+    for (uint32_t i = 0; i < to; i++) {
+        uint32_t pick = (uint32_t)hw_rng_below(&rng, n);
+        if (i >= from) w->index[i - from] = pick;
+    }
+}
+
+hw_status step_run(hw_worker *w)
+{
+    const hw_objective *o = w->objective;
+    w->pairs = 0;
+    w->has_sentence = false;
+    if (o->step) return o->step(o->self, w, &w->batch);
+    const float *x = hw_read(w);
+    double loss = o->loss_gradient(o->self, w->scratch, &w->batch, x, w->g);
+    return hw_write(w, loss);
+}
+
+static void refresh_setting(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    if (latch_version(&e->latch) == w->version) return;
+    (void)pthread_mutex_lock(&e->mutex);
+    w->setting = e->setting;
+    w->version = latch_version(&e->latch);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+const float *step_read(hw_worker *w, const engine_access *a, float *values)
+{
+    hw_engine *e = w->engine;
+    refresh_setting(w);
+    float ahead = (float)w->setting.ahead;
+    w->parked_ns = 0;
+    if (e->config.clock_interval == 1) w->read_ns = hw_now();
+    if (a->indices) hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
+    else if (!a->dense) hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
+    else values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
+    if (e->config.clock_interval > 1 && w->note.measured) w->read_ns = hw_now();
+    w->seen = values;
+    return values;
+}
+
+static hw_status not_finite(hw_worker *w, const char *what)
+{
+    hw_engine *e = w->engine;
+    hw_params_release(e->params, w->slot);
+    if (e->config.on_nan == HW_NAN_SKIP) {
+        counter_add(&w->skipped, 1);
+        return HW_OK;
+    }
+    engine_fail(e, HW_E_DIVERGED, "the %s stopped being finite on worker %u at step %llu", what, w->id,
+                (unsigned long long)w->batch.step);
+    return HW_E_STOPPED;
+}
+
+/* Smoothed loss against the worker's first losses: divergence that never reaches NaN is noticed too. */
+static bool diverging(hw_worker *w, double loss)
+{
+    double limit = w->engine->config.divergence;
+    if (w->loss_steps < 10) {
+        w->first_loss += (loss - w->first_loss) / ++w->loss_steps;
+        w->smooth_loss = w->first_loss;
+        return false;
+    }
+    w->smooth_loss += 0.2 * (loss - w->smooth_loss);
+    return limit > 0 && w->first_loss > 0 && w->smooth_loss > limit * w->first_loss;
+}
+
+/* Returns the gradient to write: g itself, or the worker's buffer where the rule changes it first. */
+static const float *prepared(hw_worker *w, const engine_access *a, const float *g, bool *finite)
+{
+    const hw_optimizer *o = &w->engine->config.optimizer;
+    bool clipped = false;
+    if (!a->raw && (o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections)) {
+        if (g != w->g)
+            for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
+        *finite = optimizer_prepare(o, w->g, w->seen, a->ranges, a->indices, a->n, &clipped);
+        g = w->g;
+    } else {
+        *finite = base_all_finite(g, a->total);
+    }
+    if (clipped) counter_add(&w->clipped, 1);
+    return g;
+}
+
+/* v' = mu v - alpha g in the worker's own memory, packed into w->g for the write. */
+static void private_velocity(hw_worker *w, const engine_access *a, const hw_form *form, const float *g, hw_form *out)
+{
+    float mu = (float)w->setting.momentum, alpha = -form->e;
+    for (size_t r = 0, i = 0; r < a->n; r++) {
+        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        for (size_t j = 0; j < n; j++, i++) w->g[i] = w->velocity[first + j] = mu * w->velocity[first + j] - alpha * g[i];
+    }
+    *out = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+}
+
+static void observe(hw_worker *w, uint64_t landed, double loss, const optimizer_write *ow)
+{
+    hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
+    bool exact = c->clock_interval == 1;
+    uint64_t staleness = w->note.measured ? landed - w->note.clock : 0, write_ns = 0;
+    w->unmeasured++;
+    if (w->note.measured) {
+        write_ns = hw_now();
+        hw_observation o = {staleness, w->note.spread, w->note.overlap, write_ns - w->read_ns - w->parked_ns};
+        /* A measured update stands for those since the one before, so the histogram's sum is always the updates. */
+        if (c->record) hw_staleness_record(e->staleness, w->slot, &o, w->unmeasured);
+        w->unmeasured = 0;
+        if (c->seconds > 0 && (double)(write_ns - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= c->seconds)
+            latch_stop(&e->latch, HW_STOP_SECONDS);
+    }
+    if (c->on_update) {
+        uint64_t number = exact ? landed : counter_get(&w->updates);
+        if (number % c->on_update_every == 0) {
+            hw_update_event event = {w->slot, number, staleness, w->note.spread, loss, ow->learning_rate, ow->momentum,
+                                     w->read_ns, write_ns, w->note.measured};
+            c->on_update(c->context, &event);
+        }
+    }
+}
+
+hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples)
+{
+    hw_engine *e = w->engine;
+    if (!w->group && latch_paused(&e->latch)) {
+        uint64_t parked = hw_now();
+        if (!gate_enter(w, false)) return HW_E_STOPPED;
+        w->parked_ns += hw_now() - parked;
+    }
+    if (latch_failed(&e->latch)) return HW_E_STOPPED;
+    if (!base_finite_double(loss)) return not_finite(w, "loss");
+    bool finite;
+    g = prepared(w, a, g, &finite);
+    if (!finite) return not_finite(w, "gradient");
+    if (diverging(w, loss)) {
+        hw_params_release(e->params, w->slot);
+        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu", w->first_loss,
+                    w->smooth_loss, w->id, (unsigned long long)w->batch.step);
+        return HW_E_STOPPED;
+    }
+
+    const hw_config *c = &e->config;
+    optimizer_write ow;
+    bool needs_clock = c->compensation.policy == HW_POLICY_EXACT || c->optimizer.rule == HW_RULE_ADAM ||
+                       c->optimizer.rule == HW_RULE_USER;
+    optimizer_begin(&ow, &c->optimizer, &c->compensation, &w->setting, w->batch.step,
+                    needs_clock ? hw_params_clock(e->params) : w->note.clock);
+    hw_form form = ow.form;
+    if (a->raw) {
+        form = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+    } else if (w->velocity) {
+        private_velocity(w, a, &ow.form, g, &form);
+        g = w->g;
+    }
+    uint64_t landed = a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
+                                 : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
+    counter_add_double(&w->loss, loss);
+    counter_add(&w->losses, 1);
+    counter_add(&w->updates, 1);
+    counter_add(&w->examples, examples);
+    observe(w, landed, loss, &ow);
+    if (w->note.measured) house_keep(w, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss);
+    return HW_OK;
+}

@@ -1,0 +1,120 @@
+/* worker.c - the public face of a worker: reads, writes and the small services, sent through its port. */
+#include "engine.h"
+#include <string.h>
+
+static engine_access dense(hw_worker *w)
+{
+    return (engine_access){&w->all, NULL, 1, w->all.count, true, false};
+}
+
+static engine_access ranges_of(const hw_range *ranges, size_t n)
+{
+    engine_access a = {ranges, NULL, n, 0, false, false};
+    for (size_t r = 0; r < n; r++) a.total += ranges[r].count;
+    return a;
+}
+
+static engine_access indices_of(const uint32_t *indices, size_t n, bool raw)
+{
+    return (engine_access){NULL, indices, n, n, false, raw};
+}
+
+static hw_status write_access(hw_worker *w, const engine_access *a, const float *g, double loss)
+{
+    hw_status status = w->port->write(w, a, g, loss);
+    w->pairs++;
+    return status;
+}
+
+const float *hw_read(hw_worker *w)
+{
+    engine_access a = dense(w);
+    return w->port->read(w, &a, w->group ? NULL : w->x);
+}
+
+void hw_read_into(hw_worker *w, float *values)
+{
+    engine_access a = dense(w);
+    const float *x = w->port->read(w, &a, values);
+    if (x != values) memcpy(values, x, a.total * sizeof *values);
+    w->seen = values;
+}
+
+float *hw_gradient(hw_worker *w)
+{
+    return w->g;
+}
+
+hw_status hw_write(hw_worker *w, double loss)
+{
+    return hw_write_from(w, w->g, loss);
+}
+
+hw_status hw_write_from(hw_worker *w, const float *g, double loss)
+{
+    engine_access a = dense(w);
+    return write_access(w, &a, g, loss);
+}
+
+void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values)
+{
+    engine_access a = ranges_of(ranges, n);
+    (void)w->port->read(w, &a, values);
+}
+
+hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss)
+{
+    engine_access a = ranges_of(ranges, n);
+    return write_access(w, &a, gradients, loss);
+}
+
+void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values)
+{
+    engine_access a = indices_of(indices, n, false);
+    (void)w->port->read(w, &a, values);
+}
+
+hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss)
+{
+    engine_access a = indices_of(indices, n, false);
+    return write_access(w, &a, gradients, loss);
+}
+
+hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss)
+{
+    engine_access a = indices_of(indices, n, true);
+    return write_access(w, &a, delta, loss);
+}
+
+void *hw_scratch(hw_worker *w)
+{
+    return w->scratch;
+}
+
+unsigned hw_worker_id(const hw_worker *w)
+{
+    return w->id;
+}
+
+hw_rng *hw_random(hw_worker *w)
+{
+    return &w->rng;
+}
+
+hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence)
+{
+    (void)snprintf(w->sentence, sizeof w->sentence, "%s", sentence);
+    w->has_sentence = true;
+    return code;
+}
+
+hw_objective hw_objective_defaults(const char *name, size_t parameters)
+{
+    hw_objective o;
+    memset(&o, 0, sizeof o);
+    o.struct_size = sizeof o;
+    o.name = name;
+    o.parameters = parameters;
+    o.metrics = 1;
+    return o;
+}

@@ -1,0 +1,30 @@
+/* optimizer.h (internal) - from a setting and a schedule to the form of one write. */
+#ifndef HOGWILD_LIB_OPTIMIZER_H
+#define HOGWILD_LIB_OPTIMIZER_H
+
+#include "../base/base.h"
+#include "hogwild/optimizer.h"
+
+/* Arrays beside the parameters that the rule and the policy need. */
+unsigned optimizer_arrays(const hw_optimizer *o, const hw_compensation *c);
+hw_status optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why);
+
+/* The context of a rule while one write goes on; lives on the writer's stack. */
+typedef struct optimizer_write {
+    const hw_optimizer *o;
+    double learning_rate, momentum;
+    uint64_t update;
+    hw_form form;
+} optimizer_write;
+void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compensation *c, const hw_setting *setting,
+                     uint64_t t, uint64_t landed);
+
+/* One pass over a private gradient: checks it, clips it, adds weight decay, applies the sections' multipliers.
+ * x: the values read, packed like g. Returns false where a gradient is not finite. *clipped is set where it was. */
+bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges, const uint32_t *indices,
+                       size_t n, bool *clipped);
+
+/* Linear stability of a policy's setting against a kernel (compensation.c uses it; advisor.c defines it). */
+size_t advisor_kernel(const hw_histogram *h, double *kernel, size_t room);
+
+#endif

@@ -1,0 +1,20 @@
+/* schedule.c - learning rate as a function of the number of updates. */
+#include "optimizer.h"
+#include <math.h>
+
+double hw_schedule_rate(const hw_schedule *s, uint64_t t)
+{
+    double rate = s->base, x = (double)t;
+    switch (s->kind) {
+    case HW_SCHEDULE_CONSTANT: break;
+    case HW_SCHEDULE_STEP: rate *= pow(s->gamma, floor(x / (double)s->interval)); break;
+    case HW_SCHEDULE_INV: rate *= pow(1 + s->gamma * x, -s->power); break;
+    case HW_SCHEDULE_EXPONENTIAL: rate *= pow(s->gamma, x); break;
+    case HW_SCHEDULE_COSINE: {
+        double share = fmin(x, (double)s->interval) / (double)s->interval;
+        rate *= 0.5 * (1 + cos(3.14159265358979323846 * share));
+        break;
+    }
+    }
+    return t < s->warmup ? rate * (x + 1) / (double)(s->warmup + 1) : rate;
+}

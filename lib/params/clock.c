@@ -1,0 +1,84 @@
+/* clock.c - the update clock: how many updates have begun and how many have landed.
+ *
+ * Exact (interval 1): two shared counters. Sampled (interval n): one line a worker, added up by a measured step. */
+#include "params.h"
+
+hw_status params_clock_create(params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)
+{
+    clock->workers = workers;
+    clock->interval = interval;
+    atomic_init(&clock->begun.value, 0);
+    atomic_init(&clock->landed.value, 0);
+    if (interval == 1) return HW_OK;
+    clock->counts = base_zalloc(workers, sizeof *clock->counts);
+    clock->turns = base_zalloc(workers, sizeof *clock->turns);
+    *bytes += 2 * workers * sizeof *clock->counts;
+    return clock->counts && clock->turns ? HW_OK : HW_E_MEMORY;
+}
+
+void params_clock_free(params_clock *clock)
+{
+    base_free(clock->counts);
+    base_free(clock->turns);
+}
+
+/* Acquire: pairs with the release in write_end. Whoever counts an update as landed also sees its stores; weaker,
+ * and a read could miss part of an update that it counts as past. */
+static uint64_t others(const params_clock *clock, unsigned worker)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < clock->workers; i++)
+        if (i != worker) sum += atomic_load_explicit(&clock->counts[i].value, memory_order_acquire);
+    return sum;
+}
+
+void params_clock_read_begin(params_clock *clock, unsigned worker, hw_read_note *note)
+{
+    *note = (hw_read_note){0, 0, 0, 1};
+    if (clock->interval == 1) {
+        /* Acquire: as in others(). */
+        note->clock = atomic_load_explicit(&clock->landed.value, memory_order_acquire);
+        return;
+    }
+    /* Relaxed: the line is this worker's own. */
+    uint64_t turn = atomic_load_explicit(&clock->turns[worker].value, memory_order_relaxed);
+    atomic_store_explicit(&clock->turns[worker].value, turn + 1, memory_order_relaxed);
+    note->measured = turn % clock->interval == 0;
+    if (note->measured) note->clock = others(clock, worker);
+}
+
+void params_clock_read_end(params_clock *clock, unsigned worker, hw_read_note *note)
+{
+    if (!note->measured) return;
+    if (clock->interval > 1) {
+        note->spread = others(clock, worker) - note->clock;
+        return;
+    }
+    /* Relaxed: loads of the array may still be under way on a weakly ordered machine, so both figures are lower
+     * bounds there; on x86-64 loads are not reordered with loads. */
+    note->spread = atomic_load_explicit(&clock->landed.value, memory_order_relaxed) - note->clock;
+    note->overlap = atomic_load_explicit(&clock->begun.value, memory_order_relaxed) - note->clock;
+}
+
+void params_clock_write_begin(params_clock *clock)
+{
+    /* Relaxed: only the figure `overlap` uses it, which is said to be approximate. */
+    if (clock->interval == 1) atomic_fetch_add_explicit(&clock->begun.value, 1, memory_order_relaxed);
+}
+
+uint64_t params_clock_write_end(params_clock *clock, unsigned worker, const hw_read_note *note)
+{
+    /* Release: after the last store of the update; pairs with the acquire of a read's begin. Acquire as well for the
+     * exact counter, so that whoever lands last has all earlier updates before it. */
+    if (clock->interval == 1) return atomic_fetch_add_explicit(&clock->landed.value, 1, memory_order_acq_rel);
+    uint64_t own = atomic_load_explicit(&clock->counts[worker].value, memory_order_relaxed);
+    uint64_t seen = note && note->measured ? others(clock, worker) : 0;
+    atomic_store_explicit(&clock->counts[worker].value, own + 1, memory_order_release);
+    return seen;
+}
+
+uint64_t params_clock_now(const params_clock *clock)
+{
+    if (clock->interval == 1) return atomic_load_explicit(&clock->landed.value, memory_order_acquire);
+    return others(clock, UINT32_MAX);
+}

@@ -1,0 +1,155 @@
+/* scalar.c - the conforming C11 kernels: relaxed loads and stores, and compare-and-swap. The reference that the wide
+ * path is tested against, and the only path of a ThreadSanitizer build.
+ *
+ * Order: relaxed throughout. A coordinate carries no other data; what a reader may conclude from having seen an
+ * update is carried by the clock (clock.c) or by the version head (versions.c). Stronger orders here would cost and
+ * would order nothing that anybody relies on.
+ *
+ * Never `x += y` on an _Atomic float: it calls into libatomic and saves the floating-point environment. */
+#include "params.h"
+
+static inline float load(const params_float *x)
+{
+    return atomic_load_explicit(x, memory_order_relaxed);
+}
+
+static inline void store(params_float *x, float value)
+{
+    atomic_store_explicit(x, value, memory_order_relaxed);
+}
+
+/* x += y; y is lost never, and lands exactly once. Relaxed: additions commute. */
+static inline void cas_add(params_float *x, float y)
+{
+    float old = load(x);
+    while (!atomic_compare_exchange_weak_explicit(x, &old, old + y, memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
+/* x = a x + y; returns the new value, which this call alone produced. */
+static inline float cas_scale_add(params_float *x, float a, float y)
+{
+    float old = load(x), next = a * old + y;
+    while (!atomic_compare_exchange_weak_explicit(x, &old, next, memory_order_relaxed, memory_order_relaxed))
+        next = a * old + y;
+    return next;
+}
+
+void params_store(params_float *w, const float *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) store(w + i, values ? values[i] : 0);
+}
+
+static void scalar_copy(float *out, const params_float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = load(w + i);
+}
+
+static void scalar_ahead(float *out, const params_float *w, const params_float *v, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) out[i] = load(w + i) + s * load(v + i);
+}
+
+static void scalar_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
+{
+    for (size_t i = 0; i < n; i++) store(dw + i, load(w + i) + e * g[i]);
+}
+
+static void scalar_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
+                            const float *g, float a, float b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float next = a * load(v + i) + b * g[i];
+        store(dv + i, next);
+        store(dw + i, load(w + i) + next);
+    }
+}
+
+static void scalar_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
+                           const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float last = u ? load(u + i) : 0, next = f->a * load(v + i) + f->b * g[i] + f->c * last;
+        store(dv + i, next);
+        if (du) store(du + i, g[i]);
+        store(dw + i, load(w + i) + f->d * next + f->e * g[i]);
+    }
+}
+
+const params_kernels params_scalar = {"scalar", scalar_copy, scalar_ahead, scalar_add, scalar_momentum,
+                                      scalar_general};
+
+/* In place only: dst is src. */
+static void atomic_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
+{
+    (void)w;
+    for (size_t i = 0; i < n; i++) cas_add(dw + i, e * g[i]);
+}
+
+static void atomic_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
+                            const float *g, float a, float b, size_t n)
+{
+    (void)w, (void)v;
+    for (size_t i = 0; i < n; i++) cas_add(dw + i, cas_scale_add(dv + i, a, b * g[i]));
+}
+
+static void atomic_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
+                           const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
+{
+    (void)w, (void)v, (void)u;
+    for (size_t i = 0; i < n; i++) {
+        float last = du ? atomic_exchange_explicit(du + i, g[i], memory_order_relaxed) : 0;
+        float next = cas_scale_add(dv + i, f->a, f->b * g[i] + f->c * last);
+        cas_add(dw + i, f->d * next + f->e * g[i]);
+    }
+}
+
+const params_kernels params_cas = {"scalar", scalar_copy, scalar_ahead, atomic_add, atomic_momentum, atomic_general};
+
+static void apply_rule(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
+                       size_t first, size_t n, const hw_form *form, const float *g)
+{
+    float w[HW_RULE_BLOCK], delta[HW_RULE_BLOCK], state[HW_MAX_ARRAYS][HW_RULE_BLOCK], before;
+    float *states[HW_MAX_ARRAYS] = {state[0], state[1], state[2]};
+    for (size_t done = 0; done < n;) {
+        size_t at = first + done, m = n - done < HW_RULE_BLOCK ? n - done : HW_RULE_BLOCK;
+        k->copy(w, src->at[0] + at, m);
+        for (unsigned s = 0; s < arrays; s++) k->copy(state[s], src->at[1 + s] + at, m);
+        float saved[HW_MAX_ARRAYS][HW_RULE_BLOCK];
+        bool lossless = k == &params_cas;
+        if (lossless)
+            for (unsigned s = 0; s < arrays; s++)
+                for (size_t i = 0; i < m; i++) saved[s][i] = state[s][i];
+        form->rule(form->context, at, m, w, states, g + done, delta);
+        for (unsigned s = 0; s < arrays; s++)
+            for (size_t i = 0; i < m; i++) {
+                before = lossless ? saved[s][i] : 0;
+                if (lossless) cas_add(dst->at[1 + s] + at + i, state[s][i] - before);
+                else store(dst->at[1 + s] + at + i, state[s][i]);
+            }
+        k->add(dst->at[0] + at, src->at[0] + at, delta, 1.0f, m);
+        done += m;
+    }
+}
+
+void params_apply(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
+                  size_t first, size_t n, const hw_form *form, const float *g)
+{
+    params_float *const *d = dst->at, *const *s = src->at;
+    switch (form->kind) {
+    case HW_FORM_ADD: k->add(d[0] + first, s[0] + first, g, form->e, n); break;
+    case HW_FORM_MOMENTUM:
+        k->momentum(d[0] + first, d[1] + first, s[0] + first, s[1] + first, g, form->a, form->b, n);
+        break;
+    case HW_FORM_GENERAL:
+        k->general(d[0] + first, d[1] + first, arrays > 1 ? d[2] + first : NULL, s[0] + first, s[1] + first,
+                   arrays > 1 ? s[2] + first : NULL, g, form, n);
+        break;
+    case HW_FORM_RULE: apply_rule(k, arrays, dst, src, first, n, form, g); break;
+    }
+}
+
+void params_apply_one(bool lossless, unsigned arrays, const params_arrays *dst, size_t i, const hw_form *form, float g)
+{
+    params_apply(lossless ? &params_cas : &params_scalar, arrays, dst, dst, i, 1, form, &g);
+}

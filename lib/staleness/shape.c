@@ -1,0 +1,171 @@
+/* shape.c - what a histogram of staleness says: shape statistics, estimates of the implicit momentum, fits, verdict.
+ *
+ * Cells above the exact bound enter the fits as one tail cell; below it each value is a cell of its own. */
+#include "staleness.h"
+#include <math.h>
+#include <string.h>
+
+double fit_log_probability(int which, const hw_fit *fit, double l)
+{
+    const double *p = fit->parameter;
+    switch (which) {
+    case HW_FIT_GEOMETRIC: return p[0] > 0 ? log1p(-p[0]) + l * log(p[0]) : l == 0 ? 0 : -INFINITY;
+    case HW_FIT_POISSON: return p[0] > 0 ? l * log(p[0]) - p[0] - lgamma(l + 1) : l == 0 ? 0 : -INFINITY;
+    case HW_FIT_NEGATIVE_BINOMIAL:
+        return lgamma(l + p[0]) - lgamma(p[0]) - lgamma(l + 1) + p[0] * log1p(-p[1]) + l * log(p[1]);
+    default: return l == p[0] ? 0 : -INFINITY;
+    }
+}
+
+/* Upper tail of the chi-square law: the regularised incomplete gamma function Q(k/2, x/2), by its series or its
+ * continued fraction. */
+static double chi_square_tail(double x, int degrees)
+{
+    if (degrees < 1) return NAN;
+    double a = 0.5 * degrees, y = 0.5 * x;
+    if (y <= 0) return 1;
+    double scale = exp(-y + a * log(y) - lgamma(a));
+    if (y < a + 1) {
+        double term = 1 / a, sum = term;
+        for (int i = 1; i < 10000 && term > sum * 1e-14; i++) sum += term *= y / (a + i);
+        return fmax(0, 1 - sum * scale);
+    }
+    double b = y + 1 - a, c = 1e300, d = 1 / b, h = d;
+    for (int i = 1; i < 10000; i++) {
+        double an = -i * (i - a);
+        b += 2;
+        d = an * d + b;
+        d = 1 / (fabs(d) < 1e-300 ? 1e-300 : d);
+        c = b + an / c;
+        if (fabs(c) < 1e-300) c = 1e-300;
+        h *= d * c;
+        if (fabs(d * c - 1) < 1e-14) break;
+    }
+    return scale * h;
+}
+
+static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
+{
+    double n = (double)h->total, left = 1, variation = 0, seen = 0, expected = 0, chi = 0, tail = n;
+    int cells = 0, parameters = which == HW_FIT_NEGATIVE_BINOMIAL ? 2 : 1;
+    double last_seen = 0, last_expected = 0;
+    for (uint32_t l = 0; l < h->exact; l++) {
+        double p = exp(fit_log_probability(which, fit, l)), count = (double)h->counts[l];
+        left -= p;
+        tail -= count;
+        variation += fabs(count / n - p);
+        seen += count;
+        expected += n * p;
+        if (expected >= 5) {
+            chi += (seen - expected) * (seen - expected) / expected;
+            last_seen = seen;
+            last_expected = expected;
+            seen = expected = 0;
+            cells++;
+        }
+    }
+    left = fmax(left, 0);
+    variation += fabs(tail / n - left);
+    seen += tail;
+    expected += n * left;
+    if (expected >= 5) {
+        chi += (seen - expected) * (seen - expected) / expected;
+        cells++;
+    } else if (cells) { /* what is left joins the last cell */
+        chi -= (last_seen - last_expected) * (last_seen - last_expected) / last_expected;
+        last_seen += seen;
+        last_expected += expected;
+        chi += (last_seen - last_expected) * (last_seen - last_expected) / last_expected;
+    }
+    fit->total_variation = fmin(1, 0.5 * variation);
+    fit->degrees = cells - 1 - parameters;
+    fit->chi_square = fmax(chi, 0);
+    fit->p_value = chi_square_tail(fit->chi_square, fit->degrees);
+}
+
+/* Weighted least squares of log q_l over l; the weight of log(count) is the count. */
+static double slope(const hw_histogram *h)
+{
+    double w = 0, x = 0, y = 0, xx = 0, xy = 0;
+    int points = 0;
+    for (uint32_t l = 0; l < h->exact; l++) {
+        double c = (double)h->counts[l];
+        if (c < 1) continue;
+        w += c;
+        x += c * l;
+        y += c * log(c);
+        xx += c * l * l;
+        xy += c * l * log(c);
+        points++;
+    }
+    double spread = w * xx - x * x;
+    return points > 1 && spread > 0 ? exp((w * xy - x * y) / spread) : NAN;
+}
+
+void hw_shape_of(const hw_histogram *h, hw_shape *s)
+{
+    memset(s, 0, sizeof *s);
+    static const char *const names[HW_FITS] = {"geometric", "Poisson", "negative binomial", "point mass"};
+    for (int f = 0; f < HW_FITS; f++) s->fit[f].name = names[f];
+    s->updates = h->total;
+    s->best = -1;
+    double n = (double)h->total, m = h->sum / n;
+    s->mean = m;
+    s->variance = n > 0 ? fmax(0, h->squares / n - m * m) : NAN;
+    s->q0 = (double)h->counts[0] / n;
+    s->dispersion = m > 0 ? s->variance / (m * (1 + m)) : n > 0 ? 0 : NAN;
+    s->median = hw_histogram_quantile(h, 0.5);
+    s->p90 = hw_histogram_quantile(h, 0.9);
+    s->p99 = hw_histogram_quantile(h, 0.99);
+    s->largest = (double)h->largest;
+    s->by_zero = 1 - s->q0;
+    s->by_slope = slope(h);
+    s->by_mean = m / (1 + m);
+    double above = n - (double)h->counts[0];
+    double excess = above > 0 ? (h->sum - above) / above : NAN;
+    s->by_tail = excess / (1 + excess);
+    if (h->total == 0) return;
+
+    s->fit[HW_FIT_GEOMETRIC].parameter[0] = s->by_mean;
+    s->fit[HW_FIT_POISSON].parameter[0] = m;
+    s->fit[HW_FIT_POINT_MASS].parameter[0] = s->median;
+    for (int f = 0; f < HW_FITS; f++) s->fit[f].valid = 1;
+    if (s->variance > m && m > 0) {
+        double r = m * m / (s->variance - m);
+        s->fit[HW_FIT_NEGATIVE_BINOMIAL].parameter[0] = r;
+        s->fit[HW_FIT_NEGATIVE_BINOMIAL].parameter[1] = m / (r + m);
+    } else {
+        s->fit[HW_FIT_NEGATIVE_BINOMIAL].valid = 0;
+    }
+    for (int f = 0; f < HW_FITS; f++) {
+        if (!s->fit[f].valid) continue;
+        test_fit(h, f, &s->fit[f]);
+        if (s->best < 0 || s->fit[f].total_variation < s->fit[s->best].total_variation) s->best = f;
+    }
+    s->geometric = m > 0 && fabs(s->dispersion - 1) <= 0.3 && s->fit[HW_FIT_GEOMETRIC].total_variation <= 0.1;
+}
+
+void hw_shape_verdict(const hw_shape *s, char *text, size_t size)
+{
+    if (s->updates == 0) {
+        (void)snprintf(text, size, "no updates were recorded");
+    } else if (s->largest == 0) {
+        (void)snprintf(text, size, "no staleness: the updates came one after the other, and there is no implicit momentum");
+    } else if (s->geometric) {
+        (void)snprintf(text, size,
+                       "near the queue model (geometric): asynchrony acts as momentum %.2f; subtract it from the wanted "
+                       "momentum", s->by_tail);
+    } else if (s->dispersion < 0.3) {
+        (void)snprintf(text, size,
+                       "near a fixed delay of %.0f: the implicit momentum model does not apply; look ahead or lower the "
+                       "learning rate instead", s->median);
+    } else if (s->dispersion > 1.3) {
+        (void)snprintf(text, size,
+                       "heavier than the queue model (dispersion %.2f): some workers are much slower than others; the "
+                       "implicit momentum %.2f of the tail is a rough guide only", s->dispersion, s->by_tail);
+    } else {
+        (void)snprintf(text, size,
+                       "between a fixed delay and the queue model (dispersion %.2f, nearest law: %s): part of it acts as "
+                       "momentum, part as pure delay", s->dispersion, s->best >= 0 ? s->fit[s->best].name : "none");
+    }
+}

@@ -1,0 +1,13 @@
+/* staleness.h (internal) - the bins that recorders and histograms share. */
+#ifndef HOGWILD_LIB_STALENESS_H
+#define HOGWILD_LIB_STALENESS_H
+
+#include "../base/base.h"
+#include "hogwild/staleness.h"
+
+uint32_t histogram_bins(uint32_t exact);
+uint32_t histogram_bin(uint32_t exact, uint64_t value);
+/* log of the probability of l under a fit; -inf where it is 0 */
+double fit_log_probability(int which, const hw_fit *fit, double l);
+
+#endif
