@@ -40,6 +40,7 @@ typedef struct hw_objective {
     void *self;          /* passed to every callback; borrowed                                                      */
     size_t parameters;
     uint32_t examples;   /* in the training set; 0: a stream of the user's own                                      */
+    uint32_t batch_limit; /* largest minibatch that scratch is planned for; 0: none                                 */
 
     /* One of the two. step: see above. loss_gradient: the conventional form; fills g[parameters] with the mean
      * gradient over the batch and returns the mean loss. Called by many threads at once. */

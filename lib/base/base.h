@@ -29,6 +29,9 @@ typedef struct base_file {
 } base_file;
 hw_status base_read_file(const char *path, size_t cap, base_file *file, char *why);
 
+/* The first bytes of a file, unpacked: how many of `size` there were, into *got. */
+hw_status base_peek_file(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why);
+
 /* A file written beside its final name and renamed over it: readers see the old one or the whole new one. */
 typedef struct base_writer {
     FILE *stream;

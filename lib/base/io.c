@@ -90,6 +90,23 @@ hw_status base_read_file(const char *path, size_t cap, base_file *file, char *wh
     return HW_OK;
 }
 
+hw_status base_peek_file(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why)
+{
+    errno = 0;
+    gzFile in = gzopen(path, "rb");
+    if (!in) return base_fail(why, HW_E_IO, "%.160s: %s", path, errno ? strerror(errno) : "out of memory");
+    int n = gzread(in, bytes, (unsigned)size), code = Z_OK;
+    hw_status status = HW_OK;
+    if (n < 0) {
+        const char *text = gzerror(in, &code);
+        status = base_fail(why, code == Z_ERRNO ? HW_E_IO : HW_E_FORMAT, "%.120s: %.100s", path,
+                           code == Z_ERRNO ? strerror(errno) : text);
+    }
+    *got = n > 0 ? (size_t)n : 0;
+    (void)gzclose_r(in);
+    return status;
+}
+
 hw_status base_write_begin(base_writer *writer, const char *path, char *why)
 {
     writer->stream = NULL;

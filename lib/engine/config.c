@@ -89,6 +89,12 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
     if (o->examples && batch > o->examples)
         return base_fail(why, HW_E_ARGUMENT, "config.batch asks for %llu examples an update, but the objective has %u",
                          (unsigned long long)batch, o->examples);
+    uint64_t part = c->batch_per_worker || c->scheduler == HW_SYNC || c->scheduler == HW_GROUPS
+                        ? (batch + c->workers - 1) / c->workers * (c->scheduler == HW_GROUPS ? c->groups : 1)
+                        : batch;
+    if (o->batch_limit && part > o->batch_limit)
+        return base_fail(why, HW_E_ARGUMENT, "config.batch gives a thread %llu examples at once, but the objective's scratch "
+                         "is planned for %u", (unsigned long long)part, o->batch_limit);
     if (c->target != 0 && (!o->evaluate || (unsigned)c->target_metric >= o->metrics))
         return base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
                          c->target_metric, o->evaluate ? o->metrics : 0);
