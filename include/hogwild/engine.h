@@ -32,15 +32,6 @@ typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS } hw_sch
  * the update is left out and counted. */
 typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
 
-typedef struct hw_evaluation {
-    uint64_t update;
-    double epoch, seconds;     /* of training; evaluation not counted                      */
-    double train_loss;         /* mean of the steps since the evaluation before            */
-    double metric[HW_METRICS];
-    double staleness;          /* mean since the start                                     */
-    double momentum, learning_rate, ahead; /* in force                                     */
-} hw_evaluation;
-
 typedef struct hw_progress {
     uint64_t updates, examples;
     double epoch, seconds, examples_per_second, train_loss;
@@ -139,7 +130,7 @@ typedef struct hw_result {
     uint64_t clipped, skipped;
     double epochs, seconds, evaluation_seconds, preparation_seconds;
     double curvature;         /* used; 0 where none was */
-    double train_loss;        /* mean since the last evaluation but one */
+    double train_loss;        /* of the last steps: each worker's exponential mean over about 5 of its steps */
     hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
     double seconds_to_target; /* training seconds at which the target was met; NaN */
     uint64_t updates_to_target;
@@ -177,6 +168,10 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
 HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_t *count);
 HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
 HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
+
+/* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
+ * settings and the staleness histogram. name is a label. Ends without a newline. */
+HW_API hw_status hw_run_json(hw_engine *engine, const char *name, const hw_result *result, FILE *out);
 
 /* The one-call form: params[objective->parameters] is copied in at start and out at the end (the last good ones on an
  * error). The caller owns it. */

@@ -60,10 +60,22 @@ typedef struct hw_objective {
     uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
     unsigned metrics;                               /* 1 .. HW_METRICS */
 
+    int network; /* a neural network: it trains above the linear stability bound of its first curvature, see
+                    hw_compensation.margin */
     int blas; /* the callbacks call BLAS: the engine holds it at one thread while it runs */
 } hw_objective;
 
 HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
+
+/* One evaluation of a run: what was measured, when, and what was in force. */
+typedef struct hw_evaluation {
+    uint64_t update;
+    double epoch, seconds;     /* of training; evaluation not counted                      */
+    double train_loss;         /* mean of the steps since the evaluation before            */
+    double metric[HW_METRICS];
+    double staleness;          /* mean since the start                                     */
+    double momentum, learning_rate, ahead; /* in force                                     */
+} hw_evaluation;
 
 /* --- inside a step ------------------------------------------------------------------------------------------------- */
 

@@ -128,7 +128,8 @@ typedef struct hw_compensation {
     double fixed;       /* FIXED's mu_L, (-1, 1)                                         */
     double floor;       /* smallest explicit momentum, (-1, 0]; default -0.5             */
     double shrinkage;   /* EXACT's rho in [0, 1]; default 1                              */
-    double margin;      /* AUTO keeps alpha h below margin * bound; default 0.7          */
+    double margin;      /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
+                           objective is a network (measured: docs/benchmarks.md)         */
     uint64_t window;    /* updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;

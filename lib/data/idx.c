@@ -63,7 +63,7 @@ static hw_status read_idx(const char *path, unsigned dimensions, const char *wha
 hw_status hw_idx_read(const char *images_path, const char *labels_path, unsigned classes, hw_images *images, char *why)
 {
     base_file pixels, labels;
-    uint32_t size[3], count;
+    uint32_t size[3] = {0}, count = 0;
     memset(images, 0, sizeof *images);
     if (!images_path || !labels_path || classes < 1 || classes > 256)
         return base_fail(why, HW_E_ARGUMENT, "hw_idx_read: two paths and 1 to 256 classes are needed");

@@ -33,7 +33,6 @@ hw_config hw_config_defaults(void)
     c.compensation.keep_gain = 1;
     c.compensation.floor = -0.5;
     c.compensation.shrinkage = 1;
-    c.compensation.margin = 0.7;
     c.compensation.window = 200;
     c.seed = 1;
     c.epochs = 1;

@@ -158,8 +158,12 @@ static hw_status plan_rest(hw_engine *e, char *why)
         return no_memory(why, "records");
     e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
     if (c->curvature == 0 && automatic && linear && e->slots > 1 && o->examples) {
-        e->bytes += 6 * stride * sizeof(float) + o->scratch_bytes;
-        return probe_create(&e->probe, o, why);
+        /* 256 examples, in parts of the minibatch's size: one minibatch alone overestimates the curvature. */
+        e->probe_examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
+        if (e->probe_examples > o->examples) e->probe_examples = o->examples;
+        e->probe_index = base_zalloc(e->probe_examples, sizeof *e->probe_index);
+        e->bytes += 6 * stride * sizeof(float) + o->scratch_bytes + e->probe_examples * sizeof *e->probe_index;
+        return e->probe_index ? probe_create(&e->probe, &e->objective, why) : no_memory(why, "a probe");
     }
     return HW_OK;
 }
@@ -195,6 +199,7 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     if (!e) return no_memory(why, "the engine");
     e->config = *config;
     e->objective = *objective;
+    if (e->config.compensation.margin == 0) e->config.compensation.margin = objective->network ? 2 : 0.7;
     e->process = getpid();
     e->threads = config->workers;
     e->slots = config->scheduler == HW_SYNC ? 1 : config->scheduler == HW_GROUPS ? config->groups : config->workers;
@@ -236,6 +241,7 @@ void hw_engine_free(hw_engine *e)
     for (unsigned g = 0; e->group && g < e->slots; g++) barrier_free(&e->group[g].barrier);
     base_free(e->group);
     probe_free(e->probe);
+    base_free(e->probe_index);
     hw_params_free(e->params);
     hw_staleness_free(e->staleness);
     base_free(e->snapshot);

@@ -92,7 +92,8 @@ struct hw_engine {
     hw_staleness *staleness;
     hw_worker *worker;
     engine_group *group;
-    struct engine_probe *probe;
+    struct engine_probe *probe; /* estimates the curvature before a run */
+    uint32_t *probe_index, probe_examples;
     engine_latch latch;
     engine_gate gate;
     engine_barrier start;
@@ -100,7 +101,7 @@ struct hw_engine {
     bool running, holds_blas;
     double curvature;
     /* the run under way */
-    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns;
+    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns, first_losses, first_count;
     uint64_t first_update, end_ns, evaluation_ns, preparation_ns;
     /* evaluation */
     float *snapshot;
@@ -116,7 +117,6 @@ struct hw_engine {
     float *kept[2];
     int good;
     uint64_t good_update;
-    double first_loss;
     /* compensation: setting and log are under the mutex */
     pthread_mutex_t mutex;
     bool mutex_ready;

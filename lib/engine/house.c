@@ -80,7 +80,9 @@ void house_keep(hw_worker *w, uint64_t n, double loss)
     if (n >= counter_get(&e->next_keep)) {
         counter_set(&e->next_keep, after(n, c->keep_every));
         /* A loss that has risen threefold is not what anybody wants back. */
-        if (!(w->loss_steps >= 10 && w->first_loss > 0 && loss > 3 * w->first_loss)) keep_good(e, n);
+        uint64_t firsts = counter_get(&e->first_count);
+        double baseline = firsts ? counter_get_double(&e->first_losses) / (double)firsts : INFINITY;
+        if (!(baseline > 0 && loss > 3 * baseline)) keep_good(e, n);
     }
     if (n >= counter_get(&e->next_epoch)) {
         uint64_t done = (n - e->first_update) / e->steps_per_epoch;

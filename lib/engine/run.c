@@ -42,11 +42,10 @@ static void estimate_curvature(hw_engine *e)
     if (!e->probe) return;
     uint64_t from = hw_now();
     hw_params_get(e->params, 0, e->snapshot);
-    uint32_t n = c->batch;
-    hw_worker *w = e->worker;
-    for (uint32_t i = 0; i < n; i++) w->index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
+    uint32_t n = e->probe_examples;
+    for (uint32_t i = 0; i < n; i++) e->probe_index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
     /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
-    if (probe_curvature(e->probe, e->snapshot, w->index, n, n, 10, c->seed, &e->curvature) != HW_OK) e->curvature = 0;
+    if (probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed, &e->curvature) != HW_OK) e->curvature = 0;
     e->preparation_ns = hw_now() - from;
 }
 
@@ -71,6 +70,8 @@ static hw_status begin(hw_engine *e)
                                        : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->steps_per_epoch));
     counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
     counter_set(&e->paused_ns, 0);
+    counter_set(&e->first_losses, 0);
+    counter_set(&e->first_count, 0);
     e->first_update = landed;
     e->evaluation_ns = e->preparation_ns = e->end_ns = 0;
     e->loss_before = 0;
@@ -297,11 +298,14 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     r->evaluation_seconds = (double)e->evaluation_ns * 1e-9;
     r->preparation_seconds = (double)e->preparation_ns * 1e-9;
     r->curvature = e->curvature;
-    double sum;
-    uint64_t count;
-    engine_losses(e, &sum, &count);
-    r->train_loss = e->has_last && count == e->losses_before ? e->last.train_loss
-                    : count > e->losses_before ? (sum - e->loss_before) / (double)(count - e->losses_before) : NAN;
+    double smooth = 0;
+    unsigned with = 0;
+    for (unsigned i = 0; i < e->threads; i++) {
+        if (!e->worker[i].loss_steps) continue;
+        smooth += e->worker[i].smooth_loss;
+        with++;
+    }
+    r->train_loss = with ? smooth / with : NAN;
     if (e->has_last) r->last = e->last;
     r->seconds_to_target = e->seconds_to_target;
     r->updates_to_target = e->updates_to_target;

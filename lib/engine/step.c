@@ -88,17 +88,25 @@ static hw_status not_finite(hw_worker *w, const char *what)
     return HW_E_STOPPED;
 }
 
-/* Smoothed loss against the worker's first losses: divergence that never reaches NaN is noticed too. */
+/* Smoothed loss against the run's first losses (about the first 20 updates, from every worker's first few): divergence
+ * that never reaches NaN is noticed too. */
 static bool diverging(hw_worker *w, double loss)
 {
-    double limit = w->engine->config.divergence;
-    if (w->loss_steps < 10) {
-        w->first_loss += (loss - w->first_loss) / ++w->loss_steps;
-        w->smooth_loss = w->first_loss;
+    hw_engine *e = w->engine;
+    unsigned first = e->slots >= 10 ? 2 : 20 / e->slots;
+    w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 * (loss - w->smooth_loss) : loss;
+    if (w->loss_steps < first) {
+        w->first_loss += loss;
+        if (++w->loss_steps == first) {
+            (void)pthread_mutex_lock(&e->mutex);
+            counter_add_double(&e->first_losses, w->first_loss);
+            counter_add(&e->first_count, first);
+            (void)pthread_mutex_unlock(&e->mutex);
+        }
         return false;
     }
-    w->smooth_loss += 0.2 * (loss - w->smooth_loss);
-    return limit > 0 && w->first_loss > 0 && w->smooth_loss > limit * w->first_loss;
+    double baseline = counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count);
+    return e->config.divergence > 0 && baseline > 0 && w->smooth_loss > e->config.divergence * baseline;
 }
 
 /* Returns the gradient to write: g itself, or the worker's buffer where the rule changes it first. */
@@ -170,8 +178,9 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     if (!finite) return not_finite(w, "gradient");
     if (diverging(w, loss)) {
         hw_params_release(e->params, w->slot);
-        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu", w->first_loss,
-                    w->smooth_loss, w->id, (unsigned long long)w->batch.step);
+        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
+                    counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count), w->smooth_loss, w->id,
+                    (unsigned long long)w->batch.step);
         return HW_E_STOPPED;
     }
 

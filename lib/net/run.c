@@ -185,6 +185,7 @@ hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
     o->loss_gradient = task_gradient;
     o->scratch_bytes = task->net->scratch_bytes;
     o->batch_limit = task->net->batch;
+    o->network = 1;
     o->blas = 1;
     if (task->test) {
         o->evaluate = task_evaluate;

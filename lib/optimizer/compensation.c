@@ -51,7 +51,7 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
         kernel[lags - 1] = 1;
     }
     if (s->delay == 0 || !(in->curvature > 0)) return;
-    double step = in->learning_rate * in->curvature / c->margin;
+    double step = in->learning_rate * in->curvature / (c->margin > 0 ? c->margin : 0.7);
     if (hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
     double bound = hw_advise_bound(in->momentum, s->ahead, kernel, lags);

@@ -1,0 +1,235 @@
+/* common_cli.c - command lines, data, progress and reports of the bundled programs. */
+#include "common_cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+volatile sig_atomic_t cli_interrupted;
+
+int cli_error(const char *program, int status, const char *sentence)
+{
+    fprintf(stderr, "%s: %s\n", program, sentence);
+    return status;
+}
+
+static bool find_option(const char *name, hw_option *option)
+{
+    for (size_t i = 0; i < hw_option_count(); i++)
+        if (hw_option_get(i, option) == HW_OK && strcmp(option->name, name) == 0) return true;
+    return false;
+}
+
+static void help(const cli *c)
+{
+    printf("%s - %s\n\nusage: %s [options]\n\nthis program\n", c->program, c->purpose, c->program);
+    for (size_t i = 0; i < c->n_own; i++) {
+        char left[64];
+        (void)snprintf(left, sizeof left, "%s %s", c->own[i].flag, c->own[i].value ? c->own[i].value : "");
+        printf("  %-26s %s\n", left, c->own[i].help);
+    }
+    printf("  %-26s %s\n  %-26s %s\n\ntraining (default; range)\n", "--help", "this text", "--version", "version, commit, BLAS");
+    for (size_t i = 0; i < c->n_engine; i++) {
+        const char *eq = strchr(c->engine[i], '=');
+        hw_option o;
+        char left[64], value[64];
+        if (!find_option(eq + 1, &o)) continue;
+        (void)hw_config_get(c->config, o.name, value, sizeof value);
+        (void)snprintf(left, sizeof left, "%.*s %s", (int)(eq - c->engine[i]), c->engine[i],
+                       o.type == HW_OPTION_CHOICE ? "NAME" : o.type == HW_OPTION_INT ? "N" : "X");
+        printf("  %-26s %s (%s%s%s", left, o.help, value, *o.unit ? " " : "", o.unit);
+        if (o.type == HW_OPTION_CHOICE) printf("; %s)\n", o.choices);
+        else if (o.high >= 1e9) printf("; from %g)\n", o.low);
+        else printf("; %g to %s%g)\n", o.low, o.open_high ? "below " : "", o.high);
+    }
+    printf("\nexit status: 0 done, 1 the run failed, 2 wrong usage\n");
+}
+
+static int usage_error(const cli *c, const char *why)
+{
+    char text[HW_WHY + 64];
+    (void)snprintf(text, sizeof text, "%s (--help lists the options)", why);
+    return cli_error(c->program, 2, text);
+}
+
+int cli_parse(const cli *c, int argc, char **argv)
+{
+    char why[HW_WHY], text[HW_WHY];
+    for (int i = 1; i < argc; i++) {
+        const char *flag = argv[i], *name = NULL;
+        const cli_option *own = NULL;
+        if (strcmp(flag, "--help") == 0 || strcmp(flag, "-h") == 0) {
+            help(c);
+            return 0;
+        }
+        if (strcmp(flag, "--version") == 0) {
+            hw_build_info(text, sizeof text);
+            printf("%s\n", text);
+            return 0;
+        }
+        for (size_t k = 0; k < c->n_own; k++)
+            if (strcmp(c->own[k].flag, flag) == 0) own = c->own + k;
+        for (size_t k = 0; k < c->n_engine; k++) {
+            size_t n = (size_t)(strchr(c->engine[k], '=') - c->engine[k]);
+            if (strlen(flag) == n && strncmp(flag, c->engine[k], n) == 0) name = c->engine[k] + n + 1;
+        }
+        if (!own && !name) {
+            (void)snprintf(why, sizeof why, "there is no option '%.60s'", flag);
+            return usage_error(c, why);
+        }
+        const char *value = NULL;
+        if (!own || own->value) {
+            if (++i == argc) {
+                (void)snprintf(why, sizeof why, "%.60s needs a value", flag);
+                return usage_error(c, why);
+            }
+            value = argv[i];
+        }
+        if (own) {
+            if (!c->set(c->context, flag, value)) return 2;
+        } else if (hw_config_set(c->config, name, value, why) != HW_OK) {
+            /* "config.workers is 0: ..." reads "--workers 0: ..." on a command line. */
+            const char *colon = strstr(why, ": ");
+            (void)snprintf(text, sizeof text, "%.60s %.60s%.130s", flag, value, colon ? colon : "");
+            return usage_error(c, text);
+        }
+    }
+    return -1;
+}
+
+bool cli_number(const char *program, const char *flag, const char *value, double low, double high, double *out)
+{
+    char *end, text[200];
+    *out = strtod(value, &end);
+    if (end != value && *end == 0 && *out >= low && *out <= high) return true;
+    (void)snprintf(text, sizeof text, "%.40s %.40s: a number in [%g, %g] is needed", flag, value, low, high);
+    (void)cli_error(program, 2, text);
+    return false;
+}
+
+bool cli_digits_load(const char *program, const char *folder, bool required, uint32_t generated, cli_digits *d)
+{
+    char found[900], why[HW_WHY];
+    memset(d, 0, sizeof *d);
+    if (folder) (void)snprintf(found, sizeof found, "%s", folder);
+    else hw_data_folder(found, sizeof found);
+    hw_status status = *found ? hw_mnist_read(found, &d->train, &d->test, why) : HW_E_IO;
+    if (status == HW_OK) {
+        d->real = true;
+        (void)snprintf(d->source, sizeof d->source, "MNIST, %u images from %.120s", d->train.count, found);
+        return true;
+    }
+    /* A folder without MNIST is no error unless it was named; a damaged file always is. */
+    if (required || status != HW_E_IO) {
+        (void)cli_error(program, 1, why);
+        return false;
+    }
+    if (hw_digits_generate(generated, 1, &d->train) != HW_OK || hw_digits_generate(generated / 6 + 1, 2, &d->test) != HW_OK) {
+        (void)cli_error(program, 1, "no memory for generated digits");
+        cli_digits_free(d);
+        return false;
+    }
+    (void)snprintf(d->source, sizeof d->source, "%u generated digits (no MNIST found; set HOGWILD_DATA to use it)",
+                   d->train.count);
+    return true;
+}
+
+void cli_digits_free(cli_digits *d)
+{
+    hw_images_free(&d->train);
+    hw_images_free(&d->test);
+}
+
+/* --- progress --------------------------------------------------------------------------------------------------- */
+
+void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet, double epochs)
+{
+    *p = (cli_progress){out, label, quiet, isatty(fileno(out)) != 0, epochs, 10};
+}
+
+static void line(const cli_progress *p, const hw_progress *n)
+{
+    char eta[32] = "", accuracy[32] = "";
+    if (n->fraction > 0 && n->fraction < 1)
+        (void)snprintf(eta, sizeof eta, "  %.0f s left", n->seconds * (1 - n->fraction) / n->fraction);
+    if (n->last) (void)snprintf(accuracy, sizeof accuracy, "  test %.2f %%", 100 * n->last->metric[1]);
+    fprintf(p->out, "%-28s epoch %.2f/%g  %.0f img/s  loss %.3f%s  staleness %.2f  momentum %.2f", p->label, n->epoch,
+            p->epochs, n->examples_per_second, n->train_loss, accuracy, n->staleness, n->momentum);
+    if (n->ahead > 0) fprintf(p->out, "  look-ahead %.1f", n->ahead);
+    fputs(eta, p->out);
+}
+
+hw_status cli_on_progress(void *context, const hw_progress *now)
+{
+    cli_progress *p = context;
+    if (p->quiet || isnan(now->train_loss)) return HW_OK;
+    if (p->terminal) {
+        fputs("\r\033[K", p->out);
+        line(p, now);
+        (void)fflush(p->out);
+    } else if (now->seconds >= p->next_plain) {
+        p->next_plain = now->seconds + 10;
+        line(p, now);
+        fputc('\n', p->out);
+        (void)fflush(p->out);
+    }
+    return HW_OK;
+}
+
+void cli_progress_done(cli_progress *p)
+{
+    if (p->terminal && !p->quiet) fputs("\r\033[K", p->out);
+}
+
+/* --- interrupt, machine, report ---------------------------------------------------------------------------------- */
+
+static void interrupted(int number)
+{
+    (void)number;
+    if (cli_interrupted) _exit(130);
+    cli_interrupted = 1;
+}
+
+void cli_catch_interrupt(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = interrupted;
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+void cli_machine(char *text, size_t size)
+{
+    char model[100] = "unknown processor", row[200];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    while (f && fgets(row, sizeof row, f)) {
+        char *colon = strchr(row, ':');
+        if (strncmp(row, "model name", 10) != 0 || !colon) continue;
+        row[strcspn(row, "\n")] = 0;
+        (void)snprintf(model, sizeof model, "%.90s", colon + 2);
+        break;
+    }
+    if (f) (void)fclose(f);
+    (void)snprintf(text, size, "%s, %ld cores", model, sysconf(_SC_NPROCESSORS_ONLN));
+}
+
+hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics, const hw_result *result)
+{
+    size_t n, m;
+    hw_histogram h;
+    const hw_staleness *s = hw_engine_staleness(engine);
+    const hw_evaluation *ev = hw_engine_evaluations(engine, &n);
+    const hw_setting *settings = hw_engine_settings(engine, &m);
+    hw_status status = hw_histogram_init(&h, hw_staleness_exact(s));
+    if (status == HW_OK) {
+        hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+        status = hw_report_run(report, name, ev, n, metrics, settings, m, h.largest > 0 ? &h : NULL);
+    }
+    hw_histogram_free(&h);
+    if (status == HW_OK) {
+        status = hw_run_json(engine, name, result, hw_report_lines(report));
+        fputc('\n', hw_report_lines(report));
+    }
+    return status;
+}

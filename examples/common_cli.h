@@ -1,0 +1,63 @@
+/* common_cli.h - what the bundled programs share: options from the library's table, data, progress, the report. */
+#ifndef COMMON_CLI_H
+#define COMMON_CLI_H
+
+#include <hogwild.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+typedef struct cli_option {
+    const char *flag, *value, *help; /* "--data", "FOLDER", ...; value NULL for a switch */
+} cli_option;
+
+/* A program's own options; the engine's options come from the library. set returns false after printing a sentence. */
+typedef struct cli {
+    const char *program, *purpose;
+    const cli_option *own;
+    size_t n_own;
+    bool (*set)(void *context, const char *flag, const char *value);
+    void *context;
+    const char *const *engine; /* "--flag=option.name" pairs that this program offers, in order of --help */
+    size_t n_engine;
+    hw_config *config;
+} cli;
+
+/* -1: go on; else the exit status (0 after --help and --version, 2 after a usage error). */
+int cli_parse(const cli *c, int argc, char **argv);
+/* One sentence "program: ..." on stderr; returns `status`. */
+int cli_error(const char *program, int status, const char *sentence);
+/* A whole number in [low, high], or false after a sentence. */
+bool cli_number(const char *program, const char *flag, const char *value, double low, double high, double *out);
+
+/* Digits to train on: MNIST from `folder` (NULL: hw_data_folder), else generated ones. source says which. */
+typedef struct cli_digits {
+    hw_images train, test;
+    bool real;
+    char source[200];
+} cli_digits;
+/* required: an error instead of generated digits where the folder has no MNIST. */
+bool cli_digits_load(const char *program, const char *folder, bool required, uint32_t generated, cli_digits *d);
+void cli_digits_free(cli_digits *d);
+
+/* Live progress: one line redrawn on a terminal, a plain line now and then otherwise. */
+typedef struct cli_progress {
+    FILE *out;
+    const char *label;
+    bool quiet, terminal;
+    double epochs, next_plain;
+} cli_progress;
+void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet, double epochs);
+hw_status cli_on_progress(void *progress, const hw_progress *now);
+void cli_progress_done(cli_progress *p);
+
+/* Ctrl-C sets this flag; a second Ctrl-C ends the program. */
+extern volatile sig_atomic_t cli_interrupted;
+void cli_catch_interrupt(void);
+
+/* "x86_64, 2 cores, AMD EPYC ..." */
+void cli_machine(char *text, size_t size);
+/* Enter an engine's finished run into a report and its JSON lines. */
+hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics, const hw_result *result);
+
+#endif

@@ -1,0 +1,252 @@
+/* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; equal
+ * images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends its row, not the demo. */
+#include "common_cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct options {
+    const char *data, *report;
+    bool quiet;
+    double target, images;
+} options;
+
+typedef struct row {
+    char name[64];
+    hw_result result;
+    double target_seconds; /* NaN: not reached */
+} row;
+
+static const cli_option own[] = {
+    {"--data", "FOLDER", "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
+    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
+    {"--target", "PERCENT", "accuracy of the column 'to ...' (97 for MNIST, 90 for generated digits; 1 to 100)"},
+    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
+    {"--quiet", NULL, "no progress"},
+};
+
+static const char *const engine_flags[] = {
+    "--epochs=epochs", "--batch=batch", "--learning-rate=learning_rate", "--momentum=momentum.target",
+    "--weight-decay=weight_decay", "--write=write", "--seed=seed", "--evaluate-epochs=evaluate_epochs",
+    "--divergence=divergence", "--margin=compensation.margin",
+};
+
+static bool set(void *context, const char *flag, const char *value)
+{
+    options *o = context;
+    if (strcmp(flag, "--data") == 0) o->data = value;
+    else if (strcmp(flag, "--report") == 0) o->report = value;
+    else if (strcmp(flag, "--quiet") == 0) o->quiet = true;
+    else if (strcmp(flag, "--target") == 0) return cli_number("demo", flag, value, 1, 100, &o->target);
+    else return cli_number("demo", flag, value, 1000, 60000, &o->images);
+    return true;
+}
+
+static double reached(const hw_engine *engine, double target)
+{
+    size_t n;
+    const hw_evaluation *ev = hw_engine_evaluations(engine, &n);
+    for (size_t i = 0; i < n; i++)
+        if (100 * ev[i].metric[1] >= target) return ev[i].seconds;
+    return NAN;
+}
+
+static hw_status run_row(row *r, const hw_objective *objective, const hw_config *base, unsigned workers, hw_policy policy,
+                         const float *params, const options *o, hw_report *report, char *why)
+{
+    hw_config config = *base;
+    hw_engine *engine;
+    cli_progress progress;
+    config.workers = workers;
+    config.scheduler = workers == 1 ? HW_SEQUENTIAL : HW_ASYNC;
+    config.compensation.policy = policy;
+    cli_progress_init(&progress, stdout, r->name, o->quiet, config.epochs);
+    config.context = &progress;
+    config.on_progress = cli_on_progress;
+    hw_status status = hw_engine_create(&engine, objective, &config, params, why);
+    if (status != HW_OK) return status;
+    (void)hw_engine_run(engine, &r->result);
+    cli_progress_done(&progress);
+    r->target_seconds = reached(engine, o->target);
+    const hw_result *x = &r->result;
+    if (x->status == HW_OK)
+        printf("%-28s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs, config.epochs == 1 ? "" : "s",
+               (double)x->examples / x->seconds, x->train_loss, 100 * x->last.metric[1]);
+    else printf("%-28s %s\n", r->name, x->message);
+    (void)fflush(stdout);
+    status = report ? cli_report_run(report, r->name, engine, 2, x) : HW_OK;
+    if (status != HW_OK) (void)snprintf(why, HW_WHY, "the report could not be written: %s", hw_status_text(status));
+    hw_engine_free(engine);
+    return status;
+}
+
+enum { COLUMNS = 8 };
+
+static void cells_of(const row *r, double rate, char (*cell)[64])
+{
+    const hw_result *x = &r->result;
+    (void)snprintf(cell[0], 64, "%.60s", r->name);
+    for (int i = 1; i < COLUMNS; i++) cell[i][0] = 0;
+    if (x->status != HW_OK) {
+        (void)snprintf(cell[1], 64, x->status == HW_E_DIVERGED ? "diverged at update %llu" : "failed at update %llu",
+                       (unsigned long long)x->updates);
+        return;
+    }
+    (void)snprintf(cell[1], 64, "%.2f %%", 100 * x->last.metric[1]);
+    (void)snprintf(cell[2], 64, "%.1f", x->seconds);
+    if (isfinite(r->target_seconds)) (void)snprintf(cell[3], 64, "%.1f s", r->target_seconds);
+    else (void)snprintf(cell[3], 64, "not met");
+    (void)snprintf(cell[4], 64, "%.0f", (double)x->examples / x->seconds);
+    (void)snprintf(cell[5], 64, "%llu", (unsigned long long)x->updates);
+    if (x->setting.ahead > 0) (void)snprintf(cell[6], 64, "look-ahead %.1f steps", x->setting.delay);
+    else (void)snprintf(cell[6], 64, "-");
+    (void)snprintf(cell[7], 64, "%.4f", rate * x->setting.rate);
+}
+
+static void print_table(const row *rows, size_t n, const options *o, double rate, hw_report *report)
+{
+    static char cell[8][COLUMNS][64];
+    const char *pointers[8 * COLUMNS];
+    char target[32];
+    (void)snprintf(target, sizeof target, "to %g %%", o->target);
+    const char *const head[COLUMNS] = {"", "test", "seconds", target, "img/s", "updates", "policy in force", "learning rate"};
+    for (int j = 0; j < COLUMNS; j++) (void)snprintf(cell[0][j], 64, "%s", head[j]);
+    for (size_t i = 0; i < n; i++) cells_of(rows + i, rate, cell[i + 1]);
+    printf("\n");
+    for (size_t i = 0; i <= n; i++) {
+        for (int j = 0; j < COLUMNS; j++) pointers[i * COLUMNS + (size_t)j] = cell[i][j];
+        if (i && rows[i - 1].result.status != HW_OK) {
+            printf("%-28s %s\n", cell[i][0], cell[i][1]);
+            continue;
+        }
+        printf("%-28s %-9s %-9s %-9s %-8s %-9s %-22s %s\n", cell[i][0], cell[i][1], cell[i][2], cell[i][3], cell[i][4],
+               cell[i][5], cell[i][6], cell[i][7]);
+    }
+    if (report) (void)hw_report_table(report, pointers, n + 1, COLUMNS);
+}
+
+static void outcome(const row *r, char *text, size_t size)
+{
+    if (r->result.status == HW_OK) (void)snprintf(text, size, "reached %.2f %%", 100 * r->result.last.metric[1]);
+    else (void)snprintf(text, size, "%s", r->result.status == HW_E_DIVERGED ? "diverged" : "failed");
+}
+
+static void print_end(const row *rows, size_t n, hw_report *report)
+{
+    const hw_result *last = &rows[n - 1].result;
+    char text[512], verdict[256], speed[160] = "the cores could not be compared", without[64], with[64];
+    hw_shape_verdict(&last->shape, verdict, sizeof verdict);
+    (void)snprintf(text, sizeof text, "staleness of the last run: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
+                   "model, 0 a fixed delay)", last->shape.mean, last->shape.variance, last->shape.dispersion);
+    printf("\n%s\n", text);
+    if (report) (void)hw_report_text(report, text);
+    (void)snprintf(text, sizeof text, "verdict: %s", verdict);
+    printf("%s\n", text);
+    if (report) (void)hw_report_text(report, text);
+    if (rows[0].result.status == HW_OK && rows[1].result.status == HW_OK)
+        (void)snprintf(speed, sizeof speed, "%.60s gave %.2f times the speed of one", rows[1].name,
+                       rows[0].result.seconds / rows[1].result.seconds);
+    outcome(rows + n - 2, without, sizeof without);
+    outcome(rows + n - 1, with, sizeof with);
+    (void)snprintf(text, sizeof text, "in short: %s; %s: %s; %s: %s", speed, rows[n - 2].name, without, rows[n - 1].name, with);
+    printf("%s\n", text);
+    if (report) (void)hw_report_text(report, text);
+}
+
+/* Seconds of one epoch on one worker, from a few gradients. */
+static double one_epoch(const hw_net *net, const cli_digits *d, uint32_t batch, const float *params)
+{
+    size_t bytes = (hw_net_scratch_bytes(net) + 63) / 64 * 64, n = (hw_net_parameters(net) * sizeof(float) + 63) / 64 * 64;
+    void *scratch = aligned_alloc(64, bytes);
+    float *g = aligned_alloc(64, n);
+    hw_batch b = {NULL, batch, 0, batch, 0, 0, 1};
+    double seconds = NAN;
+    if (scratch && g) {
+        memset(scratch, 0, bytes);
+        (void)hw_net_loss(net, scratch, &d->train, &b, params, g, NULL);
+        uint64_t from = hw_now();
+        for (int i = 0; i < 4; i++) (void)hw_net_loss(net, scratch, &d->train, &b, params, g, NULL);
+        seconds = (double)(hw_now() - from) * 1e-9 / 4 / batch * d->train.count;
+    }
+    free(scratch);
+    free(g);
+    return seconds;
+}
+
+static int demo(options *o, const hw_config *config, const hw_net *net, cli_digits *digits, float *params)
+{
+    char why[HW_WHY] = "", path[1024], machine[160];
+    hw_net_task task = {net, &digits->train, &digits->test};
+    hw_objective objective;
+    hw_report *report = NULL;
+    row rows[4];
+    if (hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("demo", 2, why);
+    if (o->report && hw_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
+        return cli_error("demo", 1, why);
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned m = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores, many = 2 * m < 4 ? 4 : 2 * m;
+    const struct {
+        unsigned workers;
+        hw_policy policy;
+        const char *what;
+    } plan[4] = {{1, HW_POLICY_AUTO, ""}, {m, HW_POLICY_AUTO, " (one per core)"},
+                 {many, HW_POLICY_NONE, ", no compensation"}, {many, HW_POLICY_AUTO, ", compensated"}};
+    double epoch = one_epoch(net, digits, config->batch, params), passes = 1 + 2.0 / m + 1.0 / m;
+    printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", digits->source, 1.25 * epoch * config->epochs * passes);
+    (void)fflush(stdout);
+    cli_machine(machine, sizeof machine);
+    if (report) {
+        (void)hw_report_note(report, "data", digits->source);
+        (void)hw_report_note(report, "machine", machine);
+        (void)hw_report_note(report, "commit", hw_commit());
+    }
+    hw_status status = HW_OK;
+    for (int i = 0; i < 4 && status == HW_OK; i++) {
+        memset(rows + i, 0, sizeof rows[i]);
+        (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers, plan[i].workers == 1 ? "" : "s",
+                       plan[i].what);
+        status = run_row(rows + i, &objective, config, plan[i].workers, plan[i].policy, params, o, report, why);
+    }
+    if (status == HW_OK) {
+        print_table(rows, 4, o, config->optimizer.schedule.base, report);
+        print_end(rows, 4, report);
+    }
+    int code = status == HW_OK ? 0 : cli_error("demo", status == HW_E_ARGUMENT ? 2 : 1, why);
+    if (report) {
+        status = hw_report_close(report, path, sizeof path, why);
+        if (status != HW_OK) return cli_error("demo", 1, why);
+        printf("report: %s%s%s\n", path, *why ? "  note: " : "", why);
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    options o = {NULL, NULL, false, 0, 60000};
+    hw_config config = hw_config_defaults();
+    config.batch = 64;
+    config.optimizer.weight_decay = 5e-4;
+    config.evaluate_epochs = 0.1;
+    cli c = {"demo", "LeNet with one worker, one per core, and twice the cores with and without compensation", own,
+             sizeof own / sizeof *own, set, &o, engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
+    int code = cli_parse(&c, argc, argv);
+    if (code >= 0) return code;
+    cli_digits digits;
+    char why[HW_WHY];
+    if (!cli_digits_load("demo", o.data, o.data != NULL, (uint32_t)o.images, &digits)) return 1;
+    if ((uint32_t)o.images < digits.train.count) digits.train.count = (uint32_t)o.images;
+    if (o.target == 0) o.target = digits.real ? 97 : 90;
+    hw_net *net = hw_net_lenet(config.batch, why);
+    float *params = net ? aligned_alloc(64, (hw_net_parameters(net) * sizeof *params + 63) / 64 * 64) : NULL;
+    if (!net || !params) {
+        code = cli_error("demo", 2, net ? "no memory" : why);
+    } else {
+        hw_net_init(net, config.seed, params);
+        code = demo(&o, &config, net, &digits, params);
+    }
+    free(params);
+    hw_net_free(net);
+    cli_digits_free(&digits);
+    return code;
+}

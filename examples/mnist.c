@@ -1,0 +1,155 @@
+/* mnist.c - trains LeNet on MNIST (or generated digits) with any scheduler, policy and rule of the library. */
+#include "common_cli.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    const char *data, *report, *save;
+    bool quiet, json, summary, caffe;
+    double images;
+} options;
+
+static const cli_option own[] = {
+    {"--data", "FOLDER", "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
+    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
+    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
+    {"--save", "FILE", "write the weights there"},
+    {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate"},
+    {"--summary", NULL, "print the network's layers"},
+    {"--quiet", NULL, "no progress, no histogram"},
+    {"--json", NULL, "print the run as one JSON object and nothing else"},
+};
+
+static const char *const engine_flags[] = {
+    "--scheduler=scheduler", "--workers=workers", "--groups=groups", "--batch=batch", "--epochs=epochs",
+    "--updates=updates", "--seconds=seconds", "--target=target", "--seed=seed", "--read=read", "--write=write",
+    "--rule=rule", "--learning-rate=learning_rate", "--momentum=momentum.target", "--weight-decay=weight_decay",
+    "--velocity=velocity", "--clip=clip_norm", "--schedule=schedule", "--gamma=schedule.gamma", "--power=schedule.power",
+    "--interval=schedule.interval", "--warmup=schedule.warmup", "--compensation=compensation",
+    "--keep-gain=compensation.keep_gain", "--fixed=compensation.fixed", "--floor=compensation.floor",
+    "--shrinkage=compensation.shrinkage", "--margin=compensation.margin", "--window=compensation.window",
+    "--curvature=curvature", "--evaluate-epochs=evaluate_epochs", "--on-nan=on_nan", "--divergence=divergence",
+    "--pin=pin", "--path=path", "--with-replacement=with_replacement",
+};
+
+static bool set(void *context, const char *flag, const char *value)
+{
+    options *o = context;
+    if (strcmp(flag, "--data") == 0) o->data = value;
+    else if (strcmp(flag, "--report") == 0) o->report = value;
+    else if (strcmp(flag, "--save") == 0) o->save = value;
+    else if (strcmp(flag, "--quiet") == 0) o->quiet = true;
+    else if (strcmp(flag, "--json") == 0) o->json = true;
+    else if (strcmp(flag, "--summary") == 0) o->summary = true;
+    else if (strcmp(flag, "--caffe") == 0) o->caffe = true;
+    else return cli_number("mnist", flag, value, 1000, 60000, &o->images);
+    return true;
+}
+
+static void print_result(hw_engine *engine, const hw_result *r, const options *o)
+{
+    char verdict[256];
+    printf("test %.2f %%  loss %.4f  %llu updates in %.1f s  %.0f img/s  policy in force: %s\n", 100 * r->last.metric[1],
+           r->last.metric[0], (unsigned long long)r->updates, r->seconds, (double)r->examples / r->seconds, r->setting.reason);
+    if (isfinite(r->seconds_to_target))
+        printf("target met after %.1f s, %llu updates\n", r->seconds_to_target, (unsigned long long)r->updates_to_target);
+    if (r->shape.largest == 0 || o->quiet) return;
+    hw_histogram h;
+    const hw_staleness *s = hw_engine_staleness(engine);
+    if (hw_histogram_init(&h, hw_staleness_exact(s)) != HW_OK) return;
+    hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+    printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue model, 0 a fixed delay)\n",
+           r->shape.mean, r->shape.variance, r->shape.dispersion);
+    (void)hw_histogram_text(&h, stdout, 12, 1);
+    hw_histogram_free(&h);
+    hw_shape_verdict(&r->shape, verdict, sizeof verdict);
+    printf("verdict: %s\n", verdict);
+}
+
+static int write_report(const options *o, hw_engine *engine, const hw_result *r, const cli_digits *digits)
+{
+    hw_report *report;
+    char why[HW_WHY], path[1024], machine[160];
+    if (hw_report_open(&report, o->report, "mnist: one run", why) != HW_OK) return cli_error("mnist", 1, why);
+    cli_machine(machine, sizeof machine);
+    (void)hw_report_note(report, "data", digits->source);
+    (void)hw_report_note(report, "machine", machine);
+    (void)hw_report_note(report, "commit", hw_commit());
+    if (r->message[0]) (void)hw_report_text(report, r->message);
+    hw_status status = cli_report_run(report, "run", engine, 2, r);
+    hw_status closed = hw_report_close(report, path, sizeof path, why);
+    if (status != HW_OK || closed != HW_OK) return cli_error("mnist", 1, closed != HW_OK ? why : hw_status_text(status));
+    if (!o->json) printf("report: %s\n", path);
+    return 0;
+}
+
+static int run(const options *o, hw_config *config, const hw_net *net, cli_digits *digits, float *params)
+{
+    char why[HW_WHY];
+    hw_net_task task = {net, &digits->train, &digits->test};
+    hw_objective objective;
+    hw_engine *engine;
+    hw_section sections[8];
+    cli_progress progress;
+    if (o->caffe) {
+        config->optimizer.schedule.kind = HW_SCHEDULE_INV;
+        config->optimizer.n_sections = hw_net_bias_sections(net, 2, 1, sections, 8);
+        config->optimizer.sections = sections;
+    }
+    cli_progress_init(&progress, o->json ? stderr : stdout, "LeNet", o->quiet || o->json, config->epochs);
+    config->context = &progress;
+    config->on_progress = cli_on_progress;
+    config->stop_flag = &cli_interrupted;
+    if (hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("mnist", 1, why);
+    if (hw_engine_create(&engine, &objective, config, params, why) != HW_OK) return cli_error("mnist", 2, why);
+    hw_result result;
+    cli_catch_interrupt();
+    hw_status status = hw_engine_run(engine, &result);
+    cli_progress_done(&progress);
+    if (o->json) {
+        (void)hw_run_json(engine, "mnist", &result, stdout);
+        printf("\n");
+    } else if (status == HW_OK) {
+        print_result(engine, &result, o);
+    }
+    int code = status == HW_OK ? 0 : cli_error("mnist", 1, result.message);
+    if (cli_interrupted) fprintf(stderr, "mnist: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
+                                 o->save ? "; the weights are saved" : "; with --save FILE the weights would be kept");
+    (void)hw_engine_get(engine, params);
+    if (o->report && write_report(o, engine, &result, digits) != 0) code = 1;
+    if (o->save && hw_weights_save(o->save, params, hw_net_parameters(net), why) != HW_OK) code = cli_error("mnist", 1, why);
+    hw_engine_free(engine);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    options o = {NULL, NULL, NULL, false, false, false, false, 60000};
+    hw_config config = hw_config_defaults();
+    config.batch = 64;
+    config.optimizer.weight_decay = 5e-4;
+    cli c = {"mnist", "LeNet on MNIST, HOGWILD! style", own, sizeof own / sizeof *own, set, &o, engine_flags,
+             sizeof engine_flags / sizeof *engine_flags, &config};
+    int code = cli_parse(&c, argc, argv);
+    if (code >= 0) return code;
+    if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
+    cli_digits digits;
+    char why[HW_WHY];
+    if (!cli_digits_load("mnist", o.data, o.data != NULL, (uint32_t)o.images, &digits)) return 1;
+    if ((uint32_t)o.images < digits.train.count) digits.train.count = (uint32_t)o.images;
+    hw_net *net = hw_net_lenet(config.batch, why);
+    float *params = net ? aligned_alloc(64, (hw_net_parameters(net) * sizeof *params + 63) / 64 * 64) : NULL;
+    if (!net || !params) {
+        code = cli_error("mnist", 2, net ? "no memory" : why);
+    } else {
+        if (!o.json) printf("mnist: LeNet on %s\n", digits.source);
+        if (o.summary) (void)hw_net_summary(net, stdout);
+        hw_net_init(net, config.seed, params);
+        code = run(&o, &config, net, &digits, params);
+    }
+    free(params);
+    hw_net_free(net);
+    cli_digits_free(&digits);
+    return code;
+}
