@@ -88,6 +88,7 @@ $(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP))
 

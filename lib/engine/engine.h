@@ -101,7 +101,7 @@ struct hw_engine {
     bool running, holds_blas;
     double curvature;
     /* the run under way */
-    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns, first_losses, first_count;
+    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns, first_losses, first_count, first_loss;
     uint64_t first_update, end_ns, evaluation_ns, preparation_ns;
     /* evaluation */
     float *snapshot;
@@ -117,6 +117,7 @@ struct hw_engine {
     float *kept[2];
     int good;
     uint64_t good_update;
+    double good_loss;
     /* compensation: setting and log are under the mutex */
     pthread_mutex_t mutex;
     bool mutex_ready;
@@ -149,7 +150,7 @@ void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 hw_status step_run(hw_worker *w);
 
 /* house.c: what is due after a landing */
-void house_keep(hw_worker *w, uint64_t landed, double loss);
+void house_keep(hw_engine *e, uint64_t landed, double loss);
 void house_setting(hw_engine *e, bool first);
 void house_evaluated(hw_engine *e);
 

@@ -57,18 +57,18 @@ void house_setting(hw_engine *e, bool first)
     (void)pthread_mutex_unlock(&e->mutex);
 }
 
-static void keep_good(hw_engine *e, uint64_t n)
+static void keep_good(hw_engine *e, uint64_t n, double loss)
 {
     int other = e->good == 0 ? 1 : 0;
     hw_params_get(e->params, 0, e->kept[other]);
     if (!base_all_finite(e->kept[other], e->objective.parameters)) return;
     e->good = other;
     e->good_update = n;
+    e->good_loss = loss;
 }
 
-void house_keep(hw_worker *w, uint64_t n, double loss)
+void house_keep(hw_engine *e, uint64_t n, double loss)
 {
-    hw_engine *e = w->engine;
     const hw_config *c = &e->config;
     bool window = n >= counter_get(&e->next_window), keep = n >= counter_get(&e->next_keep);
     bool epoch = n >= counter_get(&e->next_epoch), evaluate = n >= counter_get(&e->next_evaluation);
@@ -79,10 +79,9 @@ void house_keep(hw_worker *w, uint64_t n, double loss)
     }
     if (n >= counter_get(&e->next_keep)) {
         counter_set(&e->next_keep, after(n, c->keep_every));
-        /* A loss that has risen threefold is not what anybody wants back. */
-        uint64_t firsts = counter_get(&e->first_count);
-        double baseline = firsts ? counter_get_double(&e->first_losses) / (double)firsts : INFINITY;
-        if (!(baseline > 0 && loss > 3 * baseline)) keep_good(e, n);
+        /* A loss threefold above the run's first one and the last good one's is not what anybody wants back. */
+        double baseline = fmax(counter_get_double(&e->first_loss), e->good_loss);
+        if (!(baseline > 0 && loss > 3 * baseline)) keep_good(e, n, loss);
     }
     if (n >= counter_get(&e->next_epoch)) {
         uint64_t done = (n - e->first_update) / e->steps_per_epoch;

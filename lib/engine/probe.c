@@ -191,20 +191,25 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     rms = sqrt(rms);
     for (size_t k = 0; k < m && status == HW_OK; k++) {
         size_t i = m < n ? hw_rng_below(&rng, n) : k;
-        /* float32 losses carry about 1e-7 of noise, so the step is large, and Richardson's rule takes its error off. */
-        double d[2];
-        float h = 1e-2f * fmaxf(1, fabsf(params[i]));
-        for (int s = 0; s < 2 && status == HW_OK; s++, h *= 0.5f) {
-            memcpy(p->point, params, n * sizeof *params);
+        /* float32 losses carry about 1e-7 of noise, which wants a large step, and kinks (ReLU, pooling) a small one: of
+         * five steps the two neighbours that agree best are taken, and Richardson's rule takes their error off. */
+        double d[5], difference = NAN, best = INFINITY;
+        float h = 2e-2f * fmaxf(1, fabsf(params[i]));
+        memcpy(p->point, params, n * sizeof *params);
+        for (int s = 0; s < 5 && status == HW_OK; s++, h *= 0.5f) {
             float plus = params[i] + h, minus = params[i] - h;
             p->point[i] = plus;
             status = probe_gradient(p, p->point, index, count, count, p->sum, &up);
             p->point[i] = minus;
             if (status == HW_OK) status = probe_gradient(p, p->point, index, count, count, p->sum, &down);
             d[s] = (up - down) / ((double)plus - (double)minus);
+            if (s > 0 && fabs(d[s] - d[s - 1]) < best) {
+                best = fabs(d[s] - d[s - 1]);
+                difference = (4 * d[s] - d[s - 1]) / 3;
+            }
         }
         if (status != HW_OK) break;
-        double difference = (4 * d[1] - d[0]) / 3, a = (double)p->image[i];
+        double a = (double)p->image[i];
         double error = fabs(a - difference) / fmax(fmax(fabs(a), fabs(difference)), fmax(rms, 1e-12));
         r.probes++;
         if (error > r.error || k == 0) {

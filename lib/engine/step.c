@@ -199,11 +199,12 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     }
     uint64_t landed = a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
                                  : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
+    if (landed == e->first_update && c->clock_interval == 1) counter_add_double(&e->first_loss, loss);
     counter_add_double(&w->loss, loss);
     counter_add(&w->losses, 1);
     counter_add(&w->updates, 1);
     counter_add(&w->examples, examples);
     observe(w, landed, loss, &ow);
-    if (w->note.measured) house_keep(w, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss);
+    if (w->note.measured) house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss);
     return HW_OK;
 }

@@ -140,7 +140,9 @@ void hw_shape_of(const hw_histogram *h, hw_shape *s)
     for (int f = 0; f < HW_FITS; f++) {
         if (!s->fit[f].valid) continue;
         test_fit(h, f, &s->fit[f]);
-        if (s->best < 0 || s->fit[f].total_variation < s->fit[s->best].total_variation) s->best = f;
+        /* Two parameters contain the geometric law and nearly the Poisson one: they must fit clearly better. */
+        double handicap = f == HW_FIT_NEGATIVE_BINOMIAL ? 0.9 : 1;
+        if (s->best < 0 || s->fit[f].total_variation < handicap * s->fit[s->best].total_variation) s->best = f;
     }
     s->geometric = m > 0 && fabs(s->dispersion - 1) <= 0.3 && s->fit[HW_FIT_GEOMETRIC].total_variation <= 0.1;
 }

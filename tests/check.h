@@ -1,0 +1,50 @@
+/* check.h - what every test file includes: CMocka and a few helpers. Asserts belong to the main thread only. */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <hogwild.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define assert_near(a, b, tolerance)                                                                         \
+    do {                                                                                                     \
+        double check_a = (a), check_b = (b), check_t = (tolerance);                                          \
+        if (!(fabs(check_a - check_b) <= check_t)) {                                                         \
+            print_error("%s = %.8g, expected %.8g +- %.3g\n", #a, check_a, check_b, check_t);                \
+            fail();                                                                                          \
+        }                                                                                                    \
+    } while (0)
+
+#define assert_text(sentence, part)                                                                          \
+    do {                                                                                                     \
+        if (!strstr((sentence), (part))) {                                                                   \
+            print_error("'%s' does not say '%s'\n", (sentence), (part));                                     \
+            fail();                                                                                          \
+        }                                                                                                    \
+    } while (0)
+
+static inline void *check_floats(size_t n)
+{
+    void *x = aligned_alloc(64, (n * sizeof(float) + 63) / 64 * 64 + 64);
+    assert_non_null(x);
+    memset(x, 0, (n * sizeof(float) + 63) / 64 * 64);
+    return x;
+}
+
+/* full: the stress tests' own lengths; otherwise shorter. */
+static inline bool check_full(void)
+{
+    const char *s = getenv("HOGWILD_STRESS");
+    return s && strcmp(s, "full") == 0;
+}
+
+#endif

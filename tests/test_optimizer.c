@@ -1,0 +1,335 @@
+/* test_optimizer.c - schedules, rules, policies and the advisor against ALGORITHMS' tables and oracles. */
+#include "check.h"
+#include "queue.h"
+
+static void schedules(void **state)
+{
+    (void)state;
+    hw_schedule s = {HW_SCHEDULE_INV, 0.01, 1e-4, 0.75, 0, 0};
+    assert_near(hw_schedule_rate(&s, 0), 0.01, 1e-15);
+    assert_near(hw_schedule_rate(&s, 10000), 0.01 * pow(2, -0.75), 1e-12);
+    s = (hw_schedule){HW_SCHEDULE_STEP, 0.1, 0.5, 0, 100, 0};
+    assert_near(hw_schedule_rate(&s, 99), 0.1, 1e-15);
+    assert_near(hw_schedule_rate(&s, 200), 0.025, 1e-15);
+    s = (hw_schedule){HW_SCHEDULE_EXPONENTIAL, 0.1, 0.99, 0, 0, 0};
+    assert_near(hw_schedule_rate(&s, 10), 0.1 * pow(0.99, 10), 1e-15);
+    s = (hw_schedule){HW_SCHEDULE_COSINE, 0.1, 0, 0, 100, 0};
+    assert_near(hw_schedule_rate(&s, 50), 0.05, 1e-15);
+    assert_near(hw_schedule_rate(&s, 1000), 0, 1e-15);
+    s = (hw_schedule){HW_SCHEDULE_CONSTANT, 0.1, 0, 0, 0, 9};
+    assert_near(hw_schedule_rate(&s, 0), 0.01, 1e-15);
+    assert_near(hw_schedule_rate(&s, 4), 0.05, 1e-15);
+    assert_near(hw_schedule_rate(&s, 9), 0.1, 1e-15);
+}
+
+/* ALGORITHMS.md: largest alpha h at mu* = 0.9. */
+static void advisor_table(void **state)
+{
+    (void)state;
+    const struct {
+        unsigned delay;
+        double none, ahead, subtract;
+    } rows[] = {{0, 3.80, 3.80, 3.80},      {1, 0.100, 0.253, 0.100},   {3, 0.0348, 0.0693, 0.0433},
+                {7, 0.0158, 0.0243, 0.0208}, {15, 0.0079, 0.0103, 0.0102}, {31, 0.0042, 0.0050, 0.0050}};
+    for (size_t r = 0; r < 6; r++) {
+        unsigned d = rows[r].delay;
+        assert_near(hw_advise_bound_delay(0.9, 0, d), rows[r].none, 0.006 * rows[r].none + 5e-5);
+        assert_near(hw_advise_bound_delay(0.9, hw_look_ahead(0.9, d), d), rows[r].ahead, 0.006 * rows[r].ahead + 5e-5);
+        double mu = 0.9 - (1 - 1.0 / (d + 1)), gain = (1 - mu) / 0.1;
+        if (mu < -0.5) mu = -0.5;
+        assert_near(hw_advise_bound_delay(mu, 0, d) / gain, rows[r].subtract, 0.02 * rows[r].subtract);
+    }
+    const double round_robin[][2] = {{9, 0.165}, {19, 0.080}, {29, 0.053}, {69, 0.0226}, {99, 0.0158}};
+    for (size_t r = 0; r < 5; r++)
+        assert_near(hw_advise_bound_delay(0, 0, (unsigned)round_robin[r][0]), round_robin[r][1], 0.01 * round_robin[r][1]);
+    assert_true(hw_advise_workers(0.05, 0.9, 0) == 3 && hw_advise_workers(0.05, 0.9, 1) >= 4);
+    assert_int_equal(hw_advise_workers(5, 0.9, 0), 0);
+}
+
+/* The bound against the recursion itself: just below it decays, just above it grows. */
+static void advisor_against_the_recursion(void **state)
+{
+    (void)state;
+    for (unsigned delay = 0; delay < 12; delay++)
+        for (int above = 0; above < 2; above++) {
+            double s = hw_look_ahead(0.9, delay), w[30] = {1}, v[30] = {0}, size = 0;
+            double step = hw_advise_bound_delay(0.9, s, delay) * (above ? 1.03 : 0.97);
+            for (int i = 0; i < 30; i++) w[i] = 1;
+            for (int t = 0; t < 20000 && size < 1e6; t++) {
+                double next = 0.9 * v[0] - step * (w[delay] + s * v[delay]);
+                for (int i = 29; i > 0; i--) {
+                    w[i] = w[i - 1];
+                    v[i] = v[i - 1];
+                }
+                v[0] = next;
+                w[0] = w[1] + next;
+                size = fabs(w[0]);
+            }
+            assert_true(above ? size > 1e3 : size < 1e-3);
+        }
+}
+
+static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_shape *shape, const hw_histogram *h, double alpha,
+                             double curvature)
+{
+    hw_config c = hw_config_defaults();
+    c.compensation.policy = policy;
+    c.compensation.fixed = 0.3;
+    hw_policy_input in = {7, workers, 0.9, alpha, curvature, h, shape};
+    hw_setting s;
+    hw_compensate(&c.compensation, &in, &s);
+    return s;
+}
+
+static void policies(void **state)
+{
+    (void)state;
+    hw_setting s = setting_of(HW_POLICY_NONE, 8, NULL, NULL, 0.01, 0);
+    assert_near(s.momentum, 0.9, 0);
+    assert_near(s.rate, 1, 0);
+    s = setting_of(HW_POLICY_THEORY, 4, NULL, NULL, 0.01, 0);
+    assert_near(s.momentum, 0.15, 1e-12);
+    assert_near(s.rate, 8.5, 1e-9);
+    s = setting_of(HW_POLICY_THEORY, 10, NULL, NULL, 0.01, 0); /* mu_L = 0: Theorem 5's alpha = M alpha* */
+    assert_near(s.momentum, 0, 1e-12);
+    assert_near(s.rate, 10, 1e-9);
+    s = setting_of(HW_POLICY_FIXED, 4, NULL, NULL, 0.01, 0);
+    assert_near(s.momentum, 0.3, 1e-12);
+    s = setting_of(HW_POLICY_MEAN_LAG, 4, NULL, NULL, 0.01, 0);
+    assert_near(s.momentum / (1 - s.momentum), 9 - 3, 1e-9);
+    s = setting_of(HW_POLICY_LOOK_AHEAD, 4, NULL, NULL, 0.01, 0);
+    assert_near(s.ahead, 0.9 + 0.81 + 0.729, 1e-12);
+    assert_near(s.momentum, 0.9, 0);
+    s = setting_of(HW_POLICY_EXACT, 8, NULL, NULL, 0.01, 0);
+    assert_near(s.exact, 0.875, 1e-12);
+    /* auto: alone while stable, with the learning rate at margin * bound where it is not. */
+    s = setting_of(HW_POLICY_AUTO, 4, NULL, NULL, 0.01, 1);
+    assert_near(s.rate, 1, 0);
+    s = setting_of(HW_POLICY_AUTO, 4, NULL, NULL, 0.01, 20);
+    assert_near(s.rate * 0.01 * 20, 0.7 * hw_advise_bound_delay(0.9, s.ahead, 3), 1e-4);
+    assert_text(s.reason, "learning rate x");
+    s = setting_of(HW_POLICY_AUTO, 1, NULL, NULL, 0.01, 20);
+    assert_true(s.rate == 1 && s.ahead == 0);
+}
+
+static void measured_hands_over_where_the_model_fails(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    hw_shape shape;
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    hw_rng rng;
+    hw_rng_seed(&rng, 1, 1);
+    for (int i = 0; i < 20000; i++) {
+        uint64_t l = 0;
+        while (hw_rng_uniform(&rng) < 0.75) l++;
+        hw_histogram_add(&h, l, 1);
+    }
+    hw_shape_of(&h, &shape);
+    hw_setting s = setting_of(HW_POLICY_MEASURED, 4, &shape, &h, 0.01, 1);
+    assert_int_equal(s.policy, HW_POLICY_MEASURED);
+    assert_near(s.momentum, 0.15, 0.02);
+    hw_histogram_clear(&h);
+    hw_histogram_add(&h, 3, 20000);
+    hw_shape_of(&h, &shape);
+    s = setting_of(HW_POLICY_MEASURED, 4, &shape, &h, 0.01, 1);
+    assert_int_equal(s.policy, HW_POLICY_AUTO);
+    assert_near(s.momentum, 0.9, 0);
+    assert_text(s.reason, "auto");
+    hw_histogram_free(&h);
+}
+
+/* Mean of w after t landings over many runs of M exponential workers on f = w^2 / 2. */
+static void mean_path(hw_policy policy, unsigned workers, double alpha, double momentum, double fixed, queue_work work,
+                      void *context, int runs, int steps, double *mean)
+{
+    queue q;
+    queue_open(&q, workers, work, context, policy, alpha, momentum);
+    if (policy == HW_POLICY_FIXED) {
+        q.setting.momentum = fixed;
+        q.setting.rate = 1;
+    }
+    for (int t = 0; t <= steps; t++) mean[t] = 0;
+    for (int r = 0; r < runs; r++) {
+        uint64_t first = hw_params_clock(q.params);
+        queue_start(&q, 1);
+        for (int t = 1; t <= steps; t++) mean[t] += queue_step(&q, 1, first) / runs;
+    }
+    queue_close(&q);
+}
+
+static double erlang25(void *context, unsigned worker, hw_rng *rng)
+{
+    double t = 0;
+    (void)context, (void)worker;
+    for (int i = 0; i < 25; i++) t += queue_exponential(NULL, 0, rng) / 25;
+    return t;
+}
+
+/* Theorem 5: E[w] follows the heavy ball with mu_S = 1 - 1/M. The queue starts with everybody at w_0, so the first M or so
+ * steps are its own; the expected kernel is geometric from the first landing on because the clock is memoryless. */
+static void theorem_5(void **state)
+{
+    (void)state;
+    double mean[31], w = 1, d = 0;
+    mean_path(HW_POLICY_NONE, 8, 0.1, 0, 0, queue_exponential, NULL, 40000, 30, mean);
+    const struct {
+        int t;
+        double w;
+    } oracle[] = {{5, 0.5225}, {10, 0.1536}, {20, -0.1706}, {30, -0.1431}};
+    for (int t = 1, k = 0; t <= 30; t++) {
+        d = t == 1 ? -0.1 : 0.875 * d - 0.125 * 0.1 * w; /* the exact recursion, first step -alpha */
+        w += d;
+        if (t == oracle[k].t) {
+            assert_near(w, oracle[k].w, 1e-4);
+            assert_near(mean[t], oracle[k].w, 0.006);
+            k++;
+        }
+    }
+}
+
+static void with_explicit_momentum(void **state)
+{
+    (void)state;
+    double mean[31];
+    mean_path(HW_POLICY_FIXED, 4, 0.4, 0, -0.2, queue_exponential, NULL, 40000, 30, mean);
+    assert_near(mean[5], -0.2381, 0.01);
+    assert_near(mean[10], -0.2511, 0.01);
+    assert_near(mean[20], 0.0550, 0.01);
+    assert_near(mean[30], -0.0099, 0.01);
+    /* Without any, 4 workers at 0.4, and the same with a clock that is no exponential: must not be taken for it. */
+    double wrong[16];
+    mean_path(HW_POLICY_NONE, 4, 0.4, 0, 0, erlang25, NULL, 4000, 15, wrong);
+    assert_near(wrong[5], -0.768, 0.04);
+    assert_near(wrong[10], 0.012, 0.04);
+    assert_near(wrong[15], 0.516, 0.04);
+    double w = 1, d = 0, gap = 0;
+    for (int t = 1; t <= 15; t++) {
+        d = t == 1 ? -0.4 : 0.75 * d - 0.25 * 0.4 * w;
+        w += d;
+        gap = fmax(gap, fabs(w - wrong[t]));
+    }
+    assert_true(gap > 0.2);
+}
+
+static void exact_policy_restores_the_heavy_ball(void **state)
+{
+    (void)state;
+    double mean[16], w = 1, v = 0;
+    mean_path(HW_POLICY_EXACT, 4, 0.1, 0.5, 0, queue_exponential, NULL, 40000, 15, mean);
+    for (int t = 1; t <= 15; t++) {
+        v = 0.5 * v - 0.1 * w;
+        w += v;
+        if (t == 5) assert_near(w, 0.3644, 1e-4);
+        if (t == 5 || t == 10 || t == 15) assert_near(mean[t], w, 0.012);
+    }
+}
+
+/* Wang et al.: f = x^2, x_0 = 8, x_1 = 4, a = 1/4: plain x' = x - a f'(x), and with the lagged tap gamma. */
+static void toy_of_wang(void **state)
+{
+    (void)state;
+    const double gammas[] = {0, 1.0 / 32};
+    const int expected[] = {23, 14};
+    for (int k = 0; k < 2; k++) {
+        hw_params_config c = hw_params_defaults(1, 1);
+        hw_params *p;
+        c.arrays = 2;
+        assert_int_equal(hw_params_create(&p, &c, NULL), HW_OK);
+        float x = 4, last = 16; /* g_0 = 2 x_0 */
+        hw_params_set(p, 0, &x);
+        hw_params_set(p, 2, &last);
+        hw_range all = {0, 1};
+        int t = 1;
+        for (; (double)fabsf(x) >= 1e-6 && t < 100; t++) {
+            /* x' = x - a g_t - gamma g_{t-1}: GENERAL with a = 0, d = 1 */
+            hw_form f = {HW_FORM_GENERAL, 0, -0.25f, -(float)gammas[k], 1, 0, NULL, NULL};
+            float g = 2 * x;
+            (void)hw_params_write(p, 0, &f, &all, 1, &g, NULL);
+            hw_params_get(p, 0, &x);
+        }
+        assert_int_equal(t, expected[k]);
+        hw_params_free(p);
+    }
+}
+
+static void look_ahead_keeps_the_one_worker_path(void **state)
+{
+    (void)state;
+    /* Small steps: with look-ahead 8 workers follow the single worker's heavy ball closer than without. */
+    double ahead[61], none[61], w = 1, v = 0, gap_ahead = 0, gap_none = 0;
+    mean_path(HW_POLICY_LOOK_AHEAD, 8, 0.004, 0.9, 0, erlang25, NULL, 300, 60, ahead);
+    mean_path(HW_POLICY_NONE, 8, 0.004, 0.9, 0, erlang25, NULL, 300, 60, none);
+    for (int t = 1; t <= 60; t++) {
+        v = 0.9 * v - 0.004 * w;
+        w += v;
+        gap_ahead = fmax(gap_ahead, fabs(ahead[t] - w));
+        gap_none = fmax(gap_none, fabs(none[t] - w));
+    }
+    assert_true(gap_ahead < 0.5 * gap_none);
+}
+
+static void advice_before_a_run(void **state)
+{
+    (void)state;
+    hw_config c = hw_config_defaults();
+    char text[256];
+    c.compensation.policy = HW_POLICY_NONE;
+    assert_int_equal(hw_advise_run(&c.compensation, 0.9, 0.5, 8, 10, text, sizeof text), 0);
+    assert_text(text, "above the stable");
+    assert_int_equal(hw_advise_run(&c.compensation, 0.9, 1e-4, 8, 10, text, sizeof text), 1);
+    assert_text(text, "within the stable");
+    c.compensation.policy = HW_POLICY_AUTO; /* lowers the rate by itself */
+    assert_int_equal(hw_advise_run(&c.compensation, 0.9, 0.5, 8, 10, text, sizeof text), 1);
+}
+
+static void sections_and_decay(void **state)
+{
+    (void)state;
+    hw_config c = hw_config_defaults();
+    const hw_section sections[] = {{2, 3, 2, 0}, {6, 2, 0.5f, 1}};
+    c.optimizer.sections = sections;
+    c.optimizer.n_sections = 2;
+    c.optimizer.weight_decay = 0.1;
+    float g[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, x[9] = {10, 10, 10, 10, 10, 10, 10, 10, 10};
+    hw_range all = {0, 9};
+    bool clipped = false;
+    assert_true(optimizer_prepare(&c.optimizer, g, x, &all, NULL, 1, &clipped));
+    const float want[9] = {2, 2, 2, 2, 2, 2, 1, 1, 2};
+    for (int i = 0; i < 9; i++) assert_near((double)g[i], (double)want[i], 1e-6);
+    float few[3] = {1, 1, 1};
+    const uint32_t at[] = {7, 3, 0};
+    assert_true(optimizer_prepare(&c.optimizer, few, x, NULL, at, 3, &clipped));
+    assert_near((double)few[0], 1, 1e-6);
+    assert_near((double)few[1], 2, 1e-6);
+    assert_near((double)few[2], 2, 1e-6);
+    c.optimizer.n_sections = 0;
+    c.optimizer.weight_decay = 0;
+    c.optimizer.clip_norm = 1;
+    float big[4] = {3, 0, 4, 0};
+    hw_range four = {0, 4};
+    assert_true(optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
+    assert_true(clipped);
+    assert_near((double)big[2], 0.8, 1e-6);
+    big[1] = NAN;
+    assert_false(optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(schedules),
+        cmocka_unit_test(advisor_table),
+        cmocka_unit_test(advisor_against_the_recursion),
+        cmocka_unit_test(policies),
+        cmocka_unit_test(measured_hands_over_where_the_model_fails),
+        cmocka_unit_test(theorem_5),
+        cmocka_unit_test(with_explicit_momentum),
+        cmocka_unit_test(exact_policy_restores_the_heavy_ball),
+        cmocka_unit_test(toy_of_wang),
+        cmocka_unit_test(look_ahead_keeps_the_one_worker_path),
+        cmocka_unit_test(advice_before_a_run),
+        cmocka_unit_test(sections_and_decay),
+    };
+    return cmocka_run_group_tests_name("optimizer", tests, NULL, NULL);
+}

@@ -1,0 +1,275 @@
+/* test_staleness.c - histograms, shape statistics and verdicts, against laws that are known; the queue's oracles. */
+#include "check.h"
+#include "queue.h"
+
+static void bins_tile_the_integers(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    assert_int_equal(hw_histogram_init(&h, 16), HW_OK);
+    uint64_t low, high, next = 0;
+    for (uint32_t b = 0; b < h.bins; b++) {
+        hw_histogram_bounds(&h, b, &low, &high);
+        assert_true(low == next && high >= low);
+        next = high + 1;
+    }
+    assert_true(next == 0); /* the last bin ends at 2^64 - 1 */
+    const uint64_t values[] = {0, 15, 16, 17, 18, 1000, 123456789, UINT64_MAX};
+    for (size_t i = 0; i < 8; i++) {
+        hw_histogram_clear(&h);
+        hw_histogram_add(&h, values[i], 3);
+        for (uint32_t b = 0; b < h.bins; b++) {
+            hw_histogram_bounds(&h, b, &low, &high);
+            assert_int_equal(h.counts[b], values[i] >= low && values[i] <= high ? 3 : 0);
+        }
+    }
+    hw_histogram_free(&h);
+    assert_int_equal(hw_histogram_init(&h, 17), HW_E_ARGUMENT);
+    hw_histogram_free(&h);
+}
+
+static void sample(hw_histogram *h, int law, double p, size_t n)
+{
+    hw_rng rng;
+    hw_rng_seed(&rng, 3, (uint64_t)law);
+    for (size_t i = 0; i < n; i++) {
+        uint64_t l = 0;
+        if (law == HW_FIT_GEOMETRIC)
+            while (hw_rng_uniform(&rng) < p) l++;
+        else if (law == HW_FIT_POISSON)
+            for (double t = -log(1 - hw_rng_uniform(&rng)); t < p; t -= log(1 - hw_rng_uniform(&rng))) l++;
+        else l = (uint64_t)p;
+        hw_histogram_add(h, l, 1);
+    }
+}
+
+static void a_geometric_is_recognised(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    hw_shape s;
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    sample(&h, HW_FIT_GEOMETRIC, 0.875, 100000);
+    hw_shape_of(&h, &s);
+    assert_near(s.mean, 7, 0.1);
+    assert_near(s.dispersion, 1, 0.03);
+    assert_near(s.by_zero, 0.875, 0.005);
+    assert_near(s.by_slope, 0.875, 0.01);
+    assert_near(s.by_tail, 0.875, 0.005);
+    assert_near(s.by_mean, 0.875, 0.005);
+    assert_true(s.geometric);
+    assert_int_equal(s.best, HW_FIT_GEOMETRIC);
+    assert_true(s.fit[HW_FIT_GEOMETRIC].p_value > 1e-3);
+    assert_true(s.fit[HW_FIT_POISSON].p_value < 1e-6);
+    char text[256];
+    hw_shape_verdict(&s, text, sizeof text);
+    assert_text(text, "queue model");
+    hw_histogram_free(&h);
+}
+
+static void other_shapes_are_not_taken_for_it(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    hw_shape s;
+    char text[256];
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    sample(&h, HW_FIT_POISSON, 7, 100000);
+    hw_shape_of(&h, &s);
+    assert_int_equal(s.best, HW_FIT_POISSON);
+    assert_true(s.fit[HW_FIT_POISSON].p_value > 1e-3);
+    assert_false(s.geometric);
+    assert_near(s.dispersion, 7.0 / 56, 0.01);
+    assert_near(s.by_mean, 0.875, 0.005); /* the mean cannot tell: it says what a geometric of 8 workers would */
+    hw_histogram_clear(&h);
+    sample(&h, HW_FIT_POINT_MASS, 7, 1000);
+    hw_shape_of(&h, &s);
+    assert_int_equal(s.best, HW_FIT_POINT_MASS);
+    assert_near(s.dispersion, 0, 1e-12);
+    hw_shape_verdict(&s, text, sizeof text);
+    assert_text(text, "fixed delay of 7");
+    /* One value far above the exact bound is neither dropped nor rounded away in the mean. */
+    hw_histogram_add(&h, 1000000, 1);
+    hw_shape_of(&h, &s);
+    assert_near(s.mean, (7000 + 1e6) / 1001, 1e-9);
+    assert_near(s.largest, 1e6, 0);
+    hw_shape_verdict(&s, text, sizeof text);
+    assert_text(text, "heavier");
+    hw_histogram_clear(&h);
+    hw_shape_of(&h, &s);
+    hw_shape_verdict(&s, text, sizeof text);
+    assert_text(text, "no updates");
+    hw_histogram_free(&h);
+}
+
+static void windows_are_differences(void **state)
+{
+    (void)state;
+    hw_histogram all, before, window;
+    assert_int_equal(hw_histogram_init(&all, 64), HW_OK);
+    assert_int_equal(hw_histogram_init(&before, 64), HW_OK);
+    assert_int_equal(hw_histogram_init(&window, 64), HW_OK);
+    for (uint64_t i = 0; i < 100; i++) hw_histogram_add(&all, 50, 1);
+    hw_histogram_copy(&before, &all);
+    for (uint64_t i = 0; i < 40; i++) hw_histogram_add(&all, i % 4, 1);
+    hw_histogram_copy(&window, &all);
+    hw_histogram_subtract(&window, &before);
+    assert_int_equal(window.total, 40);
+    assert_near(window.sum / 40, 1.5, 1e-12);
+    assert_int_equal(window.largest, 3);
+    assert_near(hw_histogram_quantile(&window, 0.5), 1, 0);
+    hw_histogram_free(&all);
+    hw_histogram_free(&before);
+    hw_histogram_free(&window);
+}
+
+static double erlang(void *context, unsigned worker, hw_rng *rng)
+{
+    int k = *(int *)context;
+    double t = 0;
+    (void)worker;
+    for (int i = 0; i < k; i++) t += queue_exponential(NULL, 0, rng) / k;
+    return t;
+}
+
+static double straggler(void *context, unsigned worker, hw_rng *rng)
+{
+    (void)context;
+    return queue_exponential(NULL, worker, rng) * (worker == 0 ? 5 : 1);
+}
+
+static void queue_oracles(void **state)
+{
+    (void)state;
+    int four = 4, many = 25;
+    const struct {
+        unsigned workers;
+        queue_work work;
+        void *context;
+        double variance, tolerance, q0, dispersion;
+    } rows[] = {{2, queue_exponential, NULL, 2, 0.06, 0.5, 1},        {8, queue_exponential, NULL, 56, 1.5, 0.125, 1},
+                {16, queue_exponential, NULL, 240, 7, 0.0625, 1},     {8, erlang, &four, 15.1, 0.4, 0.010, 0.27},
+                {8, erlang, &many, 3.25, 0.1, 1e-4, 0.058},           {8, straggler, NULL, 101, 6, -1, 1.80}};
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+        queue q;
+        hw_histogram h;
+        hw_shape s;
+        const uint64_t n = 200000;
+        queue_open(&q, rows[r].workers, rows[r].work, rows[r].context, HW_POLICY_NONE, 1e-6, 0);
+        queue_start(&q, 1);
+        for (uint64_t i = 0; i < n; i++) (void)queue_step(&q, 1, 0);
+        /* Conservation, exact in integers: landed staleness + ages in flight = (M - 1) N. */
+        uint64_t ages = 0;
+        for (unsigned w = 0; w < q.workers; w++) ages += n - q.note[w].clock;
+        assert_int_equal(q.landed_tau + ages, (uint64_t)(rows[r].workers - 1) * n);
+        assert_int_equal(hw_histogram_init(&h, hw_staleness_exact(q.staleness)), HW_OK);
+        hw_staleness_merge(q.staleness, HW_HISTOGRAM_STALENESS, &h);
+        assert_int_equal(h.total, n);
+        hw_shape_of(&h, &s);
+        assert_near(s.mean, rows[r].workers - 1, 0.05 * rows[r].workers);
+        assert_near(s.variance, rows[r].variance, rows[r].tolerance);
+        assert_near(s.dispersion, rows[r].dispersion, 0.05 + 0.05 * rows[r].dispersion);
+        if (rows[r].q0 >= 0) assert_near(s.q0, rows[r].q0, 0.003);
+        assert_int_equal(s.geometric, rows[r].work == queue_exponential);
+        hw_histogram_free(&h);
+        queue_close(&q);
+    }
+}
+
+typedef struct recording {
+    hw_staleness *s;
+    unsigned worker;
+} recording;
+
+static void *record(void *context)
+{
+    recording *r = context;
+    for (uint64_t i = 0; i < 50000; i++) {
+        hw_observation o = {i % 300, i % 3, 0, 1000 + i};
+        hw_staleness_record(r->s, r->worker, &o, 1);
+    }
+    return NULL;
+}
+
+static void recorders_merge_while_they_run(void **state)
+{
+    (void)state;
+    recording r[4];
+    pthread_t t[4];
+    hw_staleness *s;
+    hw_histogram h;
+    assert_int_equal(hw_staleness_create(&s, 4, 128, NULL), HW_OK);
+    assert_int_equal(hw_histogram_init(&h, 128), HW_OK);
+    for (unsigned i = 0; i < 4; i++) {
+        r[i] = (recording){s, i};
+        assert_int_equal(pthread_create(&t[i], NULL, record, r + i), 0);
+    }
+    uint64_t last = 0;
+    for (int k = 0; k < 50; k++) {
+        hw_histogram_clear(&h);
+        hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+        uint64_t sum = 0;
+        for (uint32_t b = 0; b < h.bins; b++) sum += h.counts[b];
+        assert_true(h.total == sum && h.total >= last);
+        last = h.total;
+    }
+    for (unsigned i = 0; i < 4; i++) pthread_join(t[i], NULL);
+    hw_histogram_clear(&h);
+    hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+    assert_int_equal(h.total, 200000);
+    assert_int_equal(hw_staleness_count(s, 2), 50000);
+    hw_work_shape work;
+    hw_staleness_work(s, &work);
+    assert_near(work.mean_ns, 1000 + 49999 / 2.0, 1);
+    assert_true(work.correlation_next > 0.99);
+    hw_histogram_free(&h);
+    hw_staleness_free(s);
+    char why[HW_WHY];
+    assert_int_equal(hw_staleness_create(&s, 1, 100, why), HW_E_ARGUMENT);
+    assert_text(why, "power of two");
+}
+
+static void exports(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    hw_shape s;
+    char *text = NULL;
+    size_t size = 0;
+    assert_int_equal(hw_histogram_init(&h, 16), HW_OK);
+    sample(&h, HW_FIT_GEOMETRIC, 0.5, 1000);
+    hw_histogram_add(&h, 500, 1);
+    FILE *f = open_memstream(&text, &size);
+    assert_int_equal(hw_histogram_csv(&h, f), HW_OK);
+    fclose(f);
+    assert_text(text, "low,high,count,share,geometric,poisson,negative_binomial\n0,0,");
+    assert_text(text, "\n480,511,1,");
+    free(text);
+    f = open_memstream(&text, &size);
+    hw_shape_of(&h, &s);
+    assert_int_equal(hw_histogram_json(&h, f), HW_OK);
+    assert_int_equal(hw_shape_json(&s, f), HW_OK);
+    assert_int_equal(hw_histogram_text(&h, f, 12, 0), HW_OK);
+    fclose(f);
+    assert_text(text, "{\"total\":1001,\"largest\":500,\"bins\":[[0,0,");
+    assert_text(text, "\"verdict\":");
+    assert_text(text, "####");
+    assert_text(text, "the largest 500");
+    assert_null(strstr(text, "nan"));
+    free(text);
+    hw_histogram_free(&h);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bins_tile_the_integers),
+        cmocka_unit_test(a_geometric_is_recognised),
+        cmocka_unit_test(other_shapes_are_not_taken_for_it),
+        cmocka_unit_test(windows_are_differences),
+        cmocka_unit_test(queue_oracles),
+        cmocka_unit_test(recorders_merge_while_they_run),
+        cmocka_unit_test(exports),
+    };
+    return cmocka_run_group_tests_name("staleness", tests, NULL, NULL);
+}
