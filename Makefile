@@ -69,7 +69,9 @@ $(OUT)/$(SONAME): $(OBJECTS)
 	$(CC) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(SONAME) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 	@ln -sf $(SONAME) $(OUT)/libhogwild.so
 
-$(OUT)/hogwild.pc: Makefile
+# PREFIX is in it, so it is written every time.
+.PHONY: $(OUT)/hogwild.pc
+$(OUT)/hogwild.pc:
 	@mkdir -p $(@D)
 	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild\nDescription: HOGWILD! training with measured staleness and compensated momentum\nVersion: %s\nRequires.private: openblas zlib%s\nLibs: -L$${libdir} -lhogwild\nLibs.private: -lm -pthread\nCflags: -I$${includedir}\n' \
 		'$(PREFIX)' '$(LIBDIR)' '$(VERSION)' '$(if $(HWLOC), hwloc)' > $@

@@ -89,7 +89,7 @@ bool gate_enter(hw_worker *w, bool finishing)
     hw_engine *e = w->engine;
     engine_gate *g = &e->gate;
     (void)pthread_mutex_lock(&g->mutex);
-    uint64_t seen = g->generation; /* the evaluation this worker has taken part in */
+    uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
     g->arrived++;
     if (finishing) g->finished++;
     bool through = false;
@@ -116,7 +116,9 @@ bool gate_enter(hw_worker *w, bool finishing)
             if (--g->working == 0) close_gate(e, g->finished == g->live);
             continue;
         }
-        if (!g->open && !finishing && !latch_paused(&e->latch)) {
+        /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be
+         * waiting for this one at their barrier before any of them can come here again. */
+        if (!g->open && !finishing && (seen != entered || !latch_paused(&e->latch))) {
             through = true;
             break;
         }

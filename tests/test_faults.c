@@ -1,0 +1,302 @@
+/* test_faults.c - the N-th allocation fails, then all after it, for every public call that allocates; the N-th
+ * pthread_create likewise; no run allocates. The linker sends the library's calls here (--wrap). */
+#include "check.h"
+#include <unistd.h>
+
+void *__real_malloc(size_t);
+void *__real_calloc(size_t, size_t);
+void *__real_realloc(void *, size_t);
+void *__real_aligned_alloc(size_t, size_t);
+void __real_free(void *);
+int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+void *__wrap_malloc(size_t);
+void *__wrap_calloc(size_t, size_t);
+void *__wrap_realloc(void *, size_t);
+void *__wrap_aligned_alloc(size_t, size_t);
+void __wrap_free(void *);
+int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+
+static _Atomic long calls, live, threads;
+static long fail_at, fail_thread; /* 0: never; from that call on */
+
+static bool allowed(void)
+{
+    long n = ++calls;
+    return fail_at == 0 || n < fail_at;
+}
+
+void *__wrap_malloc(size_t n)
+{
+    void *p = allowed() ? __real_malloc(n) : NULL;
+    if (p) live++;
+    return p;
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+    void *p = allowed() ? __real_calloc(n, size) : NULL;
+    if (p) live++;
+    return p;
+}
+
+void *__wrap_realloc(void *old, size_t n)
+{
+    if (!allowed()) return NULL;
+    void *p = __real_realloc(old, n);
+    if (p && !old) live++;
+    return p;
+}
+
+void *__wrap_aligned_alloc(size_t alignment, size_t n)
+{
+    void *p = allowed() ? __real_aligned_alloc(alignment, n) : NULL;
+    if (p) live++;
+    return p;
+}
+
+void __wrap_free(void *p)
+{
+    if (p) live--;
+    __real_free(p);
+}
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*body)(void *), void *context)
+{
+    long n = ++threads;
+    return fail_thread && n >= fail_thread ? 11 /* EAGAIN */ : __real_pthread_create(t, a, body, context);
+}
+
+static float curvature[8] = {1, 2, 3, 1, 2, 3, 1, 2}, optimum[8];
+static hw_quadratic quadratic = {8, curvature, optimum, 0};
+static float xs[64 * 3], ys[64];
+static hw_linear linear = {HW_LOSS_SQUARED, 3, 0, 0, xs, ys, 64, NULL, NULL, 0};
+
+static hw_config config_of(int i)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = (hw_scheduler)(i % 4);
+    c.workers = i % 4 == 0 ? 1 : 4;
+    c.groups = 2;
+    c.batch = 8;
+    c.write = i >= 4 ? HW_WRITE_LOCKED : HW_WRITE_STRIPED;
+    if (i >= 8) c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_ADD;
+    return c;
+}
+
+static hw_status use_engine(int i)
+{
+    hw_objective o;
+    hw_config c = config_of(i);
+    float x[4] = {0};
+    if (hw_linear_objective(&linear, &o, NULL) != HW_OK) return HW_E_ARGUMENT;
+    o.scratch_bytes = 100;
+    return hw_train(&o, &c, x, NULL);
+}
+
+static hw_status use_params(int i)
+{
+    hw_params *p;
+    hw_params_config c = hw_params_defaults(5000, 3);
+    c.arrays = 2;
+    if (i == 1) c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_ADD;
+    if (i == 2) c.write = HW_WRITE_LOCKED;
+    if (i == 3) c.clock_interval = 16;
+    hw_status status = hw_params_create(&p, &c, NULL);
+    hw_params_free(p);
+    return status;
+}
+
+static hw_status use_staleness(int i)
+{
+    hw_staleness *s;
+    hw_histogram h;
+    if (i == 0) {
+        hw_status status = hw_staleness_create(&s, 3, 64, NULL);
+        hw_staleness_free(s);
+        return status;
+    }
+    hw_status status = hw_histogram_init(&h, 64);
+    hw_histogram_free(&h);
+    return status;
+}
+
+static hw_status use_net(int i)
+{
+    char why[HW_WHY] = "";
+    (void)i;
+    hw_net *net = hw_net_lenet(2, why);
+    hw_net_free(net);
+    return net ? HW_OK : HW_E_MEMORY;
+}
+
+static hw_status use_data(int i)
+{
+    hw_images images;
+    if (i == 0) {
+        hw_status status = hw_digits_generate(3, 1, &images);
+        hw_images_free(&images);
+        return status;
+    }
+    FILE *f = fopen("faults-images", "wb");
+    const unsigned char bytes[] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 1, 2, 3, 4};
+    fwrite(bytes, 1, sizeof bytes, f);
+    fclose(f);
+    f = fopen("faults-labels", "wb");
+    const unsigned char label[] = {0, 0, 8, 1, 0, 0, 0, 1, 7};
+    fwrite(label, 1, sizeof label, f);
+    fclose(f);
+    hw_status status = hw_idx_read("faults-images", "faults-labels", 10, &images, NULL);
+    hw_images_free(&images);
+    remove("faults-images");
+    remove("faults-labels");
+    return status;
+}
+
+static hw_status use_tools(int i)
+{
+    hw_objective o;
+    float x[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    double h;
+    if (i == 2) {
+        hw_status status = hw_weights_save("faults-weights", x, 8, NULL);
+        if (status == HW_OK) status = hw_weights_load("faults-weights", x, 8, NULL);
+        remove("faults-weights");
+        return status;
+    }
+    if (hw_quadratic_objective(&quadratic, &o, NULL) != HW_OK) return HW_E_ARGUMENT;
+    if (i == 0) return hw_check_gradient(&o, x, NULL, 1, 0, 1e-3, NULL, NULL);
+    return hw_curvature(&o, x, NULL, 1, 5, 1, &h, NULL);
+}
+
+static hw_status use_report(int i)
+{
+    hw_report *r;
+    char path[1024], why[HW_WHY];
+    const char *const cells[] = {"a", "b", "1", "<2>"};
+    (void)i;
+    hw_status status = hw_report_open(&r, "faults-report", "t", why);
+    if (status != HW_OK) return status;
+    hw_evaluation e = {10, 1, 0.5, 2, {1, 0.5, 0, 0}, 1, 0.9, 0.01, 0};
+    status = hw_report_note(r, "k", "v");
+    if (status == HW_OK) status = hw_report_table(r, cells, 2, 2);
+    if (status == HW_OK) status = hw_report_run(r, "one", &e, 1, 2, NULL, 0, NULL);
+    hw_status closed = hw_report_close(r, path, sizeof path, why);
+    return status != HW_OK ? status : closed;
+}
+
+static void memory_fails_everywhere(void **state)
+{
+    (void)state;
+    const struct {
+        const char *name;
+        hw_status (*use)(int);
+        int variants;
+    } calls_[] = {{"engine", use_engine, 12}, {"params", use_params, 4}, {"staleness", use_staleness, 2}, {"net", use_net, 1},
+                  {"data", use_data, 2},      {"tools", use_tools, 3},   {"report", use_report, 1}};
+    unsigned failures = 0;
+    for (size_t c = 0; c < sizeof calls_ / sizeof *calls_; c++)
+        for (int v = 0; v < calls_[c].variants; v++)
+            for (long n = 1;; n++) {
+                long before = live;
+                calls = 0;
+                fail_at = n;
+                hw_status status = calls_[c].use(v);
+                long made = calls;
+                fail_at = 0;
+                if (live != before) fail_msg("%s %d: allocation %ld: %ld leaks", calls_[c].name, v, n, live - before);
+                if (made < n) { /* it never got that far: all fault points have been seen */
+                    assert_int_equal(status, HW_OK);
+                    break;
+                }
+                /* A report whose plots could not be read back is still a report. */
+                if (status != HW_E_MEMORY && !(status == HW_OK && c == 6))
+                    fail_msg("%s %d: allocation %ld of %ld: status %d", calls_[c].name, v, n, made, status);
+                failures++;
+                assert_int_equal(calls_[c].use(v), HW_OK); /* the second try works */
+            }
+    print_message("%u fault points\n", failures);
+    assert_true(failures > 100);
+    (void)!system("rm -rf faults-report");
+}
+
+static void threads_fail(void **state)
+{
+    (void)state;
+    for (int s = 0; s < 4; s++)
+        for (long n = 1; n <= (s == 0 ? 1 : 4); n++) {
+            hw_objective o;
+            hw_config c = config_of(s);
+            hw_result r;
+            assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
+            threads = 0;
+            fail_thread = n;
+            hw_status status = hw_train(&o, &c, NULL, &r);
+            fail_thread = 0;
+            assert_int_equal(status, HW_E_THREAD);
+            assert_int_equal(r.updates, 0); /* no step has run */
+            assert_text(r.message, "could not be started");
+            assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
+        }
+}
+
+static void a_run_allocates_nothing(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        hw_objective o;
+        hw_config c = config_of(i);
+        hw_engine *e;
+        hw_result r;
+        assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
+        o.scratch_bytes = 100;
+        c.epochs = 50;
+        c.compensation.window = 20;
+        c.keep_every = 30;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        calls = 0;
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        assert_int_equal(calls, 0);
+        assert_int_equal(r.updates, 400);
+        hw_engine_free(e);
+    }
+}
+
+static void memory_is_what_the_header_promises(void **state)
+{
+    (void)state;
+    /* Measured by the allocator, against hw_engine_bytes: within the cache lines and small structs it leaves out. */
+    hw_objective o = hw_objective_defaults("large", 100000);
+    (void)o;
+    size_t n = 100000;
+    float *h = __real_malloc(n * sizeof *h), *x = __real_malloc(n * sizeof *x);
+    for (size_t i = 0; i < n; i++) h[i] = 1, x[i] = 0;
+    hw_quadratic q = {n, h, x, 0};
+    assert_int_equal(hw_quadratic_objective(&q, &o, NULL), HW_OK);
+    hw_config c = hw_config_defaults();
+    c.workers = 3;
+    c.epochs = 0;
+    c.updates = 1;
+    hw_engine *e;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    /* parameters and velocity, 2 n a worker, 3 n for evaluation and good parameters */
+    size_t floats = (2 + 2 * 3 + 3) * n, bytes = hw_engine_bytes(e);
+    assert_true(bytes > floats * 4 && bytes < floats * 4 + (2u << 20));
+    hw_engine_free(e);
+    __real_free(h);
+    __real_free(x);
+}
+
+int main(void)
+{
+    for (int i = 0; i < 64; i++) {
+        for (int j = 0; j < 3; j++) xs[3 * i + j] = sinf((float)(3 * i + j) * 1.9f);
+        ys[i] = xs[3 * i];
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_fails_everywhere),
+        cmocka_unit_test(threads_fail),
+        cmocka_unit_test(a_run_allocates_nothing),
+        cmocka_unit_test(memory_is_what_the_header_promises),
+    };
+    return cmocka_run_group_tests_name("faults", tests, NULL, NULL);
+}
