@@ -92,6 +92,54 @@ static void golden(void **state)
     hw_net_free(net);
 }
 
+/* The AVX2 kernels against the portable reference: loss and gradient to rounding, for shapes at their edges. */
+static void wide_equals_the_reference(void **state)
+{
+    (void)state;
+    const unsigned shapes[][7] = {/* channels, side, filters, kernel, pad, then pool 2x2, second filters */
+                                  {1, 28, 20, 5, 0, 1, 50}, {3, 16, 7, 3, 1, 1, 6}, {2, 12, 5, 5, 0, 0, 11}, {1, 15, 4, 8, 0, 1, 3},
+                                  {2, 8, 9, 1, 0, 1, 5},    {3, 17, 6, 2, 0, 1, 1}, {1, 9, 3, 7, 3, 0, 2}};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const unsigned *s = shapes[i];
+        double loss[2] = {0, 0};
+        float *g[2] = {NULL, NULL};
+        size_t n = 0;
+        for (int path = 0; path < 2; path++) {
+            hw_net *net = hw_net_create(s[0], s[1], s[1]);
+            char why[HW_WHY] = "";
+            hw_net_use_path(net, path ? HW_PATH_AUTO : HW_PATH_SCALAR);
+            hw_net_conv(net, s[2], s[3], 1, s[4]);
+            if (s[5]) hw_net_max_pool(net, 2, 2, 0);
+            hw_net_conv(net, s[6], 3, 1, 1); /* its input gradient */
+            if (s[5]) hw_net_max_pool(net, 2, 2, 0);
+            hw_net_relu(net);
+            hw_net_dense(net, CLASSES);
+            assert_int_equal(hw_net_finish(net, BATCH, why), HW_OK);
+            n = hw_net_parameters(net);
+            float *x = check_floats(n);
+            g[path] = check_floats(n);
+            hw_net_init(net, 5, x);
+            hw_images images = pictures(s[0], s[1], BATCH);
+            hw_rng rng;
+            hw_rng_seed(&rng, 4, 4);
+            for (size_t k = 0; k < (size_t)BATCH * s[0] * s[1] * s[1]; k++) images.pixels[k] = (unsigned char)hw_rng_below(&rng, 256);
+            void *scratch = scratch_of(net);
+            hw_batch batch = {NULL, BATCH, 0, BATCH, 0, 0, 1};
+            for (int twice = 0; twice < 2; twice++) loss[path] = hw_net_loss(net, scratch, &images, &batch, x, g[path], NULL);
+            free(scratch);
+            free(x);
+            drop(&images);
+            hw_net_free(net);
+        }
+        assert_near(loss[0], loss[1], 1e-5);
+        double scale = 0;
+        for (size_t k = 0; k < n; k++) scale = fmax(scale, fabs((double)g[0][k]));
+        for (size_t k = 0; k < n; k++) assert_near((double)g[1][k], (double)g[0][k], 2e-5 * scale);
+        free(g[0]);
+        free(g[1]);
+    }
+}
+
 /* The gradient of a net against finite differences through the library's own check, on all or 200 parameters. */
 static void differences(hw_net *net, const char *name, unsigned channels, unsigned side)
 {
@@ -296,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),
+        cmocka_unit_test(wide_equals_the_reference),
         cmocka_unit_test(every_layer_against_differences),
         cmocka_unit_test(shapes_and_counts),
         cmocka_unit_test(mistakes_name_the_layer),

@@ -45,6 +45,10 @@ HW_API void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias
 /* x_in = scale * (byte - mean); default 1/256 and 0. */
 HW_API void hw_net_input(hw_net *net, float scale, float mean);
 
+/* AUTO (default) takes the AVX2 kernels where the processor and a layer's shape allow, SCALAR the portable reference on
+ * OpenBLAS, WIDE is refused by hw_net_finish on other processors. Results agree to rounding; each is deterministic. */
+HW_API void hw_net_use_path(hw_net *net, hw_path path);
+
 /* Check, number the parameters and plan the buffers for minibatches of up to `batch`. HW_E_ARGUMENT, HW_E_LIMIT,
  * HW_E_MEMORY and a sentence that names the layer. */
 HW_API hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why);

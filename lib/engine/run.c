@@ -126,7 +126,7 @@ static void work(hw_worker *w)
         else async_loop(w);
         (void)gate_enter(w, true);
     }
-    hw_params_release(e->params, w->slot);
+    if (!w->group || w->id == w->group->first) hw_params_release(e->params, w->slot);
     thread_leave(e, &state);
 }
 

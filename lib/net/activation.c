@@ -22,7 +22,7 @@ static void relu_backward(const net_call *c)
     if (c->din) relu_backward_n(c->out, c->dout, c->din, c->n * net_floats(c->layer->out));
 }
 
-const net_kind net_relu = {"ReLU", false, false, true, NULL, NULL, NULL, relu_forward, relu_backward};
+const net_kind net_relu = {"ReLU", false, false, true, NULL, NULL, NULL, NULL, NULL, NULL, relu_forward, relu_backward};
 
 static size_t dropout_aux(const net_layer *l)
 {
@@ -52,7 +52,7 @@ static void dropout_backward(const net_call *c)
     for (size_t i = 0; c->din && i < n; i++) c->din[i] = c->aux[i] ? scale * c->dout[i] : 0;
 }
 
-const net_kind net_dropout = {"dropout", false, false, false, dropout_aux, NULL, NULL, dropout_forward, dropout_backward};
+const net_kind net_dropout = {"dropout", false, false, false, NULL, NULL, NULL, dropout_aux, NULL, NULL, dropout_forward, dropout_backward};
 
 double net_softmax(const float *out, const unsigned char *label, size_t n, unsigned classes, float scale, float *dout,
                    uint32_t *correct)

@@ -1,5 +1,6 @@
 /* build.c - the builder: layers, shapes, parameters, fillers, the plan of the scratch, the summary. */
 #include "net.h"
+#include "wide.h"
 #include <math.h>
 #include <string.h>
 
@@ -122,6 +123,14 @@ void hw_net_input(hw_net *net, float scale, float mean)
     net->mean = mean;
 }
 
+void hw_net_use_path(hw_net *net, hw_path path)
+{
+    if (!net || net->error[0]) return;
+    net->path = path;
+    if (path > HW_PATH_WIDE || (path == HW_PATH_WIDE && !wide_available()))
+        base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
+}
+
 /* Reserve bytes of the scratch, a cache line apart. */
 static size_t reserve(hw_net *net, size_t bytes)
 {
@@ -133,6 +142,7 @@ static size_t reserve(hw_net *net, size_t bytes)
 static void plan(hw_net *net)
 {
     size_t widest = net_floats(net->input), widest_block = widest, work = 0;
+    bool wide = net->path != HW_PATH_SCALAR && wide_available();
     net->block = 1;
     for (net->per_block = 0; net->per_block < net->layers; net->per_block++)
         if (net->layer[net->per_block].kind->per_batch) break;
@@ -141,9 +151,12 @@ static void plan(hw_net *net)
         net_layer *l = net->layer + i;
         const net_layer *next = i + 1 < net->layers ? l + 1 : NULL;
         bool in_block = i < net->per_block;
+        l->wide = wide && ((l->kind == &net_conv && net_conv_fits_wide(l)) ||
+                           (l->kind == &net_max_pool && net_pool_fits_wide(l)));
         /* Kept for the whole batch where somebody's backward looks at it, or where whole-batch layers begin. */
         l->kept = !in_block || i + 1 == net->per_block || l->kind->needs_output || (next && next->kind->needs_input);
         l->out_at = reserve(net, (l->kept ? net->batch : net->block) * net_floats(l->out) * sizeof(float));
+        if (l->kind->packed) l->packed_at = reserve(net, l->kind->packed(l) * sizeof(float));
         if (l->kind->aux) l->aux_at = reserve(net, net->batch * l->kind->aux(l));
         if (l->kind->work && l->kind->work(l) > work) work = l->kind->work(l);
         if (in_block) widest_block = net_floats(l->out) > widest_block ? net_floats(l->out) : widest_block;

@@ -32,4 +32,4 @@ static uint64_t multiply_adds(const net_layer *l)
     return (uint64_t)net_floats(l->in) * l->out.c;
 }
 
-const net_kind net_dense = {"dense", true, true, false, NULL, NULL, multiply_adds, forward, backward};
+const net_kind net_dense = {"dense", true, true, false, NULL, NULL, NULL, NULL, NULL, multiply_adds, forward, backward};

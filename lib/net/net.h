@@ -39,6 +39,7 @@ typedef struct net_call {
     float *din;           /* NULL: not needed */
     unsigned char *aux;   /* layer's own bytes of these images, kept from forward to backward */
     float *work;          /* shared between layers, for one call */
+    float *packed;        /* the layer's own, from pack to the end of the pass */
     size_t n;
     bool train;
     uint64_t seed, step;
@@ -49,6 +50,9 @@ typedef struct net_kind {
     const char *name;
     bool per_batch;    /* runs on the whole batch at once (dense); others run in blocks of images */
     bool needs_input, needs_output; /* in backward */
+    size_t (*packed)(const net_layer *l); /* floats; pack fills them once a pass, finish ends a backward */
+    void (*pack)(const net_call *c);
+    void (*finish)(const net_call *c);
     size_t (*aux)(const net_layer *l);  /* bytes an image */
     size_t (*work)(const net_layer *l); /* floats a call */
     uint64_t (*multiply_adds)(const net_layer *l);
@@ -67,7 +71,8 @@ struct net_layer {
     double fill, fill_bias;
     unsigned number;
     /* plan, in bytes of the scratch */
-    size_t out_at, aux_at;
+    size_t out_at, aux_at, packed_at;
+    bool wide; /* AVX2 kernels */
     bool kept; /* output kept for the whole batch, else for one block */
 };
 
@@ -78,12 +83,17 @@ struct hw_net {
     float scale, mean;
     char error[HW_WHY];
     bool finished;
+    hw_path path;
     uint32_t batch, block;
     unsigned per_block; /* layers 0 .. per_block - 1 run in blocks of images */
     size_t parameters, scratch_bytes, input_at, work_at, gradient_at[2], gradient_block_at[2];
 };
 
 extern const net_kind net_conv, net_max_pool, net_dense, net_relu, net_dropout;
+
+/* Whether the AVX2 kernels take this layer's shape. */
+bool net_conv_fits_wide(const net_layer *l);
+bool net_pool_fits_wide(const net_layer *l);
 
 /* Sum of the losses over n images; dout (may be NULL) gets scale * (softmax - onehot). */
 double net_softmax(const float *out, const unsigned char *label, size_t n, unsigned classes, float scale, float *dout,

@@ -1,5 +1,6 @@
 /* pool.c - max pooling with Caffe's rounding up; aux keeps which cell of the window won, one byte an output. */
 #include "net.h"
+#include "wide.h"
 #include <string.h>
 
 #define NONE 255 /* a window that lies in the padding only */
@@ -73,7 +74,8 @@ static void forward(const net_call *c)
     const net_layer *l = c->layer;
     size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
     for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (plain(l)) forward_2x2(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
+        if (l->wide) wide_pool(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
+        else if (plain(l)) forward_2x2(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
         else pool_plane(l, c->in + i * in, c->out + i * out, c->aux + i * out);
     }
 }
@@ -84,9 +86,15 @@ static void backward(const net_call *c)
     size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
     if (!c->din) return;
     for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (plain(l)) backward_2x2(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
+        if (l->wide) wide_unpool(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
+        else if (plain(l)) backward_2x2(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
         else unpool_plane(l, c->dout + i * out, c->aux + i * out, c->din + i * in);
     }
+}
+
+bool net_pool_fits_wide(const net_layer *l)
+{
+    return plain(l) && l->out.w % 4 == 0 && l->out.h * l->out.w % 8 == 0;
 }
 
 static size_t aux(const net_layer *l)
@@ -94,4 +102,4 @@ static size_t aux(const net_layer *l)
     return net_floats(l->out);
 }
 
-const net_kind net_max_pool = {"max pooling", false, false, false, aux, NULL, NULL, forward, backward};
+const net_kind net_max_pool = {"max pooling", false, false, false, NULL, NULL, NULL, aux, NULL, NULL, forward, backward};

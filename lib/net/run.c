@@ -49,6 +49,7 @@ static net_call call_of(const pass *p, unsigned i, size_t first, size_t n)
     c.out = activation(p, (int)i, first);
     c.aux = l->kind->aux ? (unsigned char *)p->scratch + l->aux_at + first * l->kind->aux(l) : NULL;
     c.work = floats(p, p->net->work_at);
+    c.packed = floats(p, l->packed_at);
     c.n = n;
     c.train = p->train;
     c.seed = p->batch->seed;
@@ -61,6 +62,11 @@ static void forward(const pass *p)
 {
     const hw_net *net = p->net;
     size_t count = p->batch->count, pixels = net_floats(net->input);
+    for (unsigned l = 0; l < net->layers; l++)
+        if (net->layer[l].wide && net->layer[l].kind->pack) {
+            net_call c = call_of(p, l, 0, count);
+            c.layer->kind->pack(&c);
+        }
     for (size_t first = 0; first < count; first += net->block) {
         size_t n = count - first < net->block ? count - first : net->block;
         for (size_t i = first; i < first + n; i++)
@@ -102,6 +108,11 @@ static void backward(const pass *p)
             dout = c.din;
         }
     }
+    for (unsigned l = 0; l < net->layers; l++)
+        if (net->layer[l].wide && net->layer[l].kind->finish) {
+            net_call c = call_of(p, l, 0, count);
+            c.layer->kind->finish(&c);
+        }
 }
 
 static unsigned char label_of(const pass *p, size_t i)
