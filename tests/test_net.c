@@ -1,6 +1,7 @@
 /* test_net.c - shapes, finite differences for every layer, golden values from PyTorch, the objective. */
 #include "check.h"
 #include "golden/golden.h"
+#include <cblas.h>
 
 enum { BATCH = 6, CLASSES = 5 };
 
@@ -342,6 +343,7 @@ static void dropout_depends_on_the_ticket_only(void **state)
 
 int main(void)
 {
+    openblas_set_num_threads(1); /* the engine does this; here nets are called without one */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden),
         cmocka_unit_test(wide_equals_the_reference),

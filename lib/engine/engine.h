@@ -116,8 +116,7 @@ struct hw_engine {
     /* the last good parameters: two buffers, good is the index of the whole one, -1 none */
     float *kept[2];
     int good;
-    uint64_t good_update;
-    double good_loss;
+    uint64_t good_update, candidate_update;
     /* compensation: setting and log are under the mutex */
     pthread_mutex_t mutex;
     bool mutex_ready;
@@ -150,7 +149,7 @@ void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 hw_status step_run(hw_worker *w);
 
 /* house.c: what is due after a landing */
-void house_keep(hw_engine *e, uint64_t landed, double loss);
+void house_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
 void house_setting(hw_engine *e, bool first);
 void house_evaluated(hw_engine *e);
 

@@ -57,17 +57,23 @@ void house_setting(hw_engine *e, bool first)
     (void)pthread_mutex_unlock(&e->mutex);
 }
 
-static void keep_good(hw_engine *e, uint64_t n, double loss)
+/* A snapshot is a candidate until a loss that was computed on it or on something later turns out well: at three times the
+ * run's first loss or below. Parameters alone do not show that they are about to diverge. */
+static void keep_good(hw_engine *e, uint64_t n, double loss, uint64_t read)
 {
+    double first = counter_get_double(&e->first_loss);
+    if (first > 0 && loss > 3 * first) return;
     int other = e->good == 0 ? 1 : 0;
+    if (e->candidate_update && read >= e->candidate_update) {
+        e->good = other;
+        e->good_update = e->candidate_update;
+        other = 1 - other;
+    }
     hw_params_get(e->params, 0, e->kept[other]);
-    if (!base_all_finite(e->kept[other], e->objective.parameters)) return;
-    e->good = other;
-    e->good_update = n;
-    e->good_loss = loss;
+    e->candidate_update = base_all_finite(e->kept[other], e->objective.parameters) ? n : 0;
 }
 
-void house_keep(hw_engine *e, uint64_t n, double loss)
+void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
 {
     const hw_config *c = &e->config;
     bool window = n >= counter_get(&e->next_window), keep = n >= counter_get(&e->next_keep);
@@ -79,9 +85,7 @@ void house_keep(hw_engine *e, uint64_t n, double loss)
     }
     if (n >= counter_get(&e->next_keep)) {
         counter_set(&e->next_keep, after(n, c->keep_every));
-        /* A loss threefold above the run's first one and the last good one's is not what anybody wants back. */
-        double baseline = fmax(counter_get_double(&e->first_loss), e->good_loss);
-        if (!(baseline > 0 && loss > 3 * baseline)) keep_good(e, n, loss);
+        keep_good(e, n, loss, read);
     }
     if (n >= counter_get(&e->next_epoch)) {
         uint64_t done = (n - e->first_update) / e->steps_per_epoch;

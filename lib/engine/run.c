@@ -73,7 +73,7 @@ static hw_status begin(hw_engine *e)
     counter_set(&e->first_losses, 0);
     counter_set(&e->first_count, 0);
     counter_set(&e->first_loss, 0);
-    e->good_loss = 0;
+    e->candidate_update = 0;
     e->first_update = landed;
     e->evaluation_ns = e->preparation_ns = e->end_ns = 0;
     e->loss_before = 0;

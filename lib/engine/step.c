@@ -205,6 +205,7 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     counter_add(&w->updates, 1);
     counter_add(&w->examples, examples);
     observe(w, landed, loss, &ow);
-    if (w->note.measured) house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss);
+    if (w->note.measured) house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
+                                      w->note.clock);
     return HW_OK;
 }

@@ -41,12 +41,12 @@ NET_HOT static void im2col(const net_layer *l, const float *in, float *col)
                         memset(col, 0, ow * sizeof *col);
                         continue;
                     }
-                    const float *row = in + ((size_t)c * l->in.h + (y - l->pad)) * l->in.w + kx;
+                    const float *row = in + ((size_t)c * l->in.h + (y - l->pad)) * l->in.w;
                     for (size_t x = 0; x < from; x++) col[x] = 0;
                     if (s == 1)
-                        for (size_t x = from; x < to; x++) col[x] = row[x - l->pad];
+                        for (size_t x = from; x < to; x++) col[x] = row[x + kx - l->pad];
                     else
-                        for (size_t x = from; x < to; x++) col[x] = row[x * s - l->pad];
+                        for (size_t x = from; x < to; x++) col[x] = row[x * s + kx - l->pad];
                     for (size_t x = to; x < ow; x++) col[x] = 0;
                 }
             }
@@ -64,11 +64,11 @@ NET_HOT static void col2im(const net_layer *l, const float *col, float *in)
                 for (size_t oy = 0; oy < l->out.h; oy++, col += ow) {
                     size_t y = oy * s + ky;
                     if (y < l->pad || y - l->pad >= l->in.h) continue;
-                    float *row = in + ((size_t)c * l->in.h + (y - l->pad)) * l->in.w + kx;
+                    float *row = in + ((size_t)c * l->in.h + (y - l->pad)) * l->in.w;
                     if (s == 1)
-                        for (size_t x = from; x < to; x++) row[x - l->pad] += col[x];
+                        for (size_t x = from; x < to; x++) row[x + kx - l->pad] += col[x];
                     else
-                        for (size_t x = from; x < to; x++) row[x * s - l->pad] += col[x];
+                        for (size_t x = from; x < to; x++) row[x * s + kx - l->pad] += col[x];
                 }
             }
 }

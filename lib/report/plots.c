@@ -9,7 +9,7 @@
 extern char **environ;
 
 const char *const report_plot_files[] = {"accuracy-time.svg", "loss-time.svg", "accuracy-updates.svg", "loss-updates.svg",
-                                         "staleness.svg", "momentum-time.svg", "rate-time.svg", NULL};
+                                         "staleness.svg", "momentum-time.svg", "look-ahead-time.svg", "rate-time.svg", NULL};
 
 static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
 
@@ -49,8 +49,10 @@ static void script(const hw_report *r, FILE *out)
                 "  '' using 1:7 with linespoints lw 2 dt 4 pt 8 lc rgb '#000000' title 'negative binomial'\nset yrange [*:*]\n",
                 r->run[r->last_staleness].name, "run", r->last_staleness + 1);
     }
-    curves(r, out, "momentum-time.svg", "Look-ahead and momentum in force", "seconds",
-           "look-ahead s (velocities ahead)", "3", "10", "bottom right", false);
+    curves(r, out, "momentum-time.svg", "Explicit momentum in force", "seconds", "explicit momentum", "3", "8", "bottom right",
+           false);
+    curves(r, out, "look-ahead-time.svg", "Look-ahead in force", "seconds", "look-ahead s (velocities ahead)", "3", "10",
+           "bottom right", false);
     curves(r, out, "rate-time.svg", "Learning rate in force", "seconds", "learning rate", "3", "9", "bottom right", false);
 }
 
