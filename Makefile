@@ -112,8 +112,8 @@ test-san:
 	@sh tests/sanitize
 test-model:
 	@sh tests/model/run
-test-long: $(STRESS)
-	@for t in $(STRESS); do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
+test-long: $(STRESS) $(OUT)/tests/test_engine
+	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
 bench-peers: examples bench
 	@OUT=$(OUT) sh bench/peers/run
 docs:

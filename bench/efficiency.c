@@ -38,9 +38,18 @@ static const cli_option own[] = {
 };
 
 static const char *const engine_flags[] = {
-    "--epochs=epochs", "--updates=updates", "--batch=batch", "--learning-rate=learning_rate", "--momentum=momentum.target",
-    "--weight-decay=weight_decay", "--read=read", "--write=write", "--scheduler=scheduler",
-    "--evaluate-epochs=evaluate_epochs", "--margin=compensation.margin", "--curvature=curvature",
+    "--epochs=epochs",
+    "--updates=updates",
+    "--batch=batch",
+    "--learning-rate=learning_rate",
+    "--momentum=momentum.target",
+    "--weight-decay=weight_decay",
+    "--read=read",
+    "--write=write",
+    "--scheduler=scheduler",
+    "--evaluate-epochs=evaluate_epochs",
+    "--margin=compensation.margin",
+    "--curvature=curvature",
 };
 
 static bool bad(const char *flag, const char *value, const char *wanted)
@@ -79,19 +88,27 @@ static bool lists(options *o, const char *flag, const char *value)
 static bool set(void *context, const char *flag, const char *value)
 {
     options *o = context;
-    if (strcmp(flag, "--data") == 0) o->data = value;
-    else if (strcmp(flag, "--out") == 0) o->out = value;
-    else if (strcmp(flag, "--full") == 0) o->stop = false;
-    else if (strcmp(flag, "--caffe") == 0) o->caffe = true;
-    else if (strcmp(flag, "--seeds") == 0) return cli_number("efficiency", flag, value, 1, SEEDS, &o->seeds);
-    else if (strcmp(flag, "--target") == 0) return cli_number("efficiency", flag, value, 1, 100, &o->target);
-    else if (strcmp(flag, "--images") == 0) return cli_number("efficiency", flag, value, 1000, 60000, &o->images);
-    else return lists(o, flag, value);
+    if (strcmp(flag, "--data") == 0)
+        o->data = value;
+    else if (strcmp(flag, "--out") == 0)
+        o->out = value;
+    else if (strcmp(flag, "--full") == 0)
+        o->stop = false;
+    else if (strcmp(flag, "--caffe") == 0)
+        o->caffe = true;
+    else if (strcmp(flag, "--seeds") == 0)
+        return cli_number("efficiency", flag, value, 1, SEEDS, &o->seeds);
+    else if (strcmp(flag, "--target") == 0)
+        return cli_number("efficiency", flag, value, 1, 100, &o->target);
+    else if (strcmp(flag, "--images") == 0)
+        return cli_number("efficiency", flag, value, 1000, 60000, &o->images);
+    else
+        return lists(o, flag, value);
     return true;
 }
 
-static void run_one(cell *c, const hw_objective *objective, hw_config config, unsigned seed, const hw_net *net, float *params,
-                    const options *o, FILE *lines)
+static void run_one(cell *c, const hw_objective *objective, hw_config config, unsigned seed, const hw_net *net,
+                    float *params, const options *o, FILE *lines)
 {
     hw_engine *engine;
     hw_result r;
@@ -120,8 +137,8 @@ static void run_one(cell *c, const hw_objective *objective, hw_config config, un
     c->finished += status == HW_OK ? 1 : 0;
     (void)snprintf(name, sizeof name, "%u workers, %s, seed %u", c->workers, hw_policy_name(c->policy), seed);
     fprintf(stderr, "  %-34s %s  %.2f %%  %.0f img/s  staleness %.2f  rate x %.2f\n", name,
-            status == HW_OK ? "finished" : "diverged", 100 * r.last.metric[1], (double)r.examples / r.seconds, r.shape.mean,
-            r.setting.rate);
+            status == HW_OK ? "finished" : "diverged", 100 * r.last.metric[1], (double)r.examples / r.seconds,
+            r.shape.mean, r.setting.rate);
     if (lines) {
         (void)hw_run_json(engine, name, &r, lines);
         fputc('\n', lines);
@@ -140,32 +157,39 @@ static size_t finite(const double *x, size_t n, double *out)
 static void print(const cell *cells, size_t n, const options *o, FILE *csv)
 {
     double copy[SEEDS];
-    printf("\n%-8s %-11s %-9s %-22s %-24s %-9s %-9s %-9s %-18s %s\n", "workers", "policy", "reached", "ms/update (low-high)",
-           "updates to target +-95%", "hardware", "statist.", "product", "accuracy (sd)", "rate");
-    if (csv) fprintf(csv, "workers,policy,runs,reached,finished,seconds_per_update,low,high,updates_to_target,interval,"
+    printf("\n%-8s %-11s %-9s %-22s %-24s %-9s %-9s %-9s %-18s %s\n", "workers", "policy", "reached",
+           "ms/update (low-high)", "updates to target +-95%", "hardware", "statist.", "product", "accuracy (sd)",
+           "rate");
+    if (csv)
+        fprintf(csv, "workers,policy,runs,reached,finished,seconds_per_update,low,high,updates_to_target,interval,"
                      "hardware_efficiency,statistical_efficiency,product,accuracy,accuracy_sd,rate\n");
     double t1 = NAN, i1 = NAN;
     for (size_t k = 0; k < n; k++) {
         const cell *c = cells + k;
         bench_stat t = bench_of(copy, finite(c->update_seconds, c->runs, copy));
         double missed = (double)(c->runs - c->reached);
-        bench_stat i = bench_of(copy, finite(c->updates, c->runs, copy)), a = bench_of(copy, finite(c->accuracy, c->runs, copy)),
+        bench_stat i = bench_of(copy, finite(c->updates, c->runs, copy)),
+                   a = bench_of(copy, finite(c->accuracy, c->runs, copy)),
                    rate = bench_of(copy, finite(c->rate, c->runs, copy));
         if (k == 0) t1 = t.median, i1 = i.mean;
         char updates[40] = "-", accuracy[40] = "-", span[40];
-        if (i.n) (void)snprintf(updates, sizeof updates, "%.0f +- %.0f%s", i.mean, bench_interval(&i), missed > 0 ? " of those" : "");
+        if (i.n)
+            (void)snprintf(updates, sizeof updates, "%.0f +- %.0f%s", i.mean, bench_interval(&i),
+                           missed > 0 ? " of those" : "");
         if (a.n) (void)snprintf(accuracy, sizeof accuracy, "%.2f (%.2f)", a.mean, a.deviation);
         (void)snprintf(span, sizeof span, "%.3f (%.3f-%.3f)", 1e3 * t.median, 1e3 * t.low, 1e3 * t.high);
         char reached[16];
         (void)snprintf(reached, sizeof reached, "%zu of %zu", c->reached, c->runs);
-        printf("%-8u %-11s %-9s %-22s %-24s %-9.3f %-9.3f %-9.3f %-18s %.2f\n", c->workers, hw_policy_name(c->policy), reached,
-               span, updates, t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, accuracy, rate.mean);
-        if (csv) fprintf(csv, "%u,%s,%zu,%zu,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.5g,%.5g,%.5g,%.5g,%.5g,%.4g\n", c->workers,
-                         hw_policy_name(c->policy), c->runs, c->reached, c->finished, t.median, t.low, t.high, i.mean,
-                         bench_interval(&i), t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, a.mean, a.deviation,
-                         rate.mean);
+        printf("%-8u %-11s %-9s %-22s %-24s %-9.3f %-9.3f %-9.3f %-18s %.2f\n", c->workers, hw_policy_name(c->policy),
+               reached, span, updates, t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, accuracy, rate.mean);
+        if (csv)
+            fprintf(csv, "%u,%s,%zu,%zu,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.5g,%.5g,%.5g,%.5g,%.5g,%.4g\n", c->workers,
+                    hw_policy_name(c->policy), c->runs, c->reached, c->finished, t.median, t.low, t.high, i.mean,
+                    bench_interval(&i), t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, a.mean, a.deviation,
+                    rate.mean);
     }
-    printf("target %.2f %%; updates and accuracy are means over the runs that got there; runs that missed are in 'reached'\n",
+    printf("target %.2f %%; updates and accuracy are means over the runs that got there; runs that missed are in "
+           "'reached'\n",
            o->target);
 }
 
@@ -176,16 +200,23 @@ static void plot(const char *folder)
     FILE *f = fopen(path, "w");
     if (!f) return;
     fputs("set terminal svg size 760,400 font 'sans-serif,13' background '#ffffff'\nset output 'efficiency.svg'\n"
-          "set datafile separator ','\nset title 'Time to target against one worker'\nset xlabel 'workers'\nset logscale x 2\n"
-          "set ylabel 'relative to one worker (lower is better)'\nset yrange [0:*]\nset key top right\nset grid lc rgb '#dddddd'\n"
+          "set datafile separator ','\nset title 'Time to target against one worker'\nset xlabel 'workers'\nset "
+          "logscale x 2\n"
+          "set ylabel 'relative to one worker (lower is better)'\nset yrange [0:*]\nset key top right\nset grid lc rgb "
+          "'#dddddd'\n"
           "f(p,c) = strcol(2) eq p ? column(c) : NaN\n"
-          "plot 'efficiency.csv' using 1:(f('auto',11)) with linespoints lw 2 dt 1 pt 5 lc rgb '#0072B2' title 'hardware efficiency', "
-          "'' using 1:(f('auto',12)) with linespoints lw 2 dt 2 pt 7 lc rgb '#D55E00' title 'statistical efficiency, auto', "
+          "plot 'efficiency.csv' using 1:(f('auto',11)) with linespoints lw 2 dt 1 pt 5 lc rgb '#0072B2' title "
+          "'hardware efficiency', "
+          "'' using 1:(f('auto',12)) with linespoints lw 2 dt 2 pt 7 lc rgb '#D55E00' title 'statistical efficiency, "
+          "auto', "
           "'' using 1:(f('auto',13)) with linespoints lw 2 dt 3 pt 9 lc rgb '#009E73' title 'product, auto', "
-          "'' using 1:(f('none',12)) with linespoints lw 2 dt 4 pt 6 lc rgb '#000000' title 'statistical efficiency, none'\n", f);
+          "'' using 1:(f('none',12)) with linespoints lw 2 dt 4 pt 6 lc rgb '#000000' title 'statistical efficiency, "
+          "none'\n",
+          f);
     (void)fclose(f);
     (void)snprintf(command, sizeof command, "cd '%s' && gnuplot efficiency.gp 2>/dev/null", folder);
-    if (system(command) != 0) fprintf(stderr, "efficiency: no plot (gnuplot is missing or failed); the CSV has the data\n");
+    if (system(command) != 0)
+        fprintf(stderr, "efficiency: no plot (gnuplot is missing or failed); the CSV has the data\n");
 }
 
 int main(int argc, char **argv)
@@ -196,8 +227,11 @@ int main(int argc, char **argv)
     config.epochs = 2;
     config.optimizer.weight_decay = 5e-4;
     config.evaluate_epochs = 0.1;
-    cli c = {"efficiency", "hardware and statistical efficiency of asynchronous training", own, sizeof own / sizeof *own, set, &o,
-             engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
+    cli c = {"efficiency", "hardware and statistical efficiency of asynchronous training",
+             own,          sizeof own / sizeof *own,
+             set,          &o,
+             engine_flags, sizeof engine_flags / sizeof *engine_flags,
+             &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     cli_digits digits;
@@ -234,7 +268,8 @@ int main(int argc, char **argv)
             if (o.workers[w] > 1 || p == 0) cells[n++] = (cell){.workers = o.workers[w], .policy = o.policies[p]};
     /* Seeds outside, so that a drift of the machine meets every cell alike. */
     for (unsigned seed = 1; seed <= (unsigned)o.seeds && !cli_interrupted; seed++)
-        for (size_t k = 0; k < n && !cli_interrupted; k++) run_one(cells + k, &objective, config, seed, net, params, &o, lines);
+        for (size_t k = 0; k < n && !cli_interrupted; k++)
+            run_one(cells + k, &objective, config, seed, net, params, &o, lines);
     print(cells, n, &o, csv);
     printf("a line crosses the cores in %.0f ns\n", bench_latency());
     if (csv) {

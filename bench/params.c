@@ -30,7 +30,8 @@ static void once(task *t)
 {
     hw_read_note note;
     hw_range all = {0, t->n};
-    const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL}, momentum = {HW_FORM_MOMENTUM, 0.5f, 1, 0, 1, 0, NULL, NULL};
+    const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL},
+                  momentum = {HW_FORM_MOMENTUM, 0.5f, 1, 0, 1, 0, NULL, NULL};
     switch (t->what) {
     case 0: t->sum += (double)hw_params_read(t->p, t->worker, 0, t->x, &note)[t->n / 2]; break;
     case 1: (void)hw_params_write(t->p, t->worker, &add, &all, 1, t->g, NULL); break;
@@ -139,7 +140,8 @@ static void verify(hw_params *p, int what, size_t n, double rounds)
 
 static void table(size_t n)
 {
-    printf("\n%zu floats, ns per float, median of %d (low-high)\n%-36s %-26s %s\n", n, REPEATS, "", "1 thread", "2 threads, one array");
+    printf("\n%zu floats, ns per float, median of %d (low-high)\n%-36s %-26s %s\n", n, REPEATS, "", "1 thread",
+           "2 threads, one array");
     for (size_t l = 0; l < sizeof lines / sizeof *lines; l++) {
         double ns[2][REPEATS];
         for (int r = 0; r < REPEATS; r++)
@@ -152,21 +154,25 @@ static void table(size_t n)
                 hw_params_free(p);
             }
         bench_stat a = bench_of(ns[0], REPEATS), b = bench_of(ns[1], REPEATS);
-        printf("%-36s %6.3f (%.3f-%.3f)      %6.3f (%.3f-%.3f)\n", lines[l].name, a.median, a.low, a.high, b.median, b.low, b.high);
+        printf("%-36s %6.3f (%.3f-%.3f)      %6.3f (%.3f-%.3f)\n", lines[l].name, a.median, a.low, a.high, b.median,
+               b.low, b.high);
         (void)fflush(stdout);
     }
 }
 
 static void contention(size_t n)
 {
-    printf("\n%zu floats, each thread reads and adds: microseconds a pair per thread, median of %d\n%-24s", n, REPEATS, "threads");
+    printf("\n%zu floats, each thread reads and adds: microseconds a pair per thread, median of %d\n%-24s", n, REPEATS,
+           "threads");
     for (unsigned threads = 1; threads <= MOST_THREADS; threads *= 2) printf("%10u", threads);
     const struct {
         const char *name;
         hw_read_mode read;
         hw_write_mode write;
-    } modes[] = {{"CONSISTENT (publish)", HW_READ_CONSISTENT, HW_WRITE_ADD}, {"LOCKED", HW_READ_CONSISTENT, HW_WRITE_LOCKED},
-                 {"ATOMIC x STRIPED", HW_READ_ATOMIC, HW_WRITE_STRIPED}, {"ATOMIC x RACY", HW_READ_ATOMIC, HW_WRITE_RACY}};
+    } modes[] = {{"CONSISTENT (publish)", HW_READ_CONSISTENT, HW_WRITE_ADD},
+                 {"LOCKED", HW_READ_CONSISTENT, HW_WRITE_LOCKED},
+                 {"ATOMIC x STRIPED", HW_READ_ATOMIC, HW_WRITE_STRIPED},
+                 {"ATOMIC x RACY", HW_READ_ATOMIC, HW_WRITE_RACY}};
     for (int m = 0; m < 4; m++) {
         printf("\n%-24s", modes[m].name);
         for (unsigned threads = 1; threads <= MOST_THREADS; threads *= 2) {

@@ -68,9 +68,10 @@ int main(int argc, char **argv)
                 ratio[r] = 100 * (off / on[r] - 1);
             }
             bench_stat s = bench_of(ratio, REPEATS), n = bench_of(on, REPEATS);
-            printf("%s, %u worker%s: %.0f updates/s recorded; recording costs %.2f %% (median of %d alternations; %.2f to %.2f)\n",
-                   dense ? "dense, 60,000 floats" : "sparse, 100 of 47,000 (sampled clock)", workers, workers > 1 ? "s" : "",
-                   n.median, s.median, REPEATS, s.low, s.high);
+            printf("%s, %u worker%s: %.0f updates/s recorded; recording costs %.2f %% (median of %d alternations; %.2f "
+                   "to %.2f)\n",
+                   dense ? "dense, 60,000 floats" : "sparse, 100 of 47,000 (sampled clock)", workers,
+                   workers > 1 ? "s" : "", n.median, s.median, REPEATS, s.low, s.high);
         }
     printf("a line crosses the cores in %.0f ns\n", bench_latency());
     return 0;

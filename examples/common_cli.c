@@ -28,7 +28,8 @@ static void help(const cli *c)
         (void)snprintf(left, sizeof left, "%s %s", c->own[i].flag, c->own[i].value ? c->own[i].value : "");
         printf("  %-26s %s\n", left, c->own[i].help);
     }
-    printf("  %-26s %s\n  %-26s %s\n\ntraining (default; range)\n", "--help", "this text", "--version", "version, commit, BLAS");
+    printf("  %-26s %s\n  %-26s %s\n\ntraining (default; range)\n", "--help", "this text", "--version",
+           "version, commit, BLAS");
     for (size_t i = 0; i < c->n_engine; i++) {
         const char *eq = strchr(c->engine[i], '=');
         hw_option o;
@@ -36,11 +37,16 @@ static void help(const cli *c)
         if (!find_option(eq + 1, &o)) continue;
         (void)hw_config_get(c->config, o.name, value, sizeof value);
         (void)snprintf(left, sizeof left, "%.*s %s", (int)(eq - c->engine[i]), c->engine[i],
-                       o.type == HW_OPTION_CHOICE ? "NAME" : o.type == HW_OPTION_INT ? "N" : "X");
+                       o.type == HW_OPTION_CHOICE ? "NAME"
+                       : o.type == HW_OPTION_INT  ? "N"
+                                                  : "X");
         printf("  %-26s %s (%s%s%s", left, o.help, value, *o.unit ? " " : "", o.unit);
-        if (o.type == HW_OPTION_CHOICE) printf("; %s)\n", o.choices);
-        else if (o.high >= 1e9) printf("; from %g)\n", o.low);
-        else printf("; %g to %s%g)\n", o.low, o.open_high ? "below " : "", o.high);
+        if (o.type == HW_OPTION_CHOICE)
+            printf("; %s)\n", o.choices);
+        else if (o.high >= 1e9)
+            printf("; from %g)\n", o.low);
+        else
+            printf("; %g to %s%g)\n", o.low, o.open_high ? "below " : "", o.high);
     }
     printf("\nexit status: 0 done, 1 the run failed, 2 wrong usage\n");
 }
@@ -111,8 +117,10 @@ bool cli_digits_load(const char *program, const char *folder, bool required, uin
 {
     char found[900], why[HW_WHY];
     memset(d, 0, sizeof *d);
-    if (folder) (void)snprintf(found, sizeof found, "%s", folder);
-    else hw_data_folder(found, sizeof found);
+    if (folder)
+        (void)snprintf(found, sizeof found, "%s", folder);
+    else
+        hw_data_folder(found, sizeof found);
     hw_status status = *found ? hw_mnist_read(found, &d->train, &d->test, why) : HW_E_IO;
     if (status == HW_OK) {
         d->real = true;
@@ -124,7 +132,8 @@ bool cli_digits_load(const char *program, const char *folder, bool required, uin
         (void)cli_error(program, 1, why);
         return false;
     }
-    if (hw_digits_generate(generated, 1, &d->train) != HW_OK || hw_digits_generate(generated / 6 + 1, 2, &d->test) != HW_OK) {
+    if (hw_digits_generate(generated, 1, &d->train) != HW_OK ||
+        hw_digits_generate(generated / 6 + 1, 2, &d->test) != HW_OK) {
         (void)cli_error(program, 1, "no memory for generated digits");
         cli_digits_free(d);
         return false;
@@ -214,7 +223,8 @@ void cli_machine(char *text, size_t size)
     (void)snprintf(text, size, "%s, %ld cores", model, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
-hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics, const hw_result *result)
+hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics,
+                         const hw_result *result)
 {
     size_t n, m;
     hw_histogram h;

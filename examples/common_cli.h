@@ -58,6 +58,7 @@ void cli_catch_interrupt(void);
 /* "x86_64, 2 cores, AMD EPYC ..." */
 void cli_machine(char *text, size_t size);
 /* Enter an engine's finished run into a report and its JSON lines. */
-hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics, const hw_result *result);
+hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics,
+                         const hw_result *result);
 
 #endif

@@ -19,7 +19,8 @@ typedef struct row {
 } row;
 
 static const cli_option own[] = {
-    {"--data", "FOLDER", "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
+    {"--data", "FOLDER",
+     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
     {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
     {"--target", "PERCENT", "accuracy of the column 'to ...' (97 for MNIST, 90 for generated digits; 1 to 100)"},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
@@ -27,19 +28,31 @@ static const cli_option own[] = {
 };
 
 static const char *const engine_flags[] = {
-    "--epochs=epochs", "--batch=batch", "--learning-rate=learning_rate", "--momentum=momentum.target",
-    "--weight-decay=weight_decay", "--write=write", "--seed=seed", "--evaluate-epochs=evaluate_epochs",
-    "--divergence=divergence", "--margin=compensation.margin",
+    "--epochs=epochs",
+    "--batch=batch",
+    "--learning-rate=learning_rate",
+    "--momentum=momentum.target",
+    "--weight-decay=weight_decay",
+    "--write=write",
+    "--seed=seed",
+    "--evaluate-epochs=evaluate_epochs",
+    "--divergence=divergence",
+    "--margin=compensation.margin",
 };
 
 static bool set(void *context, const char *flag, const char *value)
 {
     options *o = context;
-    if (strcmp(flag, "--data") == 0) o->data = value;
-    else if (strcmp(flag, "--report") == 0) o->report = value;
-    else if (strcmp(flag, "--quiet") == 0) o->quiet = true;
-    else if (strcmp(flag, "--target") == 0) return cli_number("demo", flag, value, 1, 100, &o->target);
-    else return cli_number("demo", flag, value, 1000, 60000, &o->images);
+    if (strcmp(flag, "--data") == 0)
+        o->data = value;
+    else if (strcmp(flag, "--report") == 0)
+        o->report = value;
+    else if (strcmp(flag, "--quiet") == 0)
+        o->quiet = true;
+    else if (strcmp(flag, "--target") == 0)
+        return cli_number("demo", flag, value, 1, 100, &o->target);
+    else
+        return cli_number("demo", flag, value, 1000, 60000, &o->images);
     return true;
 }
 
@@ -52,8 +65,8 @@ static double reached(const hw_engine *engine, double target)
     return NAN;
 }
 
-static hw_status run_row(row *r, const hw_objective *objective, const hw_config *base, unsigned workers, hw_policy policy,
-                         const float *params, const options *o, hw_report *report, char *why)
+static hw_status run_row(row *r, const hw_objective *objective, const hw_config *base, unsigned workers,
+                         hw_policy policy, const float *params, const options *o, hw_report *report, char *why)
 {
     hw_config config = *base;
     hw_engine *engine;
@@ -71,9 +84,10 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     r->target_seconds = reached(engine, o->target);
     const hw_result *x = &r->result;
     if (x->status == HW_OK)
-        printf("%-28s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs, config.epochs == 1 ? "" : "s",
-               (double)x->examples / x->seconds, x->train_loss, 100 * x->last.metric[1]);
-    else printf("%-28s %s\n", r->name, x->message);
+        printf("%-28s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs,
+               config.epochs == 1 ? "" : "s", (double)x->examples / x->seconds, x->train_loss, 100 * x->last.metric[1]);
+    else
+        printf("%-28s %s\n", r->name, x->message);
     (void)fflush(stdout);
     status = report ? cli_report_run(report, r->name, engine, 2, x) : HW_OK;
     if (status != HW_OK) (void)snprintf(why, HW_WHY, "the report could not be written: %s", hw_status_text(status));
@@ -95,12 +109,16 @@ static void cells_of(const row *r, double rate, char (*cell)[64])
     }
     (void)snprintf(cell[1], 64, "%.2f %%", 100 * x->last.metric[1]);
     (void)snprintf(cell[2], 64, "%.1f", x->seconds);
-    if (isfinite(r->target_seconds)) (void)snprintf(cell[3], 64, "%.1f s", r->target_seconds);
-    else (void)snprintf(cell[3], 64, "not met");
+    if (isfinite(r->target_seconds))
+        (void)snprintf(cell[3], 64, "%.1f s", r->target_seconds);
+    else
+        (void)snprintf(cell[3], 64, "not met");
     (void)snprintf(cell[4], 64, "%.0f", (double)x->examples / x->seconds);
     (void)snprintf(cell[5], 64, "%llu", (unsigned long long)x->updates);
-    if (x->setting.ahead > 0) (void)snprintf(cell[6], 64, "look-ahead %.1f steps", x->setting.delay);
-    else (void)snprintf(cell[6], 64, "-");
+    if (x->setting.ahead > 0)
+        (void)snprintf(cell[6], 64, "look-ahead %.1f steps", x->setting.delay);
+    else
+        (void)snprintf(cell[6], 64, "-");
     (void)snprintf(cell[7], 64, "%.4f", rate * x->setting.rate);
 }
 
@@ -110,7 +128,8 @@ static void print_table(const row *rows, size_t n, const options *o, double rate
     const char *pointers[8 * COLUMNS];
     char target[32];
     (void)snprintf(target, sizeof target, "to %g %%", o->target);
-    const char *const head[COLUMNS] = {"", "test", "seconds", target, "img/s", "updates", "policy in force", "learning rate"};
+    const char *const head[COLUMNS] = {"",      "test",    "seconds",         target,
+                                       "img/s", "updates", "policy in force", "learning rate"};
     for (int j = 0; j < COLUMNS; j++) (void)snprintf(cell[0][j], 64, "%s", head[j]);
     for (size_t i = 0; i < n; i++) cells_of(rows + i, rate, cell[i + 1]);
     printf("\n");
@@ -128,8 +147,10 @@ static void print_table(const row *rows, size_t n, const options *o, double rate
 
 static void outcome(const row *r, char *text, size_t size)
 {
-    if (r->result.status == HW_OK) (void)snprintf(text, size, "reached %.2f %%", 100 * r->result.last.metric[1]);
-    else (void)snprintf(text, size, "%s", r->result.status == HW_E_DIVERGED ? "diverged" : "failed");
+    if (r->result.status == HW_OK)
+        (void)snprintf(text, size, "reached %.2f %%", 100 * r->result.last.metric[1]);
+    else
+        (void)snprintf(text, size, "%s", r->result.status == HW_E_DIVERGED ? "diverged" : "failed");
 }
 
 static void print_end(const row *rows, size_t n, hw_report *report)
@@ -137,8 +158,10 @@ static void print_end(const row *rows, size_t n, hw_report *report)
     const hw_result *last = &rows[n - 1].result;
     char text[512], verdict[256], speed[160] = "the cores could not be compared", without[64], with[64];
     hw_shape_verdict(&last->shape, verdict, sizeof verdict);
-    (void)snprintf(text, sizeof text, "staleness of the last run: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
-                   "model, 0 a fixed delay)", last->shape.mean, last->shape.variance, last->shape.dispersion);
+    (void)snprintf(text, sizeof text,
+                   "staleness of the last run: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
+                   "model, 0 a fixed delay)",
+                   last->shape.mean, last->shape.variance, last->shape.dispersion);
     printf("\n%s\n", text);
     if (report) (void)hw_report_text(report, text);
     (void)snprintf(text, sizeof text, "verdict: %s", verdict);
@@ -149,7 +172,8 @@ static void print_end(const row *rows, size_t n, hw_report *report)
                        rows[0].result.seconds / rows[1].result.seconds);
     outcome(rows + n - 2, without, sizeof without);
     outcome(rows + n - 1, with, sizeof with);
-    (void)snprintf(text, sizeof text, "in short: %s; %s: %s; %s: %s", speed, rows[n - 2].name, without, rows[n - 1].name, with);
+    (void)snprintf(text, sizeof text, "in short: %s; %s: %s; %s: %s", speed, rows[n - 2].name, without,
+                   rows[n - 1].name, with);
     printf("%s\n", text);
     if (report) (void)hw_report_text(report, text);
 }
@@ -157,7 +181,8 @@ static void print_end(const row *rows, size_t n, hw_report *report)
 /* Seconds of one epoch on one worker, from a few gradients. */
 static double one_epoch(const hw_net *net, const cli_digits *d, uint32_t batch, const float *params)
 {
-    size_t bytes = (hw_net_scratch_bytes(net) + 63) / 64 * 64, n = (hw_net_parameters(net) * sizeof(float) + 63) / 64 * 64;
+    size_t bytes = (hw_net_scratch_bytes(net) + 63) / 64 * 64,
+           n = (hw_net_parameters(net) * sizeof(float) + 63) / 64 * 64;
     void *scratch = aligned_alloc(64, bytes);
     float *g = aligned_alloc(64, n);
     hw_batch b = {NULL, batch, 0, batch, 0, 0, 1};
@@ -190,10 +215,13 @@ static int demo(options *o, const hw_config *config, const hw_net *net, cli_digi
         unsigned workers;
         hw_policy policy;
         const char *what;
-    } plan[4] = {{1, HW_POLICY_AUTO, ""}, {m, HW_POLICY_AUTO, " (one per core)"},
-                 {many, HW_POLICY_NONE, ", no compensation"}, {many, HW_POLICY_AUTO, ", compensated"}};
+    } plan[4] = {{1, HW_POLICY_AUTO, ""},
+                 {m, HW_POLICY_AUTO, " (one per core)"},
+                 {many, HW_POLICY_NONE, ", no compensation"},
+                 {many, HW_POLICY_AUTO, ", compensated"}};
     double epoch = one_epoch(net, digits, config->batch, params), passes = 1 + 2.0 / m + 1.0 / m;
-    printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", digits->source, 1.25 * epoch * config->epochs * passes);
+    printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", digits->source,
+           1.25 * epoch * config->epochs * passes);
     (void)fflush(stdout);
     cli_machine(machine, sizeof machine);
     if (report) {
@@ -204,8 +232,8 @@ static int demo(options *o, const hw_config *config, const hw_net *net, cli_digi
     hw_status status = HW_OK;
     for (int i = 0; i < 4 && status == HW_OK; i++) {
         memset(rows + i, 0, sizeof rows[i]);
-        (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers, plan[i].workers == 1 ? "" : "s",
-                       plan[i].what);
+        (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers,
+                       plan[i].workers == 1 ? "" : "s", plan[i].what);
         status = run_row(rows + i, &objective, config, plan[i].workers, plan[i].policy, params, o, report, why);
     }
     if (status == HW_OK) {
@@ -228,8 +256,11 @@ int main(int argc, char **argv)
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
     config.evaluate_epochs = 0.1;
-    cli c = {"demo", "LeNet with one worker, one per core, and twice the cores with and without compensation", own,
-             sizeof own / sizeof *own, set, &o, engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
+    cli c = {"demo",       "LeNet with one worker, one per core, and twice the cores with and without compensation",
+             own,          sizeof own / sizeof *own,
+             set,          &o,
+             engine_flags, sizeof engine_flags / sizeof *engine_flags,
+             &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     cli_digits digits;

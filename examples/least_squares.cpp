@@ -4,7 +4,8 @@
 #include <stdexcept>
 #include <vector>
 
-class LeastSquares {
+class LeastSquares
+{
   public:
     LeastSquares(std::uint32_t rows, std::size_t features) : features_(features), x_(rows * features), y_(rows)
     {

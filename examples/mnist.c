@@ -11,7 +11,8 @@ typedef struct options {
 } options;
 
 static const cli_option own[] = {
-    {"--data", "FOLDER", "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
+    {"--data", "FOLDER",
+     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
     {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
     {"--save", "FILE", "write the weights there"},
@@ -22,38 +23,75 @@ static const cli_option own[] = {
 };
 
 static const char *const engine_flags[] = {
-    "--scheduler=scheduler", "--workers=workers", "--groups=groups", "--batch=batch", "--epochs=epochs",
-    "--updates=updates", "--seconds=seconds", "--target=target", "--seed=seed", "--read=read", "--write=write",
-    "--rule=rule", "--learning-rate=learning_rate", "--momentum=momentum.target", "--weight-decay=weight_decay",
-    "--velocity=velocity", "--clip=clip_norm", "--schedule=schedule", "--gamma=schedule.gamma", "--power=schedule.power",
-    "--interval=schedule.interval", "--warmup=schedule.warmup", "--compensation=compensation",
-    "--keep-gain=compensation.keep_gain", "--fixed=compensation.fixed", "--floor=compensation.floor",
-    "--shrinkage=compensation.shrinkage", "--margin=compensation.margin", "--window=compensation.window",
-    "--curvature=curvature", "--evaluate-epochs=evaluate_epochs", "--on-nan=on_nan", "--divergence=divergence",
-    "--pin=pin", "--path=path", "--with-replacement=with_replacement",
+    "--scheduler=scheduler",
+    "--workers=workers",
+    "--groups=groups",
+    "--batch=batch",
+    "--epochs=epochs",
+    "--updates=updates",
+    "--seconds=seconds",
+    "--target=target",
+    "--seed=seed",
+    "--read=read",
+    "--write=write",
+    "--rule=rule",
+    "--learning-rate=learning_rate",
+    "--momentum=momentum.target",
+    "--weight-decay=weight_decay",
+    "--velocity=velocity",
+    "--clip=clip_norm",
+    "--schedule=schedule",
+    "--gamma=schedule.gamma",
+    "--power=schedule.power",
+    "--interval=schedule.interval",
+    "--warmup=schedule.warmup",
+    "--compensation=compensation",
+    "--keep-gain=compensation.keep_gain",
+    "--fixed=compensation.fixed",
+    "--floor=compensation.floor",
+    "--shrinkage=compensation.shrinkage",
+    "--margin=compensation.margin",
+    "--window=compensation.window",
+    "--curvature=curvature",
+    "--evaluate-epochs=evaluate_epochs",
+    "--on-nan=on_nan",
+    "--divergence=divergence",
+    "--pin=pin",
+    "--path=path",
+    "--with-replacement=with_replacement",
 };
 
 static bool set(void *context, const char *flag, const char *value)
 {
     options *o = context;
-    if (strcmp(flag, "--data") == 0) o->data = value;
-    else if (strcmp(flag, "--report") == 0) o->report = value;
-    else if (strcmp(flag, "--save") == 0) o->save = value;
-    else if (strcmp(flag, "--quiet") == 0) o->quiet = true;
-    else if (strcmp(flag, "--json") == 0) o->json = true;
-    else if (strcmp(flag, "--summary") == 0) o->summary = true;
-    else if (strcmp(flag, "--caffe") == 0) o->caffe = true;
-    else return cli_number("mnist", flag, value, 1000, 60000, &o->images);
+    if (strcmp(flag, "--data") == 0)
+        o->data = value;
+    else if (strcmp(flag, "--report") == 0)
+        o->report = value;
+    else if (strcmp(flag, "--save") == 0)
+        o->save = value;
+    else if (strcmp(flag, "--quiet") == 0)
+        o->quiet = true;
+    else if (strcmp(flag, "--json") == 0)
+        o->json = true;
+    else if (strcmp(flag, "--summary") == 0)
+        o->summary = true;
+    else if (strcmp(flag, "--caffe") == 0)
+        o->caffe = true;
+    else
+        return cli_number("mnist", flag, value, 1000, 60000, &o->images);
     return true;
 }
 
 static void print_result(hw_engine *engine, const hw_result *r, const options *o)
 {
     char verdict[256];
-    printf("test %.2f %%  loss %.4f  %llu updates in %.1f s  %.0f img/s  policy in force: %s\n", 100 * r->last.metric[1],
-           r->last.metric[0], (unsigned long long)r->updates, r->seconds, (double)r->examples / r->seconds, r->setting.reason);
+    printf("test %.2f %%  loss %.4f  %llu updates in %.1f s  %.0f img/s  policy in force: %s\n",
+           100 * r->last.metric[1], r->last.metric[0], (unsigned long long)r->updates, r->seconds,
+           (double)r->examples / r->seconds, r->setting.reason);
     if (isfinite(r->seconds_to_target))
-        printf("target met after %.1f s, %llu updates\n", r->seconds_to_target, (unsigned long long)r->updates_to_target);
+        printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,
+               (unsigned long long)r->updates_to_target);
     if (r->shape.largest == 0 || o->quiet) return;
     hw_histogram h;
     const hw_staleness *s = hw_engine_staleness(engine);
@@ -79,7 +117,8 @@ static int write_report(const options *o, hw_engine *engine, const hw_result *r,
     if (r->message[0]) (void)hw_report_text(report, r->message);
     hw_status status = cli_report_run(report, "run", engine, 2, r);
     hw_status closed = hw_report_close(report, path, sizeof path, why);
-    if (status != HW_OK || closed != HW_OK) return cli_error("mnist", 1, closed != HW_OK ? why : hw_status_text(status));
+    if (status != HW_OK || closed != HW_OK)
+        return cli_error("mnist", 1, closed != HW_OK ? why : hw_status_text(status));
     if (!o->json) printf("report: %s\n", path);
     return 0;
 }
@@ -114,11 +153,13 @@ static int run(const options *o, hw_config *config, const hw_net *net, cli_digit
         print_result(engine, &result, o);
     }
     int code = status == HW_OK ? 0 : cli_error("mnist", 1, result.message);
-    if (cli_interrupted) fprintf(stderr, "mnist: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
-                                 o->save ? "; the weights are saved" : "; with --save FILE the weights would be kept");
+    if (cli_interrupted)
+        fprintf(stderr, "mnist: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
+                o->save ? "; the weights are saved" : "; with --save FILE the weights would be kept");
     (void)hw_engine_get(engine, params);
     if (o->report && write_report(o, engine, &result, digits) != 0) code = 1;
-    if (o->save && hw_weights_save(o->save, params, hw_net_parameters(net), why) != HW_OK) code = cli_error("mnist", 1, why);
+    if (o->save && hw_weights_save(o->save, params, hw_net_parameters(net), why) != HW_OK)
+        code = cli_error("mnist", 1, why);
     hw_engine_free(engine);
     return code;
 }
@@ -129,8 +170,8 @@ int main(int argc, char **argv)
     hw_config config = hw_config_defaults();
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
-    cli c = {"mnist", "LeNet on MNIST, HOGWILD! style", own, sizeof own / sizeof *own, set, &o, engine_flags,
-             sizeof engine_flags / sizeof *engine_flags, &config};
+    cli c = {"mnist",      "LeNet on MNIST, HOGWILD! style",           own,    sizeof own / sizeof *own, set, &o,
+             engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;

@@ -60,8 +60,10 @@ static void *work(void *context)
 
 int main(void)
 {
-    const int modes[4][2] = {{HW_READ_ATOMIC, HW_WRITE_ADD}, {HW_READ_ATOMIC, HW_WRITE_STRIPED},
-                             {HW_READ_CONSISTENT, HW_WRITE_ADD}, {HW_READ_CONSISTENT, HW_WRITE_LOCKED}};
+    const int modes[4][2] = {{HW_READ_ATOMIC, HW_WRITE_ADD},
+                             {HW_READ_ATOMIC, HW_WRITE_STRIPED},
+                             {HW_READ_CONSISTENT, HW_WRITE_ADD},
+                             {HW_READ_CONSISTENT, HW_WRITE_LOCKED}};
     for (int m = 0; m < 4; m++) {
         hw_params_config c = hw_params_defaults(N, THREADS);
         job jobs[THREADS];

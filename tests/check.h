@@ -15,21 +15,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define assert_near(a, b, tolerance)                                                                         \
-    do {                                                                                                     \
-        double check_a = (a), check_b = (b), check_t = (tolerance);                                          \
-        if (!(fabs(check_a - check_b) <= check_t)) {                                                         \
-            print_error("%s = %.8g, expected %.8g +- %.3g\n", #a, check_a, check_b, check_t);                \
-            fail();                                                                                          \
-        }                                                                                                    \
+#define assert_near(a, b, tolerance)                                                          \
+    do {                                                                                      \
+        double check_a = (a), check_b = (b), check_t = (tolerance);                           \
+        if (!(fabs(check_a - check_b) <= check_t)) {                                          \
+            print_error("%s = %.8g, expected %.8g +- %.3g\n", #a, check_a, check_b, check_t); \
+            fail();                                                                           \
+        }                                                                                     \
     } while (0)
 
-#define assert_text(sentence, part)                                                                          \
-    do {                                                                                                     \
-        if (!strstr((sentence), (part))) {                                                                   \
-            print_error("'%s' does not say '%s'\n", (sentence), (part));                                     \
-            fail();                                                                                          \
-        }                                                                                                    \
+#define assert_text(sentence, part)                                      \
+    do {                                                                 \
+        if (!strstr((sentence), (part))) {                               \
+            print_error("'%s' does not say '%s'\n", (sentence), (part)); \
+            fail();                                                      \
+        }                                                                \
     } while (0)
 
 static inline void *check_floats(size_t n)

@@ -1,5 +1,5 @@
-/* queue.h - M workers with given work times, in virtual time, on the library's shared parameters: each reads, works, and
- * writes through the optimizer's own forms. What the theory's oracles are measured with. */
+/* queue.h - M workers with given work times, in virtual time, on the library's shared parameters: each reads, works,
+ * and writes through the optimizer's own forms. What the theory's oracles are measured with. */
 #ifndef QUEUE_H
 #define QUEUE_H
 
@@ -30,8 +30,8 @@ static inline double queue_exponential(void *context, unsigned worker, hw_rng *r
     return -log(1 - hw_rng_uniform(rng));
 }
 
-static inline void queue_open(queue *q, unsigned workers, queue_work work, void *context, hw_policy policy, double alpha,
-                              double momentum)
+static inline void queue_open(queue *q, unsigned workers, queue_work work, void *context, hw_policy policy,
+                              double alpha, double momentum)
 {
     memset(q, 0, sizeof *q);
     hw_config c = hw_config_defaults();
@@ -70,7 +70,8 @@ static inline void queue_start(queue *q, float w0)
 {
     const float zero = 0;
     hw_params_set(q->params, 0, &w0);
-    for (unsigned a = 1; a <= optimizer_arrays(&q->optimizer, &q->compensation); a++) hw_params_set(q->params, a, &zero);
+    for (unsigned a = 1; a <= optimizer_arrays(&q->optimizer, &q->compensation); a++)
+        hw_params_set(q->params, a, &zero);
     for (unsigned w = 0; w < q->workers; w++) queue_read(q, w, 0);
 }
 

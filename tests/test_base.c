@@ -167,9 +167,12 @@ static void options_by_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(permutation_is_a_bijection), cmocka_unit_test(permutation_mixes),
-        cmocka_unit_test(random_numbers),             cmocka_unit_test(every_status_has_a_sentence),
-        cmocka_unit_test(finite_by_bits),             cmocka_unit_test(weights_survive_a_file),
+        cmocka_unit_test(permutation_is_a_bijection),
+        cmocka_unit_test(permutation_mixes),
+        cmocka_unit_test(random_numbers),
+        cmocka_unit_test(every_status_has_a_sentence),
+        cmocka_unit_test(finite_by_bits),
+        cmocka_unit_test(weights_survive_a_file),
         cmocka_unit_test(options_by_text),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);

@@ -16,8 +16,12 @@ static int drop_folder(void **state)
 {
     (void)state;
     char path[200];
-    const char *const names[] = {"images", "labels", "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
-                                 "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"};
+    const char *const names[] = {"images",
+                                 "labels",
+                                 "train-images-idx3-ubyte",
+                                 "train-labels-idx1-ubyte",
+                                 "t10k-images-idx3-ubyte",
+                                 "t10k-labels-idx1-ubyte"};
     for (size_t i = 0; i < 6; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         (void)remove(path);
@@ -174,7 +178,8 @@ static void digits_are_hard_for_a_line(void **state)
     char why[HW_WHY];
     assert_int_equal(hw_digits_generate(TRAIN, 1, &train), HW_OK);
     assert_int_equal(hw_digits_generate(TEST, 2, &test), HW_OK);
-    float *x = check_floats(TRAIN * 784), *y = check_floats(TRAIN), *tx = check_floats(TEST * 784), *ty = check_floats(TEST);
+    float *x = check_floats(TRAIN * 784), *y = check_floats(TRAIN), *tx = check_floats(TEST * 784),
+          *ty = check_floats(TEST);
     for (size_t i = 0; i < TRAIN * 784; i++) x[i] = train.pixels[i] / 255.0f;
     for (size_t i = 0; i < TEST * 784; i++) tx[i] = test.pixels[i] / 255.0f;
     for (size_t i = 0; i < TRAIN; i++) y[i] = train.labels[i];

@@ -88,7 +88,8 @@ static void sequential_and_sync_are_deterministic(void **state)
     for (int i = 0; i <= FEATURES; i++) assert_near((double)x[2][i], (double)x[0][i], 2e-4);
 }
 
-/* --- sampling ------------------------------------------------------------------------------------------------------ */
+/* --- sampling ------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct census {
     _Atomic unsigned seen[ROWS];
@@ -145,7 +146,8 @@ static void every_example_once_an_epoch(void **state)
     assert_near(square, 10, 2); /* Poisson */
 }
 
-/* --- stops --------------------------------------------------------------------------------------------------------- */
+/* --- stops ---------------------------------------------------------------------------------------------------------
+ */
 
 static void stops(void **state)
 {
@@ -208,7 +210,8 @@ static void stop_from_a_signal_handler(void **state)
     (void)sigaction(SIGALRM, &old, NULL);
 }
 
-/* --- errors -------------------------------------------------------------------------------------------------------- */
+/* --- errors --------------------------------------------------------------------------------------------------------
+ */
 
 static hw_status fail_with(census *c, hw_worker *w, const hw_batch *b)
 {
@@ -252,8 +255,10 @@ static void the_first_error_stops_all(void **state)
         hw_status (*then)(census *, hw_worker *, const hw_batch *);
         hw_status code;
         const char *says;
-    } kinds[] = {{fail_with, 4711, "the disk is full"}, {fail_plainly, 2000, "returned 2000 on worker"},
-                 {forget_to_write, HW_E_CALLBACK, "write"}, {write_nan, HW_E_DIVERGED, "gradient stopped being finite"},
+    } kinds[] = {{fail_with, 4711, "the disk is full"},
+                 {fail_plainly, 2000, "returned 2000 on worker"},
+                 {forget_to_write, HW_E_CALLBACK, "write"},
+                 {write_nan, HW_E_DIVERGED, "gradient stopped being finite"},
                  {write_nan_loss, HW_E_DIVERGED, "loss stopped being finite"}};
     for (int t = 0; t < trials; t++) {
         int s = t % 4, k = t / 4 % 5;
@@ -318,14 +323,14 @@ static void refusals(void **state)
     hw_objective o = objective();
     hw_engine *e;
     char why[HW_WHY];
-#define REFUSED(change, code, says)                                                                          \
-    do {                                                                                                     \
-        hw_config c = config(HW_ASYNC, 4);                                                                   \
-        change;                                                                                              \
-        why[0] = 0;                                                                                          \
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), code);                                     \
-        assert_null(e);                                                                                      \
-        assert_text(why, says);                                                                              \
+#define REFUSED(change, code, says)                                      \
+    do {                                                                 \
+        hw_config c = config(HW_ASYNC, 4);                               \
+        change;                                                          \
+        why[0] = 0;                                                      \
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), code); \
+        assert_null(e);                                                  \
+        assert_text(why, says);                                          \
     } while (0)
     REFUSED(c.workers = 0, HW_E_ARGUMENT, "config.workers is 0");
     REFUSED(c.optimizer.momentum = 1.2, HW_E_ARGUMENT, "config.momentum.target is 1.2: it must be in [0, 1)");
@@ -337,8 +342,10 @@ static void refusals(void **state)
     REFUSED(c.exchange_interval = 8, HW_E_ARGUMENT, "exchange_interval");
     REFUSED(c.batch = 5000, HW_E_ARGUMENT, "5000");
     REFUSED(c.optimizer.velocity = HW_VELOCITY_PRIVATE, HW_E_UNSUPPORTED, "private velocity");
-    REFUSED((c.optimizer.rule = HW_RULE_ADAGRAD, c.compensation.policy = HW_POLICY_THEORY), HW_E_UNSUPPORTED, "no momentum");
-    REFUSED((c.optimizer.rule = HW_RULE_NESTEROV, c.compensation.policy = HW_POLICY_EXACT), HW_E_UNSUPPORTED, "nesterov");
+    REFUSED((c.optimizer.rule = HW_RULE_ADAGRAD, c.compensation.policy = HW_POLICY_THEORY), HW_E_UNSUPPORTED,
+            "no momentum");
+    REFUSED((c.optimizer.rule = HW_RULE_NESTEROV, c.compensation.policy = HW_POLICY_EXACT), HW_E_UNSUPPORTED,
+            "nesterov");
     REFUSED(c.optimizer.schedule.kind = HW_SCHEDULE_STEP, HW_E_ARGUMENT, "interval");
     REFUSED(c.compensation.policy = HW_POLICY_USER, HW_E_ARGUMENT, "callback");
     REFUSED((c.target = 0.5, c.target_metric = 2), HW_E_ARGUMENT, "target_metric is 2");
@@ -353,7 +360,8 @@ static void refusals(void **state)
     assert_int_equal(hw_engine_run(NULL, NULL), HW_E_ARGUMENT);
 }
 
-/* --- callbacks ----------------------------------------------------------------------------------------------------- */
+/* --- callbacks -----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct watch {
     _Atomic uint64_t updates, tau;
@@ -414,7 +422,8 @@ static void callbacks(void **state)
         const hw_evaluation *ev = hw_engine_evaluations(e, &n);
         assert_int_equal(n, w.evaluations);
         assert_int_equal(ev[n - 1].update, 360);
-        for (size_t i = 1; i < n; i++) assert_true(ev[i].update > ev[i - 1].update && ev[i].seconds > ev[i - 1].seconds);
+        for (size_t i = 1; i < n; i++)
+            assert_true(ev[i].update > ev[i - 1].update && ev[i].seconds > ev[i - 1].seconds);
         hw_engine_free(e);
         memset(&w, 0, sizeof w);
         w.answer = 5000; /* a status from the callback stops the run with it */
@@ -472,7 +481,8 @@ static void settings_are_recorded(void **state)
     hw_engine_free(e);
 }
 
-/* --- the step API -------------------------------------------------------------------------------------------------- */
+/* --- the step API --------------------------------------------------------------------------------------------------
+ */
 
 /* One step by every form of access; the optimum of each coordinate is its index. */
 static hw_status sparse_step(void *self, hw_worker *w, const hw_batch *b)
@@ -545,7 +555,8 @@ static void every_form_of_access(void **state)
             }
             assert_int_equal(status, HW_OK);
             if (form == 3) assert_int_equal(r.updates, 8000); /* two pairs a ticket */
-            /* A worker that loses its core lands a gradient of long ago: one step of 0.02 * 31, twice with the momentum. */
+            /* A worker that loses its core lands a gradient of long ago: one step of 0.02 * 31, twice with the
+             * momentum. */
             double tolerance = s == 1 || s == 3 ? 1.5 : 0.05;
             for (int i = 0; i < 32; i++)
                 if (form != 1 || (i >= 20 && i < 25)) assert_near((double)x[i], i, tolerance);
@@ -623,7 +634,8 @@ static void a_rule_of_the_users_own_and_private_velocity(void **state)
     for (int i = 0; i < 5; i++) assert_near((double)x[i], 3, 0.3);
 }
 
-/* --- the handle ---------------------------------------------------------------------------------------------------- */
+/* --- the handle ----------------------------------------------------------------------------------------------------
+ */
 
 static void a_run_can_go_on(void **state)
 {

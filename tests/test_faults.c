@@ -191,8 +191,9 @@ static void memory_fails_everywhere(void **state)
         const char *name;
         hw_status (*use)(int);
         int variants;
-    } calls_[] = {{"engine", use_engine, 12}, {"params", use_params, 4}, {"staleness", use_staleness, 2}, {"net", use_net, 1},
-                  {"data", use_data, 2},      {"tools", use_tools, 3},   {"report", use_report, 1}};
+    } calls_[] = {{"engine", use_engine, 12}, {"params", use_params, 4}, {"staleness", use_staleness, 2},
+                  {"net", use_net, 1},        {"data", use_data, 2},     {"tools", use_tools, 3},
+                  {"report", use_report, 1}};
     unsigned failures = 0;
     for (size_t c = 0; c < sizeof calls_ / sizeof *calls_; c++)
         for (int v = 0; v < calls_[c].variants; v++)

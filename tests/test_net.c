@@ -98,8 +98,9 @@ static void wide_equals_the_reference(void **state)
 {
     (void)state;
     const unsigned shapes[][7] = {/* channels, side, filters, kernel, pad, then pool 2x2, second filters */
-                                  {1, 28, 20, 5, 0, 1, 50}, {3, 16, 7, 3, 1, 1, 6}, {2, 12, 5, 5, 0, 0, 11}, {1, 15, 4, 8, 0, 1, 3},
-                                  {2, 8, 9, 1, 0, 1, 5},    {3, 17, 6, 2, 0, 1, 1}, {1, 9, 3, 7, 3, 0, 2}};
+                                  {1, 28, 20, 5, 0, 1, 50}, {3, 16, 7, 3, 1, 1, 6}, {2, 12, 5, 5, 0, 0, 11},
+                                  {1, 15, 4, 8, 0, 1, 3},   {2, 8, 9, 1, 0, 1, 5},  {3, 17, 6, 2, 0, 1, 1},
+                                  {1, 9, 3, 7, 3, 0, 2}};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
         const unsigned *s = shapes[i];
         double loss[2] = {0, 0};
@@ -123,10 +124,12 @@ static void wide_equals_the_reference(void **state)
             hw_images images = pictures(s[0], s[1], BATCH);
             hw_rng rng;
             hw_rng_seed(&rng, 4, 4);
-            for (size_t k = 0; k < (size_t)BATCH * s[0] * s[1] * s[1]; k++) images.pixels[k] = (unsigned char)hw_rng_below(&rng, 256);
+            for (size_t k = 0; k < (size_t)BATCH * s[0] * s[1] * s[1]; k++)
+                images.pixels[k] = (unsigned char)hw_rng_below(&rng, 256);
             void *scratch = scratch_of(net);
             hw_batch batch = {NULL, BATCH, 0, BATCH, 0, 0, 1};
-            for (int twice = 0; twice < 2; twice++) loss[path] = hw_net_loss(net, scratch, &images, &batch, x, g[path], NULL);
+            for (int twice = 0; twice < 2; twice++)
+                loss[path] = hw_net_loss(net, scratch, &images, &batch, x, g[path], NULL);
             free(scratch);
             free(x);
             drop(&images);
@@ -148,8 +151,10 @@ static void differences(hw_net *net, const char *name, unsigned channels, unsign
     if (hw_net_finish(net, BATCH, why) != HW_OK) fail_msg("%s: %s", name, why);
     hw_images images = pictures(channels, side, BATCH);
     hw_rng rng;
-    hw_rng_seed(&rng, 4, 4); /* noise: two equal windows would be a tie in max pooling, where differences mean nothing */
-    for (size_t i = 0; i < (size_t)BATCH * channels * side * side; i++) images.pixels[i] = (unsigned char)hw_rng_below(&rng, 256);
+    hw_rng_seed(&rng, 4,
+                4); /* noise: two equal windows would be a tie in max pooling, where differences mean nothing */
+    for (size_t i = 0; i < (size_t)BATCH * channels * side * side; i++)
+        images.pixels[i] = (unsigned char)hw_rng_below(&rng, 256);
     float *x = check_floats(hw_net_parameters(net));
     hw_net_init(net, 11, x);
     for (size_t i = 0; i < hw_net_parameters(net); i++) x[i] += 0.02f * sinf((float)i * 3.1f); /* biases too */
@@ -283,8 +288,10 @@ static void fillers(void **state)
     const struct {
         hw_filler filler;
         double value, mean, variance;
-    } rows[] = {{HW_FILL_XAVIER, 0, 0, 1.0 / 400}, {HW_FILL_HE, 0, 0, 2.0 / 400},
-                {HW_FILL_GAUSSIAN, 0.3, 0, 0.09},  {HW_FILL_CONSTANT, 0.7, 0.7, 0}};
+    } rows[] = {{HW_FILL_XAVIER, 0, 0, 1.0 / 400},
+                {HW_FILL_HE, 0, 0, 2.0 / 400},
+                {HW_FILL_GAUSSIAN, 0.3, 0, 0.09},
+                {HW_FILL_CONSTANT, 0.7, 0.7, 0}};
     for (size_t r = 0; r < 4; r++) {
         hw_net *net = hw_net_create(1, 20, 20);
         hw_net_dense(net, 50);

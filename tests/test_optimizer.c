@@ -29,7 +29,7 @@ static void advisor_table(void **state)
     const struct {
         unsigned delay;
         double none, ahead, subtract;
-    } rows[] = {{0, 3.80, 3.80, 3.80},      {1, 0.100, 0.253, 0.100},   {3, 0.0348, 0.0693, 0.0433},
+    } rows[] = {{0, 3.80, 3.80, 3.80},       {1, 0.100, 0.253, 0.100},     {3, 0.0348, 0.0693, 0.0433},
                 {7, 0.0158, 0.0243, 0.0208}, {15, 0.0079, 0.0103, 0.0102}, {31, 0.0042, 0.0050, 0.0050}};
     for (size_t r = 0; r < 6; r++) {
         unsigned d = rows[r].delay;
@@ -41,7 +41,8 @@ static void advisor_table(void **state)
     }
     const double round_robin[][2] = {{9, 0.165}, {19, 0.080}, {29, 0.053}, {69, 0.0226}, {99, 0.0158}};
     for (size_t r = 0; r < 5; r++)
-        assert_near(hw_advise_bound_delay(0, 0, (unsigned)round_robin[r][0]), round_robin[r][1], 0.01 * round_robin[r][1]);
+        assert_near(hw_advise_bound_delay(0, 0, (unsigned)round_robin[r][0]), round_robin[r][1],
+                    0.01 * round_robin[r][1]);
     assert_true(hw_advise_workers(0.05, 0.9, 0) == 3 && hw_advise_workers(0.05, 0.9, 1) >= 4);
     assert_int_equal(hw_advise_workers(5, 0.9, 0), 0);
 }
@@ -69,8 +70,8 @@ static void advisor_against_the_recursion(void **state)
         }
 }
 
-static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_shape *shape, const hw_histogram *h, double alpha,
-                             double curvature)
+static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_shape *shape, const hw_histogram *h,
+                             double alpha, double curvature)
 {
     hw_config c = hw_config_defaults();
     c.compensation.policy = policy;
@@ -166,8 +167,8 @@ static double erlang25(void *context, unsigned worker, hw_rng *rng)
     return t;
 }
 
-/* Theorem 5: E[w] follows the heavy ball with mu_S = 1 - 1/M. The queue starts with everybody at w_0, so the first M or so
- * steps are its own; the expected kernel is geometric from the first landing on because the clock is memoryless. */
+/* Theorem 5: E[w] follows the heavy ball with mu_S = 1 - 1/M. The queue starts with everybody at w_0, so the first M or
+ * so steps are its own; the expected kernel is geometric from the first landing on because the clock is memoryless. */
 static void theorem_5(void **state)
 {
     (void)state;

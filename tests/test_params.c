@@ -9,7 +9,8 @@ static float noise(size_t i)
     return sinf((float)i * 1.7f) + 0.01f * (float)(i % 7);
 }
 
-static hw_params *make(size_t n, unsigned workers, unsigned arrays, hw_read_mode read, hw_write_mode write, hw_path path)
+static hw_params *make(size_t n, unsigned workers, unsigned arrays, hw_read_mode read, hw_write_mode write,
+                       hw_path path)
 {
     hw_params_config c = hw_params_defaults(n, workers);
     c.arrays = arrays;
@@ -28,11 +29,11 @@ static const struct mode {
     hw_write_mode write;
     hw_path path;
 } modes[] = {
-    {HW_READ_ATOMIC, HW_WRITE_ADD, HW_PATH_SCALAR},    {HW_READ_ATOMIC, HW_WRITE_ADD, HW_PATH_AUTO},
+    {HW_READ_ATOMIC, HW_WRITE_ADD, HW_PATH_SCALAR},     {HW_READ_ATOMIC, HW_WRITE_ADD, HW_PATH_AUTO},
     {HW_READ_ATOMIC, HW_WRITE_STRIPED, HW_PATH_SCALAR}, {HW_READ_ATOMIC, HW_WRITE_STRIPED, HW_PATH_AUTO},
-    {HW_READ_ATOMIC, HW_WRITE_RACY, HW_PATH_SCALAR},   {HW_READ_ATOMIC, HW_WRITE_RACY, HW_PATH_AUTO},
+    {HW_READ_ATOMIC, HW_WRITE_RACY, HW_PATH_SCALAR},    {HW_READ_ATOMIC, HW_WRITE_RACY, HW_PATH_AUTO},
     {HW_READ_CONSISTENT, HW_WRITE_ADD, HW_PATH_SCALAR}, {HW_READ_CONSISTENT, HW_WRITE_ADD, HW_PATH_AUTO},
-    {HW_READ_ATOMIC, HW_WRITE_LOCKED, HW_PATH_AUTO},   {HW_READ_CONSISTENT, HW_WRITE_LOCKED, HW_PATH_AUTO},
+    {HW_READ_ATOMIC, HW_WRITE_LOCKED, HW_PATH_AUTO},    {HW_READ_CONSISTENT, HW_WRITE_LOCKED, HW_PATH_AUTO},
 };
 #define MODES (sizeof modes / sizeof *modes)
 
@@ -217,7 +218,8 @@ static void nothing_is_lost(void **state)
         double whole = (double)THREADS * (double)rounds * LENGTH;
         if (modes[m].write != HW_WRITE_RACY)
             for (size_t i = 0; i < LENGTH; i++) assert_true(got[i] == (float)(THREADS * rounds));
-        else print_message("RACY (%s) lost %.3f %% of the updates\n", hw_params_path(p), 100 * (1 - sum / whole));
+        else
+            print_message("RACY (%s) lost %.3f %% of the updates\n", hw_params_path(p), 100 * (1 - sum / whole));
         assert_true(sum <= whole);
         hw_params_free(p);
     }
@@ -227,7 +229,8 @@ static void nothing_is_lost(void **state)
 static void *reader_writer(void *context)
 {
     job *j = context;
-    float *g = aligned_alloc(64, (j->n + 16) * sizeof(float) / 64 * 64 + 64), *b = aligned_alloc(64, (j->n + 16) * sizeof(float) / 64 * 64 + 64);
+    float *g = aligned_alloc(64, (j->n + 16) * sizeof(float) / 64 * 64 + 64),
+          *b = aligned_alloc(64, (j->n + 16) * sizeof(float) / 64 * 64 + 64);
     const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     hw_range all = {0, j->n};
     hw_read_note note;
@@ -250,11 +253,13 @@ static void a_consistent_read_is_one_past_state(void **state)
     const size_t sizes[] = {8, 1000, 20000};
     for (int locked = 0; locked < 2; locked++)
         for (size_t s = 0; s < 3; s++) {
-            hw_params *p = make(sizes[s], 4, 0, HW_READ_CONSISTENT, locked ? HW_WRITE_LOCKED : HW_WRITE_ADD, HW_PATH_AUTO);
+            hw_params *p =
+                make(sizes[s], 4, 0, HW_READ_CONSISTENT, locked ? HW_WRITE_LOCKED : HW_WRITE_ADD, HW_PATH_AUTO);
             size_t bytes = hw_params_bytes(p);
             job jobs[4];
             for (unsigned i = 0; i < 4; i++) jobs[i] = (job){p, i, 20000000 / sizes[s] / 20 + 200, sizes[s], 0, 0, 0};
-            if (jobs[0].rounds > 20000) for (unsigned i = 0; i < 4; i++) jobs[i].rounds = 20000;
+            if (jobs[0].rounds > 20000)
+                for (unsigned i = 0; i < 4; i++) jobs[i].rounds = 20000;
             run(reader_writer, jobs, 4);
             uint64_t reads = 0;
             for (unsigned i = 0; i < 4; i++) {
@@ -263,7 +268,8 @@ static void a_consistent_read_is_one_past_state(void **state)
             }
             assert_int_equal(hw_params_clock(p), reads);
             assert_int_equal(hw_params_bytes(p), bytes); /* the slots of the header, whatever was published */
-            if (!locked) assert_true(bytes >= (2 * 5 + 2) * sizes[s] * 4 && bytes < (2 * 5 + 2) * (sizes[s] + 16) * 4 + 8192);
+            if (!locked)
+                assert_true(bytes >= (2 * 5 + 2) * sizes[s] * 4 && bytes < (2 * 5 + 2) * (sizes[s] + 16) * 4 + 8192);
             hw_params_free(p);
         }
 }

@@ -38,7 +38,8 @@ static void sample(hw_histogram *h, int law, double p, size_t n)
             while (hw_rng_uniform(&rng) < p) l++;
         else if (law == HW_FIT_POISSON)
             for (double t = -log(1 - hw_rng_uniform(&rng)); t < p; t -= log(1 - hw_rng_uniform(&rng))) l++;
-        else l = (uint64_t)p;
+        else
+            l = (uint64_t)p;
         hw_histogram_add(h, l, 1);
     }
 }
@@ -147,9 +148,9 @@ static void queue_oracles(void **state)
         queue_work work;
         void *context;
         double variance, tolerance, q0, dispersion;
-    } rows[] = {{2, queue_exponential, NULL, 2, 0.06, 0.5, 1},        {8, queue_exponential, NULL, 56, 1.5, 0.125, 1},
-                {16, queue_exponential, NULL, 240, 7, 0.0625, 1},     {8, erlang, &four, 15.1, 0.4, 0.010, 0.27},
-                {8, erlang, &many, 3.25, 0.1, 1e-4, 0.058},           {8, straggler, NULL, 101, 6, -1, 1.80}};
+    } rows[] = {{2, queue_exponential, NULL, 2, 0.06, 0.5, 1},    {8, queue_exponential, NULL, 56, 1.5, 0.125, 1},
+                {16, queue_exponential, NULL, 240, 7, 0.0625, 1}, {8, erlang, &four, 15.1, 0.4, 0.010, 0.27},
+                {8, erlang, &many, 3.25, 0.1, 1e-4, 0.058},       {8, straggler, NULL, 101, 6, -1, 1.80}};
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         queue q;
         hw_histogram h;

@@ -22,20 +22,20 @@ extern "C" {
 
 /* Every function that can fail returns a status: 0 or one of this table; a user callback's own codes start at
  * HW_E_USER and come back unchanged. Numbers never change. */
-#define HW_STATUS_TABLE(X)                                                                                   \
-    X(HW_OK, 0, "no error")                                                                                  \
-    X(HW_E_ARGUMENT, 1, "an argument or a configuration field is out of its range")                         \
-    X(HW_E_MEMORY, 2, "out of memory")                                                                       \
-    X(HW_E_THREAD, 3, "a thread could not be started")                                                       \
-    X(HW_E_IO, 4, "a file could not be opened, read or written")                                             \
-    X(HW_E_FORMAT, 5, "a file does not hold what its format promises")                                       \
-    X(HW_E_UNSUPPORTED, 6, "this combination is refused")                                                    \
-    X(HW_E_STATE, 7, "the call does not fit the state of its handle")                                        \
-    X(HW_E_DIVERGED, 8, "training diverged: a loss, a gradient or a parameter stopped being finite")         \
-    X(HW_E_GRADIENT, 9, "the gradient disagrees with finite differences")                                    \
-    X(HW_E_FORK, 10, "the handle belongs to a parent process")                                               \
-    X(HW_E_LIMIT, 11, "a size limit is exceeded")                                                            \
-    X(HW_E_CALLBACK, 12, "a callback broke its contract")                                                    \
+#define HW_STATUS_TABLE(X)                                                                           \
+    X(HW_OK, 0, "no error")                                                                          \
+    X(HW_E_ARGUMENT, 1, "an argument or a configuration field is out of its range")                  \
+    X(HW_E_MEMORY, 2, "out of memory")                                                               \
+    X(HW_E_THREAD, 3, "a thread could not be started")                                               \
+    X(HW_E_IO, 4, "a file could not be opened, read or written")                                     \
+    X(HW_E_FORMAT, 5, "a file does not hold what its format promises")                               \
+    X(HW_E_UNSUPPORTED, 6, "this combination is refused")                                            \
+    X(HW_E_STATE, 7, "the call does not fit the state of its handle")                                \
+    X(HW_E_DIVERGED, 8, "training diverged: a loss, a gradient or a parameter stopped being finite") \
+    X(HW_E_GRADIENT, 9, "the gradient disagrees with finite differences")                            \
+    X(HW_E_FORK, 10, "the handle belongs to a parent process")                                       \
+    X(HW_E_LIMIT, 11, "a size limit is exceeded")                                                    \
+    X(HW_E_CALLBACK, 12, "a callback broke its contract")                                            \
     X(HW_E_STOPPED, 13, "stopped: another worker failed or a stop was asked for")
 
 enum {
@@ -68,9 +68,9 @@ typedef struct hw_rng {
 
 HW_API void hw_rng_seed(hw_rng *rng, uint64_t seed, uint64_t stream);
 HW_API uint64_t hw_rng_next(hw_rng *rng);
-HW_API double hw_rng_uniform(hw_rng *rng);                    /* [0, 1)                          */
-HW_API uint64_t hw_rng_below(hw_rng *rng, uint64_t bound);    /* 0 .. bound - 1, unbiased        */
-HW_API double hw_rng_normal(hw_rng *rng);                     /* mean 0, variance 1 (polar form) */
+HW_API double hw_rng_uniform(hw_rng *rng);                 /* [0, 1)                          */
+HW_API uint64_t hw_rng_below(hw_rng *rng, uint64_t bound); /* 0 .. bound - 1, unbiased        */
+HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1 (polar form) */
 
 /* Position `i` of permutation number `epoch` of 0 .. count - 1: a keyed bijection, so that any number of threads
  * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */

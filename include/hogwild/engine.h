@@ -36,7 +36,7 @@ typedef struct hw_progress {
     uint64_t updates, examples;
     double epoch, seconds, examples_per_second, train_loss;
     double staleness, momentum, learning_rate, ahead;
-    double fraction; /* done, in [0, 1]; NaN where no stop condition tells */
+    double fraction;           /* done, in [0, 1]; NaN where no stop condition tells */
     const hw_evaluation *last; /* or NULL */
 } hw_progress;
 
@@ -45,10 +45,10 @@ typedef struct hw_config {
     /* who runs */
     hw_scheduler scheduler;
     unsigned workers, groups;
-    uint32_t batch;         /* examples an update                                                          */
-    int batch_per_worker;   /* SYNC, GROUPS: batch is a thread's share instead                             */
-    int pin;                /* pin workers to cores through hwloc; refused where it was not built in       */
-    int flush_denormals;    /* flush-to-zero in the workers (x86-64)                                       */
+    uint32_t batch;       /* examples an update                                                          */
+    int batch_per_worker; /* SYNC, GROUPS: batch is a thread's share instead                             */
+    int pin;              /* pin workers to cores through hwloc; refused where it was not built in       */
+    int flush_denormals;  /* flush-to-zero in the workers (x86-64)                                       */
     /* shared parameters */
     hw_read_mode read;
     hw_write_mode write;
@@ -57,27 +57,27 @@ typedef struct hw_config {
     /* steps */
     hw_optimizer optimizer;
     hw_compensation compensation;
-    double curvature;       /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
-                               more than one worker); negative: never                                      */
+    double curvature; /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
+                         more than one worker); negative: never                                      */
     /* sampling */
     uint64_t seed;
     int with_replacement;
     /* stop: the first that holds; 0 = not this one */
     uint64_t updates;
     double epochs, seconds;
-    int target_metric;      /* metric 0 stops at or below target, the others at or above                   */
-    double target;          /* 0: none                                                                     */
+    int target_metric; /* metric 0 stops at or below target, the others at or above                   */
+    double target;     /* 0: none                                                                     */
     const volatile sig_atomic_t *stop_flag; /* polled every step; a signal handler may set it             */
     /* evaluation */
-    uint64_t evaluate_every;  /* updates; 0: by epochs */
-    double evaluate_epochs;   /* default 1; 0: only at the end */
+    uint64_t evaluate_every; /* updates; 0: by epochs */
+    double evaluate_epochs;  /* default 1; 0: only at the end */
     /* trouble */
     hw_nan_policy on_nan;
-    double divergence;      /* stop when a worker's smoothed loss exceeds this times its first; 0: off     */
-    uint64_t keep_every;    /* updates between snapshots of the last good parameters                       */
+    double divergence;   /* stop when a worker's smoothed loss exceeds this times its first; 0: off     */
+    uint64_t keep_every; /* updates between snapshots of the last good parameters                       */
     /* measuring */
-    int record;             /* staleness histograms; 0 only for measuring their cost: policies then go by M */
-    uint32_t exact;         /* bins of their own for staleness below this                                  */
+    int record;     /* staleness histograms; 0 only for measuring their cost: policies then go by M */
+    uint32_t exact; /* bins of their own for staleness below this                                  */
     /* callbacks: context is passed to all. on_update runs in every worker at once; the others in one at a time.
      * A status other than HW_OK stops the run with it. */
     void *context;
@@ -91,15 +91,16 @@ typedef struct hw_config {
 
 HW_API hw_config hw_config_defaults(void);
 
-/* --- one table of options ------------------------------------------------------------------------------------------ */
+/* --- one table of options ------------------------------------------------------------------------------------------
+ */
 
 typedef enum hw_option_type { HW_OPTION_INT, HW_OPTION_REAL, HW_OPTION_CHOICE } hw_option_type;
 typedef struct hw_option {
     const char *name, *unit, *help;
     hw_option_type type;
-    double low, high;      /* bounds, inclusive unless open_high          */
+    double low, high; /* bounds, inclusive unless open_high          */
     int open_high;
-    const char *choices;   /* "a|b|c", for HW_OPTION_CHOICE               */
+    const char *choices; /* "a|b|c", for HW_OPTION_CHOICE               */
 } hw_option;
 
 /* The table, for --help, records and other languages. i = 0 .. hw_option_count() - 1. Defaults: hw_config_get on
@@ -115,10 +116,16 @@ HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
 /* Everything that create would refuse, with its sentence. */
 HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
 
-/* --- running ------------------------------------------------------------------------------------------------------- */
+/* --- running -------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum hw_stop_reason {
-    HW_STOP_NONE, HW_STOP_UPDATES, HW_STOP_SECONDS, HW_STOP_TARGET, HW_STOP_ASKED, HW_STOP_ERROR
+    HW_STOP_NONE,
+    HW_STOP_UPDATES,
+    HW_STOP_SECONDS,
+    HW_STOP_TARGET,
+    HW_STOP_ASKED,
+    HW_STOP_ERROR
 } hw_stop_reason;
 
 typedef struct hw_result {
@@ -126,7 +133,7 @@ typedef struct hw_result {
     hw_stop_reason reason;
     char message[3 * HW_WHY]; /* a sentence; "" where nothing went wrong */
     uint64_t updates, examples, tickets;
-    uint64_t good_update;     /* the update whose parameters are in force: updates, or the last good one's */
+    uint64_t good_update; /* the update whose parameters are in force: updates, or the last good one's */
     uint64_t clipped, skipped;
     double epochs, seconds, evaluation_seconds, preparation_seconds;
     double curvature;         /* used; 0 where none was */
@@ -134,9 +141,9 @@ typedef struct hw_result {
     hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
     double seconds_to_target; /* training seconds at which the target was met; NaN */
     uint64_t updates_to_target;
-    hw_shape shape;           /* of all staleness recorded */
+    hw_shape shape; /* of all staleness recorded */
     hw_work_shape work;
-    hw_setting setting;       /* in force at the end */
+    hw_setting setting; /* in force at the end */
 } hw_result;
 
 typedef struct hw_engine hw_engine;
@@ -177,7 +184,8 @@ HW_API hw_status hw_run_json(hw_engine *engine, const char *name, const hw_resul
  * error). The caller owns it. */
 HW_API hw_status hw_train(const hw_objective *objective, const hw_config *config, float *params, hw_result *result);
 
-/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole. */
+/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole.
+ */
 HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);
 HW_API hw_status hw_weights_load(const char *path, float *params, size_t count, char *why);
 

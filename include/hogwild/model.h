@@ -27,7 +27,7 @@ typedef enum hw_linear_loss { HW_LOSS_SQUARED, HW_LOSS_LOGISTIC, HW_LOSS_HINGE, 
 typedef struct hw_linear {
     hw_linear_loss loss;
     size_t features;
-    unsigned classes;      /* SOFTMAX only */
+    unsigned classes; /* SOFTMAX only */
     double l2;
     const float *x, *target;
     uint32_t count;

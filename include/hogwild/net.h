@@ -60,9 +60,11 @@ HW_API uint64_t hw_net_multiply_adds(const hw_net *net); /* forward, one image *
 HW_API void hw_net_init(const hw_net *net, uint64_t seed, float *params);
 /* Layer, output shape, parameters, multiply-adds. */
 HW_API hw_status hw_net_summary(const hw_net *net, FILE *out);
-/* Where layer i's weights and biases lie; 0 where there is no such layer with parameters. For learning-rate sections. */
+/* Where layer i's weights and biases lie; 0 where there is no such layer with parameters. For learning-rate sections.
+ */
 HW_API int hw_net_layer(const hw_net *net, unsigned i, hw_range *weights, hw_range *biases);
-/* A section for every bias vector: rate 2 (Caffe's biases), decay as given. Returns how many; at most `room` written. */
+/* A section for every bias vector: rate 2 (Caffe's biases), decay as given. Returns how many; at most `room` written.
+ */
 HW_API size_t hw_net_bias_sections(const hw_net *net, float rate, float decay, hw_section *sections, size_t room);
 
 /* Mean loss over the batch; g (or NULL: forward only) gets its gradient. images' shape is the net's. correct may be

@@ -29,17 +29,17 @@ typedef struct hw_batch {
     uint32_t whole;        /* examples of the whole minibatch                                                       */
     uint64_t step;         /* the ticket: 0, 1, 2 ... ; augmentation and dropout depend on seed, ticket and position */
     uint64_t epoch;
-    uint64_t seed;         /* the run's                                                                             */
+    uint64_t seed; /* the run's                                                                             */
 } hw_batch;
 
 #define HW_METRICS 4
 
 typedef struct hw_objective {
-    size_t struct_size;  /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
+    size_t struct_size; /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
     const char *name;
-    void *self;          /* passed to every callback; borrowed                                                      */
+    void *self; /* passed to every callback; borrowed                                                      */
     size_t parameters;
-    uint32_t examples;   /* in the training set; 0: a stream of the user's own                                      */
+    uint32_t examples;    /* in the training set; 0: a stream of the user's own                                      */
     uint32_t batch_limit; /* largest minibatch that scratch is planned for; 0: none                                 */
 
     /* One of the two. step: see above. loss_gradient: the conventional form; fills g[parameters] with the mean
@@ -62,7 +62,7 @@ typedef struct hw_objective {
 
     int network; /* a neural network: it trains above the linear stability bound of its first curvature, see
                     hw_compensation.margin */
-    int blas; /* the callbacks call BLAS: the engine holds it at one thread while it runs */
+    int blas;    /* the callbacks call BLAS: the engine holds it at one thread while it runs */
 } hw_objective;
 
 HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
@@ -70,16 +70,18 @@ HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
 /* One evaluation of a run: what was measured, when, and what was in force. */
 typedef struct hw_evaluation {
     uint64_t update;
-    double epoch, seconds;     /* of training; evaluation not counted                      */
-    double train_loss;         /* mean of the steps since the evaluation before            */
+    double epoch, seconds; /* of training; evaluation not counted                      */
+    double train_loss;     /* mean of the steps since the evaluation before            */
     double metric[HW_METRICS];
-    double staleness;          /* mean since the start                                     */
+    double staleness;                      /* mean since the start                                     */
     double momentum, learning_rate, ahead; /* in force                                     */
 } hw_evaluation;
 
-/* --- inside a step ------------------------------------------------------------------------------------------------- */
+/* --- inside a step -------------------------------------------------------------------------------------------------
+ */
 
-/* The parameters, plus the look-ahead where a policy asks for it. Never fails; 64-byte aligned; valid until the write. */
+/* The parameters, plus the look-ahead where a policy asks for it. Never fails; 64-byte aligned; valid until the write.
+ */
 HW_API const float *hw_read(hw_worker *w);
 HW_API void hw_read_into(hw_worker *w, float *values);
 /* This worker's private gradient buffer, parameters floats, 64-byte aligned; contents unspecified. */
@@ -96,7 +98,8 @@ HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float
 HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
 HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);
 HW_API hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss);
-/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Not under SYNC and GROUPS. */
+/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Not under SYNC and GROUPS.
+ */
 HW_API hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss);
 
 HW_API void *hw_scratch(hw_worker *w);
@@ -106,7 +109,8 @@ HW_API hw_rng *hw_random(hw_worker *w); /* the worker's own stream, from the run
 /* Leave a sentence for hw_result.message; returns code (>= HW_E_USER, or a library code). */
 HW_API hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence);
 
-/* --- tools on an objective ----------------------------------------------------------------------------------------- */
+/* --- tools on an objective -----------------------------------------------------------------------------------------
+ */
 
 typedef struct hw_gradient_report {
     size_t worst;                /* coordinate                                  */

@@ -25,7 +25,7 @@ typedef enum hw_schedule_kind {
 
 typedef struct hw_schedule {
     hw_schedule_kind kind;
-    double base;       /* learning rate, > 0                                             */
+    double base; /* learning rate, > 0                                             */
     double gamma, power;
     uint64_t interval; /* updates                                                        */
     uint64_t warmup;   /* the first `warmup` updates rise linearly to the schedule       */
@@ -33,7 +33,8 @@ typedef struct hw_schedule {
 
 HW_API double hw_schedule_rate(const hw_schedule *schedule, uint64_t t);
 
-/* --- rules --------------------------------------------------------------------------------------------------------- */
+/* --- rules ---------------------------------------------------------------------------------------------------------
+ */
 
 typedef enum hw_rule_kind {
     HW_RULE_SGD,      /* heavy ball; plain SGD at momentum 0                              */
@@ -73,16 +74,17 @@ typedef struct hw_optimizer {
     hw_rule_kind rule;
     const hw_rule *user_rule; /* HW_RULE_USER */
     hw_velocity velocity;
-    double momentum;          /* mu*, [0, 1)                                               */
-    double weight_decay;      /* g += weight_decay * (the values read)                     */
-    double clip_norm;         /* 0: off; else a gradient of larger L2 norm is scaled to it */
-    double beta2, epsilon;    /* Adam, AdaGrad                                             */
+    double momentum;       /* mu*, [0, 1)                                               */
+    double weight_decay;   /* g += weight_decay * (the values read)                     */
+    double clip_norm;      /* 0: off; else a gradient of larger L2 norm is scaled to it */
+    double beta2, epsilon; /* Adam, AdaGrad                                             */
     hw_schedule schedule;
     const hw_section *sections;
-    size_t n_sections;        /* borrowed while the engine lives                           */
+    size_t n_sections; /* borrowed while the engine lives                           */
 } hw_optimizer;
 
-/* --- compensation -------------------------------------------------------------------------------------------------- */
+/* --- compensation --------------------------------------------------------------------------------------------------
+ */
 
 typedef enum hw_policy {
     HW_POLICY_AUTO,       /* look-ahead while the advisor calls the step stable, else a lower learning rate as well  */
@@ -111,12 +113,12 @@ typedef struct hw_setting {
 
 typedef struct hw_policy_input {
     uint64_t update;
-    unsigned workers;         /* M, or G in GROUPS                                            */
-    double momentum;          /* mu*                                                          */
-    double learning_rate;     /* alpha* by the schedule                                       */
-    double curvature;         /* largest Hessian eigenvalue; 0 where unknown                  */
+    unsigned workers;              /* M, or G in GROUPS                                            */
+    double momentum;               /* mu*                                                          */
+    double learning_rate;          /* alpha* by the schedule                                       */
+    double curvature;              /* largest Hessian eigenvalue; 0 where unknown                  */
     const hw_histogram *staleness; /* of the last window; NULL before the first               */
-    const hw_shape *shape;    /* of it; NULL before the first                                 */
+    const hw_shape *shape;         /* of it; NULL before the first                                 */
 } hw_policy_input;
 
 /* Fill *setting (it comes with no compensation: momentum mu*, rate 1). Called by one worker at a time, no lock held. */
@@ -124,13 +126,13 @@ typedef void (*hw_policy_callback)(void *context, const hw_policy_input *input, 
 
 typedef struct hw_compensation {
     hw_policy policy;
-    int keep_gain;      /* alpha_L = alpha* (1 - mu_L) / (1 - mu*); default 1            */
-    double fixed;       /* FIXED's mu_L, (-1, 1)                                         */
-    double floor;       /* smallest explicit momentum, (-1, 0]; default -0.5             */
-    double shrinkage;   /* EXACT's rho in [0, 1]; default 1                              */
-    double margin;      /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
-                           objective is a network (measured: docs/benchmarks.md)         */
-    uint64_t window;    /* updates between recomputations; default 200                   */
+    int keep_gain;    /* alpha_L = alpha* (1 - mu_L) / (1 - mu*); default 1            */
+    double fixed;     /* FIXED's mu_L, (-1, 1)                                         */
+    double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
+    double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
+    double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
+                         objective is a network (measured: docs/benchmarks.md)         */
+    uint64_t window;  /* updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;
 } hw_compensation;
@@ -140,7 +142,8 @@ HW_API const char *hw_policy_name(hw_policy policy);
 /* The setting that a policy asks for. A pure function; thread-safe. */
 HW_API void hw_compensate(const hw_compensation *compensation, const hw_policy_input *input, hw_setting *setting);
 
-/* --- stability advisor --------------------------------------------------------------------------------------------- */
+/* --- stability advisor ---------------------------------------------------------------------------------------------
+ */
 
 /* Largest stable alpha * h on a quadratic of curvature h, for explicit momentum mu, look-ahead factor s, and staleness
  * kernel q[0 .. lags-1] (sums to 1): all roots of (z - 1)(z - mu) z^L + alpha h sum_l q_l z^(L-l) (z (1 + s) - s)

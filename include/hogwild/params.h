@@ -73,9 +73,9 @@ HW_API hw_status hw_params_create(hw_params **params, const hw_params_config *co
 HW_API void hw_params_free(hw_params *params);
 
 HW_API size_t hw_params_size(const hw_params *params);
-HW_API size_t hw_params_bytes(const hw_params *params);      /* all memory of the handle                    */
-HW_API const char *hw_params_path(const hw_params *params);  /* "scalar", "avx2" ...                        */
-HW_API uint64_t hw_params_clock(const hw_params *params);    /* updates landed; monotone when quiescent     */
+HW_API size_t hw_params_bytes(const hw_params *params);     /* all memory of the handle                    */
+HW_API const char *hw_params_path(const hw_params *params); /* "scalar", "avx2" ...                        */
+HW_API uint64_t hw_params_clock(const hw_params *params);   /* updates landed; monotone when quiescent     */
 
 /* Array 0 is the parameters, 1 .. arrays are those beside them. set: values[size], no other call at the same time.
  * get: copies size floats; beside running workers it is a read like a worker's (untorn, or one version). */
@@ -98,8 +98,7 @@ typedef struct hw_read_note {
 /* Read w + ahead * v for the whole array (v is array 1; ahead = 0 without velocity). Returns size floats, 64-byte
  * aligned, valid until the worker's next write or hw_params_release: either `buffer` (size floats of the caller's,
  * 64-byte aligned), or for CONSISTENT with ahead = 0 the pinned version itself. Never fails. */
-HW_API const float *hw_params_read(hw_params *params, unsigned worker, float ahead, float *buffer,
-                                   hw_read_note *note);
+HW_API const float *hw_params_read(hw_params *params, unsigned worker, float ahead, float *buffer, hw_read_note *note);
 /* The same for ranges (packed one after the other into values) and for single coordinates (indices < size). */
 HW_API void hw_params_read_ranges(hw_params *params, unsigned worker, const hw_range *ranges, size_t n, float ahead,
                                   float *values, hw_read_note *note);

@@ -1,7 +1,7 @@
 /* report.h - a folder with one self-contained HTML page, SVG plots, CSV files and JSON lines about a few runs.
  *
- * Plots are made by gnuplot where it is installed; without it the page has its tables. Nothing is fetched from a network.
- * One thread at a time uses a handle. The library prints nothing: everything goes into the folder's files. */
+ * Plots are made by gnuplot where it is installed; without it the page has its tables. Nothing is fetched from a
+ * network. One thread at a time uses a handle. The library prints nothing: everything goes into the folder's files. */
 #ifndef HOGWILD_REPORT_H
 #define HOGWILD_REPORT_H
 

@@ -20,10 +20,10 @@ extern "C" {
 #endif
 
 typedef struct hw_histogram {
-    uint32_t exact;       /* values below have a bin each; a power of two in [8, 65536]        */
-    uint32_t bins;        /* length of counts                                                  */
-    uint64_t total;       /* values recorded                                                   */
-    double sum, squares;  /* of the values, exact while below 2^53                             */
+    uint32_t exact;      /* values below have a bin each; a power of two in [8, 65536]        */
+    uint32_t bins;       /* length of counts                                                  */
+    uint64_t total;      /* values recorded                                                   */
+    double sum, squares; /* of the values, exact while below 2^53                             */
     uint64_t largest;
     uint64_t *counts;
 } hw_histogram;
@@ -44,9 +44,9 @@ HW_API double hw_histogram_quantile(const hw_histogram *h, double p);
 
 /* One fit of a law to the histogram: chi-square on cells pooled to at least 5 expected, and total variation. */
 typedef struct hw_fit {
-    const char *name;       /* "geometric", "Poisson", "negative binomial", "point mass"                */
-    int valid;              /* 0: the law cannot have this mean and variance                            */
-    double parameter[2];    /* geometric: m; Poisson: mean; negative binomial: r, p; point mass: value  */
+    const char *name;    /* "geometric", "Poisson", "negative binomial", "point mass"                */
+    int valid;           /* 0: the law cannot have this mean and variance                            */
+    double parameter[2]; /* geometric: m; Poisson: mean; negative binomial: r, p; point mass: value  */
     double chi_square, p_value;
     int degrees;
     double total_variation; /* half the sum of |q_l - fit_l|, in [0, 1]                                 */
@@ -60,13 +60,13 @@ typedef struct hw_shape {
     double mean, variance, dispersion; /* D = variance / (m (1 + m)): 1 geometric, 0 a fixed delay          */
     double q0;                         /* share of updates with staleness 0                                 */
     double median, p90, p99, largest;
-    double by_zero;                    /* 1 - q_0                                                           */
-    double by_slope;                   /* from the slope of log q_l over l, weighted by counts              */
-    double by_tail;                    /* tail maximum likelihood from l >= 1: m'/(1 + m'), m' = E[l-1|l>=1] */
-    double by_mean;                    /* m / (1 + m): fixed by the number of workers, measures nothing     */
+    double by_zero;  /* 1 - q_0                                                           */
+    double by_slope; /* from the slope of log q_l over l, weighted by counts              */
+    double by_tail;  /* tail maximum likelihood from l >= 1: m'/(1 + m'), m' = E[l-1|l>=1] */
+    double by_mean;  /* m / (1 + m): fixed by the number of workers, measures nothing     */
     hw_fit fit[HW_FITS];
-    int best;                          /* the valid fit of smallest total variation                         */
-    int geometric;                     /* |D - 1| <= 0.3 and total variation to the geometric fit <= 0.1    */
+    int best;      /* the valid fit of smallest total variation                         */
+    int geometric; /* |D - 1| <= 0.3 and total variation to the geometric fit <= 0.1    */
 } hw_shape;
 
 HW_API void hw_shape_of(const hw_histogram *h, hw_shape *shape);
@@ -112,8 +112,8 @@ typedef struct hw_update_event {
     unsigned worker;
     uint64_t update, staleness, spread; /* update: how many landed before this one */
     double loss, learning_rate, momentum;
-    uint64_t read_ns, write_ns;         /* hw_now() at the read's start and after the landing */
-    int measured;                       /* 0: the sampled clock skipped it; staleness and spread are then 0 */
+    uint64_t read_ns, write_ns; /* hw_now() at the read's start and after the landing */
+    int measured;               /* 0: the sampled clock skipped it; staleness and spread are then 0 */
 } hw_update_event;
 typedef void (*hw_update_hook)(void *context, const hw_update_event *event);
 

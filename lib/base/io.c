@@ -76,8 +76,8 @@ hw_status base_read_file(const char *path, size_t cap, base_file *file, char *wh
     /* gzread reports a stream that ends early as the end of the file; only the close tells. */
     int closed = gzclose_r(in);
     if (status == HW_OK && closed == Z_BUF_ERROR)
-        status = base_fail(why, HW_E_FORMAT, "%.150s: the gzip stream ends early: the download is probably cut short",
-                           path);
+        status =
+            base_fail(why, HW_E_FORMAT, "%.150s: the gzip stream ends early: the download is probably cut short", path);
     else if (status == HW_OK && closed != Z_OK)
         status = base_fail(why, HW_E_IO, "%.160s: reading failed at the end", path);
     if (status != HW_OK) {
@@ -149,9 +149,12 @@ void base_json_string(FILE *out, const char *text)
 {
     fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        if (*c == '"' || *c == '\\') fprintf(out, "\\%c", *c);
-        else if (*c < 0x20) fprintf(out, "\\u%04x", *c);
-        else fputc(*c, out);
+        if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else if (*c < 0x20)
+            fprintf(out, "\\u%04x", *c);
+        else
+            fputc(*c, out);
     }
     fputc('"', out);
 }

@@ -9,7 +9,7 @@
 const char *hw_status_name(hw_status status)
 {
     switch (status) {
-#define HW_X(name, number, text)                                                                             \
+#define HW_X(name, number, text) \
     case number: return #name;
         HW_STATUS_TABLE(HW_X)
 #undef HW_X
@@ -20,7 +20,7 @@ const char *hw_status_name(hw_status status)
 const char *hw_status_text(hw_status status)
 {
     switch (status) {
-#define HW_X(name, number, text)                                                                             \
+#define HW_X(name, number, text) \
     case number: return text;
         HW_STATUS_TABLE(HW_X)
 #undef HW_X

@@ -1,4 +1,5 @@
-/* idx.c - IDX files, plain or gzip. The header is read first and believed only as far as the file's bytes bear it out. */
+/* idx.c - IDX files, plain or gzip. The header is read first and believed only as far as the file's bytes bear it out.
+ */
 #include "../base/base.h"
 #include "hogwild/data.h"
 #include <stdlib.h>
@@ -30,16 +31,20 @@ static hw_status read_idx(const char *path, unsigned dimensions, const char *wha
     hw_status status = base_peek_file(path, header, length, &got, why);
     if (status != HW_OK) return status;
     if (got < length)
-        return base_fail(why, HW_E_FORMAT, "%.140s: only %zu bytes: an IDX header of %s takes %zu", path, got, what, length);
+        return base_fail(why, HW_E_FORMAT, "%.140s: only %zu bytes: an IDX header of %s takes %zu", path, got, what,
+                         length);
     if (header[0] || header[1] || header[2] != 8 || header[3] != dimensions)
-        return base_fail(why, HW_E_FORMAT, "%.140s: the first bytes are %02x %02x %02x %02x: an IDX file of %s begins 00 00 "
-                         "08 %02x", path, header[0], header[1], header[2], header[3], what, dimensions);
+        return base_fail(why, HW_E_FORMAT,
+                         "%.140s: the first bytes are %02x %02x %02x %02x: an IDX file of %s begins 00 00 "
+                         "08 %02x",
+                         path, header[0], header[1], header[2], header[3], what, dimensions);
     for (unsigned d = 0; d < dimensions; d++) {
         size[d] = big_endian(header + 4 + 4 * d);
         if (size[d] == 0 || size[d] > MOST_BYTES / bytes)
-            return base_fail(why, size[d] ? HW_E_LIMIT : HW_E_FORMAT, "%.140s: the header's dimension %u is %u: it must be at "
-                             "least 1, and all together at most %llu bytes", path, d + 1, size[d],
-                             (unsigned long long)MOST_BYTES);
+            return base_fail(why, size[d] ? HW_E_LIMIT : HW_E_FORMAT,
+                             "%.140s: the header's dimension %u is %u: it must be at "
+                             "least 1, and all together at most %llu bytes",
+                             path, d + 1, size[d], (unsigned long long)MOST_BYTES);
         bytes *= size[d];
     }
     /* One byte more than promised shows a file that is too long. The buffer grows with the bytes that come. */
@@ -50,10 +55,12 @@ static hw_status read_idx(const char *path, unsigned dimensions, const char *wha
         base_free(file->data);
         memset(file, 0, sizeof *file);
         if (status == HW_E_LIMIT || held > bytes)
-            return base_fail(why, HW_E_FORMAT, "%.120s: the header promises %llu bytes of %s but the file holds more", path,
-                             (unsigned long long)bytes, what);
-        return base_fail(why, HW_E_FORMAT, "%.120s: the header promises %llu bytes of %s but the file holds %zu: the "
-                         "download is probably cut short", path, (unsigned long long)bytes, what, held);
+            return base_fail(why, HW_E_FORMAT, "%.120s: the header promises %llu bytes of %s but the file holds more",
+                             path, (unsigned long long)bytes, what);
+        return base_fail(why, HW_E_FORMAT,
+                         "%.120s: the header promises %llu bytes of %s but the file holds %zu: the "
+                         "download is probably cut short",
+                         path, (unsigned long long)bytes, what, held);
     }
     memmove(file->data, file->data + length, bytes);
     file->size = bytes;
@@ -74,7 +81,8 @@ hw_status hw_idx_read(const char *images_path, const char *labels_path, unsigned
         status = base_fail(why, HW_E_FORMAT, "%.100s holds %u images but %.100s holds %u labels", images_path, size[0],
                            labels_path, count);
     if (status == HW_OK && (size[1] > 4096 || size[2] > 4096))
-        status = base_fail(why, HW_E_LIMIT, "%.120s: images of %u x %u: at most 4096 x 4096", images_path, size[1], size[2]);
+        status =
+            base_fail(why, HW_E_LIMIT, "%.120s: images of %u x %u: at most 4096 x 4096", images_path, size[1], size[2]);
     for (uint32_t i = 0; status == HW_OK && i < count; i++)
         if (labels.data[i] >= classes)
             status = base_fail(why, HW_E_FORMAT, "%.120s: label %u is %u: it must be below %u", labels_path, i,
@@ -125,8 +133,12 @@ hw_status hw_mnist_read(const char *folder, hw_images *train, hw_images *test, c
 void hw_data_folder(char *path, size_t size)
 {
     const char *own = getenv("HOGWILD_DATA"), *xdg = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    if (own && *own) (void)snprintf(path, size, "%s", own);
-    else if (xdg && *xdg) (void)snprintf(path, size, "%s/hogwild", xdg);
-    else if (home && *home) (void)snprintf(path, size, "%s/.local/share/hogwild", home);
-    else if (size) path[0] = 0;
+    if (own && *own)
+        (void)snprintf(path, size, "%s", own);
+    else if (xdg && *xdg)
+        (void)snprintf(path, size, "%s/hogwild", xdg);
+    else if (home && *home)
+        (void)snprintf(path, size, "%s/.local/share/hogwild", home);
+    else if (size)
+        path[0] = 0;
 }

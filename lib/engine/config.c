@@ -52,10 +52,13 @@ static hw_status check_workers(const hw_config *c, const hw_objective *o, char *
     if (c->scheduler == HW_SEQUENTIAL && c->workers != 1)
         return base_fail(why, HW_E_ARGUMENT, "config.workers is %u: scheduler sequential runs exactly 1", c->workers);
     if (c->scheduler == HW_GROUPS && (c->groups > c->workers || c->workers % c->groups))
-        return base_fail(why, HW_E_ARGUMENT, "config.groups is %u: it must divide the %u workers", c->groups, c->workers);
+        return base_fail(why, HW_E_ARGUMENT, "config.groups is %u: it must divide the %u workers", c->groups,
+                         c->workers);
     if (o->blas && c->workers > blas_limit())
-        return base_fail(why, HW_E_LIMIT, "config.workers is %u: this OpenBLAS was built for %u threads at once and crashes "
-                         "beyond them", c->workers, blas_limit());
+        return base_fail(why, HW_E_LIMIT,
+                         "config.workers is %u: this OpenBLAS was built for %u threads at once and crashes "
+                         "beyond them",
+                         c->workers, blas_limit());
     if (c->pin && !thread_can_pin())
         return base_fail(why, HW_E_UNSUPPORTED, "config.pin is on, but this build has no hwloc");
     return HW_OK;
@@ -64,10 +67,12 @@ static hw_status check_workers(const hw_config *c, const hw_objective *o, char *
 hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
 {
     if (!c || c->struct_size != sizeof *c)
-        return base_fail(why, HW_E_ARGUMENT, "the configuration is NULL or of another version: start from "
+        return base_fail(why, HW_E_ARGUMENT,
+                         "the configuration is NULL or of another version: start from "
                          "hw_config_defaults()");
     if (!o || o->struct_size != sizeof *o)
-        return base_fail(why, HW_E_ARGUMENT, "the objective is NULL or of another version: start from "
+        return base_fail(why, HW_E_ARGUMENT,
+                         "the objective is NULL or of another version: start from "
                          "hw_objective_defaults()");
     hw_status status = engine_check_table(c, why);
     if (status != HW_OK) return status;
@@ -82,8 +87,10 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
     if (o->evaluate && o->evaluation_examples < 1)
         return base_fail(why, HW_E_ARGUMENT, "objective: evaluate is set, but evaluation_examples is 0");
     if (o->examples == 0 && c->updates == 0 && c->epochs > 0)
-        return base_fail(why, HW_E_ARGUMENT, "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
-                         "config.epochs to 0 and stop by updates, seconds or target", c->epochs);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
+                         "config.epochs to 0 and stop by updates, seconds or target",
+                         c->epochs);
     uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? c->workers : 1);
     if (o->examples && batch > o->examples)
         return base_fail(why, HW_E_ARGUMENT, "config.batch asks for %llu examples an update, but the objective has %u",
@@ -92,8 +99,10 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
                         ? (batch + c->workers - 1) / c->workers * (c->scheduler == HW_GROUPS ? c->groups : 1)
                         : batch;
     if (o->batch_limit && part > o->batch_limit)
-        return base_fail(why, HW_E_ARGUMENT, "config.batch gives a thread %llu examples at once, but the objective's scratch "
-                         "is planned for %u", (unsigned long long)part, o->batch_limit);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.batch gives a thread %llu examples at once, but the objective's scratch "
+                         "is planned for %u",
+                         (unsigned long long)part, o->batch_limit);
     if (c->target != 0 && (!o->evaluate || (unsigned)c->target_metric >= o->metrics))
         return base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
                          c->target_metric, o->evaluate ? o->metrics : 0);

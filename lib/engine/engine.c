@@ -40,7 +40,8 @@ void engine_fail(hw_engine *e, hw_status code, const char *format, ...)
 
 void engine_fail_worker(hw_worker *w, hw_status code)
 {
-    if (w->has_sentence) engine_fail(w->engine, code, "%s", w->sentence);
+    if (w->has_sentence)
+        engine_fail(w->engine, code, "%s", w->sentence);
     else if (code >= HW_E_USER)
         engine_fail(w->engine, code, "the objective returned %d on worker %u at step %llu", code, w->id,
                     (unsigned long long)w->batch.step);
@@ -90,7 +91,8 @@ static hw_status plan_worker(hw_engine *e, unsigned i, char *why)
     hw_rng_seed(&w->rng, e->config.seed, i + 1);
     bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && (!grouped || w->id == w->group->first);
     w->x = base_zalloc((own ? 3 : 2) * stride, sizeof(float));
-    e->bytes += (own ? 3 : 2) * stride * sizeof(float) + e->config.batch * sizeof(uint32_t) + e->objective.scratch_bytes;
+    e->bytes +=
+        (own ? 3 : 2) * stride * sizeof(float) + e->config.batch * sizeof(uint32_t) + e->objective.scratch_bytes;
     w->index = base_zalloc(e->config.batch, sizeof(uint32_t));
     if (!w->x || !w->index) return no_memory(why, "a worker's snapshot and gradient");
     w->g = w->x + stride;
@@ -152,9 +154,9 @@ static hw_status plan_rest(hw_engine *e, char *why)
     e->chunks = o->evaluate ? (o->evaluation_examples + e->chunk_size - 1) / e->chunk_size : 0;
     e->sums = base_zalloc((size_t)e->chunks * HW_METRICS + 1, sizeof *e->sums);
     e->bytes += 3 * stride * sizeof(float);
-    if (!e->sums || hw_histogram_init(&e->merged, c->exact) != HW_OK || hw_histogram_init(&e->before, c->exact) != HW_OK ||
-        hw_histogram_init(&e->window, c->exact) != HW_OK || !log_init(&e->evaluations, sizeof(hw_evaluation)) ||
-        !log_init(&e->settings, sizeof(hw_setting)))
+    if (!e->sums || hw_histogram_init(&e->merged, c->exact) != HW_OK ||
+        hw_histogram_init(&e->before, c->exact) != HW_OK || hw_histogram_init(&e->window, c->exact) != HW_OK ||
+        !log_init(&e->evaluations, sizeof(hw_evaluation)) || !log_init(&e->settings, sizeof(hw_setting)))
         return no_memory(why, "records");
     e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
     if (c->curvature == 0 && automatic && linear && e->slots > 1 && o->examples) {
@@ -204,7 +206,8 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     e->threads = config->workers;
     e->slots = config->scheduler == HW_SYNC ? 1 : config->scheduler == HW_GROUPS ? config->groups : config->workers;
     if (config->batch_per_worker) e->config.batch *= e->threads / e->slots;
-    e->steps_per_epoch = objective->examples ? (objective->examples + e->config.batch - 1) / e->config.batch : UINT64_MAX / 2;
+    e->steps_per_epoch =
+        objective->examples ? (objective->examples + e->config.batch - 1) / e->config.batch : UINT64_MAX / 2;
     e->bytes = sizeof *e;
     e->good = -1;
     if (!plan_locks(e)) status = no_memory(why, "locks");

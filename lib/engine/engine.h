@@ -101,7 +101,8 @@ struct hw_engine {
     bool running, holds_blas;
     double curvature;
     /* the run under way */
-    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns, first_losses, first_count, first_loss;
+    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns,
+        first_losses, first_count, first_loss;
     uint64_t first_update, end_ns, evaluation_ns, preparation_ns;
     /* evaluation */
     float *snapshot;

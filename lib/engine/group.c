@@ -20,7 +20,8 @@ static hw_status group_write(hw_worker *w, const engine_access *a, const float *
 {
     hw_engine *e = w->engine;
     if (w->pairs) {
-        engine_fail(e, HW_E_UNSUPPORTED, "an objective with more than one pair of read and write a step cannot run under "
+        engine_fail(e, HW_E_UNSUPPORTED,
+                    "an objective with more than one pair of read and write a step cannot run under "
                     "SYNC or GROUPS");
         return HW_E_STOPPED;
     }
@@ -84,8 +85,10 @@ static hw_status member_step(hw_worker *w)
     }
     hw_status status = step_run(w);
     if (status == HW_OK && w->pairs != 1) {
-        engine_fail(w->engine, HW_E_CALLBACK, "the objective's step made %u pairs of read and write: SYNC and GROUPS take "
-                    "exactly one", w->pairs);
+        engine_fail(w->engine, HW_E_CALLBACK,
+                    "the objective's step made %u pairs of read and write: SYNC and GROUPS take "
+                    "exactly one",
+                    w->pairs);
         return HW_E_STOPPED;
     }
     return status;

@@ -14,8 +14,13 @@ void house_setting(hw_engine *e, bool first)
 {
     const hw_config *c = &e->config;
     hw_shape shape;
-    hw_policy_input in = {hw_params_clock(e->params), e->slots, c->optimizer.momentum,
-                          hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets)), e->curvature, NULL, NULL};
+    hw_policy_input in = {hw_params_clock(e->params),
+                          e->slots,
+                          c->optimizer.momentum,
+                          hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets)),
+                          e->curvature,
+                          NULL,
+                          NULL};
     if (!first && c->record) {
         /* The window is the difference of two merged states: recorders are never reset. */
         hw_histogram_clear(&e->merged);
@@ -57,8 +62,8 @@ void house_setting(hw_engine *e, bool first)
     (void)pthread_mutex_unlock(&e->mutex);
 }
 
-/* A snapshot is a candidate until a loss that was computed on it or on something later turns out well: at three times the
- * run's first loss or below. Parameters alone do not show that they are about to diverge. */
+/* A snapshot is a candidate until a loss that was computed on it or on something later turns out well: at three times
+ * the run's first loss or below. Parameters alone do not show that they are about to diverge. */
 static void keep_good(hw_engine *e, uint64_t n, double loss, uint64_t read)
 {
     double first = counter_get_double(&e->first_loss);
@@ -140,8 +145,8 @@ void house_evaluated(hw_engine *e)
         }
         latch_stop(&e->latch, HW_STOP_TARGET);
     }
-    uint64_t every = c->evaluate_every ? c->evaluate_every
-                                       : (uint64_t)ceil(c->evaluate_epochs * (double)e->steps_per_epoch);
+    uint64_t every =
+        c->evaluate_every ? c->evaluate_every : (uint64_t)ceil(c->evaluate_epochs * (double)e->steps_per_epoch);
     counter_set(&e->next_evaluation, every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX);
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);

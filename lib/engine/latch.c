@@ -17,7 +17,8 @@ void latch_stop(engine_latch *l, hw_stop_reason reason)
 {
     /* Relaxed: the flag carries no data; a worker that sees it late does one step more. An error overrides. */
     int none = HW_STOP_NONE;
-    if (reason == HW_STOP_ERROR) atomic_store_explicit(&l->stop, HW_STOP_ERROR, memory_order_relaxed);
+    if (reason == HW_STOP_ERROR)
+        atomic_store_explicit(&l->stop, HW_STOP_ERROR, memory_order_relaxed);
     else
         (void)atomic_compare_exchange_strong_explicit(&l->stop, &none, (int)reason, memory_order_relaxed,
                                                       memory_order_relaxed);

@@ -18,8 +18,8 @@ typedef struct entry {
 } entry;
 
 #define AT(member) offsetof(hw_config, member)
-#define E32 4294967295.0
-#define E53 9007199254740992.0
+#define E32        4294967295.0
+#define E53        9007199254740992.0
 
 static const entry table[] = {
     {"scheduler", "", "who runs when", F_ENUM, AT(scheduler), 0, 3, 0, "sequential|async|sync|groups"},
@@ -39,7 +39,8 @@ static const entry table[] = {
     {"exchange_interval", "steps", "steps between exchanges with the shared array; only 1 yet", F_UNSIGNED,
      AT(exchange_interval), 1, 1, 0, NULL},
     {"rule", "", "step rule", F_ENUM, AT(optimizer.rule), 0, 4, 0, "sgd|nesterov|adagrad|adam|user"},
-    {"velocity", "", "one shared velocity or one per worker", F_ENUM, AT(optimizer.velocity), 0, 1, 0, "shared|private"},
+    {"velocity", "", "one shared velocity or one per worker", F_ENUM, AT(optimizer.velocity), 0, 1, 0,
+     "shared|private"},
     {"momentum.target", "", "wanted total momentum (adam: beta 1)", F_DOUBLE, AT(optimizer.momentum), 0, 1, 1, NULL},
     {"weight_decay", "", "L2 coefficient", F_DOUBLE, AT(optimizer.weight_decay), 0, 1e6, 0, NULL},
     {"clip_norm", "", "largest L2 norm of a gradient; 0: off", F_DOUBLE, AT(optimizer.clip_norm), 0, 1e30, 0, NULL},
@@ -50,20 +51,22 @@ static const entry table[] = {
     {"learning_rate", "", "base learning rate", F_DOUBLE, AT(optimizer.schedule.base), 1e-30, 1e6, 0, NULL},
     {"schedule.gamma", "", "step, inv, exponential", F_DOUBLE, AT(optimizer.schedule.gamma), 0, 1e6, 0, NULL},
     {"schedule.power", "", "inv", F_DOUBLE, AT(optimizer.schedule.power), 0, 100, 0, NULL},
-    {"schedule.interval", "updates", "step: between steps; cosine: length", F_U64, AT(optimizer.schedule.interval), 0, E53,
-     0, NULL},
+    {"schedule.interval", "updates", "step: between steps; cosine: length", F_U64, AT(optimizer.schedule.interval), 0,
+     E53, 0, NULL},
     {"schedule.warmup", "updates", "linear warm-up", F_U64, AT(optimizer.schedule.warmup), 0, E53, 0, NULL},
     {"compensation", "", "policy for asynchrony's momentum", F_ENUM, AT(compensation.policy), 0, 8, 0,
      "auto|none|fixed|theory|measured|exact|mean-lag|look-ahead|user"},
-    {"compensation.keep_gain", "", "raise the learning rate as the momentum falls", F_ENUM, AT(compensation.keep_gain), 0,
-     1, 0, "off|on"},
-    {"compensation.fixed", "", "explicit momentum of policy fixed", F_DOUBLE, AT(compensation.fixed), -0.999, 1, 1, NULL},
+    {"compensation.keep_gain", "", "raise the learning rate as the momentum falls", F_ENUM, AT(compensation.keep_gain),
+     0, 1, 0, "off|on"},
+    {"compensation.fixed", "", "explicit momentum of policy fixed", F_DOUBLE, AT(compensation.fixed), -0.999, 1, 1,
+     NULL},
     {"compensation.floor", "", "smallest explicit momentum", F_DOUBLE, AT(compensation.floor), -0.999, 0, 0, NULL},
     {"compensation.shrinkage", "", "policy exact: share of the pole that is cancelled", F_DOUBLE,
      AT(compensation.shrinkage), 0, 1, 0, NULL},
-    {"compensation.margin", "", "policy auto: learning rate allowed, over the linear bound; 0: 0.7, networks 2", F_DOUBLE,
-     AT(compensation.margin), 0, 10, 0, NULL},
-    {"compensation.window", "updates", "updates between recomputations", F_U64, AT(compensation.window), 10, E53, 0, NULL},
+    {"compensation.margin", "", "policy auto: learning rate allowed, over the linear bound; 0: 0.7, networks 2",
+     F_DOUBLE, AT(compensation.margin), 0, 10, 0, NULL},
+    {"compensation.window", "updates", "updates between recomputations", F_U64, AT(compensation.window), 10, E53, 0,
+     NULL},
     {"curvature", "", "largest Hessian eigenvalue; 0: estimated where needed; negative: never", F_DOUBLE, AT(curvature),
      -1, 1e30, 0, NULL},
     {"seed", "", "of everything random", F_U64, AT(seed), 0, E53, 0, NULL},
@@ -73,9 +76,10 @@ static const entry table[] = {
     {"seconds", "s", "stop after this much training; 0: no limit", F_DOUBLE, AT(seconds), 0, 1e9, 0, NULL},
     {"target_metric", "", "metric of the target", F_INT, AT(target_metric), 0, HW_METRICS - 1, 0, NULL},
     {"target", "", "stop when the metric reaches it; 0: none", F_DOUBLE, AT(target), -1e30, 1e30, 0, NULL},
-    {"evaluate_every", "updates", "updates between evaluations; 0: by epochs", F_U64, AT(evaluate_every), 0, E53, 0, NULL},
-    {"evaluate_epochs", "epochs", "epochs between evaluations; 0: only at the end", F_DOUBLE, AT(evaluate_epochs), 0, 1e9,
-     0, NULL},
+    {"evaluate_every", "updates", "updates between evaluations; 0: by epochs", F_U64, AT(evaluate_every), 0, E53, 0,
+     NULL},
+    {"evaluate_epochs", "epochs", "epochs between evaluations; 0: only at the end", F_DOUBLE, AT(evaluate_epochs), 0,
+     1e9, 0, NULL},
     {"on_nan", "", "a loss or gradient that is not finite", F_ENUM, AT(on_nan), 0, 1, 0, "stop|skip"},
     {"divergence", "", "stop when the loss rises this many times; 0: off", F_DOUBLE, AT(divergence), 0, 1e30, 0, NULL},
     {"keep_every", "updates", "updates between snapshots of good parameters; 0: none", F_U64, AT(keep_every), 0, E53, 0,
@@ -165,9 +169,11 @@ hw_status hw_option_get(size_t i, hw_option *option)
 {
     if (i >= COUNT || !option) return HW_E_ARGUMENT;
     const entry *o = table + i;
-    *option = (hw_option){o->name, o->unit, o->help,
-                          o->kind == F_ENUM ? HW_OPTION_CHOICE : o->kind == F_DOUBLE ? HW_OPTION_REAL : HW_OPTION_INT,
-                          o->low, o->high, o->open_high, o->choices};
+    *option = (hw_option){
+        o->name,      o->unit,
+        o->help,      o->kind == F_ENUM ? HW_OPTION_CHOICE : o->kind == F_DOUBLE ? HW_OPTION_REAL : HW_OPTION_INT,
+        o->low,       o->high,
+        o->open_high, o->choices};
     return HW_OK;
 }
 
@@ -209,7 +215,8 @@ hw_status hw_config_set(hw_config *config, const char *name, const char *value, 
             }
         return base_fail(why, HW_E_ARGUMENT, "config.%s is '%.40s': it must be one of %s", name, value, o->choices);
     }
-    if (!parse(value, &x)) return base_fail(why, HW_E_ARGUMENT, "config.%s is '%.40s': a number is needed", name, value);
+    if (!parse(value, &x))
+        return base_fail(why, HW_E_ARGUMENT, "config.%s is '%.40s': a number is needed", name, value);
     hw_status status = in_range(o, x, value, why);
     if (status == HW_OK) store(config, o, x);
     return status;

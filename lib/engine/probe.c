@@ -79,8 +79,8 @@ void probe_free(engine_probe *p)
     base_free(p);
 }
 
-hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part, float *sum,
-                         double *loss)
+hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                         float *sum, double *loss)
 {
     hw_worker *w = &p->worker;
     size_t n = w->all.count;
@@ -145,8 +145,10 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
 static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
 {
     if (!o || o->struct_size != sizeof *o || !o->parameters || (!o->step && !o->loss_gradient) || !a)
-        return base_fail(why, HW_E_ARGUMENT, "%s: an objective from hw_objective_defaults() with parameters and a step or a "
-                         "loss_gradient is needed, and parameters to look at", call);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "%s: an objective from hw_objective_defaults() with parameters and a step or a "
+                         "loss_gradient is needed, and parameters to look at",
+                         call);
     return HW_OK;
 }
 
@@ -220,11 +222,13 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         }
     }
     if (o->blas) blas_unhold();
-    if (status != HW_OK) status = probe_failed(p, status, "hw_check_gradient", why);
+    if (status != HW_OK)
+        status = probe_failed(p, status, "hw_check_gradient", why);
     else if (!(r.error <= tolerance))
-        status = base_fail(why, HW_E_GRADIENT, "hw_check_gradient: parameter %zu: the objective says %.6g, differences say "
-                           "%.6g (relative error %.2g, allowed %.2g)", r.worst, r.analytic, r.difference, r.error,
-                           tolerance);
+        status = base_fail(why, HW_E_GRADIENT,
+                           "hw_check_gradient: parameter %zu: the objective says %.6g, differences say "
+                           "%.6g (relative error %.2g, allowed %.2g)",
+                           r.worst, r.analytic, r.difference, r.error, tolerance);
     if (report) *report = r;
     probe_free(p);
     return status;

@@ -45,7 +45,9 @@ static void estimate_curvature(hw_engine *e)
     uint32_t n = e->probe_examples;
     for (uint32_t i = 0; i < n; i++) e->probe_index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
     /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
-    if (probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed, &e->curvature) != HW_OK) e->curvature = 0;
+    if (probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed,
+                        &e->curvature) != HW_OK)
+        e->curvature = 0;
     e->preparation_ns = hw_now() - from;
 }
 
@@ -122,8 +124,10 @@ static void work(hw_worker *w)
     thread_enter(e, &state);
     if (barrier_wait(&e->start)) {
         if (w->id == 0) counter_set(&e->begin_ns, hw_now());
-        if (w->group) group_loop(w);
-        else async_loop(w);
+        if (w->group)
+            group_loop(w);
+        else
+            async_loop(w);
         (void)gate_enter(w, true);
     }
     if (!w->group || w->id == w->group->first) hw_params_release(e->params, w->slot);
@@ -235,7 +239,8 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
         char why[HW_WHY];
         int code = pthread_create(&e->worker[started].thread, NULL, thread_main, e->worker + started);
         if (code != 0) {
-            engine_fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads, strerror(code));
+            engine_fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads,
+                        strerror(code));
             break;
         }
         if (e->config.pin && thread_pin(e->worker[started].thread, started, why) != HW_OK)

@@ -67,9 +67,12 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
     float ahead = (float)w->setting.ahead;
     w->parked_ns = 0;
     if (e->config.clock_interval == 1) w->read_ns = hw_now();
-    if (a->indices) hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
-    else if (!a->dense) hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
-    else values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
+    if (a->indices)
+        hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
+    else if (!a->dense)
+        hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
+    else
+        values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
     if (e->config.clock_interval > 1 && w->note.measured) w->read_ns = hw_now();
     w->seen = values;
     return values;
@@ -132,7 +135,8 @@ static void private_velocity(hw_worker *w, const engine_access *a, const hw_form
     float mu = (float)w->setting.momentum, alpha = -form->e;
     for (size_t r = 0, i = 0; r < a->n; r++) {
         size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
-        for (size_t j = 0; j < n; j++, i++) w->g[i] = w->velocity[first + j] = mu * w->velocity[first + j] - alpha * g[i];
+        for (size_t j = 0; j < n; j++, i++)
+            w->g[i] = w->velocity[first + j] = mu * w->velocity[first + j] - alpha * g[i];
     }
     *out = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
 }
@@ -156,8 +160,8 @@ static void observe(hw_worker *w, uint64_t landed, double loss, const optimizer_
     if (c->on_update) {
         uint64_t number = exact ? landed : counter_get(&w->updates);
         if (number % c->on_update_every == 0) {
-            hw_update_event event = {w->slot, number, staleness, w->note.spread, loss, ow->learning_rate, ow->momentum,
-                                     w->read_ns, write_ns, w->note.measured};
+            hw_update_event event = {w->slot,           number,       staleness,  w->note.spread, loss,
+                                     ow->learning_rate, ow->momentum, w->read_ns, write_ns,       w->note.measured};
             c->on_update(c->context, &event);
         }
     }
@@ -205,7 +209,7 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     counter_add(&w->updates, 1);
     counter_add(&w->examples, examples);
     observe(w, landed, loss, &ow);
-    if (w->note.measured) house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
-                                      w->note.clock);
+    if (w->note.measured)
+        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss, w->note.clock);
     return HW_OK;
 }

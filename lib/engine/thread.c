@@ -44,8 +44,7 @@ hw_status thread_pin(pthread_t thread, unsigned worker, char *why)
         status = base_fail(why, HW_E_IO, "hwloc could not read this machine's topology");
     } else {
         int cores = hwloc_get_nbobjs_by_type(topology, HWLOC_OBJ_CORE);
-        hwloc_obj_t core =
-            cores > 0 ? hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, worker % (unsigned)cores) : NULL;
+        hwloc_obj_t core = cores > 0 ? hwloc_get_obj_by_type(topology, HWLOC_OBJ_CORE, worker % (unsigned)cores) : NULL;
         if (!core || hwloc_set_thread_cpubind(topology, thread, core->cpuset, 0) != 0)
             status = base_fail(why, HW_E_UNSUPPORTED, "worker %u could not be pinned: the system refused", worker);
     }

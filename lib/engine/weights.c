@@ -37,8 +37,10 @@ hw_status hw_weights_save(const char *path, const float *params, size_t count, c
                 memcpy(&bits, params + i + j, sizeof bits);
                 put(block + 4 * j, bits, 4);
             }
-            if (pass == 0) sum = crc32(sum, block, (uInt)(4 * n));
-            else (void)fwrite(block, 4, n, out.stream);
+            if (pass == 0)
+                sum = crc32(sum, block, (uInt)(4 * n));
+            else
+                (void)fwrite(block, 4, n, out.stream);
             i += n;
         }
     }
@@ -54,8 +56,10 @@ hw_status hw_weights_load(const char *path, float *params, size_t count, char *w
     if (f.size < 32 || memcmp(f.data, "HWFLOATS", 8) != 0 || take(f.data + 8, 4) != 1) {
         status = base_fail(why, HW_E_FORMAT, "%.150s: this is not a file of weights (version 1)", path);
     } else if (take(f.data + 16, 8) != count || f.size != 32 + 4 * count) {
-        status = base_fail(why, HW_E_FORMAT, "%.120s: it says %llu weights and holds %zu bytes of them; %zu weights were "
-                           "expected", path, (unsigned long long)take(f.data + 16, 8), f.size - 32, count);
+        status = base_fail(why, HW_E_FORMAT,
+                           "%.120s: it says %llu weights and holds %zu bytes of them; %zu weights were "
+                           "expected",
+                           path, (unsigned long long)take(f.data + 16, 8), f.size - 32, count);
     } else {
         uLong sum = crc32(0, NULL, 0);
         for (size_t i = 32; i < f.size;) {

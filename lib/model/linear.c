@@ -42,17 +42,20 @@ static double hinge(double z, double y, double *slope)
     return y * z < 1 ? 1 - y * z : 0;
 }
 
-static double one(const hw_linear *m, const float *row, double y, const float *w, float *g, float share, double *correct)
+static double one(const hw_linear *m, const float *row, double y, const float *w, float *g, float share,
+                  double *correct)
 {
     double slope, z = dot(row, w, m->features);
-    double loss = m->loss == HW_LOSS_SQUARED ? squared(z, y, &slope) : m->loss == HW_LOSS_LOGISTIC
-                  ? logistic(z, y, &slope) : hinge(z, y, &slope);
+    double loss = m->loss == HW_LOSS_SQUARED    ? squared(z, y, &slope)
+                  : m->loss == HW_LOSS_LOGISTIC ? logistic(z, y, &slope)
+                                                : hinge(z, y, &slope);
     if (g) add(g, row, m->features, share * (float)slope);
     *correct += z * y > 0;
     return loss;
 }
 
-static double many(const hw_linear *m, const float *row, unsigned y, const float *w, float *g, float share, double *correct)
+static double many(const hw_linear *m, const float *row, unsigned y, const float *w, float *g, float share,
+                   double *correct)
 {
     size_t stride = m->features + 1;
     double z[256], most = -INFINITY, sum = 0;
@@ -71,7 +74,8 @@ static double many(const hw_linear *m, const float *row, unsigned y, const float
     return log(sum) - (z[y] - most);
 }
 
-static double example(const hw_linear *m, const float *row, float y, const float *w, float *g, float share, double *correct)
+static double example(const hw_linear *m, const float *row, float y, const float *w, float *g, float share,
+                      double *correct)
 {
     return m->loss == HW_LOSS_SOFTMAX ? many(m, row, (unsigned)y, w, g, share, correct)
                                       : one(m, row, (double)y, w, g, share, correct);
@@ -118,19 +122,25 @@ static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t fi
 
 hw_status hw_linear_objective(hw_linear *m, hw_objective *o, char *why)
 {
-    if (!m || !o || m->features < 1 || m->count < 1 || !m->x || !m->target || !(m->l2 >= 0) || m->loss > HW_LOSS_SOFTMAX)
-        return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: features, count, x and target are needed, and an l2 that is "
+    if (!m || !o || m->features < 1 || m->count < 1 || !m->x || !m->target || !(m->l2 >= 0) ||
+        m->loss > HW_LOSS_SOFTMAX)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_linear_objective: features, count, x and target are needed, and an l2 that is "
                          "not negative");
     bool classes = m->loss == HW_LOSS_SOFTMAX;
     if (classes && (m->classes < 2 || m->classes > 256))
         return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: classes is %u: it must be in [2, 256]", m->classes);
     for (uint32_t i = 0; i < m->count; i++) {
         float y = m->target[i];
-        bool good = classes ? y >= 0 && y < (float)m->classes && floorf(y) == y
-                            : m->loss == HW_LOSS_SQUARED ? base_finite(y) : y == 1 || y == -1;
+        bool good = classes                      ? y >= 0 && y < (float)m->classes && floorf(y) == y
+                    : m->loss == HW_LOSS_SQUARED ? base_finite(y)
+                                                 : y == 1 || y == -1;
         if (!good)
-            return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: target %u is %g: this loss takes %s", i, (double)y,
-                             classes ? "class numbers below classes" : m->loss == HW_LOSS_SQUARED ? "finite numbers" : "-1 and +1");
+            return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: target %u is %g: this loss takes %s", i,
+                             (double)y,
+                             classes                      ? "class numbers below classes"
+                             : m->loss == HW_LOSS_SQUARED ? "finite numbers"
+                                                          : "-1 and +1");
     }
     *o = hw_objective_defaults("linear", (classes ? m->classes : 1) * (m->features + 1));
     o->self = m;

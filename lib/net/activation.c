@@ -52,7 +52,8 @@ static void dropout_backward(const net_call *c)
     for (size_t i = 0; c->din && i < n; i++) c->din[i] = c->aux[i] ? scale * c->dout[i] : 0;
 }
 
-const net_kind net_dropout = {"dropout", false, false, false, NULL, NULL, NULL, dropout_aux, NULL, NULL, dropout_forward, dropout_backward};
+const net_kind net_dropout = {"dropout", false, false,           false,           NULL, NULL, NULL, dropout_aux,
+                              NULL,      NULL,  dropout_forward, dropout_backward};
 
 double net_softmax(const float *out, const unsigned char *label, size_t n, unsigned classes, float scale, float *dout,
                    uint32_t *correct)

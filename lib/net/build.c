@@ -42,9 +42,10 @@ static void window(hw_net *net, net_layer *l, unsigned kernel, unsigned stride, 
 {
     unsigned h = l->in.h + 2 * pad, w = l->in.w + 2 * pad, more = up ? stride - 1 : 0;
     if (kernel < 1 || kernel > 15 || stride < 1 || stride > 64 || pad >= kernel || kernel > h || kernel > w) {
-        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (%s): kernel %u, stride %u, pad %u do not fit a %u x %u image "
-                  "(kernel 1 to 15, stride from 1, pad below kernel)", l->number + 1, l->kind->name, kernel, stride, pad,
-                  l->in.h, l->in.w);
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net: layer %u (%s): kernel %u, stride %u, pad %u do not fit a %u x %u image "
+                  "(kernel 1 to 15, stride from 1, pad below kernel)",
+                  l->number + 1, l->kind->name, kernel, stride, pad, l->in.h, l->in.w);
         return;
     }
     l->kernel = kernel;
@@ -60,8 +61,8 @@ static void window(hw_net *net, net_layer *l, unsigned kernel, unsigned stride, 
 static void weights(hw_net *net, net_layer *l, unsigned outputs, size_t fan_in)
 {
     if (outputs < 1 || outputs > 65536)
-        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (%s): %u outputs: it must be in [1, 65536]", l->number + 1,
-                  l->kind->name, outputs);
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (%s): %u outputs: it must be in [1, 65536]",
+                  l->number + 1, l->kind->name, outputs);
     l->out.c = outputs;
     l->fan_in = fan_in;
     l->weights = fan_in * outputs;
@@ -101,7 +102,8 @@ void hw_net_dropout(hw_net *net, double rate)
     if (!l) return;
     l->rate = (float)rate;
     if (!(rate >= 0 && rate < 1))
-        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (dropout): rate %g must be in [0, 1)", l->number + 1, rate);
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (dropout): rate %g must be in [0, 1)", l->number + 1,
+                  rate);
 }
 
 void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
@@ -172,11 +174,14 @@ static void plan(hw_net *net)
 hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
 {
     if (!net) return base_fail(why, HW_E_MEMORY, "hw_net_finish: no memory for the net");
-    if (!net->error[0] && net->finished) base_fail(net->error, HW_E_STATE, "hw_net_finish: the net is finished already");
+    if (!net->error[0] && net->finished)
+        base_fail(net->error, HW_E_STATE, "hw_net_finish: the net is finished already");
     if (!net->error[0] && (batch < 1 || batch > 65536))
         base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: batch is %u: it must be in [1, 65536]", batch);
-    if (!net->error[0] && (!net->layers || net->layer[net->layers - 1].out.h != 1 || net->layer[net->layers - 1].out.w != 1))
-        base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: the last layer must have 1 x 1 outputs: end with a dense layer");
+    if (!net->error[0] &&
+        (!net->layers || net->layer[net->layers - 1].out.h != 1 || net->layer[net->layers - 1].out.w != 1))
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net_finish: the last layer must have 1 x 1 outputs: end with a dense layer");
     net->parameters = 0;
     for (unsigned i = 0; i < net->layers; i++) {
         net_layer *l = net->layer + i;
@@ -231,9 +236,12 @@ void hw_net_init(const hw_net *net, uint64_t seed, float *params)
         hw_rng_seed(&rng, seed, 4096 + i);
         for (size_t j = 0; j < l->weights; j++) {
             double x = l->fill;
-            if (l->filler == HW_FILL_XAVIER) x = sqrt(3.0 / (double)l->fan_in) * (2 * hw_rng_uniform(&rng) - 1);
-            else if (l->filler == HW_FILL_HE) x = sqrt(2.0 / (double)l->fan_in) * hw_rng_normal(&rng);
-            else if (l->filler == HW_FILL_GAUSSIAN) x = l->fill * hw_rng_normal(&rng);
+            if (l->filler == HW_FILL_XAVIER)
+                x = sqrt(3.0 / (double)l->fan_in) * (2 * hw_rng_uniform(&rng) - 1);
+            else if (l->filler == HW_FILL_HE)
+                x = sqrt(2.0 / (double)l->fan_in) * hw_rng_normal(&rng);
+            else if (l->filler == HW_FILL_GAUSSIAN)
+                x = l->fill * hw_rng_normal(&rng);
             w[j] = (float)x;
         }
         for (size_t j = 0; j < l->biases; j++) w[l->weights + j] = (float)l->fill_bias;

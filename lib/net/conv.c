@@ -210,14 +210,18 @@ static void backward_columns(const net_call *c)
 
 static void forward(const net_call *c)
 {
-    if (c->layer->wide) forward_direct(c);
-    else forward_columns(c);
+    if (c->layer->wide)
+        forward_direct(c);
+    else
+        forward_columns(c);
 }
 
 static void backward(const net_call *c)
 {
-    if (c->layer->wide) backward_direct(c);
-    else backward_columns(c);
+    if (c->layer->wide)
+        backward_direct(c);
+    else
+        backward_columns(c);
 }
 
 static size_t work(const net_layer *l)
@@ -233,4 +237,5 @@ static uint64_t multiply_adds(const net_layer *l)
     return (uint64_t)column_rows(l) * net_floats(l->out);
 }
 
-const net_kind net_conv = {"convolution", false, true, false, packed, pack, finish, NULL, work, multiply_adds, forward, backward};
+const net_kind net_conv = {"convolution", false, true, false,         packed,  pack,
+                           finish,        NULL,  work, multiply_adds, forward, backward};

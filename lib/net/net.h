@@ -7,8 +7,8 @@
 #include "hogwild/net.h"
 
 /* Loops that are not matrix products are compiled for AVX2 too and chosen at load time where the platform can. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__) && \
-    !defined(__clang__)
+#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
 #define NET_HOT __attribute__((target_clones("avx2", "default")))
 #else
 #define NET_HOT
@@ -30,26 +30,26 @@ typedef struct net_layer net_layer;
 /* What a layer gets for `n` images. Buffers are packed image by image. */
 typedef struct net_call {
     const net_layer *layer;
-    const float *params;  /* the layer's weights, then biases */
-    float *g;             /* gradient of them, or NULL */
-    bool first;           /* first block of the batch: g is set, else added to */
+    const float *params; /* the layer's weights, then biases */
+    float *g;            /* gradient of them, or NULL */
+    bool first;          /* first block of the batch: g is set, else added to */
     const float *in;
     float *out;
     const float *dout;
-    float *din;           /* NULL: not needed */
-    unsigned char *aux;   /* layer's own bytes of these images, kept from forward to backward */
-    float *work;          /* shared between layers, for one call */
-    float *packed;        /* the layer's own, from pack to the end of the pass */
+    float *din;         /* NULL: not needed */
+    unsigned char *aux; /* layer's own bytes of these images, kept from forward to backward */
+    float *work;        /* shared between layers, for one call */
+    float *packed;      /* the layer's own, from pack to the end of the pass */
     size_t n;
     bool train;
     uint64_t seed, step;
-    uint32_t position;    /* of the first image in the whole minibatch */
+    uint32_t position; /* of the first image in the whole minibatch */
 } net_call;
 
 typedef struct net_kind {
     const char *name;
-    bool per_batch;    /* runs on the whole batch at once (dense); others run in blocks of images */
-    bool needs_input, needs_output; /* in backward */
+    bool per_batch;                       /* runs on the whole batch at once (dense); others run in blocks of images */
+    bool needs_input, needs_output;       /* in backward */
     size_t (*packed)(const net_layer *l); /* floats; pack fills them once a pass, finish ends a backward */
     void (*pack)(const net_call *c);
     void (*finish)(const net_call *c);
@@ -64,7 +64,7 @@ struct net_layer {
     const net_kind *kind;
     net_shape in, out;
     unsigned kernel, stride, pad;
-    float rate;              /* dropout */
+    float rate;                 /* dropout */
     size_t at, weights, biases; /* in the flat vector */
     size_t fan_in;
     hw_filler filler;

@@ -20,7 +20,8 @@ NET_HOT static void forward_2x2(const float *in, size_t w, float *out, unsigned 
     }
 }
 
-NET_HOT static void backward_2x2(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din, size_t w)
+NET_HOT static void backward_2x2(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din,
+                                 size_t w)
 {
     for (size_t y = 0; y < oh; y++, din += 2 * w, dout += ow, won += ow) {
         float *a = din, *b = din + w;
@@ -74,9 +75,12 @@ static void forward(const net_call *c)
     const net_layer *l = c->layer;
     size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
     for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (l->wide) wide_pool(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
-        else if (plain(l)) forward_2x2(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
-        else pool_plane(l, c->in + i * in, c->out + i * out, c->aux + i * out);
+        if (l->wide)
+            wide_pool(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
+        else if (plain(l))
+            forward_2x2(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
+        else
+            pool_plane(l, c->in + i * in, c->out + i * out, c->aux + i * out);
     }
 }
 
@@ -86,9 +90,12 @@ static void backward(const net_call *c)
     size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
     if (!c->din) return;
     for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (l->wide) wide_unpool(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
-        else if (plain(l)) backward_2x2(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
-        else unpool_plane(l, c->dout + i * out, c->aux + i * out, c->din + i * in);
+        if (l->wide)
+            wide_unpool(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
+        else if (plain(l))
+            backward_2x2(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
+        else
+            unpool_plane(l, c->dout + i * out, c->aux + i * out, c->din + i * in);
     }
 }
 
@@ -102,4 +109,5 @@ static size_t aux(const net_layer *l)
     return net_floats(l->out);
 }
 
-const net_kind net_max_pool = {"max pooling", false, false, false, NULL, NULL, NULL, aux, NULL, NULL, forward, backward};
+const net_kind net_max_pool = {"max pooling", false, false, false, NULL,    NULL,
+                               NULL,          aux,   NULL,  NULL,  forward, backward};

@@ -120,8 +120,8 @@ static unsigned char label_of(const pass *p, size_t i)
     return p->images->labels[image_of(p, i)];
 }
 
-double hw_net_loss(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch, const float *params,
-                   float *g, uint32_t *correct)
+double hw_net_loss(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
+                   const float *params, float *g, uint32_t *correct)
 {
     pass p = {net, scratch, images, batch, params, g, g != NULL};
     unsigned classes = hw_net_outputs(net);
@@ -178,9 +178,11 @@ static hw_status check_images(const hw_net *net, const hw_images *images, const 
     if (images->channels == net->input.c && images->height == net->input.h && images->width == net->input.w &&
         images->classes <= hw_net_outputs(net) && images->count > 0)
         return HW_OK;
-    return base_fail(why, HW_E_ARGUMENT, "hw_net_objective: the %s images are %u of %u x %u x %u in %u classes, the net takes "
-                     "%u x %u x %u and has %u outputs", which, images->count, images->channels, images->height,
-                     images->width, images->classes, net->input.c, net->input.h, net->input.w, hw_net_outputs(net));
+    return base_fail(why, HW_E_ARGUMENT,
+                     "hw_net_objective: the %s images are %u of %u x %u x %u in %u classes, the net takes "
+                     "%u x %u x %u and has %u outputs",
+                     which, images->count, images->channels, images->height, images->width, images->classes,
+                     net->input.c, net->input.h, net->input.w, hw_net_outputs(net));
 }
 
 hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)

@@ -32,7 +32,8 @@ void wide_pack_forward(const wide_shape *s, const float *weights, float *packed)
             for (size_t t = 0; t < T; t++) *packed++ = f + t < s->f ? weights[(f + t) * kk + i] : 0;
 }
 
-INLINE void forward_tile(const wide_shape *s, size_t k, const float *a, const float *b, const float *weights, __m256 acc[T][2])
+INLINE void forward_tile(const wide_shape *s, size_t k, const float *a, const float *b, const float *weights,
+                         __m256 acc[T][2])
 {
     size_t plane = s->h * s->w;
     for (size_t c = 0; c < s->c; c++, a += plane, b += plane)
@@ -57,9 +58,12 @@ AVX2 void wide_forward(const wide_shape *s, const float *in, const float *packed
             const float *a = in + v / row * s->w + v % row * 8, *b = in + u / row * s->w + u % row * 8;
             __m256 acc[T][2];
             for (size_t t = 0; t < T; t++) acc[t][0] = acc[t][1] = _mm256_set1_ps(t < filters ? bias[f + t] : 0);
-            if (s->k == 5) forward_tile(s, 5, a, b, packed, acc);
-            else if (s->k == 3) forward_tile(s, 3, a, b, packed, acc);
-            else forward_tile(s, s->k, a, b, packed, acc);
+            if (s->k == 5)
+                forward_tile(s, 5, a, b, packed, acc);
+            else if (s->k == 3)
+                forward_tile(s, 3, a, b, packed, acc);
+            else
+                forward_tile(s, s->k, a, b, packed, acc);
             for (size_t t = 0; t < filters; t++) {
                 _mm256_storeu_ps(out + (f + t) * pixels + v * 8, acc[t][0]);
                 _mm256_storeu_ps(out + (f + t) * pixels + u * 8, acc[t][1]);
@@ -68,7 +72,8 @@ AVX2 void wide_forward(const wide_shape *s, const float *in, const float *packed
     }
 }
 
-/* --- gradient of the weights ---------------------------------------------------------------------------------------- */
+/* --- gradient of the weights ----------------------------------------------------------------------------------------
+ */
 
 size_t wide_filters_padded(const wide_shape *s)
 {
@@ -124,7 +129,8 @@ INLINE void weights_tile(const wide_shape *s, const float *in, const float *filt
     }
 }
 
-INLINE void weights_columns(const wide_shape *s, const float *in, const float *filters, size_t stride, size_t n, float *sum)
+INLINE void weights_columns(const wide_shape *s, const float *in, const float *filters, size_t stride, size_t n,
+                            float *sum)
 {
     size_t f = 0;
     for (; f + 16 <= stride; f += 16) weights_tile(s, in, filters + f, stride, n, true, sum + f);
@@ -141,9 +147,12 @@ AVX2 void wide_weights(const wide_shape *s, const float *in, const float *dout, 
                 const float *from = in + (c * s->h + ky) * s->w + kx;
                 float *to = sum + ((c * s->k + ky) * s->k + kx) * stride;
                 size_t n = s->k - kx < T ? s->k - kx : T;
-                if (n == 5) weights_columns(s, from, work, stride, 5, to);
-                else if (n == 3) weights_columns(s, from, work, stride, 3, to);
-                else weights_columns(s, from, work, stride, n, to);
+                if (n == 5)
+                    weights_columns(s, from, work, stride, 5, to);
+                else if (n == 3)
+                    weights_columns(s, from, work, stride, 3, to);
+                else
+                    weights_columns(s, from, work, stride, n, to);
             }
 }
 
@@ -154,7 +163,8 @@ void wide_weights_finish(const wide_shape *s, const float *sum, float *g)
         for (size_t i = 0; i < kk; i++) g[f * kk + i] = sum[i * stride + f];
 }
 
-/* --- gradient of the input ------------------------------------------------------------------------------------------- */
+/* --- gradient of the input -------------------------------------------------------------------------------------------
+ */
 
 size_t wide_backward_floats(const wide_shape *s)
 {
@@ -182,8 +192,8 @@ size_t wide_input_floats(const wide_shape *s)
     return (s->k + T - 1) / T * T * s->h * shifted_row(s);
 }
 
-AVX2 static void input_tile(const float *a, const float *b, size_t plane, size_t filters, const float *weights, float *to_a,
-                            float *to_b, size_t column)
+AVX2 static void input_tile(const float *a, const float *b, size_t plane, size_t filters, const float *weights,
+                            float *to_a, float *to_b, size_t column)
 {
     __m256 acc[T][2];
     for (int t = 0; t < T; t++) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
@@ -203,14 +213,15 @@ AVX2 static void input_tile(const float *a, const float *b, size_t plane, size_t
 
 AVX2 void wide_input(const wide_shape *s, const float *dout, const float *packed, float *work, float *din)
 {
-    size_t row = s->ow / 8, vectors = s->oh * row, pixels = s->oh * s->ow, stride = shifted_row(s), column = s->h * stride,
-           lead = s->k - 1;
+    size_t row = s->ow / 8, vectors = s->oh * row, pixels = s->oh * s->ow, stride = shifted_row(s),
+           column = s->h * stride, lead = s->k - 1;
     for (size_t c = 0; c < s->c; c++) {
         memset(work, 0, wide_input_floats(s) * sizeof *work);
         for (size_t ky = 0; ky < s->k; ky++)
             for (size_t kx = 0; kx < s->k; kx += T, packed += s->f * T)
                 for (size_t v = 0; v < vectors; v += 2) {
-                    /* Sums of kernel column kx stay unshifted in a buffer of their own: no store overlaps a later load. */
+                    /* Sums of kernel column kx stay unshifted in a buffer of their own: no store overlaps a later load.
+                     */
                     bool pair = v + 1 < vectors;
                     size_t u = pair ? v + 1 : v;
                     float *to = work + kx * column + ky * stride + lead;
@@ -236,7 +247,8 @@ AVX2 void wide_input(const wide_shape *s, const float *dout, const float *packed
     }
 }
 
-/* --- pooling ---------------------------------------------------------------------------------------------------------- */
+/* --- pooling
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* Group g of four outputs reads eight floats of two rows. */
 INLINE const float *group_at(const float *in, size_t w, size_t ow, size_t g)

@@ -50,8 +50,10 @@ double hw_advise_bound(double momentum, double ahead, const double *kernel, size
     }
     for (int i = 0; i < 50 && high - low > 1e-7 * high; i++) {
         double middle = 0.5 * (low + high);
-        if (hw_advise_stable(middle, momentum, ahead, kernel, lags)) low = middle;
-        else high = middle;
+        if (hw_advise_stable(middle, momentum, ahead, kernel, lags))
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
@@ -77,8 +79,10 @@ unsigned hw_advise_workers(double step, double momentum, int look_ahead)
         unsigned middle = (low + high) / 2, delay = middle - 1;
         double s = look_ahead ? hw_look_ahead(momentum, delay) : 0, kernel[HW_MAX_WORKERS] = {0};
         kernel[delay] = 1;
-        if (hw_advise_stable(step, momentum, s, kernel, delay + 1)) low = middle;
-        else high = middle;
+        if (hw_advise_stable(step, momentum, s, kernel, delay + 1))
+            low = middle;
+        else
+            high = middle;
     }
     return low;
 }
@@ -109,8 +113,10 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
     double bound = hw_advise_bound_delay(s.momentum, ahead, workers ? workers - 1 : 0);
     double step = learning_rate * s.rate * curvature;
     if (!(curvature > 0)) {
-        (void)snprintf(text, size, "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
-                       "%.3g divided by the curvature", workers - 1, bound / s.rate);
+        (void)snprintf(text, size,
+                       "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
+                       "%.3g divided by the curvature",
+                       workers - 1, bound / s.rate);
         return 1;
     }
     if (step < bound) {
@@ -119,7 +125,8 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
         return 1;
     }
     unsigned most = hw_advise_workers(learning_rate * curvature, momentum, c->policy == HW_POLICY_LOOK_AHEAD);
-    (void)snprintf(text, size, "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
+    (void)snprintf(text, size,
+                   "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
                    "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",
                    learning_rate * s.rate, workers - 1, bound / curvature, curvature, most, most == 1 ? "" : "s",
                    most == 1 ? "s" : "");

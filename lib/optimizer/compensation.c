@@ -8,8 +8,8 @@
 
 const char *hw_policy_name(hw_policy policy)
 {
-    static const char *const names[] = {"auto", "none", "fixed", "theory", "measured", "exact", "mean-lag", "look-ahead",
-                                        "user"};
+    static const char *const names[] = {"auto",  "none",     "fixed",      "theory", "measured",
+                                        "exact", "mean-lag", "look-ahead", "user"};
     return (unsigned)policy < sizeof names / sizeof *names ? names[policy] : "unknown";
 }
 
@@ -56,8 +56,8 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
     double bound = hw_advise_bound(in->momentum, s->ahead, kernel, lags);
     s->rate = fmin(1, bound / step);
-    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)", s->delay,
-                   s->rate, in->curvature);
+    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)",
+                   s->delay, s->rate, in->curvature);
 }
 
 static void subtract_theory(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
@@ -99,8 +99,10 @@ static void mean_lag(const hw_compensation *c, const hw_policy_input *in, hw_set
 {
     double lag = in->momentum / (1 - in->momentum) - mean_delay(in);
     use_momentum(c, in, lag > 0 ? lag / (1 + lag) : 0, s);
-    (void)snprintf(s->reason, sizeof s->reason, lag > 0 ? "mean lag %.2f left for the momentum"
-                   : "the staleness alone exceeds the wanted lag (%.2f left)", lag);
+    (void)snprintf(s->reason, sizeof s->reason,
+                   lag > 0 ? "mean lag %.2f left for the momentum"
+                           : "the staleness alone exceeds the wanted lag (%.2f left)",
+                   lag);
 }
 
 void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)

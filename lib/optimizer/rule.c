@@ -17,8 +17,8 @@ unsigned optimizer_arrays(const hw_optimizer *o, const hw_compensation *c)
     }
     if (o->velocity == HW_VELOCITY_PRIVATE) return 0;
     if (c->policy == HW_POLICY_EXACT) return 2;
-    bool plain = o->momentum == 0 && (c->policy == HW_POLICY_AUTO || c->policy == HW_POLICY_NONE ||
-                                      c->policy == HW_POLICY_LOOK_AHEAD);
+    bool plain = o->momentum == 0 &&
+                 (c->policy == HW_POLICY_AUTO || c->policy == HW_POLICY_NONE || c->policy == HW_POLICY_LOOK_AHEAD);
     return plain ? 0 : 1;
 }
 
@@ -27,27 +27,34 @@ hw_status optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_
     const hw_schedule *s = &o->schedule;
     if (o->rule == HW_RULE_USER &&
         (!o->user_rule || !o->user_rule->delta || o->user_rule->state_per_parameter > HW_MAX_ARRAYS))
-        return base_fail(why, HW_E_ARGUMENT, "config.optimizer.user_rule: a user's rule needs its delta function and at "
-                         "most %d floats of state a parameter", HW_MAX_ARRAYS);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.optimizer.user_rule: a user's rule needs its delta function and at "
+                         "most %d floats of state a parameter",
+                         HW_MAX_ARRAYS);
     if ((s->kind == HW_SCHEDULE_STEP || s->kind == HW_SCHEDULE_COSINE) && s->interval < 1)
-        return base_fail(why, HW_E_ARGUMENT, "config.optimizer.schedule.interval is 0: step and cosine schedules need a "
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.optimizer.schedule.interval is 0: step and cosine schedules need a "
                          "length in updates");
     bool momentum_policy = c->policy != HW_POLICY_AUTO && c->policy != HW_POLICY_NONE;
     if (o->velocity == HW_VELOCITY_PRIVATE) {
-        if (o->rule != HW_RULE_SGD)
-            return base_fail(why, HW_E_UNSUPPORTED, "velocity private goes with rule sgd only");
+        if (o->rule != HW_RULE_SGD) return base_fail(why, HW_E_UNSUPPORTED, "velocity private goes with rule sgd only");
         if (c->policy != HW_POLICY_NONE && c->policy != HW_POLICY_FIXED && c->policy != HW_POLICY_USER)
-            return base_fail(why, HW_E_UNSUPPORTED, "a private velocity decays once per M updates of others, so it takes "
-                             "compensation none, fixed or user, not %s", hw_policy_name(c->policy));
+            return base_fail(why, HW_E_UNSUPPORTED,
+                             "a private velocity decays once per M updates of others, so it takes "
+                             "compensation none, fixed or user, not %s",
+                             hw_policy_name(c->policy));
     }
     if (!linear(o) && o->rule != HW_RULE_ADAM && momentum_policy)
-        return base_fail(why, HW_E_UNSUPPORTED, "this rule has no momentum to compensate: use compensation none or auto, "
-                         "not %s", hw_policy_name(c->policy));
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "this rule has no momentum to compensate: use compensation none or auto, "
+                         "not %s",
+                         hw_policy_name(c->policy));
     if (o->rule == HW_RULE_ADAM && (c->policy == HW_POLICY_EXACT || c->policy == HW_POLICY_LOOK_AHEAD))
         return base_fail(why, HW_E_UNSUPPORTED, "compensation %s needs the velocity of sgd or nesterov; adam has none",
                          hw_policy_name(c->policy));
     if (o->rule == HW_RULE_NESTEROV && c->policy == HW_POLICY_EXACT)
-        return base_fail(why, HW_E_UNSUPPORTED, "compensation exact is defined for heavy-ball momentum (rule sgd), not "
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "compensation exact is defined for heavy-ball momentum (rule sgd), not "
                          "for nesterov");
     if (c->policy == HW_POLICY_USER && !c->user)
         return base_fail(why, HW_E_ARGUMENT, "config.compensation.user is NULL: compensation user needs its callback");
@@ -55,8 +62,10 @@ hw_status optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_
     for (size_t i = 0; i < o->n_sections; i++) {
         const hw_section *x = o->sections + i;
         if (x->first < end || x->first > size || x->count > size - x->first)
-            return base_fail(why, HW_E_ARGUMENT, "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be "
-                             "ascending, apart, and within the %zu parameters", i, x->first, x->count, size);
+            return base_fail(why, HW_E_ARGUMENT,
+                             "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be "
+                             "ascending, apart, and within the %zu parameters",
+                             i, x->first, x->count, size);
         end = x->first + x->count;
     }
     return HW_OK;
@@ -126,8 +135,10 @@ static void rule_piece(void *context, size_t offset, size_t n, float rate, float
     hw_rule_info info = {b->write->learning_rate * (double)rate, b->write->momentum, b->write->update,
                          b->first + offset};
     float *state[HW_MAX_ARRAYS] = {b->state[0] + offset, b->state[1] + offset, b->state[2] + offset};
-    if (o->rule == HW_RULE_ADAGRAD) adagrad(o, &info, state, b->g + offset, b->delta + offset, n);
-    else if (o->rule == HW_RULE_ADAM) adam(o, &info, state, b->g + offset, b->delta + offset, n);
+    if (o->rule == HW_RULE_ADAGRAD)
+        adagrad(o, &info, state, b->g + offset, b->delta + offset, n);
+    else if (o->rule == HW_RULE_ADAM)
+        adam(o, &info, state, b->g + offset, b->delta + offset, n);
     else
         o->user_rule->delta(o->user_rule->self, b->w + offset, state, b->g + offset, b->delta + offset, n, &info);
 }
@@ -185,7 +196,8 @@ bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw
                        size_t n, bool *clipped)
 {
     size_t total = 0;
-    if (indices) total = n;
+    if (indices)
+        total = n;
     else
         for (size_t r = 0; r < n; r++) total += ranges[r].count;
     if (!base_all_finite(g, total)) return false;

@@ -22,35 +22,45 @@ static hw_status check(const hw_params_config *c, char *why)
 {
     if (!c) return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config is NULL");
     if (c->struct_size != sizeof *c)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.struct_size is %zu, expected %zu: start from "
-                         "hw_params_defaults()", c->struct_size, sizeof *c);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_params_create: config.struct_size is %zu, expected %zu: start from "
+                         "hw_params_defaults()",
+                         c->struct_size, sizeof *c);
     if (c->size < 1 || c->size > UINT32_MAX)
         return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.size is %zu: it must be in [1, 2^32)", c->size);
     if (c->workers < 1 || c->workers > HW_MAX_WORKERS)
         return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.workers is %u: it must be in [1, %d]",
                          c->workers, HW_MAX_WORKERS);
     if (c->arrays > HW_MAX_ARRAYS)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.arrays is %u: it must be in [0, %d]",
-                         c->arrays, HW_MAX_ARRAYS);
+        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.arrays is %u: it must be in [0, %d]", c->arrays,
+                         HW_MAX_ARRAYS);
     if (c->read > HW_READ_CONSISTENT || c->write > HW_WRITE_LOCKED || c->path > HW_PATH_WIDE)
         return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.read, .write or .path is no value of its enum");
     if (c->stripe < 1024 || c->stripe > 4096 || c->stripe % 16)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.stripe is %u floats: it must be a multiple of "
-                         "16 in [1024, 4096]", c->stripe);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_params_create: config.stripe is %u floats: it must be a multiple of "
+                         "16 in [1024, 4096]",
+                         c->stripe);
     if (c->exchange_interval != 1)
-        return base_fail(why, HW_E_UNSUPPORTED, "hw_params_create: config.exchange_interval is %u: this version only "
-                         "exchanges at every step (1)", c->exchange_interval);
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "hw_params_create: config.exchange_interval is %u: this version only "
+                         "exchanges at every step (1)",
+                         c->exchange_interval);
     if (c->read == HW_READ_CONSISTENT && c->write != HW_WRITE_ADD && c->write != HW_WRITE_LOCKED)
-        return base_fail(why, HW_E_UNSUPPORTED, "hw_params_create: CONSISTENT reads go with ADD (publish) or LOCKED "
-                         "writes, not with %s", c->write == HW_WRITE_STRIPED ? "STRIPED" : "RACY");
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "hw_params_create: CONSISTENT reads go with ADD (publish) or LOCKED "
+                         "writes, not with %s",
+                         c->write == HW_WRITE_STRIPED ? "STRIPED" : "RACY");
     if (c->clock_interval < 1 || c->clock_interval > 65536)
         return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.clock_interval is %u: it must be in [1, 65536]",
                          c->clock_interval);
     if (c->clock_interval > 1 && (c->read == HW_READ_CONSISTENT || c->write == HW_WRITE_LOCKED))
-        return base_fail(why, HW_E_UNSUPPORTED, "hw_params_create: config.clock_interval must be 1 where a version or "
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "hw_params_create: config.clock_interval must be 1 where a version or "
                          "the lock counts the updates anyway");
     if (c->path == HW_PATH_WIDE && !params_wide())
-        return base_fail(why, HW_E_UNSUPPORTED, "hw_params_create: config.path asks for vectors that this processor "
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "hw_params_create: config.path asks for vectors that this processor "
                          "or build does not have");
     return HW_OK;
 }
@@ -190,14 +200,18 @@ static params_arrays read_begin(hw_params *p, unsigned worker, hw_read_note *not
 static void read_end(hw_params *p, unsigned worker, hw_read_note *note)
 {
     if (p->versions) return;
-    if (locked(p)) (void)pthread_mutex_unlock(&p->mutex);
-    else params_clock_read_end(&p->clock, worker, note);
+    if (locked(p))
+        (void)pthread_mutex_unlock(&p->mutex);
+    else
+        params_clock_read_end(&p->clock, worker, note);
 }
 
 static void read_part(const hw_params *p, const params_arrays *a, size_t first, size_t n, float ahead, float *out)
 {
-    if (ahead != 0) p->reads->ahead(out, a->at[0] + first, a->at[1] + first, ahead, n);
-    else p->reads->copy(out, a->at[0] + first, n);
+    if (ahead != 0)
+        p->reads->ahead(out, a->at[0] + first, a->at[1] + first, ahead, n);
+    else
+        p->reads->copy(out, a->at[0] + first, n);
 }
 
 const float *hw_params_read(hw_params *p, unsigned worker, float ahead, float *buffer, hw_read_note *note)
@@ -223,8 +237,10 @@ void hw_params_read_at(hw_params *p, unsigned worker, const uint32_t *indices, s
 {
     params_arrays a = read_begin(p, worker, note);
     for (size_t i = 0; i < n; i++) {
-        if (ahead != 0) params_scalar.ahead(values + i, a.at[0] + indices[i], a.at[1] + indices[i], ahead, 1);
-        else params_scalar.copy(values + i, a.at[0] + indices[i], 1);
+        if (ahead != 0)
+            params_scalar.ahead(values + i, a.at[0] + indices[i], a.at[1] + indices[i], ahead, 1);
+        else
+            params_scalar.copy(values + i, a.at[0] + indices[i], 1);
     }
     read_end(p, worker, note);
 }
@@ -251,8 +267,7 @@ static void apply(const update *u, const params_kernels *k, const params_arrays 
     const float *g = u->g;
     unsigned arrays = u->p->config.arrays;
     if (u->indices) {
-        for (size_t i = 0; i < u->n; i++)
-            params_apply_one(k == &params_cas, arrays, dst, u->indices[i], u->form, g[i]);
+        for (size_t i = 0; i < u->n; i++) params_apply_one(k == &params_cas, arrays, dst, u->indices[i], u->form, g[i]);
         return;
     }
     for (size_t r = 0; r < u->n; g += u->ranges[r++].count)
@@ -325,8 +340,10 @@ static uint64_t write_update(const update *u, unsigned worker, const hw_read_not
         return landed;
     }
     params_clock_write_begin(&p->clock);
-    if (p->config.write == HW_WRITE_STRIPED) write_striped(u);
-    else apply(u, p->kernels, &p->shared, &p->shared);
+    if (p->config.write == HW_WRITE_STRIPED)
+        write_striped(u);
+    else
+        apply(u, p->kernels, &p->shared, &p->shared);
     return params_clock_write_end(&p->clock, worker, note);
 }
 

@@ -19,16 +19,16 @@ typedef struct params_kernels {
     void (*copy)(float *out, const params_float *w, size_t n);
     void (*ahead)(float *out, const params_float *w, const params_float *v, float s, size_t n);
     void (*add)(params_float *dw, const params_float *w, const float *g, float e, size_t n);
-    void (*momentum)(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
-                     const float *g, float a, float b, size_t n);
+    void (*momentum)(params_float *dw, params_float *dv, const params_float *w, const params_float *v, const float *g,
+                     float a, float b, size_t n);
     /* du and u may be NULL */
-    void (*general)(params_float *dw, params_float *dv, params_float *du, const params_float *w,
-                    const params_float *v, const params_float *u, const float *g, const hw_form *form, size_t n);
+    void (*general)(params_float *dw, params_float *dv, params_float *du, const params_float *w, const params_float *v,
+                    const params_float *u, const float *g, const hw_form *form, size_t n);
 } params_kernels;
 
-extern const params_kernels params_scalar;        /* load + store: racy in place */
-extern const params_kernels params_cas;           /* compare-and-swap: lossless in place; copy, ahead as scalar */
-const params_kernels *params_wide(void);          /* this CPU's vectors, or NULL */
+extern const params_kernels params_scalar; /* load + store: racy in place */
+extern const params_kernels params_cas;    /* compare-and-swap: lossless in place; copy, ahead as scalar */
+const params_kernels *params_wide(void);   /* this CPU's vectors, or NULL */
 
 /* Store values (NULL: zeros). */
 void params_store(params_float *w, const float *values, size_t n);
@@ -39,8 +39,7 @@ typedef struct params_arrays {
 void params_apply(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
                   size_t first, size_t n, const hw_form *form, const float *g);
 /* One coordinate. lossless = through compare-and-swap. */
-void params_apply_one(bool lossless, unsigned arrays, const params_arrays *dst, size_t i, const hw_form *form,
-                      float g);
+void params_apply_one(bool lossless, unsigned arrays, const params_arrays *dst, size_t i, const hw_form *form, float g);
 
 typedef struct params_line {
     _Alignas(HW_LINE) _Atomic uint64_t value;

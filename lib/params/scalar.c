@@ -76,8 +76,7 @@ static void scalar_general(params_float *dw, params_float *dv, params_float *du,
     }
 }
 
-const params_kernels params_scalar = {"scalar", scalar_copy, scalar_ahead, scalar_add, scalar_momentum,
-                                      scalar_general};
+const params_kernels params_scalar = {"scalar", scalar_copy, scalar_ahead, scalar_add, scalar_momentum, scalar_general};
 
 /* In place only: dst is src. */
 static void atomic_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
@@ -124,8 +123,10 @@ static void apply_rule(const params_kernels *k, unsigned arrays, const params_ar
         for (unsigned s = 0; s < arrays; s++)
             for (size_t i = 0; i < m; i++) {
                 before = lossless ? saved[s][i] : 0;
-                if (lossless) cas_add(dst->at[1 + s] + at + i, state[s][i] - before);
-                else store(dst->at[1 + s] + at + i, state[s][i]);
+                if (lossless)
+                    cas_add(dst->at[1 + s] + at + i, state[s][i] - before);
+                else
+                    store(dst->at[1 + s] + at + i, state[s][i]);
             }
         k->add(dst->at[0] + at, src->at[0] + at, delta, 1.0f, m);
         done += m;

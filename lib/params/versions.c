@@ -33,8 +33,8 @@ struct params_versions {
 #define SLOT(head) ((uint32_t)((head) >> 32))
 #define PINS(head) ((uint32_t)(head))
 
-hw_status params_versions_create(params_versions **out, size_t stride, unsigned arrays, unsigned workers,
-                                 size_t *bytes, char *why)
+hw_status params_versions_create(params_versions **out, size_t stride, unsigned arrays, unsigned workers, size_t *bytes,
+                                 char *why)
 {
     uint32_t slots = 2 * workers + 2;
     size_t floats = stride * (1 + arrays);
@@ -146,8 +146,7 @@ uint64_t params_versions_publish(params_versions *p, unsigned worker, params_fil
                 h->spare = 0;
                 /* Retire base: all pins that head counted, less this writer's own, which is given back here. */
                 int64_t pins = (int64_t)PINS(seen) - 1;
-                if (atomic_fetch_add_explicit(&b->count, pins, memory_order_acq_rel) + pins == 0)
-                    release_slot(p, base);
+                if (atomic_fetch_add_explicit(&b->count, pins, memory_order_acq_rel) + pins == 0) release_slot(p, base);
                 return number;
             }
         }

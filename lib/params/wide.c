@@ -104,8 +104,7 @@ AVX2 static void wide_momentum(params_float *dw, params_float *dv, const params_
 }
 
 AVX2 static void wide_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
-                              const params_float *v, const params_float *u, const float *g, const hw_form *f,
-                              size_t n)
+                              const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
 {
     size_t i = head(w, n);
     params_scalar.general(dw, dv, du, w, v, u, g, f, i);

@@ -31,8 +31,11 @@ static hw_status escaped(hw_report *r, const char *text)
 {
     hw_status status = HW_OK;
     for (; *text && status == HW_OK; text++)
-        status = *text == '<' ? put(r, "&lt;") : *text == '>' ? put(r, "&gt;") : *text == '&' ? put(r, "&amp;")
-                 : *text == '"' ? put(r, "&quot;") : append(r, text, 1);
+        status = *text == '<'   ? put(r, "&lt;")
+                 : *text == '>' ? put(r, "&gt;")
+                 : *text == '&' ? put(r, "&amp;")
+                 : *text == '"' ? put(r, "&quot;")
+                                : append(r, text, 1);
     return status;
 }
 
@@ -132,10 +135,11 @@ static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, 
     base_writer w;
     hw_status status = csv_open(r, "evaluations", &w);
     if (status != HW_OK) return status;
-    fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead\n", w.stream);
+    fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead\n",
+          w.stream);
     for (size_t i = 0; i < n; i++, ev++) {
-        double row[] = {ev->epoch, ev->seconds, ev->train_loss, ev->metric[0], ev->metric[1], ev->staleness, ev->momentum,
-                        ev->learning_rate, ev->ahead};
+        double row[] = {ev->epoch,     ev->seconds,  ev->train_loss,    ev->metric[0], ev->metric[1],
+                        ev->staleness, ev->momentum, ev->learning_rate, ev->ahead};
         fprintf(w.stream, "%llu", (unsigned long long)ev->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
@@ -198,19 +202,27 @@ static hw_status write_page(const hw_report *r, bool plots, const char *path, ch
     hw_status status = base_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     FILE *out = w.stream;
-    fprintf(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-            "content=\"width=device-width\"><title>%s</title>\n<style>\nbody{font:16px/1.5 system-ui,sans-serif;max-width:60em;"
-            "margin:2em auto;padding:0 1em;color:#222;background:#fff}\nh1{font-size:1.5em}table{border-collapse:collapse;"
-            "font-size:.85em}th,td{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:left;white-space:nowrap}\n"
-            ".wide{overflow-x:auto}.note{margin:0;font-size:.9em;color:#444}figure{margin:1.5em 0}svg{max-width:100%%;"
-            "height:auto}\n</style></head><body>\n<h1>%s</h1>\n", r->title, r->title);
+    fprintf(
+        out,
+        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+        "content=\"width=device-width\"><title>%s</title>\n<style>\nbody{font:16px/1.5 "
+        "system-ui,sans-serif;max-width:60em;"
+        "margin:2em auto;padding:0 1em;color:#222;background:#fff}\nh1{font-size:1.5em}table{border-collapse:collapse;"
+        "font-size:.85em}th,td{padding:.3em .6em;border-bottom:1px solid #ccc;text-align:left;white-space:nowrap}\n"
+        ".wide{overflow-x:auto}.note{margin:0;font-size:.9em;color:#444}figure{margin:1.5em 0}svg{max-width:100%%;"
+        "height:auto}\n</style></head><body>\n<h1>%s</h1>\n",
+        r->title, r->title);
     (void)fwrite(r->body, 1, r->length, out);
     for (int i = 0; plots && report_plot_files[i]; i++) inline_plot(r, report_plot_files[i], out);
-    if (!plots) fputs("<p>gnuplot was not found (or failed), so this page has no plots; the CSV files have the data.</p>\n", out);
+    if (!plots)
+        fputs("<p>gnuplot was not found (or failed), so this page has no plots; the CSV files have the data.</p>\n",
+              out);
     fputs("<p class=\"note\"><b>files</b> <a href=\"runs.jsonl\">runs.jsonl</a>", out);
     for (unsigned i = 0; i < r->runs; i++) {
-        fprintf(out, "; %s: <a href=\"run-%u-evaluations.csv\">evaluations</a>, <a href=\"run-%u-settings.csv\">settings</a>",
-                r->run[i].name, i + 1, i + 1);
+        fprintf(
+            out,
+            "; %s: <a href=\"run-%u-evaluations.csv\">evaluations</a>, <a href=\"run-%u-settings.csv\">settings</a>",
+            r->run[i].name, i + 1, i + 1);
         if (r->run[i].staleness) fprintf(out, ", <a href=\"run-%u-staleness.csv\">staleness</a>", i + 1);
     }
     fputs("</p>\n</body></html>\n", out);

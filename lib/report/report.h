@@ -9,7 +9,7 @@
 
 struct hw_report {
     char folder[900], title[200];
-    char *body;      /* HTML so far, grown by doubling */
+    char *body; /* HTML so far, grown by doubling */
     size_t length, room;
     FILE *lines;
     struct {

@@ -51,10 +51,18 @@ hw_status hw_shape_json(const hw_shape *s, FILE *out)
     const struct {
         const char *name;
         double value;
-    } fields[] = {{"mean", s->mean}, {"variance", s->variance}, {"dispersion", s->dispersion}, {"q0", s->q0},
-                  {"median", s->median}, {"p90", s->p90}, {"p99", s->p99}, {"largest", s->largest},
-                  {"momentum_by_zero_cell", s->by_zero}, {"momentum_by_slope", s->by_slope},
-                  {"momentum_by_tail", s->by_tail}, {"momentum_by_mean_fixed_by_workers", s->by_mean}};
+    } fields[] = {{"mean", s->mean},
+                  {"variance", s->variance},
+                  {"dispersion", s->dispersion},
+                  {"q0", s->q0},
+                  {"median", s->median},
+                  {"p90", s->p90},
+                  {"p99", s->p99},
+                  {"largest", s->largest},
+                  {"momentum_by_zero_cell", s->by_zero},
+                  {"momentum_by_slope", s->by_slope},
+                  {"momentum_by_tail", s->by_tail},
+                  {"momentum_by_mean_fixed_by_workers", s->by_mean}};
     fprintf(out, "{\"updates\":%llu", (unsigned long long)s->updates);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         fprintf(out, ",\"%s\":", fields[i].name);
@@ -107,8 +115,10 @@ hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unic
                 continue;
             }
             int bar = most ? (int)(40 * 8 * n / most) : 0;
-            if (width == 1) fprintf(out, "  %8llu ", (unsigned long long)from);
-            else fprintf(out, "  %3llu-%-4llu ", (unsigned long long)from, (unsigned long long)(from + width - 1));
+            if (width == 1)
+                fprintf(out, "  %8llu ", (unsigned long long)from);
+            else
+                fprintf(out, "  %3llu-%-4llu ", (unsigned long long)from, (unsigned long long)(from + width - 1));
             for (int i = 0; i < bar / 8; i++) fputs(unicode ? "█" : "#", out);
             if (unicode) fputs(eighth[bar % 8], out);
             fprintf(out, " %.1f %%\n", 100.0 * (double)n / (double)h->total);

@@ -26,8 +26,10 @@ hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t exa
 {
     *out = NULL;
     if (workers < 1 || exact < 8 || exact > 65536 || (exact & (exact - 1)))
-        return base_fail(why, HW_E_ARGUMENT, "hw_staleness_create: exact is %u: it must be a power of two in [8, 65536]"
-                         ", with at least one worker", exact);
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_staleness_create: exact is %u: it must be a power of two in [8, 65536]"
+                         ", with at least one worker",
+                         exact);
     hw_staleness *s = base_zalloc(1, sizeof *s);
     /* Each track is padded to whole cache lines, with a line of distance between workers. */
     uint32_t bins = (histogram_bins(exact) + 15) / 8 * 8;

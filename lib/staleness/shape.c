@@ -152,22 +152,30 @@ void hw_shape_verdict(const hw_shape *s, char *text, size_t size)
     if (s->updates == 0) {
         (void)snprintf(text, size, "no updates were recorded");
     } else if (s->largest == 0) {
-        (void)snprintf(text, size, "no staleness: the updates came one after the other, and there is no implicit momentum");
+        (void)snprintf(text, size,
+                       "no staleness: the updates came one after the other, and there is no implicit momentum");
     } else if (s->geometric) {
-        (void)snprintf(text, size,
-                       "near the queue model (geometric): asynchrony acts as momentum %.2f; subtract it from the wanted "
-                       "momentum", s->by_tail);
+        (void)snprintf(
+            text, size,
+            "near the queue model (geometric): asynchrony acts as momentum %.2f; subtract it from the wanted "
+            "momentum",
+            s->by_tail);
     } else if (s->dispersion < 0.3) {
-        (void)snprintf(text, size,
-                       "near a fixed delay of %.0f: the implicit momentum model does not apply; look ahead or lower the "
-                       "learning rate instead", s->median);
+        (void)snprintf(
+            text, size,
+            "near a fixed delay of %.0f: the implicit momentum model does not apply; look ahead or lower the "
+            "learning rate instead",
+            s->median);
     } else if (s->dispersion > 1.3) {
         (void)snprintf(text, size,
                        "heavier than the queue model (dispersion %.2f): some workers are much slower than others; the "
-                       "implicit momentum %.2f of the tail is a rough guide only", s->dispersion, s->by_tail);
+                       "implicit momentum %.2f of the tail is a rough guide only",
+                       s->dispersion, s->by_tail);
     } else {
-        (void)snprintf(text, size,
-                       "between a fixed delay and the queue model (dispersion %.2f, nearest law: %s): part of it acts as "
-                       "momentum, part as pure delay", s->dispersion, s->best >= 0 ? s->fit[s->best].name : "none");
+        (void)snprintf(
+            text, size,
+            "between a fixed delay and the queue model (dispersion %.2f, nearest law: %s): part of it acts as "
+            "momentum, part as pure delay",
+            s->dispersion, s->best >= 0 ? s->fit[s->best].name : "none");
     }
 }
