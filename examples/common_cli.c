@@ -223,6 +223,15 @@ void cli_machine(char *text, size_t size)
     (void)snprintf(text, size, "%s, %ld cores", model, sysconf(_SC_NPROCESSORS_ONLN));
 }
 
+double cli_curvature(const hw_objective *objective, const float *params)
+{
+    uint32_t index[256];
+    double h = 0;
+    if (objective->examples < 256) return 0;
+    for (uint32_t i = 0; i < 256; i++) index[i] = hw_permute(1, 0, objective->examples, i);
+    return hw_curvature(objective, params, index, 256, 8, 1, &h, NULL) == HW_OK ? h : 0;
+}
+
 hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics,
                          const hw_result *result)
 {

@@ -57,6 +57,9 @@ void cli_catch_interrupt(void);
 
 /* "x86_64, 2 cores, AMD EPYC ..." */
 void cli_machine(char *text, size_t size);
+/* Curvature of a net's loss on 256 examples at params, for advice before a run and for policy auto; 0 where it fails.
+ */
+double cli_curvature(const hw_objective *objective, const float *params);
 /* Enter an engine's finished run into a report and its JSON lines. */
 hw_status cli_report_run(hw_report *report, const char *name, hw_engine *engine, unsigned metrics,
                          const hw_result *result);

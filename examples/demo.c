@@ -229,12 +229,21 @@ static int demo(options *o, const hw_config *config, const hw_net *net, cli_digi
         (void)hw_report_note(report, "machine", machine);
         (void)hw_report_note(report, "commit", hw_commit());
     }
+    hw_config known = *config;
+    known.curvature = cli_curvature(&objective, params);
+    hw_compensation none = config->compensation;
+    none.policy = HW_POLICY_NONE;
+    if (none.margin == 0) none.margin = 2;
+    (void)hw_advise_run(&none, config->optimizer.momentum, config->optimizer.schedule.base, many, known.curvature, why,
+                        sizeof why);
+    printf("advice for %u workers without compensation: %s\n", many, why);
+    if (report) (void)hw_report_note(report, "advice, no compensation", why);
     hw_status status = HW_OK;
     for (int i = 0; i < 4 && status == HW_OK; i++) {
         memset(rows + i, 0, sizeof rows[i]);
         (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers,
                        plan[i].workers == 1 ? "" : "s", plan[i].what);
-        status = run_row(rows + i, &objective, config, plan[i].workers, plan[i].policy, params, o, report, why);
+        status = run_row(rows + i, &objective, &known, plan[i].workers, plan[i].policy, params, o, report, why);
     }
     if (status == HW_OK) {
         print_table(rows, 4, o, config->optimizer.schedule.base, report);

@@ -141,6 +141,20 @@ static int run(const options *o, hw_config *config, const hw_net *net, cli_digit
     config->on_progress = cli_on_progress;
     config->stop_flag = &cli_interrupted;
     if (hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("mnist", 1, why);
+    unsigned m = config->scheduler == HW_GROUPS ? config->groups : config->scheduler == HW_SYNC ? 1 : config->workers;
+    bool linear = config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV;
+    if (m > 1 && linear && config->curvature == 0 && hw_config_check(config, &objective, why) == HW_OK) {
+        /* Advice before the run; policy auto uses the same estimate. */
+        hw_compensation network = config->compensation;
+        if (network.margin == 0) network.margin = 2;
+        config->curvature = cli_curvature(&objective, params);
+        int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m,
+                                   config->curvature, why, sizeof why);
+        if (!stable)
+            fprintf(stderr, "mnist: warning: %s\n", why);
+        else if (!o->quiet && !o->json)
+            printf("advice: %s\n", why);
+    }
     if (hw_engine_create(&engine, &objective, config, params, why) != HW_OK) return cli_error("mnist", 2, why);
     hw_result result;
     cli_catch_interrupt();

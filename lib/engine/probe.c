@@ -142,6 +142,12 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
     return HW_OK;
 }
 
+/* What the objective's scratch takes at once. */
+static uint32_t part_of(const hw_objective *o, uint32_t count)
+{
+    return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
+}
+
 static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
 {
     if (!o || o->struct_size != sizeof *o || !o->parameters || (!o->step && !o->loss_gradient) || !a)
@@ -168,7 +174,7 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
     if (status == HW_OK) status = probe_create(&p, o, why);
     if (status != HW_OK) return status;
     if (o->blas) blas_hold();
-    status = probe_curvature(p, params, index, count, count, iterations, seed, curvature);
+    status = probe_curvature(p, params, index, count, part_of(o, count), iterations, seed, curvature);
     if (o->blas) blas_unhold();
     if (status != HW_OK) status = probe_failed(p, status, "hw_curvature", why);
     probe_free(p);
@@ -188,7 +194,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     hw_rng rng;
     hw_rng_seed(&rng, 1, m);
     if (o->blas) blas_hold();
-    status = probe_gradient(p, params, index, count, count, p->image, &loss);
+    status = probe_gradient(p, params, index, count, part_of(o, count), p->image, &loss);
     for (size_t i = 0; i < n; i++) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
     rms = sqrt(rms);
     for (size_t k = 0; k < m && status == HW_OK; k++) {
@@ -201,9 +207,9 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         for (int s = 0; s < 5 && status == HW_OK; s++, h *= 0.5f) {
             float plus = params[i] + h, minus = params[i] - h;
             p->point[i] = plus;
-            status = probe_gradient(p, p->point, index, count, count, p->sum, &up);
+            status = probe_gradient(p, p->point, index, count, part_of(o, count), p->sum, &up);
             p->point[i] = minus;
-            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, count, p->sum, &down);
+            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, part_of(o, count), p->sum, &down);
             d[s] = (up - down) / ((double)plus - (double)minus);
             if (s > 0 && fabs(d[s] - d[s - 1]) < best) {
                 best = fabs(d[s] - d[s - 1]);

@@ -32,20 +32,27 @@ void wide_pack_forward(const wide_shape *s, const float *weights, float *packed)
             for (size_t t = 0; t < T; t++) *packed++ = f + t < s->f ? weights[(f + t) * kk + i] : 0;
 }
 
+/* The accumulators are local to this function, so that they stay in registers. out: two vectors of T filters. */
 INLINE void forward_tile(const wide_shape *s, size_t k, const float *a, const float *b, const float *weights,
-                         __m256 acc[T][2])
+                         const float *bias, float *out)
 {
-    size_t plane = s->h * s->w;
-    for (size_t c = 0; c < s->c; c++, a += plane, b += plane)
+    size_t plane = s->h * s->w, width = s->w, channels = s->c;
+    __m256 acc[T][2];
+    for (int t = 0; t < T; t++) acc[t][0] = acc[t][1] = _mm256_broadcast_ss(bias + t);
+    for (size_t c = 0; c < channels; c++, a += plane, b += plane)
         for (size_t ky = 0; ky < k; ky++)
             for (size_t kx = 0; kx < k; kx++, weights += T) {
-                __m256 x = _mm256_loadu_ps(a + ky * s->w + kx), y = _mm256_loadu_ps(b + ky * s->w + kx);
+                __m256 x = _mm256_loadu_ps(a + ky * width + kx), y = _mm256_loadu_ps(b + ky * width + kx);
                 for (int t = 0; t < T; t++) {
                     __m256 weight = _mm256_broadcast_ss(weights + t);
                     acc[t][0] = _mm256_fmadd_ps(weight, x, acc[t][0]);
                     acc[t][1] = _mm256_fmadd_ps(weight, y, acc[t][1]);
                 }
             }
+    for (int t = 0; t < T; t++) {
+        _mm256_storeu_ps(out + 16 * t, acc[t][0]);
+        _mm256_storeu_ps(out + 16 * t + 8, acc[t][1]);
+    }
 }
 
 AVX2 void wide_forward(const wide_shape *s, const float *in, const float *packed, const float *bias, float *out)
@@ -53,20 +60,21 @@ AVX2 void wide_forward(const wide_shape *s, const float *in, const float *packed
     size_t row = s->ow / 8, vectors = s->oh * row, pixels = s->oh * s->ow, kk = s->c * s->k * s->k;
     for (size_t f = 0; f < s->f; f += T, packed += T * kk) {
         size_t filters = s->f - f < T ? s->f - f : T;
+        float start[T] = {0}, tile[16 * T];
+        memcpy(start, bias + f, filters * sizeof *start);
         for (size_t v = 0; v < vectors; v += 2) {
             size_t u = v + 1 < vectors ? v + 1 : v; /* an odd last one is done twice */
             const float *a = in + v / row * s->w + v % row * 8, *b = in + u / row * s->w + u % row * 8;
-            __m256 acc[T][2];
-            for (size_t t = 0; t < T; t++) acc[t][0] = acc[t][1] = _mm256_set1_ps(t < filters ? bias[f + t] : 0);
             if (s->k == 5)
-                forward_tile(s, 5, a, b, packed, acc);
+                forward_tile(s, 5, a, b, packed, start, tile);
             else if (s->k == 3)
-                forward_tile(s, 3, a, b, packed, acc);
+                forward_tile(s, 3, a, b, packed, start, tile);
             else
-                forward_tile(s, s->k, a, b, packed, acc);
+                forward_tile(s, s->k, a, b, packed, start, tile);
             for (size_t t = 0; t < filters; t++) {
-                _mm256_storeu_ps(out + (f + t) * pixels + v * 8, acc[t][0]);
-                _mm256_storeu_ps(out + (f + t) * pixels + u * 8, acc[t][1]);
+                float *to = out + (f + t) * pixels;
+                _mm256_storeu_ps(to + v * 8, _mm256_loadu_ps(tile + 16 * t));
+                _mm256_storeu_ps(to + u * 8, _mm256_loadu_ps(tile + 16 * t + 8));
             }
         }
     }

@@ -111,7 +111,8 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
     /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
     double ahead = s.exact > 0 ? s.exact / (1 - s.exact) : s.ahead;
     double bound = hw_advise_bound_delay(s.momentum, ahead, workers ? workers - 1 : 0);
-    double step = learning_rate * s.rate * curvature;
+    /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
+    double margin = c->margin > 1 ? c->margin : 1, step = learning_rate * s.rate * curvature / margin;
     if (!(curvature > 0)) {
         (void)snprintf(text, size,
                        "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
@@ -121,14 +122,14 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
     }
     if (step < bound) {
         (void)snprintf(text, size, "learning rate %.3g with delay %u is within the stable %.3g for curvature %.3g",
-                       learning_rate * s.rate, workers - 1, bound / curvature, curvature);
+                       learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
         return 1;
     }
-    unsigned most = hw_advise_workers(learning_rate * curvature, momentum, c->policy == HW_POLICY_LOOK_AHEAD);
+    unsigned most = hw_advise_workers(learning_rate * curvature / margin, momentum, c->policy == HW_POLICY_LOOK_AHEAD);
     (void)snprintf(text, size,
                    "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
                    "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",
-                   learning_rate * s.rate, workers - 1, bound / curvature, curvature, most, most == 1 ? "" : "s",
-                   most == 1 ? "s" : "");
+                   learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature, most,
+                   most == 1 ? "" : "s", most == 1 ? "s" : "");
     return 0;
 }
