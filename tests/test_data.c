@@ -87,7 +87,7 @@ static void hostile_files(void **state)
     hw_images images;
     const uint32_t size[] = {12, 4, 4}, n[] = {12};
     unsigned char whole[400], changed[400];
-    unsigned rejected = 0, tried = 0;
+    unsigned tried = 0;
     for (int which = 0; which < 2; which++) {
         const char *i = put("images", buffer, idx(buffer, size, 3, 192), false);
         const char *l = put("labels", buffer, idx(buffer, n, 1, 12), false);
@@ -101,7 +101,6 @@ static void hostile_files(void **state)
                 assert_text(why, folder);
                 assert_null(images.pixels);
                 tried++;
-                rejected++;
             }
         const unsigned char values[] = {0, 1, 2, 3, 8, 9, 0x0c, 0x0d, 0x1f, 0x7f, 0x80, 0xff};
         for (size_t at = 0; at < (which ? 8u : 16u); at++)
@@ -113,11 +112,9 @@ static void hostile_files(void **state)
                 hw_status status = hw_idx_read(which ? i : p, which ? p : l, 10, &images, why);
                 assert_int_not_equal(status, HW_OK);
                 tried++;
-                rejected++;
             }
         put(which ? "labels" : "images", whole, length, false);
     }
-    assert_int_equal(tried, rejected);
     assert_true(tried > 200);
     /* Longer than promised; a gzip cut short; a label too large; counts that disagree; sizes beyond any memory. */
     const char *l = put("labels", buffer, idx(buffer, n, 1, 12), false);

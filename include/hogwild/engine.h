@@ -12,7 +12,8 @@
  * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from every call on the parent's handle.
  *
  * Memory of a run, in floats of n parameters, beside the objective's scratch: params.h's array; 2 n a worker (snapshot
- * and gradient; +n with a private velocity); 3 n for evaluation and the last good parameters; the histograms
+ * and gradient; +n with a private velocity); 3 n for evaluation and the last good parameters; 6 n and one more scratch
+ * where the curvature is to be estimated; the histograms
  * (hw_staleness_bytes). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
 #ifndef HOGWILD_ENGINE_H
 #define HOGWILD_ENGINE_H
@@ -35,7 +36,8 @@ typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
 typedef struct hw_progress {
     uint64_t updates, examples;
     double epoch, seconds, examples_per_second, train_loss;
-    double staleness, momentum, learning_rate, ahead;
+    double staleness; /* of the last evaluation; workers - 1, what it tends to, before the first */
+    double momentum, learning_rate, ahead;
     double fraction;           /* done, in [0, 1]; NaN where no stop condition tells */
     const hw_evaluation *last; /* or NULL */
 } hw_progress;
@@ -63,7 +65,7 @@ typedef struct hw_config {
     uint64_t seed;
     int with_replacement;
     /* stop: the first that holds; 0 = not this one */
-    uint64_t updates;
+    uint64_t updates; /* calls of step; with one pair of read and write a call: updates */
     double epochs, seconds;
     int target_metric; /* metric 0 stops at or below target, the others at or above                   */
     double target;     /* 0: none                                                                     */
@@ -73,7 +75,8 @@ typedef struct hw_config {
     double evaluate_epochs;  /* default 1; 0: only at the end */
     /* trouble */
     hw_nan_policy on_nan;
-    double divergence;   /* stop when a worker's smoothed loss exceeds this times its first; 0: off     */
+    double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
+                            (the mean of about 20); 0: off                                              */
     uint64_t keep_every; /* updates between snapshots of the last good parameters                       */
     /* measuring */
     int record;     /* staleness histograms; 0 only for measuring their cost: policies then go by M */
@@ -158,7 +161,7 @@ HW_API void hw_engine_free(hw_engine *engine);
  * from the present parameters with the stop conditions counted from there. */
 HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 /* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
- * calls return when the run is over, all with the run's status. Then hw_engine_result. */
+ * calls return when the run is over, all with the run's status. Then hw_engine_result. HW_E_UNSUPPORTED with pin. */
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
 HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
 HW_API void hw_engine_result(hw_engine *engine, hw_result *result);

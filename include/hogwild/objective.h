@@ -87,7 +87,8 @@ HW_API void hw_read_into(hw_worker *w, float *values);
 /* This worker's private gradient buffer, parameters floats, 64-byte aligned; contents unspecified. */
 HW_API float *hw_gradient(hw_worker *w);
 /* Apply the rule to the gradient in hw_gradient(w) (or g, which is not changed) and record the staleness. Returns
- * HW_OK, or a status to be returned from step at once. */
+ * HW_OK, or a status to be returned from step at once. The worker may park in it and evaluate: what a step keeps in its
+ * scratch does not survive its write where the objective evaluates. */
 HW_API hw_status hw_write(hw_worker *w, double loss);
 HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
 

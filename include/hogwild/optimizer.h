@@ -157,7 +157,8 @@ HW_API double hw_look_ahead(double momentum, double delay);
 /* Largest number of workers (at most HW_MAX_WORKERS) whose fixed delay M - 1 leaves alpha h stable; 0: none does. */
 HW_API unsigned hw_advise_workers(double step, double momentum, int look_ahead);
 /* A sentence about a planned run before it starts: whether `policy` at learning rate alpha and curvature h is within
- * the linear bound (times the margin, where that is above 1) for a fixed delay of workers - 1. Returns 1 where it is, 0 where it is not. */
+ * the linear bound (times the margin, where that is above 1) for a fixed delay of workers - 1. Returns 1 where it is, 0
+ * where it is not. */
 HW_API int hw_advise_run(const hw_compensation *compensation, double momentum, double learning_rate, unsigned workers,
                          double curvature, char *text, size_t size);
 

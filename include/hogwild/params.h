@@ -17,8 +17,8 @@
  *                                                     coordinate can be lost
  *   write LOCKED        one at a time                 one at a time                 yes: one mutex
  *   clock, settings     yes                           yes                           never
- *   set, get            set: no. get: as a read of a  set: no. get: as a read       get: as a read
- *                       worker of its own
+ *   set, get            set: no. get: one at a time,  set: no. get: as a read       get: as a read
+ *                       as a read
  *
  * Valid pairs: ATOMIC with ADD, STRIPED, RACY; CONSISTENT with ADD; LOCKED with either (its snapshot is taken under
  * the mutex and is therefore consistent). Anything else is refused with a sentence. RACY is a data race on the level
@@ -67,6 +67,9 @@ HW_API hw_params_config hw_params_defaults(size_t size, unsigned workers);
 
 typedef struct hw_params hw_params;
 
+/* Everything that create would refuse about a configuration, with its sentence. */
+HW_API hw_status hw_params_check(const hw_params_config *config, char *why);
+
 /* Create with all arrays zero. Returns HW_E_ARGUMENT, HW_E_UNSUPPORTED or HW_E_MEMORY and a sentence in why
  * (HW_WHY bytes, may be NULL). The caller frees; free(NULL) is fine. Not while any worker is inside. */
 HW_API hw_status hw_params_create(hw_params **params, const hw_params_config *config, char *why);
@@ -78,7 +81,8 @@ HW_API const char *hw_params_path(const hw_params *params); /* "scalar", "avx2" 
 HW_API uint64_t hw_params_clock(const hw_params *params);   /* updates landed; monotone when quiescent     */
 
 /* Array 0 is the parameters, 1 .. arrays are those beside them. set: values[size], no other call at the same time.
- * get: copies size floats; beside running workers it is a read like a worker's (untorn, or one version). */
+ * get: copies size floats; beside running workers it is a read like a worker's (untorn, or one version);
+ * one get at a time. */
 HW_API void hw_params_set(hw_params *params, unsigned array, const float *values);
 HW_API void hw_params_get(hw_params *params, unsigned array, float *values);
 

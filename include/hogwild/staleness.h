@@ -110,10 +110,10 @@ HW_API void hw_staleness_work(const hw_staleness *s, hw_work_shape *work);
 /* The hook: called by the worker itself after its update landed (see hw_config.on_update). */
 typedef struct hw_update_event {
     unsigned worker;
-    uint64_t update, staleness, spread; /* update: how many landed before this one */
+    uint64_t update, staleness, spread; /* update: how many landed before this one (sampled clock: of this worker) */
     double loss, learning_rate, momentum;
     uint64_t read_ns, write_ns; /* hw_now() at the read's start and after the landing */
-    int measured;               /* 0: the sampled clock skipped it; staleness and spread are then 0 */
+    int measured;               /* 0: the sampled clock skipped it; staleness, spread and times are then 0 */
 } hw_update_event;
 typedef void (*hw_update_hook)(void *context, const hw_update_event *event);
 

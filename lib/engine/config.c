@@ -47,6 +47,20 @@ hw_config hw_config_defaults(void)
     return c;
 }
 
+hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsigned slots)
+{
+    hw_params_config p = hw_params_defaults(o->parameters, slots);
+    bool rule = c->optimizer.rule != HW_RULE_USER || c->optimizer.user_rule;
+    p.arrays = rule ? optimizer_arrays(&c->optimizer, &c->compensation) : 0;
+    p.read = c->read;
+    p.write = c->write;
+    p.path = c->path;
+    p.stripe = c->stripe;
+    p.clock_interval = c->clock_interval;
+    p.exchange_interval = c->exchange_interval;
+    return p;
+}
+
 static hw_status check_workers(const hw_config *c, const hw_objective *o, char *why)
 {
     if (c->scheduler == HW_SEQUENTIAL && c->workers != 1)
@@ -76,6 +90,8 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
                          "hw_objective_defaults()");
     hw_status status = engine_check_table(c, why);
     if (status != HW_OK) return status;
+    status = check_workers(c, o, why);
+    if (status != HW_OK) return status;
     if ((o->step == NULL) == (o->loss_gradient == NULL))
         return base_fail(why, HW_E_ARGUMENT, "objective '%.40s': exactly one of step and loss_gradient must be set",
                          o->name ? o->name : "");
@@ -91,13 +107,11 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
                          "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
                          "config.epochs to 0 and stop by updates, seconds or target",
                          c->epochs);
-    uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? c->workers : 1);
-    if (o->examples && batch > o->examples)
+    unsigned share = c->scheduler == HW_SYNC ? c->workers : c->scheduler == HW_GROUPS ? c->workers / c->groups : 1;
+    uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1), part = (batch + share - 1) / share;
+    if (batch > UINT32_MAX || (o->examples && batch > o->examples))
         return base_fail(why, HW_E_ARGUMENT, "config.batch asks for %llu examples an update, but the objective has %u",
                          (unsigned long long)batch, o->examples);
-    uint64_t part = c->batch_per_worker || c->scheduler == HW_SYNC || c->scheduler == HW_GROUPS
-                        ? (batch + c->workers - 1) / c->workers * (c->scheduler == HW_GROUPS ? c->groups : 1)
-                        : batch;
     if (o->batch_limit && part > o->batch_limit)
         return base_fail(why, HW_E_ARGUMENT,
                          "config.batch gives a thread %llu examples at once, but the objective's scratch "
@@ -110,6 +124,7 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
         return base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
     if (c->on_update && c->on_update_every < 1)
         return base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
-    status = check_workers(c, o, why);
+    hw_params_config params = engine_params(c, o, share == c->workers ? 1 : c->workers / share);
+    status = hw_params_check(&params, why);
     return status == HW_OK ? optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
 }

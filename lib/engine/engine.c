@@ -110,20 +110,6 @@ static hw_status plan_worker(hw_engine *e, unsigned i, char *why)
     return HW_OK;
 }
 
-static hw_status plan_params(hw_engine *e, char *why)
-{
-    const hw_config *c = &e->config;
-    hw_params_config p = hw_params_defaults(e->objective.parameters, e->slots);
-    p.arrays = optimizer_arrays(&c->optimizer, &c->compensation);
-    p.read = c->read;
-    p.write = c->write;
-    p.path = c->path;
-    p.stripe = c->stripe;
-    p.clock_interval = c->clock_interval;
-    p.exchange_interval = c->exchange_interval;
-    return hw_params_create(&e->params, &p, why);
-}
-
 static hw_status plan_groups(hw_engine *e, char *why)
 {
     if (e->config.scheduler != HW_SYNC && e->config.scheduler != HW_GROUPS) return HW_OK;
@@ -211,7 +197,10 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     e->bytes = sizeof *e;
     e->good = -1;
     if (!plan_locks(e)) status = no_memory(why, "locks");
-    if (status == HW_OK) status = plan_params(e, why);
+    if (status == HW_OK) {
+        hw_params_config p = engine_params(&e->config, &e->objective, e->slots);
+        status = hw_params_create(&e->params, &p, why);
+    }
     if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->slots, config->exact, why);
     if (status == HW_OK) status = plan_groups(e, why);
     if (status == HW_OK) {
@@ -232,7 +221,8 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
 
 void hw_engine_free(hw_engine *e)
 {
-    if (!e) return;
+    if (!e || e->process != getpid())
+        return; /* in a forked child locks may be held by threads that do not exist there */
     for (unsigned i = 0; e->worker && i < e->threads; i++) {
         hw_worker *w = e->worker + i;
         if (w->scratch_ready && e->objective.scratch_free) e->objective.scratch_free(e->objective.self, w->scratch);

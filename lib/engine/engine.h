@@ -43,7 +43,10 @@ struct hw_worker {
     /* of the pair under way */
     hw_read_note note;
     const float *seen;
+    bool has_read;
+    uint64_t read_clock;
     uint64_t read_ns, parked_ns, unmeasured;
+    hw_observation observed; /* the last measured one */
     unsigned pairs;
     hw_setting setting;
     uint32_t version;
@@ -129,10 +132,14 @@ struct hw_engine {
     pthread_cond_t done_changed;
     bool done_ready;
     unsigned done, runs;
+    hw_status run_status; /* of the run that ended last */
 };
 
 /* options.c */
 hw_status engine_check_table(const hw_config *c, char *why);
+
+/* config.c */
+hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsigned slots);
 
 /* engine.c */
 void engine_fail(hw_engine *e, hw_status code, const char *format, ...) HW_PRINTF(3, 4);
@@ -151,6 +158,7 @@ hw_status step_run(hw_worker *w);
 
 /* house.c: what is due after a landing */
 void house_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
+void house_epochs(hw_engine *e, uint64_t landed);
 void house_setting(hw_engine *e, bool first);
 void house_evaluated(hw_engine *e);
 

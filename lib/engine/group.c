@@ -35,6 +35,12 @@ static hw_status group_write(hw_worker *w, const engine_access *a, const float *
             for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
         return HW_OK;
     }
+    if (g == w->g) {
+        engine_fail(e, HW_E_UNSUPPORTED,
+                    "under SYNC and GROUPS a sparse write takes its gradient from the caller's memory, "
+                    "not from hw_gradient()");
+        return HW_E_STOPPED;
+    }
     for (size_t i = 0; i < e->objective.parameters; i++) w->g[i] = 0;
     for (size_t r = 0, i = 0; r < a->n; r++) {
         size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;

@@ -41,6 +41,10 @@ void house_setting(hw_engine *e, bool first)
         s.ahead = s.delay = 0;
         (void)snprintf(s.reason, sizeof s.reason, "none for this rule");
     }
+    if (c->optimizer.rule == HW_RULE_ADAM && s.policy != HW_POLICY_USER)
+        s.rate = 1; /* its gain is alpha at any beta 1 */
+    /* Nesterov's parameters move by mu v: as far ahead are mu s velocities. */
+    if (c->optimizer.rule == HW_RULE_NESTEROV && s.policy != HW_POLICY_USER) s.ahead *= c->optimizer.momentum;
     if (!base_finite_double(s.rate) || !base_finite_double(s.momentum) || !base_finite_double(s.ahead) || s.rate <= 0 ||
         s.momentum <= -1 || s.momentum >= 1) {
         engine_fail(e, HW_E_CALLBACK, "a compensation policy asked for momentum %g and learning rate x %g", s.momentum,
@@ -67,42 +71,63 @@ void house_setting(hw_engine *e, bool first)
 static void keep_good(hw_engine *e, uint64_t n, double loss, uint64_t read)
 {
     double first = counter_get_double(&e->first_loss);
-    if (first > 0 && loss > 3 * first) return;
+    bool well = !(first > 0 && loss > 3 * first);
     int other = e->good == 0 ? 1 : 0;
     if (e->candidate_update && read >= e->candidate_update) {
-        e->good = other;
-        e->good_update = e->candidate_update;
-        other = 1 - other;
+        if (well) {
+            e->good = other;
+            e->good_update = e->candidate_update;
+            other = 1 - other;
+        }
+        e->candidate_update = 0;
     }
+    /* One that still waits for its loss is not replaced. */
+    if (!well || e->candidate_update) return;
     hw_params_get(e->params, 0, e->kept[other]);
     e->candidate_update = base_all_finite(e->kept[other], e->objective.parameters) ? n : 0;
+}
+
+void house_epochs(hw_engine *e, uint64_t n)
+{
+    const hw_config *c = &e->config;
+    while (n >= counter_get(&e->next_epoch)) {
+        uint64_t done = (counter_get(&e->next_epoch) - e->first_update) / e->steps_per_epoch;
+        counter_set(&e->next_epoch, e->first_update + (done + 1) * e->steps_per_epoch);
+        hw_status status = c->on_epoch(c->context, done);
+        if (status != HW_OK) {
+            engine_fail(e, status, "the epoch callback returned %d", status);
+            return;
+        }
+    }
+}
+
+static bool due(const hw_engine *e, uint64_t n)
+{
+    return n >= counter_get(&e->next_window) || n >= counter_get(&e->next_keep) || n >= counter_get(&e->next_epoch) ||
+           n >= counter_get(&e->next_evaluation);
 }
 
 void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
 {
     const hw_config *c = &e->config;
-    bool window = n >= counter_get(&e->next_window), keep = n >= counter_get(&e->next_keep);
-    bool epoch = n >= counter_get(&e->next_epoch), evaluate = n >= counter_get(&e->next_evaluation);
-    if (!(window || keep || epoch || evaluate) || !latch_take_turn(&e->latch)) return;
-    if (n >= counter_get(&e->next_window)) {
-        counter_set(&e->next_window, after(n, c->compensation.window));
-        house_setting(e, false);
+    /* Who finds the turn taken leaves; so the holder looks again, with the clock of then, after giving it up. */
+    while (due(e, n) && !latch_failed(&e->latch) && latch_take_turn(&e->latch)) {
+        if (n >= counter_get(&e->next_window)) {
+            counter_set(&e->next_window, after(n, c->compensation.window));
+            house_setting(e, false);
+        }
+        if (n >= counter_get(&e->next_keep)) {
+            counter_set(&e->next_keep, after(n, c->keep_every));
+            keep_good(e, n, loss, read);
+        }
+        house_epochs(e, n);
+        if (n >= counter_get(&e->next_evaluation)) {
+            counter_set(&e->next_evaluation, UINT64_MAX); /* set again when it has been done */
+            latch_pause(&e->latch, true);
+        }
+        latch_give_turn(&e->latch);
+        n = hw_params_clock(e->params);
     }
-    if (n >= counter_get(&e->next_keep)) {
-        counter_set(&e->next_keep, after(n, c->keep_every));
-        keep_good(e, n, loss, read);
-    }
-    if (n >= counter_get(&e->next_epoch)) {
-        uint64_t done = (n - e->first_update) / e->steps_per_epoch;
-        counter_set(&e->next_epoch, e->first_update + (done + 1) * e->steps_per_epoch);
-        hw_status status = c->on_epoch ? c->on_epoch(c->context, done) : HW_OK;
-        if (status != HW_OK) engine_fail(e, status, "the epoch callback returned %d", status);
-    }
-    if (n >= counter_get(&e->next_evaluation)) {
-        counter_set(&e->next_evaluation, UINT64_MAX); /* set again when it has been done */
-        latch_pause(&e->latch, true);
-    }
-    latch_give_turn(&e->latch);
 }
 
 /* In the gate, everybody parked, sums complete. */
@@ -135,6 +160,8 @@ void house_evaluated(hw_engine *e)
     ev.learning_rate = e->setting.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
     e->last = ev;
     e->has_last = true;
+    if (c->on_nan == HW_NAN_STOP && !base_finite_double(ev.metric[0]))
+        engine_fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
     hw_evaluation *entry = engine_log_next(&e->evaluations);
     if (entry) *entry = ev;
     double m = ev.metric[c->target_metric];

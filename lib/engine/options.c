@@ -236,9 +236,11 @@ hw_status hw_config_json(const hw_config *config, FILE *out)
     for (size_t i = 0; i < COUNT; i++) {
         double x = value_of(config, table + i);
         fprintf(out, "%s\"%s\":", i ? "," : "{", table[i].name);
+        print(table + i, x, text, sizeof text);
         if (table[i].kind == F_ENUM) {
-            print(table + i, x, text, sizeof text);
             base_json_string(out, text);
+        } else if (table[i].kind != F_DOUBLE) {
+            fputs(text, out); /* whole, every digit */
         } else {
             base_json_number(out, x);
         }

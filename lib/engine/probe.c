@@ -31,6 +31,12 @@ static hw_status probe_write(hw_worker *w, const engine_access *a, const float *
     return HW_OK;
 }
 
+/* What the objective's scratch takes at once. */
+static uint32_t part_of(const hw_objective *o, uint32_t count)
+{
+    return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
+}
+
 const engine_port probe_port = {probe_read, probe_write};
 
 hw_status probe_create(engine_probe **out, const hw_objective *o, char *why)
@@ -83,6 +89,7 @@ hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index,
                          float *sum, double *loss)
 {
     hw_worker *w = &p->worker;
+    part = part_of(p->objective, part);
     size_t n = w->all.count;
     float *kept = p->sum;
     p->params = x;
@@ -142,12 +149,6 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
     return HW_OK;
 }
 
-/* What the objective's scratch takes at once. */
-static uint32_t part_of(const hw_objective *o, uint32_t count)
-{
-    return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
-}
-
 static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
 {
     if (!o || o->struct_size != sizeof *o || !o->parameters || (!o->step && !o->loss_gradient) || !a)
@@ -174,7 +175,7 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
     if (status == HW_OK) status = probe_create(&p, o, why);
     if (status != HW_OK) return status;
     if (o->blas) blas_hold();
-    status = probe_curvature(p, params, index, count, part_of(o, count), iterations, seed, curvature);
+    status = probe_curvature(p, params, index, count, count, iterations, seed, curvature);
     if (o->blas) blas_unhold();
     if (status != HW_OK) status = probe_failed(p, status, "hw_curvature", why);
     probe_free(p);
@@ -187,6 +188,8 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     engine_probe *p;
     hw_gradient_report r = {0, 0, 0, 0, 0};
     hw_status status = check_objective(o, "hw_check_gradient", params, why);
+    if (status == HW_OK && count < 1)
+        status = base_fail(why, HW_E_ARGUMENT, "hw_check_gradient: at least one example is needed");
     if (status == HW_OK) status = probe_create(&p, o, why);
     if (status != HW_OK) return status;
     size_t n = o->parameters, m = probes && probes < n ? probes : n;
@@ -194,8 +197,9 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     hw_rng rng;
     hw_rng_seed(&rng, 1, m);
     if (o->blas) blas_hold();
-    status = probe_gradient(p, params, index, count, part_of(o, count), p->image, &loss);
-    for (size_t i = 0; i < n; i++) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
+    status = probe_gradient(p, params, index, count, count, p->image, &loss);
+    for (size_t i = 0; i < n; i++)
+        if (base_finite(p->image[i])) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
     rms = sqrt(rms);
     for (size_t k = 0; k < m && status == HW_OK; k++) {
         size_t i = m < n ? hw_rng_below(&rng, n) : k;
@@ -207,9 +211,9 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         for (int s = 0; s < 5 && status == HW_OK; s++, h *= 0.5f) {
             float plus = params[i] + h, minus = params[i] - h;
             p->point[i] = plus;
-            status = probe_gradient(p, p->point, index, count, part_of(o, count), p->sum, &up);
+            status = probe_gradient(p, p->point, index, count, count, p->sum, &up);
             p->point[i] = minus;
-            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, part_of(o, count), p->sum, &down);
+            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, count, p->sum, &down);
             d[s] = (up - down) / ((double)plus - (double)minus);
             if (s > 0 && fabs(d[s] - d[s - 1]) < best) {
                 best = fabs(d[s] - d[s - 1]);
@@ -220,12 +224,13 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         double a = (double)p->image[i];
         double error = fabs(a - difference) / fmax(fmax(fabs(a), fabs(difference)), fmax(rms, 1e-12));
         r.probes++;
-        if (error > r.error || k == 0) {
+        if (error > r.error || k == 0 || !base_finite_double(error)) {
             r.worst = i;
             r.analytic = a;
             r.difference = difference;
             r.error = error;
         }
+        if (!base_finite_double(error)) break; /* a gradient or a loss that is not finite is the worst of all */
     }
     if (o->blas) blas_unhold();
     if (status != HW_OK)

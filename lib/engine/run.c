@@ -97,23 +97,36 @@ static hw_status begin(hw_engine *e)
     return HW_OK;
 }
 
+/* Put the last good parameters back; velocities, last gradients and second moments start anew. */
+static void restore(hw_engine *e)
+{
+    hw_params_set(e->params, 0, e->kept[e->good]);
+    for (unsigned a = 1; a <= optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
+        hw_params_set(e->params, a, NULL);
+    for (unsigned i = 0; i < e->threads; i++)
+        if (e->worker[i].velocity)
+            memset(e->worker[i].velocity, 0, e->objective.parameters * sizeof *e->worker[i].velocity);
+}
+
 static void end(hw_engine *e)
 {
     if (!e->end_ns) e->end_ns = hw_now();
     if (e->holds_blas) blas_unhold();
     e->holds_blas = false;
-    /* What went wrong is told by the latch; the parameters of the last good update are put back. */
-    if (latch_failed(&e->latch)) {
-        hw_params_get(e->params, 0, e->snapshot);
-        if (e->latch.code == HW_E_DIVERGED || !base_all_finite(e->snapshot, e->objective.parameters))
-            hw_params_set(e->params, 0, e->kept[e->good]);
-        else
-            e->good_update = hw_params_clock(e->params);
-        if (e->latch.code == HW_E_DIVERGED && optimizer_arrays(&e->config.optimizer, &e->config.compensation))
-            hw_params_set(e->params, 1, NULL);
-    } else {
-        e->good_update = hw_params_clock(e->params);
+    hw_params_get(e->params, 0, e->snapshot);
+    bool finite = base_all_finite(e->snapshot, e->objective.parameters);
+    if (!finite && !latch_failed(&e->latch)) engine_fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
+    e->good_update = finite && !(latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED) ? hw_params_clock(e->params)
+                                                                                            : e->good_update;
+    if (!finite || (latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) restore(e);
+    /* A sampled clock's last updates stand with the last measured one, so the histogram's sum is the updates. */
+    for (unsigned i = 0; i < e->threads; i++) {
+        hw_worker *w = e->worker + i;
+        if (e->config.record && w->unmeasured) hw_staleness_record(e->staleness, w->slot, &w->observed, w->unmeasured);
+        w->unmeasured = 0;
     }
+    if (!latch_failed(&e->latch)) house_epochs(e, hw_params_clock(e->params));
+    e->run_status = latch_failed(&e->latch) ? e->latch.code : HW_OK;
     e->running = false;
 }
 
@@ -123,7 +136,6 @@ static void work(hw_worker *w)
     engine_thread_state state;
     thread_enter(e, &state);
     if (barrier_wait(&e->start)) {
-        if (w->id == 0) counter_set(&e->begin_ns, hw_now());
         if (w->group)
             group_loop(w);
         else
@@ -254,7 +266,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     for (unsigned i = 0; i < started; i++) (void)pthread_join(e->worker[i].thread, NULL);
     end(e);
     hw_engine_result(e, result);
-    return latch_failed(&e->latch) ? e->latch.code : HW_OK;
+    return e->run_status;
 }
 
 hw_status hw_engine_work(hw_engine *e, unsigned worker)
@@ -262,6 +274,7 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     if (!e || worker >= e->threads) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK;
     hw_status status = HW_OK;
+    if (e->config.pin) return HW_E_UNSUPPORTED; /* the caller's threads are the caller's to pin */
     (void)pthread_mutex_lock(&e->done_mutex);
     if (!e->running) status = begin(e);
     unsigned run = e->runs;
@@ -281,7 +294,7 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     } else {
         while (e->runs == run) (void)pthread_cond_wait(&e->done_changed, &e->done_mutex);
     }
-    status = latch_failed(&e->latch) ? e->latch.code : HW_OK;
+    status = e->run_status;
     (void)pthread_mutex_unlock(&e->done_mutex);
     return status;
 }

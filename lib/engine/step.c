@@ -73,9 +73,21 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
         hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
     else
         values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
-    if (e->config.clock_interval > 1 && w->note.measured) w->read_ns = hw_now();
+    if (e->config.clock_interval > 1 && w->note.measured) {
+        w->read_ns = hw_now();
+        w->read_clock = w->note.clock + counter_get(&w->updates); /* the note counts the others only */
+    }
     w->seen = values;
+    w->has_read = true;
     return values;
+}
+
+static void over_time(const hw_worker *w, uint64_t now)
+{
+    hw_engine *e = w->engine;
+    if (e->config.seconds <= 0) return;
+    if ((double)(int64_t)(now - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= e->config.seconds)
+        latch_stop(&e->latch, HW_STOP_SECONDS);
 }
 
 static hw_status not_finite(hw_worker *w, const char *what)
@@ -84,6 +96,7 @@ static hw_status not_finite(hw_worker *w, const char *what)
     hw_params_release(e->params, w->slot);
     if (e->config.on_nan == HW_NAN_SKIP) {
         counter_add(&w->skipped, 1);
+        over_time(w, hw_now()); /* where nothing lands any more, time still ends the run */
         return HW_OK;
     }
     engine_fail(e, HW_E_DIVERGED, "the %s stopped being finite on worker %u at step %llu", what, w->id,
@@ -153,15 +166,18 @@ static void observe(hw_worker *w, uint64_t landed, double loss, const optimizer_
         hw_observation o = {staleness, w->note.spread, w->note.overlap, write_ns - w->read_ns - w->parked_ns};
         /* A measured update stands for those since the one before, so the histogram's sum is always the updates. */
         if (c->record) hw_staleness_record(e->staleness, w->slot, &o, w->unmeasured);
+        w->observed = o;
         w->unmeasured = 0;
-        if (c->seconds > 0 && (double)(write_ns - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= c->seconds)
-            latch_stop(&e->latch, HW_STOP_SECONDS);
+        over_time(w, write_ns);
     }
     if (c->on_update) {
         uint64_t number = exact ? landed : counter_get(&w->updates);
         if (number % c->on_update_every == 0) {
-            hw_update_event event = {w->slot,           number,       staleness,  w->note.spread, loss,
-                                     ow->learning_rate, ow->momentum, w->read_ns, write_ns,       w->note.measured};
+            hw_update_event event = {w->slot,      number,
+                                     staleness,    w->note.spread,
+                                     loss,         ow->learning_rate,
+                                     ow->momentum, w->note.measured ? w->read_ns : 0,
+                                     write_ns,     w->note.measured};
             c->on_update(c->context, &event);
         }
     }
@@ -176,6 +192,12 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
         w->parked_ns += hw_now() - parked;
     }
     if (latch_failed(&e->latch)) return HW_E_STOPPED;
+    if (!w->has_read) {
+        engine_fail(e, HW_E_CALLBACK,
+                    "the objective wrote without a read before it: each write follows a read of its own");
+        return HW_E_STOPPED;
+    }
+    w->has_read = false;
     if (!base_finite_double(loss)) return not_finite(w, "loss");
     bool finite;
     g = prepared(w, a, g, &finite);
@@ -203,7 +225,8 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     }
     uint64_t landed = a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
                                  : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
-    if (landed == e->first_update && c->clock_interval == 1) counter_add_double(&e->first_loss, loss);
+    if (c->clock_interval == 1 ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
+        counter_add_double(&e->first_loss, loss);
     counter_add_double(&w->loss, loss);
     counter_add(&w->losses, 1);
     counter_add(&w->updates, 1);

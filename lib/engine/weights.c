@@ -52,8 +52,12 @@ hw_status hw_weights_load(const char *path, float *params, size_t count, char *w
     base_file f;
     if (count > (SIZE_MAX - 64) / 4) return base_fail(why, HW_E_LIMIT, "%.150s: too many weights", path);
     hw_status status = base_read_file(path, 4 * count + 64, &f, why);
+    if (status == HW_E_LIMIT)
+        return base_fail(why, HW_E_FORMAT, "%.150s: it holds more than the %zu weights that were expected", path,
+                         count);
     if (status != HW_OK) return status;
-    if (f.size < 32 || memcmp(f.data, "HWFLOATS", 8) != 0 || take(f.data + 8, 4) != 1) {
+    if (f.size < 32 || memcmp(f.data, "HWFLOATS", 8) != 0 || take(f.data + 8, 4) != 1 || take(f.data + 12, 4) != 0 ||
+        take(f.data + 28, 4) != 0) {
         status = base_fail(why, HW_E_FORMAT, "%.150s: this is not a file of weights (version 1)", path);
     } else if (take(f.data + 16, 8) != count || f.size != 32 + 4 * count) {
         status = base_fail(why, HW_E_FORMAT,
@@ -73,6 +77,8 @@ hw_status hw_weights_load(const char *path, float *params, size_t count, char *w
     }
     for (size_t i = 0; status == HW_OK && i < count; i++) {
         uint32_t bits = (uint32_t)take(f.data + 32 + 4 * i, 4);
+        if ((bits & 0x7f800000u) == 0x7f800000u)
+            status = base_fail(why, HW_E_FORMAT, "%.150s: weight %zu is not finite", path, i);
         memcpy(params + i, &bits, sizeof bits);
     }
     base_free(f.data);

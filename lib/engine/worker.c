@@ -37,7 +37,7 @@ void hw_read_into(hw_worker *w, float *values)
     engine_access a = dense(w);
     const float *x = w->port->read(w, &a, values);
     if (x != values) memcpy(values, x, a.total * sizeof *values);
-    w->seen = values;
+    if (!w->group) w->seen = values; /* a group lands from its own snapshot, after the step has returned */
 }
 
 float *hw_gradient(hw_worker *w)

@@ -130,14 +130,19 @@ hw_status hw_linear_objective(hw_linear *m, hw_objective *o, char *why)
     bool classes = m->loss == HW_LOSS_SOFTMAX;
     if (classes && (m->classes < 2 || m->classes > 256))
         return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: classes is %u: it must be in [2, 256]", m->classes);
-    for (uint32_t i = 0; i < m->count; i++) {
-        float y = m->target[i];
+    if (m->test_count && (!m->test_x || !m->test_target))
+        return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: test_count is %u, but there are no test rows",
+                         m->test_count);
+    for (uint64_t k = 0; k < (uint64_t)m->count + m->test_count; k++) {
+        bool test = k >= m->count;
+        uint32_t i = (uint32_t)(test ? k - m->count : k);
+        float y = test ? m->test_target[i] : m->target[i];
         bool good = classes                      ? y >= 0 && y < (float)m->classes && floorf(y) == y
                     : m->loss == HW_LOSS_SQUARED ? base_finite(y)
                                                  : y == 1 || y == -1;
         if (!good)
-            return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: target %u is %g: this loss takes %s", i,
-                             (double)y,
+            return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: %starget %u is %g: this loss takes %s",
+                             test ? "test " : "", i, (double)y,
                              classes                      ? "class numbers below classes"
                              : m->loss == HW_LOSS_SQUARED ? "finite numbers"
                                                           : "-1 and +1");

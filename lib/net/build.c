@@ -108,7 +108,7 @@ void hw_net_dropout(hw_net *net, double rate)
 
 void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
 {
-    if (!net || net->error[0]) return;
+    if (!net || net->error[0] || net->finished) return;
     for (unsigned i = net->layers; i-- > 0;)
         if (net->layer[i].weights) {
             net->layer[i].filler = filler;
@@ -121,6 +121,7 @@ void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
 
 void hw_net_input(hw_net *net, float scale, float mean)
 {
+    if (!net || net->finished) return;
     net->scale = scale;
     net->mean = mean;
 }
@@ -130,7 +131,7 @@ void hw_net_use_path(hw_net *net, hw_path path)
     if (!net || net->error[0]) return;
     net->path = path;
     if (path > HW_PATH_WIDE || (path == HW_PATH_WIDE && !wide_available()))
-        base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
+        net->code = base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
 }
 
 /* Reserve bytes of the scratch, a cache line apart. */
@@ -188,12 +189,12 @@ hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
         l->at = net->parameters;
         net->parameters += l->weights + l->biases;
         if (net->parameters > UINT32_MAX / 2 && !net->error[0])
-            base_fail(net->error, HW_E_LIMIT, "hw_net_finish: layer %u (%s): more than 2^31 parameters", i + 1,
-                      l->kind->name);
+            net->code = base_fail(net->error, HW_E_LIMIT, "hw_net_finish: layer %u (%s): more than 2^31 parameters",
+                                  i + 1, l->kind->name);
     }
     if (!net->error[0] && !net->parameters)
         base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: the net has no parameters");
-    if (net->error[0]) return base_fail(why, HW_E_ARGUMENT, "%s", net->error);
+    if (net->error[0]) return base_fail(why, net->code ? net->code : HW_E_ARGUMENT, "%s", net->error);
     net->batch = batch;
     plan(net);
     net->finished = true;

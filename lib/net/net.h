@@ -81,7 +81,8 @@ struct hw_net {
     unsigned layers;
     net_shape input;
     float scale, mean;
-    char error[HW_WHY];
+    char error[HW_WHY]; /* the first mistake of the builder, and its code (0: HW_E_ARGUMENT) */
+    hw_status code;
     bool finished;
     hw_path path;
     uint32_t batch, block;

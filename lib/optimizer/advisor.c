@@ -125,7 +125,20 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
                        learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
         return 1;
     }
-    unsigned most = hw_advise_workers(learning_rate * curvature / margin, momentum, c->policy == HW_POLICY_LOOK_AHEAD);
+    /* The bound of this very policy falls with the number of workers. */
+    unsigned most = 0, beyond = workers;
+    while (beyond - most > 1) {
+        hw_setting other;
+        in.workers = (most + beyond) / 2;
+        hw_compensate(c, &in, &other);
+        double s_other = other.exact > 0 ? other.exact / (1 - other.exact) : other.ahead;
+        bool good = learning_rate * other.rate * curvature / margin <
+                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1);
+        if (good)
+            most = in.workers;
+        else
+            beyond = in.workers;
+    }
     (void)snprintf(text, size,
                    "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
                    "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",

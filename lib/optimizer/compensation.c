@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#define LAGS 1024
+#define LAGS 256
 
 const char *hw_policy_name(hw_policy policy)
 {
@@ -45,7 +45,9 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     s->policy = HW_POLICY_AUTO;
     look_ahead(in, s);
     if (in->staleness && in->staleness->total) {
-        lags = advisor_kernel(in->staleness, kernel, LAGS);
+        /* A few very late updates must not make the polynomial long: what is beyond the 99.9 % point joins it. */
+        double most = hw_histogram_quantile(in->staleness, 0.999);
+        lags = advisor_kernel(in->staleness, kernel, most < LAGS - 1 ? (size_t)most + 1 : LAGS);
     } else {
         lags = in->workers < LAGS ? in->workers : LAGS;
         kernel[lags - 1] = 1;
@@ -117,7 +119,8 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
     case HW_POLICY_AUTO: automatic(c, in, s); break;
     case HW_POLICY_NONE: (void)snprintf(s->reason, sizeof s->reason, "none"); break;
     case HW_POLICY_FIXED:
-        use_momentum(c, in, c->fixed, s);
+        s->momentum = c->fixed; /* as asked for, below the floor too */
+        s->rate = c->keep_gain ? (1 - c->fixed) / (1 - in->momentum) : 1;
         (void)snprintf(s->reason, sizeof s->reason, "fixed");
         break;
     case HW_POLICY_THEORY: subtract_theory(c, in, s); break;

@@ -18,49 +18,47 @@ hw_params_config hw_params_defaults(size_t size, unsigned workers)
     return c;
 }
 
-static hw_status check(const hw_params_config *c, char *why)
+hw_status hw_params_check(const hw_params_config *c, char *why)
 {
     if (!c) return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config is NULL");
     if (c->struct_size != sizeof *c)
         return base_fail(why, HW_E_ARGUMENT,
-                         "hw_params_create: config.struct_size is %zu, expected %zu: start from "
+                         "config.struct_size is %zu, expected %zu: start from "
                          "hw_params_defaults()",
                          c->struct_size, sizeof *c);
     if (c->size < 1 || c->size > UINT32_MAX)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.size is %zu: it must be in [1, 2^32)", c->size);
+        return base_fail(why, HW_E_ARGUMENT, "config.size is %zu: it must be in [1, 2^32)", c->size);
     if (c->workers < 1 || c->workers > HW_MAX_WORKERS)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.workers is %u: it must be in [1, %d]",
-                         c->workers, HW_MAX_WORKERS);
+        return base_fail(why, HW_E_ARGUMENT, "config.workers is %u: it must be in [1, %d]", c->workers, HW_MAX_WORKERS);
     if (c->arrays > HW_MAX_ARRAYS)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.arrays is %u: it must be in [0, %d]", c->arrays,
-                         HW_MAX_ARRAYS);
+        return base_fail(why, HW_E_ARGUMENT, "config.arrays is %u: it must be in [0, %d]", c->arrays, HW_MAX_ARRAYS);
     if (c->read > HW_READ_CONSISTENT || c->write > HW_WRITE_LOCKED || c->path > HW_PATH_WIDE)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.read, .write or .path is no value of its enum");
+        return base_fail(why, HW_E_ARGUMENT, "config.read, .write or .path is no value of its enum");
     if (c->stripe < 1024 || c->stripe > 4096 || c->stripe % 16)
         return base_fail(why, HW_E_ARGUMENT,
-                         "hw_params_create: config.stripe is %u floats: it must be a multiple of "
+                         "config.stripe is %u floats: it must be a multiple of "
                          "16 in [1024, 4096]",
                          c->stripe);
     if (c->exchange_interval != 1)
         return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_params_create: config.exchange_interval is %u: this version only "
+                         "config.exchange_interval is %u: this version only "
                          "exchanges at every step (1)",
                          c->exchange_interval);
     if (c->read == HW_READ_CONSISTENT && c->write != HW_WRITE_ADD && c->write != HW_WRITE_LOCKED)
         return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_params_create: CONSISTENT reads go with ADD (publish) or LOCKED "
+                         "CONSISTENT reads go with ADD (publish) or LOCKED "
                          "writes, not with %s",
                          c->write == HW_WRITE_STRIPED ? "STRIPED" : "RACY");
     if (c->clock_interval < 1 || c->clock_interval > 65536)
-        return base_fail(why, HW_E_ARGUMENT, "hw_params_create: config.clock_interval is %u: it must be in [1, 65536]",
+        return base_fail(why, HW_E_ARGUMENT, "config.clock_interval is %u: it must be in [1, 65536]",
                          c->clock_interval);
     if (c->clock_interval > 1 && (c->read == HW_READ_CONSISTENT || c->write == HW_WRITE_LOCKED))
         return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_params_create: config.clock_interval must be 1 where a version or "
+                         "config.clock_interval must be 1 where a version or "
                          "the lock counts the updates anyway");
     if (c->path == HW_PATH_WIDE && !params_wide())
         return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_params_create: config.path asks for vectors that this processor "
+                         "config.path asks for vectors that this processor "
                          "or build does not have");
     return HW_OK;
 }
@@ -69,7 +67,7 @@ hw_status hw_params_create(hw_params **out, const hw_params_config *config, char
 {
     if (!out) return base_fail(why, HW_E_ARGUMENT, "hw_params_create: the address for the handle is NULL");
     *out = NULL;
-    hw_status status = check(config, why);
+    hw_status status = hw_params_check(config, why);
     if (status != HW_OK) return status;
     hw_params *p = base_zalloc(1, sizeof *p);
     if (!p) return base_fail(why, HW_E_MEMORY, "hw_params_create: no memory");

@@ -1,6 +1,6 @@
 /* versions.c - CONSISTENT reads: published versions that are used in place.
  *
- * `head` is {slot : 32, pins : 32}. A reader pins with one fetch_add on it, which names the slot and counts the pin in
+ * `head` is {slot : 16, pins : 48}. A reader pins with one fetch_add on it, which names the slot and counts the pin in
  * one step. A writer fills a private slot from a pinned base and publishes it by compare-and-swap of head; the pins
  * that head had counted are then moved into the retired slot's own count, from which every unpin subtracts one. The
  * count of a slot is <= 0 while it is current, and returns to 0 from above exactly once, after it was retired and
@@ -30,8 +30,10 @@ struct params_versions {
     params_float *memory;
 };
 
-#define SLOT(head) ((uint32_t)((head) >> 32))
-#define PINS(head) ((uint32_t)(head))
+/* Pins only grow while a version is current: 48 bits last for years of reads of one version. */
+#define SLOT(head) ((uint32_t)((head) >> 48))
+#define PINS(head) ((head) & (((uint64_t)1 << 48) - 1))
+_Static_assert(2 * (HW_MAX_WORKERS + 1) + 2 < 65536, "a slot fits 16 bits");
 
 hw_status params_versions_create(params_versions **out, size_t stride, unsigned arrays, unsigned workers, size_t *bytes,
                                  char *why)
@@ -140,7 +142,7 @@ uint64_t params_versions_publish(params_versions *p, unsigned worker, params_fil
         uint64_t seen = atomic_load_explicit(&p->head, memory_order_relaxed);
         while (SLOT(seen) == base) {
             /* Release: the filling comes before the publication. Acquire: the unpins counted so far. */
-            if (atomic_compare_exchange_weak_explicit(&p->head, &seen, (uint64_t)mine << 32, memory_order_acq_rel,
+            if (atomic_compare_exchange_weak_explicit(&p->head, &seen, (uint64_t)mine << 48, memory_order_acq_rel,
                                                       memory_order_relaxed)) {
                 uint64_t number = number_of(b);
                 h->spare = 0;

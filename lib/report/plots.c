@@ -1,6 +1,7 @@
 /* plots.c - the gnuplot script and its run. Lines differ by colour (Okabe and Ito's palette), dash and point, so that a
  * grey print tells them apart too. */
 #include "report.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
@@ -95,7 +96,12 @@ bool report_plots(const hw_report *r)
     pid_t child;
     int state = -1;
     good = good && posix_spawnp(&child, "gnuplot", &files, NULL, argv, environ) == 0;
-    if (good) good = waitpid(child, &state, 0) == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+    if (good) {
+        pid_t ended;
+        do ended = waitpid(child, &state, 0);
+        while (ended < 0 && errno == EINTR);
+        good = ended == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
+    }
     (void)posix_spawn_file_actions_destroy(&files);
     return good;
 }

@@ -72,6 +72,8 @@ hw_status hw_report_open(hw_report **out, const char *folder, const char *title,
     char path[1024];
     (void)snprintf(r->folder, sizeof r->folder, "%s", folder);
     (void)snprintf(r->title, sizeof r->title, "%s", title ? title : "report");
+    for (char *c = r->title; *c; c++)
+        if (strchr("<>&", *c)) *c = ' ';
     (void)snprintf(path, sizeof path, "%s/runs.jsonl", folder);
     r->last_staleness = -1;
     r->lines = fopen(path, "wb");
@@ -166,7 +168,7 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     if (r->runs == REPORT_RUNS) return HW_E_LIMIT;
     (void)snprintf(r->run[r->runs].name, sizeof r->run[r->runs].name, "%s", name);
     for (char *c = r->run[r->runs].name; *c; c++)
-        if (*c == '"' || *c == '\\' || *c == '\'') *c = ' '; /* names go into gnuplot strings */
+        if (strchr("\"\\'<>&`", *c)) *c = ' '; /* names go into gnuplot's strings and into the page */
     r->run[r->runs].accuracy = metrics > 1;
     r->run[r->runs].evaluations = n;
     hw_status status = write_evaluations(r, ev, n);
