@@ -16,8 +16,8 @@ void *__wrap_aligned_alloc(size_t, size_t);
 void __wrap_free(void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
-static _Atomic long calls, live, threads;
-static long fail_at, fail_thread; /* 0: never; from that call on */
+static _Atomic long calls, live, threads, requested; /* requested: bytes asked for, ever */
+static long fail_at, fail_thread;                    /* 0: never; from that call on */
 
 static bool allowed(void)
 {
@@ -28,7 +28,10 @@ static bool allowed(void)
 void *__wrap_malloc(size_t n)
 {
     void *p = allowed() ? __real_malloc(n) : NULL;
-    if (p) live++;
+    if (p) {
+        live++;
+        requested += (long)n;
+    }
     return p;
 }
 
@@ -50,7 +53,10 @@ void *__wrap_realloc(void *old, size_t n)
 void *__wrap_aligned_alloc(size_t alignment, size_t n)
 {
     void *p = allowed() ? __real_aligned_alloc(alignment, n) : NULL;
-    if (p) live++;
+    if (p) {
+        live++;
+        requested += (long)n;
+    }
     return p;
 }
 
@@ -265,26 +271,42 @@ static void a_run_allocates_nothing(void **state)
 static void memory_is_what_the_header_promises(void **state)
 {
     (void)state;
-    /* Measured by the allocator, against hw_engine_bytes: within the cache lines and small structs it leaves out. */
-    hw_objective o = hw_objective_defaults("large", 100000);
-    (void)o;
+    /* What the allocator was asked for, against hw_engine_bytes and the header's formula; with the curvature probe
+     * (data with examples and policy auto) and without (a stream). */
     size_t n = 100000;
-    float *h = __real_malloc(n * sizeof *h), *x = __real_malloc(n * sizeof *x);
+    float *h = __real_malloc(n * sizeof *h), *x = __real_malloc(n * sizeof *x),
+          *rows = __real_calloc(4 * n, sizeof *rows);
+    float *targets = __real_calloc(4, sizeof *targets);
     for (size_t i = 0; i < n; i++) h[i] = 1, x[i] = 0;
     hw_quadratic q = {n, h, x, 0};
-    assert_int_equal(hw_quadratic_objective(&q, &o, NULL), HW_OK);
-    hw_config c = hw_config_defaults();
-    c.workers = 3;
-    c.epochs = 0;
-    c.updates = 1;
-    hw_engine *e;
-    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-    /* parameters and velocity, 2 n a worker, 3 n for evaluation and good parameters */
-    size_t floats = (2 + 2 * 3 + 3) * n, bytes = hw_engine_bytes(e);
-    assert_true(bytes > floats * 4 && bytes < floats * 4 + (2u << 20));
-    hw_engine_free(e);
+    hw_linear m = {HW_LOSS_SQUARED, n - 1, 0, 0, rows, targets, 4, NULL, NULL, 0};
+    for (int probe = 0; probe < 2; probe++)
+        for (int consistent = 0; consistent < 2; consistent++) {
+            hw_objective o;
+            hw_engine *e;
+            if (probe)
+                assert_int_equal(hw_linear_objective(&m, &o, NULL), HW_OK);
+            else
+                assert_int_equal(hw_quadratic_objective(&q, &o, NULL), HW_OK);
+            hw_config c = hw_config_defaults();
+            c.workers = 3;
+            c.batch = 1;
+            c.epochs = probe;
+            c.updates = 1;
+            if (consistent) c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_ADD;
+            requested = 0;
+            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+            double got = (double)requested, said = (double)hw_engine_bytes(e);
+            /* parameters and velocity (a version each time), 2 n a worker, 3 n for evaluation and good parameters */
+            double floats = ((consistent ? 2 * (2 * 4 + 2) : 2) + 2 * 3 + 3 + (probe ? 6 : 0)) * (double)n;
+            assert_near(said, got, 0.01 * got);
+            assert_true(got > 4 * floats && got < 4 * floats + (2 << 20));
+            hw_engine_free(e);
+        }
     __real_free(h);
     __real_free(x);
+    __real_free(rows);
+    __real_free(targets);
 }
 
 int main(void)

@@ -55,7 +55,8 @@ typedef struct hw_rule_info {
 } hw_rule_info;
 
 /* A rule of the user's: sees private copies of at most HW_RULE_BLOCK parameters, changes state in place, fills
- * delta (w += delta). Called by many workers at once; keep nothing in self that is not constant. */
+ * delta (w += delta). Called by many workers at once, with a stripe's lock (STRIPED) or the mutex (LOCKED) held: it must
+ * not block; keep nothing in self that is not constant. */
 typedef struct hw_rule {
     const char *name;
     unsigned state_per_parameter; /* 0 .. HW_MAX_ARRAYS */
