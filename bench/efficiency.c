@@ -107,8 +107,7 @@ static bool set(void *context, const char *flag, const char *value)
     return true;
 }
 
-static void run_one(cell *c, const hw_objective *objective, hw_config config, unsigned seed, const hw_net *net,
-                    float *params, const options *o, FILE *lines)
+static void run_one(cell *c, cli_lenet *l, hw_config config, unsigned seed, const options *o, FILE *lines)
 {
     hw_engine *engine;
     hw_result r;
@@ -119,8 +118,8 @@ static void run_one(cell *c, const hw_objective *objective, hw_config config, un
     config.seed = seed;
     config.target = o->stop ? o->target / 100 : 0;
     config.stop_flag = &cli_interrupted;
-    hw_net_init(net, seed, params);
-    if (hw_engine_create(&engine, objective, &config, params, why) != HW_OK) {
+    hw_net_init(l->net, seed, l->params);
+    if (hw_engine_create(&engine, &l->objective, &config, l->params, why) != HW_OK) {
         (void)cli_error("efficiency", 1, why);
         return;
     }
@@ -234,21 +233,12 @@ int main(int argc, char **argv)
              &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    cli_digits digits;
-    char why[HW_WHY], path[1000];
-    if (!cli_digits_load("efficiency", o.data, o.data != NULL, (uint32_t)o.images, &digits)) return 1;
-    if ((uint32_t)o.images < digits.train.count) digits.train.count = (uint32_t)o.images;
-    hw_net *net = hw_net_lenet(config.batch, why);
-    hw_net_task task = {net, &digits.train, &digits.test};
-    hw_objective objective;
-    float *params = net ? aligned_alloc(64, (hw_net_parameters(net) * sizeof *params + 63) / 64 * 64) : NULL;
-    if (!params || hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("efficiency", 1, why);
+    cli_lenet lenet;
+    char path[1000];
     hw_section sections[8];
-    if (o.caffe) {
-        config.optimizer.schedule.kind = HW_SCHEDULE_INV;
-        config.optimizer.n_sections = hw_net_bias_sections(net, 2, 1, sections, 8);
-        config.optimizer.sections = sections;
-    }
+    code = cli_lenet_open("efficiency", o.data, (uint32_t)o.images, config.batch, &lenet);
+    if (code != 0) return code;
+    if (o.caffe) cli_caffe_solver(lenet.net, &config, sections);
     FILE *csv = NULL, *lines = NULL;
     if (o.out) {
         (void)snprintf(path, sizeof path, "%s/efficiency.csv", o.out);
@@ -258,7 +248,7 @@ int main(int argc, char **argv)
         if (!lines) return cli_error("efficiency", 1, "--out: the folder must exist and be writable");
     }
     bench_header("efficiency");
-    printf("LeNet on %s\n", digits.source);
+    printf("LeNet on %s\n", lenet.digits.source);
     (void)fflush(stdout);
     cli_catch_interrupt();
     static cell cells[MOST * MOST];
@@ -268,8 +258,7 @@ int main(int argc, char **argv)
             if (o.workers[w] > 1 || p == 0) cells[n++] = (cell){.workers = o.workers[w], .policy = o.policies[p]};
     /* Seeds outside, so that a drift of the machine meets every cell alike. */
     for (unsigned seed = 1; seed <= (unsigned)o.seeds && !cli_interrupted; seed++)
-        for (size_t k = 0; k < n && !cli_interrupted; k++)
-            run_one(cells + k, &objective, config, seed, net, params, &o, lines);
+        for (size_t k = 0; k < n && !cli_interrupted; k++) run_one(cells + k, &lenet, config, seed, &o, lines);
     print(cells, n, &o, csv);
     printf("a line crosses the cores in %.0f ns\n", bench_latency());
     if (csv) {
@@ -277,8 +266,6 @@ int main(int argc, char **argv)
         (void)fclose(lines);
         plot(o.out);
     }
-    free(params);
-    hw_net_free(net);
-    cli_digits_free(&digits);
+    cli_lenet_close(&lenet);
     return 0;
 }

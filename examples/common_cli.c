@@ -149,6 +149,35 @@ void cli_digits_free(cli_digits *d)
     hw_images_free(&d->test);
 }
 
+int cli_lenet_open(const char *program, const char *folder, uint32_t images, uint32_t batch, cli_lenet *l)
+{
+    char why[HW_WHY];
+    memset(l, 0, sizeof *l);
+    if (!cli_digits_load(program, folder, folder != NULL, images, &l->digits)) return 1;
+    if (images < l->digits.train.count) l->digits.train.count = images;
+    l->net = hw_net_lenet(batch, why);
+    l->task = (hw_net_task){l->net, &l->digits.train, &l->digits.test};
+    hw_status status = l->net ? hw_net_objective(&l->task, &l->objective, why) : HW_E_ARGUMENT;
+    if (status == HW_OK) l->params = aligned_alloc(64, (hw_net_parameters(l->net) * sizeof(float) + 63) / 64 * 64);
+    if (l->params) return 0;
+    cli_lenet_close(l);
+    return cli_error(program, status == HW_OK ? 1 : 2, status == HW_OK ? "no memory" : why);
+}
+
+void cli_lenet_close(cli_lenet *l)
+{
+    free(l->params);
+    hw_net_free(l->net);
+    cli_digits_free(&l->digits);
+}
+
+void cli_caffe_solver(const hw_net *net, hw_config *config, hw_section *sections)
+{
+    config->optimizer.schedule.kind = HW_SCHEDULE_INV;
+    config->optimizer.n_sections = hw_net_bias_sections(net, 2, 1, sections, 8);
+    config->optimizer.sections = sections;
+}
+
 /* --- progress --------------------------------------------------------------------------------------------------- */
 
 void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet, double epochs)

@@ -40,6 +40,20 @@ typedef struct cli_digits {
 bool cli_digits_load(const char *program, const char *folder, bool required, uint32_t generated, cli_digits *d);
 void cli_digits_free(cli_digits *d);
 
+/* LeNet on digits: data, net, parameters and objective, which the programs train. */
+typedef struct cli_lenet {
+    cli_digits digits;
+    hw_net *net;
+    float *params; /* aligned, not initialised */
+    hw_net_task task;
+    hw_objective objective;
+} cli_lenet;
+/* 0, or an exit status after a sentence. folder NULL: see cli_digits_load. */
+int cli_lenet_open(const char *program, const char *folder, uint32_t images, uint32_t batch, cli_lenet *l);
+void cli_lenet_close(cli_lenet *l);
+/* Caffe's solver: inv(1e-4, 0.75) and biases at twice the rate. sections: room for 8, borrowed by the configuration. */
+void cli_caffe_solver(const hw_net *net, hw_config *config, hw_section *sections);
+
 /* Live progress: one line redrawn on a terminal, a plain line now and then otherwise. */
 typedef struct cli_progress {
     FILE *out;

@@ -199,14 +199,11 @@ static double one_epoch(const hw_net *net, const cli_digits *d, uint32_t batch, 
     return seconds;
 }
 
-static int demo(options *o, const hw_config *config, const hw_net *net, cli_digits *digits, float *params)
+static int demo(options *o, const hw_config *config, cli_lenet *l)
 {
     char why[HW_WHY] = "", path[1024], machine[160];
-    hw_net_task task = {net, &digits->train, &digits->test};
-    hw_objective objective;
     hw_report *report = NULL;
     row rows[4];
-    if (hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("demo", 2, why);
     if (o->report && hw_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
         return cli_error("demo", 1, why);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -219,18 +216,18 @@ static int demo(options *o, const hw_config *config, const hw_net *net, cli_digi
                  {m, HW_POLICY_AUTO, " (one per core)"},
                  {many, HW_POLICY_NONE, ", no compensation"},
                  {many, HW_POLICY_AUTO, ", compensated"}};
-    double epoch = one_epoch(net, digits, config->batch, params), passes = 1 + 2.0 / m + 1.0 / m;
-    printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", digits->source,
+    double epoch = one_epoch(l->net, &l->digits, config->batch, l->params), passes = 1 + 2.0 / m + 1.0 / m;
+    printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", l->digits.source,
            1.25 * epoch * config->epochs * passes);
     (void)fflush(stdout);
     cli_machine(machine, sizeof machine);
     if (report) {
-        (void)hw_report_note(report, "data", digits->source);
+        (void)hw_report_note(report, "data", l->digits.source);
         (void)hw_report_note(report, "machine", machine);
         (void)hw_report_note(report, "commit", hw_commit());
     }
     hw_config known = *config;
-    known.curvature = cli_curvature(&objective, params);
+    known.curvature = cli_curvature(&l->objective, l->params);
     hw_compensation none = config->compensation;
     none.policy = HW_POLICY_NONE;
     if (none.margin == 0) none.margin = 2;
@@ -243,7 +240,7 @@ static int demo(options *o, const hw_config *config, const hw_net *net, cli_digi
         memset(rows + i, 0, sizeof rows[i]);
         (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers,
                        plan[i].workers == 1 ? "" : "s", plan[i].what);
-        status = run_row(rows + i, &objective, &known, plan[i].workers, plan[i].policy, params, o, report, why);
+        status = run_row(rows + i, &l->objective, &known, plan[i].workers, plan[i].policy, l->params, o, report, why);
     }
     if (status == HW_OK) {
         print_table(rows, 4, o, config->optimizer.schedule.base, report);
@@ -272,21 +269,12 @@ int main(int argc, char **argv)
              &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    cli_digits digits;
-    char why[HW_WHY];
-    if (!cli_digits_load("demo", o.data, o.data != NULL, (uint32_t)o.images, &digits)) return 1;
-    if ((uint32_t)o.images < digits.train.count) digits.train.count = (uint32_t)o.images;
-    if (o.target == 0) o.target = digits.real ? 97 : 90;
-    hw_net *net = hw_net_lenet(config.batch, why);
-    float *params = net ? aligned_alloc(64, (hw_net_parameters(net) * sizeof *params + 63) / 64 * 64) : NULL;
-    if (!net || !params) {
-        code = cli_error("demo", 2, net ? "no memory" : why);
-    } else {
-        hw_net_init(net, config.seed, params);
-        code = demo(&o, &config, net, &digits, params);
-    }
-    free(params);
-    hw_net_free(net);
-    cli_digits_free(&digits);
+    cli_lenet lenet;
+    code = cli_lenet_open("demo", o.data, (uint32_t)o.images, config.batch, &lenet);
+    if (code != 0) return code;
+    if (o.target == 0) o.target = lenet.digits.real ? 97 : 90;
+    hw_net_init(lenet.net, config.seed, lenet.params);
+    code = demo(&o, &config, &lenet);
+    cli_lenet_close(&lenet);
     return code;
 }

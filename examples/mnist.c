@@ -123,31 +123,24 @@ static int write_report(const options *o, hw_engine *engine, const hw_result *r,
     return 0;
 }
 
-static int run(const options *o, hw_config *config, const hw_net *net, cli_digits *digits, float *params)
+static int run(const options *o, hw_config *config, cli_lenet *l)
 {
     char why[HW_WHY];
-    hw_net_task task = {net, &digits->train, &digits->test};
-    hw_objective objective;
     hw_engine *engine;
     hw_section sections[8];
     cli_progress progress;
-    if (o->caffe) {
-        config->optimizer.schedule.kind = HW_SCHEDULE_INV;
-        config->optimizer.n_sections = hw_net_bias_sections(net, 2, 1, sections, 8);
-        config->optimizer.sections = sections;
-    }
+    if (o->caffe) cli_caffe_solver(l->net, config, sections);
     cli_progress_init(&progress, o->json ? stderr : stdout, "LeNet", o->quiet || o->json, config->epochs);
     config->context = &progress;
     config->on_progress = cli_on_progress;
     config->stop_flag = &cli_interrupted;
-    if (hw_net_objective(&task, &objective, why) != HW_OK) return cli_error("mnist", 1, why);
     unsigned m = config->scheduler == HW_GROUPS ? config->groups : config->scheduler == HW_SYNC ? 1 : config->workers;
     bool linear = config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV;
-    if (m > 1 && linear && config->curvature == 0 && hw_config_check(config, &objective, why) == HW_OK) {
+    if (m > 1 && linear && config->curvature == 0 && hw_config_check(config, &l->objective, why) == HW_OK) {
         /* Advice before the run; policy auto uses the same estimate. */
         hw_compensation network = config->compensation;
         if (network.margin == 0) network.margin = 2;
-        config->curvature = cli_curvature(&objective, params);
+        config->curvature = cli_curvature(&l->objective, l->params);
         int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m,
                                    config->curvature, why, sizeof why);
         if (!stable)
@@ -155,7 +148,7 @@ static int run(const options *o, hw_config *config, const hw_net *net, cli_digit
         else if (!o->quiet && !o->json)
             printf("advice: %s\n", why);
     }
-    if (hw_engine_create(&engine, &objective, config, params, why) != HW_OK) return cli_error("mnist", 2, why);
+    if (hw_engine_create(&engine, &l->objective, config, l->params, why) != HW_OK) return cli_error("mnist", 2, why);
     hw_result result;
     cli_catch_interrupt();
     hw_status status = hw_engine_run(engine, &result);
@@ -170,9 +163,9 @@ static int run(const options *o, hw_config *config, const hw_net *net, cli_digit
     if (cli_interrupted)
         fprintf(stderr, "mnist: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
                 o->save ? "; the weights are saved" : "; with --save FILE the weights would be kept");
-    (void)hw_engine_get(engine, params);
-    if (o->report && write_report(o, engine, &result, digits) != 0) code = 1;
-    if (o->save && hw_weights_save(o->save, params, hw_net_parameters(net), why) != HW_OK)
+    (void)hw_engine_get(engine, l->params);
+    if (o->report && write_report(o, engine, &result, &l->digits) != 0) code = 1;
+    if (o->save && hw_weights_save(o->save, l->params, hw_net_parameters(l->net), why) != HW_OK)
         code = cli_error("mnist", 1, why);
     hw_engine_free(engine);
     return code;
@@ -189,22 +182,13 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
-    cli_digits digits;
-    char why[HW_WHY];
-    if (!cli_digits_load("mnist", o.data, o.data != NULL, (uint32_t)o.images, &digits)) return 1;
-    if ((uint32_t)o.images < digits.train.count) digits.train.count = (uint32_t)o.images;
-    hw_net *net = hw_net_lenet(config.batch, why);
-    float *params = net ? aligned_alloc(64, (hw_net_parameters(net) * sizeof *params + 63) / 64 * 64) : NULL;
-    if (!net || !params) {
-        code = cli_error("mnist", 2, net ? "no memory" : why);
-    } else {
-        if (!o.json) printf("mnist: LeNet on %s\n", digits.source);
-        if (o.summary) (void)hw_net_summary(net, stdout);
-        hw_net_init(net, config.seed, params);
-        code = run(&o, &config, net, &digits, params);
-    }
-    free(params);
-    hw_net_free(net);
-    cli_digits_free(&digits);
+    cli_lenet lenet;
+    code = cli_lenet_open("mnist", o.data, (uint32_t)o.images, config.batch, &lenet);
+    if (code != 0) return code;
+    if (!o.json) printf("mnist: LeNet on %s\n", lenet.digits.source);
+    if (o.summary) (void)hw_net_summary(lenet.net, stdout);
+    hw_net_init(lenet.net, config.seed, lenet.params);
+    code = run(&o, &config, &lenet);
+    cli_lenet_close(&lenet);
     return code;
 }
