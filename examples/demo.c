@@ -262,6 +262,7 @@ int main(int argc, char **argv)
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
     config.evaluate_epochs = 0.1;
+    config.keep_every = 20;
     cli c = {"demo",       "LeNet with one worker, one per core, and twice the cores with and without compensation",
              own,          sizeof own / sizeof *own,
              set,          &o,

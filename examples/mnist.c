@@ -177,6 +177,7 @@ int main(int argc, char **argv)
     hw_config config = hw_config_defaults();
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
+    config.keep_every = 20;
     cli c = {"mnist",      "LeNet on MNIST, HOGWILD! style",           own,    sizeof own / sizeof *own, set, &o,
              engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
     int code = cli_parse(&c, argc, argv);
