@@ -55,8 +55,8 @@ typedef struct hw_rule_info {
 } hw_rule_info;
 
 /* A rule of the user's: sees private copies of at most HW_RULE_BLOCK parameters, changes state in place, fills
- * delta (w += delta). Called by many workers at once, with a stripe's lock (STRIPED) or the mutex (LOCKED) held: it must
- * not block; keep nothing in self that is not constant. */
+ * delta (w += delta). Called by many workers at once, with a stripe's lock (STRIPED) or the mutex (LOCKED) held: it
+ * must not block; keep nothing in self that is not constant. */
 typedef struct hw_rule {
     const char *name;
     unsigned state_per_parameter; /* 0 .. HW_MAX_ARRAYS */
@@ -133,7 +133,7 @@ typedef struct hw_compensation {
     double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
     double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
                          objective is a network (measured: docs/benchmarks.md)         */
-    uint64_t window;  /* updates between recomputations; default 200                   */
+    uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;
 } hw_compensation;

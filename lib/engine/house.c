@@ -113,7 +113,7 @@ void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
     /* Who finds the turn taken leaves; so the holder looks again, with the clock of then, after giving it up. */
     while (due(e, n) && !latch_failed(&e->latch) && latch_take_turn(&e->latch)) {
         if (n >= counter_get(&e->next_window)) {
-            counter_set(&e->next_window, after(n, c->compensation.window));
+            counter_set(&e->next_window, after(n, c->compensation.window * c->clock_interval));
             house_setting(e, false);
         }
         if (n >= counter_get(&e->next_keep)) {

@@ -65,7 +65,7 @@ static hw_status begin(hw_engine *e)
     if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
     counter_set(&e->tickets, tickets);
     counter_set(&e->ticket_limit, ticket_limit(e, tickets));
-    counter_set(&e->next_window, landed + c->compensation.window);
+    counter_set(&e->next_window, landed + c->compensation.window * c->clock_interval);
     counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
     counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->steps_per_epoch : UINT64_MAX);
     uint64_t every = c->evaluate_every ? c->evaluate_every
