@@ -140,5 +140,5 @@ dist:
 clean:
 	rm -rf build
 
-.SECONDARY:
+.PRECIOUS: $(OUT)/%.o
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
