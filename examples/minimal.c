@@ -2,7 +2,7 @@
 #include <hogwild.h>
 #include <stdio.h>
 
-enum { EXAMPLES = 4096, FEATURES = 32 };
+enum { EXAMPLES = 4096, FEATURES = 256 };
 static float data[EXAMPLES][FEATURES], target[EXAMPLES];
 
 static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
@@ -34,11 +34,11 @@ int main(void)
     objective.step = step;
     hw_config config = hw_config_defaults();
     config.workers = 4;
-    config.epochs = 20;
+    config.epochs = 50;
     float x[FEATURES] = {0};
     hw_result result;
     if (hw_train(&objective, &config, x, &result) != HW_OK) return fprintf(stderr, "%s\n", result.message), 1;
-    printf("loss %.3g after %llu updates; last weight %.3f (32 is right)\n", result.train_loss,
+    printf("loss %.3g after %llu updates; last weight %.3f (256 is right)\n", result.train_loss,
            (unsigned long long)result.updates, (double)x[FEATURES - 1]);
     printf("staleness: mean %.2f, dispersion %.2f\n", result.shape.mean, result.shape.dispersion);
     return 0;
