@@ -192,26 +192,50 @@ static void print(const cell *cells, size_t n, const options *o, FILE *csv)
            o->target);
 }
 
-static void plot(const char *folder)
+/* Each policy's points as a block of data in the script, so that its line is whole. */
+static void plot(const char *folder, const cell *cells, size_t n)
 {
     char path[1000], command[1100];
+    double copy[SEEDS];
     (void)snprintf(path, sizeof path, "%s/efficiency.gp", folder);
     FILE *f = fopen(path, "w");
     if (!f) return;
+    double t1 = bench_of(copy, finite(cells->update_seconds, cells->runs, copy)).median;
+    double i1 = bench_of(copy, finite(cells->updates, cells->runs, copy)).mean;
     fputs("set terminal svg size 760,400 font 'sans-serif,13' background '#ffffff'\nset output 'efficiency.svg'\n"
-          "set datafile separator ','\nset title 'Time to target against one worker'\nset xlabel 'workers'\nset "
-          "logscale x 2\n"
-          "set ylabel 'relative to one worker (lower is better)'\nset yrange [0:*]\nset key top right\nset grid lc rgb "
-          "'#dddddd'\n"
-          "f(p,c) = strcol(2) eq p ? column(c) : NaN\n"
-          "plot 'efficiency.csv' using 1:(f('auto',11)) with linespoints lw 2 dt 1 pt 5 lc rgb '#0072B2' title "
-          "'hardware efficiency', "
-          "'' using 1:(f('auto',12)) with linespoints lw 2 dt 2 pt 7 lc rgb '#D55E00' title 'statistical efficiency, "
-          "auto', "
-          "'' using 1:(f('auto',13)) with linespoints lw 2 dt 3 pt 9 lc rgb '#009E73' title 'product, auto', "
-          "'' using 1:(f('none',12)) with linespoints lw 2 dt 4 pt 6 lc rgb '#000000' title 'statistical efficiency, "
-          "none'\n",
+          "set title 'Time to target against one worker'\nset xlabel 'workers'\nset logscale x 2\n"
+          "set ylabel 'relative to one worker (lower is better)'\nset yrange [0:*]\nset key top left\n"
+          "set grid lc rgb '#dddddd'\nset xrange [0.9:*]\n",
           f);
+    const char *lead = "plot ";
+    char lines[4000] = "";
+    static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"};
+    unsigned drawn = 0;
+    for (int policy = HW_POLICY_AUTO; policy < HW_POLICY_USER; policy++) {
+        bool any = false;
+        for (size_t k = 0; k < n; k++) any |= k > 0 && (int)cells[k].policy == policy && cells[k].reached;
+        if (!any) continue;
+        fprintf(f, "$p%d << EOD\n", policy);
+        for (size_t k = 0; k < n; k++) {
+            const cell *c = cells + k;
+            if (k > 0 && ((int)c->policy != policy || !c->reached)) continue;
+            double t = bench_of(copy, finite(c->update_seconds, c->runs, copy)).median;
+            double u = bench_of(copy, finite(c->updates, c->runs, copy)).mean;
+            fprintf(f, "%u %.5g %.5g %.5g\n", c->workers, t / t1, u / i1, t / t1 * u / i1);
+        }
+        fputs("EOD\n", f);
+        static const char *const what[] = {"hardware", "statistical", "product"};
+        for (int q = 0; q < 3; q++) {
+            size_t used = strlen(lines);
+            (void)snprintf(lines + used, sizeof lines - used,
+                           "%s$p%d using 1:%d with linespoints lw 2 dt %d pt %u lc rgb '%s' title '%s, %s'", lead,
+                           policy, q + 2, q + 1, 4 + drawn, colours[drawn % 6], what[q],
+                           hw_policy_name((hw_policy)policy));
+            lead = ", ";
+        }
+        drawn++;
+    }
+    fprintf(f, "%s\n", drawn ? lines : "plot NaN notitle");
     (void)fclose(f);
     (void)snprintf(command, sizeof command, "cd '%s' && gnuplot efficiency.gp 2>/dev/null", folder);
     if (system(command) != 0)
@@ -264,7 +288,7 @@ int main(int argc, char **argv)
     if (csv) {
         (void)fclose(csv);
         (void)fclose(lines);
-        plot(o.out);
+        plot(o.out, cells, n);
     }
     cli_lenet_close(&lenet);
     return 0;
