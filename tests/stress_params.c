@@ -1,5 +1,5 @@
-/* stress_params.c - RELIABILITY rows 3 and 4 at their figures: 8 threads x 10^7 adds, three seeds, nothing lost; 10^6
- * consistent reads at full write load for n = 8 .. 10^6, none torn, with latencies. */
+/* stress_params.c - promises 3 and 4 of docs/testing.md at their figures: 8 threads x 10^7 adds, three seeds, nothing
+ * lost; 10^6 consistent reads at full write load for n = 8 .. 10^6, none torn, with latencies. */
 #include "check.h"
 
 enum { THREADS = 8 };

@@ -1,4 +1,4 @@
-/* test_optimizer.c - schedules, rules, policies and the advisor against ALGORITHMS' tables and oracles. */
+/* test_optimizer.c - schedules, rules, policies and the advisor against tables and oracles made elsewhere. */
 #include "check.h"
 #include "queue.h"
 
@@ -22,7 +22,7 @@ static void schedules(void **state)
     assert_near(hw_schedule_rate(&s, 9), 0.1, 1e-15);
 }
 
-/* ALGORITHMS.md: largest alpha h at mu* = 0.9. */
+/* From root finding in another program: largest alpha h at mu* = 0.9. */
 static void advisor_table(void **state)
 {
     (void)state;
@@ -280,6 +280,12 @@ static void advice_before_a_run(void **state)
     assert_text(text, "above the stable");
     assert_int_equal(hw_advise_run(&c.compensation, 0.9, 1e-4, 8, 10, text, sizeof text), 1);
     assert_text(text, "within the stable");
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.compensation.margin = 2; /* at the very bound, whatever the rounding */
+    for (unsigned workers = 2; workers < 40; workers++)
+        for (int i = 1; i < 20; i++)
+            assert_int_equal(hw_advise_run(&c.compensation, 0.9, 0.013 * i, workers, 3 + i, text, sizeof text), 1);
+    c.compensation.margin = 0;
     c.compensation.policy = HW_POLICY_AUTO; /* lowers the rate by itself */
     assert_int_equal(hw_advise_run(&c.compensation, 0.9, 0.5, 8, 10, text, sizeof text), 1);
 }

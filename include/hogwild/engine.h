@@ -9,7 +9,8 @@
  *
  * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
  * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
- * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from every call on the parent's handle.
+ * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from run, work, get,
+ * set and get_velocity on the parent's handle; free does nothing there.
  *
  * Memory of a run, in floats of n parameters, beside the objective's scratch: params.h's array; 2 n a worker (snapshot
  * and gradient; +n with a private velocity); 3 n for evaluation and the last good parameters; 6 n and one more scratch
@@ -81,7 +82,8 @@ typedef struct hw_config {
     /* measuring */
     int record;     /* staleness histograms; 0 only for measuring their cost: policies then go by M */
     uint32_t exact; /* bins of their own for staleness below this                                  */
-    /* callbacks: context is passed to all. on_update runs in every worker at once; the others in one at a time.
+    /* callbacks: context is passed to all. on_update runs in every worker at once; on_evaluation and on_epoch in one at
+     * a time (an epoch that ends with the run: in the thread that ends it); on_progress in the thread that called run.
      * A status other than HW_OK stops the run with it. */
     void *context;
     hw_update_hook on_update;
@@ -165,10 +167,10 @@ HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
 HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
 HW_API void hw_engine_result(hw_engine *engine, hw_result *result);
-/* Ask for a stop: every worker finishes its step. Async-signal-safe. */
+/* Ask for a stop: every worker finishes its step. Async-signal-safe. Before a run has begun it has no effect. */
 HW_API void hw_stop(hw_engine *engine);
 
-/* Parameters and velocity (n floats each); not during a run. velocity: HW_E_STATE where the rule keeps none. */
+/* Parameters and velocity (n floats each); HW_E_STATE during a run. velocity: HW_E_STATE where the rule keeps none. */
 HW_API hw_status hw_engine_get(hw_engine *engine, float *params);
 HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
 HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);

@@ -56,7 +56,7 @@ typedef struct hw_params_config {
     unsigned workers;           /* 1 .. HW_MAX_WORKERS                                                        */
     unsigned arrays;            /* arrays beside the parameters, 0 .. HW_MAX_ARRAYS                           */
     hw_read_mode read;          /* default ATOMIC                                                             */
-    hw_write_mode write;        /* default STRIPED: lossless, and within noise of RACY on dense updates       */
+    hw_write_mode write;        /* default STRIPED: lossless, at about RACY's speed on dense updates       */
     hw_path path;               /* default AUTO                                                               */
     unsigned stripe;            /* floats a stripe lock covers, 1024 .. 4096; default 2048 (8 kB)             */
     unsigned clock_interval;    /* 1 = exact (default); n = each worker measures every n-th update            */

@@ -8,7 +8,7 @@
  *
  * Mitliagkas et al., "Asynchrony begets momentum": with geometric staleness q_l = (1 - m) m^l the expected step is
  * that of heavy-ball momentum m (Theorem 3), and M workers with exponential work times have m = 1 - 1/M (Theorem 5).
- * The mean staleness says nothing about m: it is M - 1 under any clock. The shape does. */
+ * The mean staleness says nothing about m: while all M workers are busy it is M - 1 under any clock. The shape does. */
 #ifndef HOGWILD_STALENESS_H
 #define HOGWILD_STALENESS_H
 

@@ -44,7 +44,7 @@ struct hw_worker {
     hw_read_note note;
     const float *seen;
     bool has_read;
-    uint64_t read_clock;
+    uint64_t read_clock, landed_before; /* landed_before: of this worker, in earlier runs */
     uint64_t read_ns, parked_ns, unmeasured;
     hw_observation observed; /* the last measured one */
     unsigned pairs;
@@ -106,7 +106,7 @@ struct hw_engine {
     /* the run under way */
     base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns,
         first_losses, first_count, first_loss;
-    uint64_t first_update, end_ns, evaluation_ns, preparation_ns;
+    uint64_t first_update, first_ticket, end_ns, evaluation_ns, preparation_ns;
     /* evaluation */
     float *snapshot;
     double *sums; /* per chunk */

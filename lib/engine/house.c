@@ -68,7 +68,7 @@ void house_setting(hw_engine *e, bool first)
 
 /* A snapshot is a candidate until a loss that was computed on it or on something later turns out well: at three times
  * the run's first loss or below. Parameters alone do not show that they are about to diverge. */
-static void keep_good(hw_engine *e, uint64_t n, double loss, uint64_t read)
+static void keep_good(hw_engine *e, double loss, uint64_t read)
 {
     double first = counter_get_double(&e->first_loss);
     bool well = !(first > 0 && loss > 3 * first);
@@ -84,7 +84,8 @@ static void keep_good(hw_engine *e, uint64_t n, double loss, uint64_t read)
     /* One that still waits for its loss is not replaced. */
     if (!well || e->candidate_update) return;
     hw_params_get(e->params, 0, e->kept[other]);
-    e->candidate_update = base_all_finite(e->kept[other], e->objective.parameters) ? n : 0;
+    /* The clock after the copy: what landed during it is in it. */
+    e->candidate_update = base_all_finite(e->kept[other], e->objective.parameters) ? hw_params_clock(e->params) : 0;
 }
 
 void house_epochs(hw_engine *e, uint64_t n)
@@ -118,7 +119,7 @@ void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
         }
         if (n >= counter_get(&e->next_keep)) {
             counter_set(&e->next_keep, after(n, c->keep_every));
-            keep_good(e, n, loss, read);
+            keep_good(e, loss, read);
         }
         house_epochs(e, n);
         if (n >= counter_get(&e->next_evaluation)) {
@@ -172,8 +173,8 @@ void house_evaluated(hw_engine *e)
         }
         latch_stop(&e->latch, HW_STOP_TARGET);
     }
-    uint64_t every =
-        c->evaluate_every ? c->evaluate_every : (uint64_t)ceil(c->evaluate_epochs * (double)e->steps_per_epoch);
+    uint64_t every = c->evaluate_every ? c->evaluate_every
+                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->steps_per_epoch));
     counter_set(&e->next_evaluation, every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX);
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);

@@ -66,7 +66,7 @@ static const entry table[] = {
     {"compensation.margin", "", "policy auto: learning rate allowed, over the linear bound; 0: 0.7, networks 2",
      F_DOUBLE, AT(compensation.margin), 0, 10, 0, NULL},
     {"compensation.window", "updates", "updates between recomputations, times clock_interval", F_U64,
-     AT(compensation.window), 10, E53, 0, NULL},
+     AT(compensation.window), 10, 1e12, 0, NULL},
     {"curvature", "", "largest Hessian eigenvalue; 0: estimated where needed; negative: never", F_DOUBLE, AT(curvature),
      -1, 1e30, 0, NULL},
     {"seed", "", "of everything random", F_U64, AT(seed), 0, E53, 0, NULL},

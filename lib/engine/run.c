@@ -10,6 +10,7 @@ static void reset_worker(hw_worker *w)
 {
     counter_set(&w->loss, 0);
     counter_set(&w->losses, 0);
+    w->landed_before += counter_get(&w->updates);
     counter_set(&w->updates, 0);
     counter_set(&w->examples, 0);
     counter_set(&w->clipped, 0);
@@ -64,6 +65,7 @@ static hw_status begin(hw_engine *e)
     uint64_t landed = hw_params_clock(e->params), tickets = counter_get(&e->ticket_limit);
     if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
     counter_set(&e->tickets, tickets);
+    e->first_ticket = tickets;
     counter_set(&e->ticket_limit, ticket_limit(e, tickets));
     counter_set(&e->next_window, landed + c->compensation.window * c->clock_interval);
     counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
@@ -194,8 +196,9 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
     uint64_t total = ticket_limit(e, 0);
     p.fraction = NAN;
-    if (total < UINT64_MAX / 4) p.fraction = (double)p.updates / (double)total;
-    if (c->seconds > 0) p.fraction = fmax(base_finite_double(p.fraction) ? p.fraction : 0, p.seconds / c->seconds);
+    if (total < UINT64_MAX / 4) p.fraction = fmin(1, (double)p.updates / (double)total);
+    if (c->seconds > 0)
+        p.fraction = fmax(base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
     p.last = has_last ? &last : NULL;
     hw_status status = c->on_progress(c->context, &p);
     if (status != HW_OK) engine_fail(e, status, "the progress callback returned %d", status);
@@ -312,7 +315,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
         r->skipped += counter_get(&e->worker[i].skipped);
     }
     uint64_t limit = counter_get(&e->ticket_limit), tickets = counter_get(&e->tickets);
-    r->tickets = tickets < limit ? tickets : limit;
+    r->tickets = (tickets < limit ? tickets : limit) - e->first_ticket;
     r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
     r->seconds = engine_seconds(e);
     r->evaluation_seconds = (double)e->evaluation_ns * 1e-9;

@@ -75,7 +75,8 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
         values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
     if (e->config.clock_interval > 1 && w->note.measured) {
         w->read_ns = hw_now();
-        w->read_clock = w->note.clock + counter_get(&w->updates); /* the note counts the others only */
+        w->read_clock =
+            w->note.clock + w->landed_before + counter_get(&w->updates); /* the note counts the others only */
     }
     w->seen = values;
     w->has_read = true;
@@ -233,6 +234,7 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
     counter_add(&w->examples, examples);
     observe(w, landed, loss, &ow);
     if (w->note.measured)
-        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss, w->note.clock);
+        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
+                   c->clock_interval == 1 ? w->note.clock : w->read_clock);
     return HW_OK;
 }

@@ -105,12 +105,13 @@ size_t advisor_kernel(const hw_histogram *h, double *kernel, size_t room)
 int hw_advise_run(const hw_compensation *c, double momentum, double learning_rate, unsigned workers, double curvature,
                   char *text, size_t size)
 {
+    if (workers < 1) workers = 1;
     hw_policy_input in = {0, workers, momentum, learning_rate, curvature, NULL, NULL};
     hw_setting s;
     hw_compensate(c, &in, &s);
     /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
     double ahead = s.exact > 0 ? s.exact / (1 - s.exact) : s.ahead;
-    double bound = hw_advise_bound_delay(s.momentum, ahead, workers ? workers - 1 : 0);
+    double bound = hw_advise_bound_delay(s.momentum, ahead, workers - 1);
     /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
     double margin = c->margin > 1 ? c->margin : 1, step = learning_rate * s.rate * curvature / margin;
     if (!(curvature > 0)) {
@@ -120,7 +121,7 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
                        workers - 1, bound / s.rate);
         return 1;
     }
-    if (step < bound) {
+    if (step <= bound * (1 + 1e-6)) { /* auto lowers the rate to the bound itself */
         (void)snprintf(text, size, "learning rate %.3g with delay %u is within the stable %.3g for curvature %.3g",
                        learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
         return 1;
@@ -132,8 +133,8 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
         in.workers = (most + beyond) / 2;
         hw_compensate(c, &in, &other);
         double s_other = other.exact > 0 ? other.exact / (1 - other.exact) : other.ahead;
-        bool good = learning_rate * other.rate * curvature / margin <
-                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1);
+        bool good = learning_rate * other.rate * curvature / margin <=
+                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1) * (1 + 1e-6);
         if (good)
             most = in.workers;
         else
