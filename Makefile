@@ -104,7 +104,7 @@ test:
 demo:
 	@sh .ci/packages build gnuplot
 	@$(MAKE) --no-print-directory -s examples
-	@$(OUT)/examples/demo --report build/report
+	@build/current/examples/demo --report build/report
 
 test-san:
 	@sh .ci/packages test clang
@@ -114,7 +114,7 @@ test-model:
 test-long: $(STRESS) $(OUT)/tests/test_engine
 	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
 bench-peers: examples bench
-	@OUT=$(OUT) sh bench/peers/run
+	@OUT=build/current sh bench/peers/run
 docs:
 	doxygen docs/Doxyfile
 
