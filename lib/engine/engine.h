@@ -19,6 +19,13 @@ typedef struct engine_access {
     bool dense, raw; /* raw: deltas, no rule */
 } engine_access;
 
+/* Entry r of an access: how many floats from *first on. */
+static inline size_t access_part(const engine_access *a, size_t r, size_t *first)
+{
+    *first = a->indices ? a->indices[r] : a->ranges[r].first;
+    return a->indices ? 1 : a->ranges[r].count;
+}
+
 /* Where reads and writes go: to the shared array, into a group's reduction, or into a probe. */
 typedef struct engine_port {
     const float *(*read)(hw_worker *w, const engine_access *a, float *values);

@@ -10,7 +10,7 @@ static const float *group_read(hw_worker *w, const engine_access *a, float *valu
     const float *x = w->group->x;
     if (a->dense && !values) return x;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
     }
     return values;
@@ -43,7 +43,7 @@ static hw_status group_write(hw_worker *w, const engine_access *a, const float *
     }
     for (size_t i = 0; i < e->objective.parameters; i++) w->g[i] = 0;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) w->g[first + j] += g[i++];
     }
     return HW_OK;

@@ -12,7 +12,7 @@ static const float *probe_read(hw_worker *w, const engine_access *a, float *valu
         return w->x;
     }
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
     }
     return values;
@@ -24,7 +24,7 @@ static hw_status probe_write(hw_worker *w, const engine_access *a, const float *
     if (a->raw) return hw_fail(w, HW_E_UNSUPPORTED, "hw_add_at has no gradient to look at");
     float share = (float)w->batch.count;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) p->sum[first + j] += share * g[i++];
     }
     p->loss += loss * w->batch.count;

@@ -148,7 +148,7 @@ static void private_velocity(hw_worker *w, const engine_access *a, const hw_form
 {
     float mu = (float)w->setting.momentum, alpha = -form->e;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first = a->indices ? a->indices[r] : a->ranges[r].first, n = a->indices ? 1 : a->ranges[r].count;
+        size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++, i++)
             w->g[i] = w->velocity[first + j] = mu * w->velocity[first + j] - alpha * g[i];
     }
