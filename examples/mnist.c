@@ -140,9 +140,10 @@ static int run(const options *o, hw_config *config, cli_lenet *l)
         /* Advice before the run; policy auto uses the same estimate. */
         hw_compensation network = config->compensation;
         if (network.margin == 0) network.margin = 2;
-        config->curvature = cli_curvature(&l->objective, l->params);
-        int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m,
-                                   config->curvature, why, sizeof why);
+        double curvature = cli_curvature(&l->objective, l->params);
+        if (!config->optimizer.n_sections) config->curvature = curvature; /* else the engine weighs the sections */
+        int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m, curvature,
+                                   why, sizeof why);
         if (!stable)
             fprintf(stderr, "mnist: warning: %s\n", why);
         else if (!o->quiet && !o->json)

@@ -197,7 +197,7 @@ void probe_free(engine_probe *probe);
 hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                          float *sum, double *loss);
 hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                          unsigned iterations, uint64_t seed, double *curvature);
+                          unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature);
 
 /* thread.c: what a worker thread sets up for itself and undoes */
 typedef struct engine_thread_state {

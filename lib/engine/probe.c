@@ -116,7 +116,7 @@ static double norm(const float *x, size_t n)
 }
 
 hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                          unsigned iterations, uint64_t seed, double *curvature)
+                          unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature)
 {
     size_t n = p->worker.all.count;
     hw_rng rng;
@@ -134,11 +134,11 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
         status = probe_gradient(p, p->point, index, count, part, p->sum, &loss);
         if (status != HW_OK) return status;
         double dot = 0;
-        for (size_t i = 0; i < n; i++) {
-            float image = (p->image[i] - p->sum[i]) / (2 * h);
-            dot += (double)image * (double)p->direction[i];
-            p->image[i] = image;
-        }
+        for (size_t i = 0; i < n; i++) p->image[i] = (p->image[i] - p->sum[i]) / (2 * h);
+        /* Sections step at their own rates, so what counts is the largest eigenvalue of rates times Hessian. */
+        for (size_t s = 0; o && s < o->n_sections; s++)
+            for (size_t i = 0; i < o->sections[s].count; i++) p->image[o->sections[s].first + i] *= o->sections[s].rate;
+        for (size_t i = 0; i < n; i++) dot += (double)p->image[i] * (double)p->direction[i];
         value = dot / (length * length);
         double next = norm(p->image, n);
         if (!base_finite_double(value) || next == 0) break;
@@ -175,7 +175,7 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
     if (status == HW_OK) status = probe_create(&p, o, why);
     if (status != HW_OK) return status;
     if (o->blas) blas_hold();
-    status = probe_curvature(p, params, index, count, count, iterations, seed, curvature);
+    status = probe_curvature(p, params, index, count, count, iterations, seed, NULL, curvature);
     if (o->blas) blas_unhold();
     if (status != HW_OK) status = probe_failed(p, status, "hw_curvature", why);
     probe_free(p);

@@ -47,7 +47,7 @@ static void estimate_curvature(hw_engine *e)
     for (uint32_t i = 0; i < n; i++) e->probe_index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
     /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
     if (probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed,
-                        &e->curvature) != HW_OK)
+                        &c->optimizer, &e->curvature) != HW_OK)
         e->curvature = 0;
     e->preparation_ns = hw_now() - from;
 }
