@@ -132,7 +132,8 @@ typedef struct hw_compensation {
     double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
     double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
     double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
-                         objective is a network (measured: docs/benchmarks.md)         */
+                         objective is a network (measured: docs/benchmarks.md); above 1 it opens in
+                         three steps, half, three quarters and all of it, a window apart */
     uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;
