@@ -183,7 +183,8 @@ static void stops(void **state)
     }
 }
 
-static hw_engine *signalled;
+/* Atomic: the signal may be delivered to any thread of the process, OpenBLAS's idle ones too. */
+static _Atomic(hw_engine *) signalled;
 static void on_alarm(int number)
 {
     (void)number;
@@ -202,11 +203,13 @@ static void stop_from_a_signal_handler(void **state)
         hw_config c = config(all_schedulers[s], their_workers[s]);
         hw_result r;
         c.epochs = 0;
-        assert_int_equal(hw_engine_create(&signalled, &o, &c, NULL, NULL), HW_OK);
+        hw_engine *e;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        signalled = e;
         ualarm(20000, 0);
-        assert_int_equal(hw_engine_run(signalled, &r), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(r.reason, HW_STOP_ASKED);
-        hw_engine_free(signalled);
+        hw_engine_free(e);
     }
     (void)sigaction(SIGALRM, &old, NULL);
 }
