@@ -176,7 +176,8 @@ HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
 HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
 HW_API size_t hw_engine_bytes(const hw_engine *engine);
 
-/* What was measured; pointers are owned by the engine and valid until its next run or free. */
+/* What was measured; pointers are owned by the engine and valid until its next run or free. Each list
+ * holds 4,096 entries; a longer one is thinned to every second entry, the newest kept. */
 HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_t *count);
 HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
 HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);

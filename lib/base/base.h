@@ -39,7 +39,6 @@ typedef struct base_writer {
 } base_writer;
 hw_status base_write_begin(base_writer *writer, const char *path, char *why);
 hw_status base_write_end(base_writer *writer, char *why); /* flush, fsync, rename; removes the file on error */
-void base_write_cancel(base_writer *writer);
 
 /* Finite by its bits, so that no compiler flag can fold it. */
 static inline bool base_finite(float x)

@@ -118,14 +118,6 @@ hw_status base_write_begin(base_writer *writer, const char *path, char *why)
     return HW_OK;
 }
 
-void base_write_cancel(base_writer *writer)
-{
-    if (!writer->stream) return;
-    (void)fclose(writer->stream);
-    (void)remove(writer->temporary);
-    writer->stream = NULL;
-}
-
 hw_status base_write_end(base_writer *writer, char *why)
 {
     errno = 0;

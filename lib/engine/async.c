@@ -1,8 +1,6 @@
 /* async.c - SEQUENTIAL and ASYNC: every thread takes tickets and steps on its own. */
 #include "engine.h"
 
-const engine_port async_port;
-
 static const float *async_read(hw_worker *w, const engine_access *a, float *values)
 {
     return step_read(w, a, values);

@@ -12,7 +12,6 @@ void *engine_log_next(engine_log *log)
     if (log->count == log->room) { /* full: every second entry stays, the newest among them */
         char *at = log->entries;
         for (size_t i = 0; i < log->room / 2; i++) memcpy(at + i * log->size, at + (2 * i + 1) * log->size, log->size);
-        log->dropped += log->room - log->room / 2;
         log->count = log->room / 2;
     }
     return (char *)log->entries + log->size * log->count++;
@@ -20,7 +19,7 @@ void *engine_log_next(engine_log *log)
 
 static bool log_init(engine_log *log, size_t size)
 {
-    *log = (engine_log){base_zalloc(LOG_ENTRIES, size), 0, LOG_ENTRIES, size, 0};
+    *log = (engine_log){base_zalloc(LOG_ENTRIES, size), 0, LOG_ENTRIES, size};
     return log->entries != NULL;
 }
 

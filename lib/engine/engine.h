@@ -84,12 +84,11 @@ typedef struct engine_gate {
     uint64_t generation;
     uint64_t opened_ns;
     base_counter chunk;
-    hw_status status; /* first failure of an evaluate callback */
 } engine_gate;
 
 typedef struct engine_log {
     void *entries;
-    size_t count, room, size, dropped;
+    size_t count, room, size;
 } engine_log;
 
 struct hw_engine {
@@ -189,7 +188,6 @@ typedef struct engine_probe {
     const float *params;
     float *buffers, *point, *sum, *direction, *image;
     double loss;
-    hw_status status;
 } engine_probe;
 hw_status probe_create(engine_probe **probe, const hw_objective *objective, char *why);
 void probe_free(engine_probe *probe);

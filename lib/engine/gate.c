@@ -28,7 +28,6 @@ void gate_reset(hw_engine *e)
     g->arrived = g->finished = g->working = 0;
     g->poisoned = g->open = false;
     g->final_done = e->objective.evaluate == NULL;
-    g->status = HW_OK;
 }
 
 void gate_poison(engine_gate *g)
