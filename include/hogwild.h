@@ -13,5 +13,6 @@
 #include "hogwild/net.h"
 #include "hogwild/model.h"
 #include "hogwild/report.h"
+#include "hogwild/simulation.h"
 
 #endif

@@ -84,7 +84,7 @@ static inline double queue_step(queue *q, double h, uint64_t first)
     optimizer_write ow;
     hw_range all = {0, 1};
     float g = (float)h * q->seen[w], after;
-    optimizer_begin(&ow, &q->optimizer, &q->compensation, &q->setting, 0, hw_params_clock(q->params) - first);
+    optimizer_begin(&ow, &q->optimizer, &q->compensation, &q->setting, 1, 0, hw_params_clock(q->params) - first);
     uint64_t landed = hw_params_write(q->params, w, &ow.form, &all, 1, &g, &q->note[w]);
     hw_observation o = {landed - q->note[w].clock, 0, 0, 1000};
     hw_staleness_record(q->staleness, w, &o, 1);

@@ -6,6 +6,8 @@
  *   SYNC         M threads split one minibatch; mean gradient, one update  0
  *   GROUPS       G groups of M / G threads: synchronous inside, asynchronous across (compute groups of Mitliagkas et
  *                al.); M in every formula is then G                        measured
+ *   SIMULATED    virtual workers in virtual time (simulation.h): any number, deterministic, on any number of real
+ *                threads; exactly one pair of read and write a step        exact
  *
  * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
  * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
@@ -21,6 +23,7 @@
 
 #include "objective.h"
 #include "optimizer.h"
+#include "simulation.h"
 #include "staleness.h"
 #include <signal.h>
 
@@ -28,7 +31,7 @@
 extern "C" {
 #endif
 
-typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS } hw_scheduler;
+typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS, HW_SIMULATED } hw_scheduler;
 
 /* What to do about a loss or gradient that is not finite. STOP: HW_E_DIVERGED, the last good parameters are kept. SKIP:
  * the update is left out and counted. */
@@ -47,11 +50,12 @@ typedef struct hw_config {
     size_t struct_size;
     /* who runs */
     hw_scheduler scheduler;
-    unsigned workers, groups;
-    uint32_t batch;       /* examples an update                                                          */
-    int batch_per_worker; /* SYNC, GROUPS: batch is a thread's share instead                             */
-    int pin;              /* pin workers to cores through hwloc; refused where it was not built in       */
-    int flush_denormals;  /* flush-to-zero in the workers (x86-64)                                       */
+    unsigned workers, groups; /* SIMULATED: virtual workers, up to HW_MAX_VIRTUAL                               */
+    uint32_t batch;           /* examples an update                                                          */
+    int batch_per_worker;     /* SYNC, GROUPS: batch is a thread's share instead                             */
+    int pin;                  /* pin workers to cores through hwloc; refused where it was not built in       */
+    int flush_denormals;      /* flush-to-zero in the workers (x86-64)                                       */
+    hw_simulation simulation; /* SIMULATED's clock                                                             */
     /* shared parameters */
     hw_read_mode read;
     hw_write_mode write;
@@ -80,8 +84,10 @@ typedef struct hw_config {
                             (the mean of about 20); 0: off                                              */
     uint64_t keep_every; /* updates between snapshots of the last good parameters                       */
     /* measuring */
-    int record;     /* staleness histograms; 0 only for measuring their cost: policies then go by M */
-    uint32_t exact; /* bins of their own for staleness below this                                  */
+    int record;          /* staleness histograms; 0 only for measuring their cost: policies then go by M */
+    uint32_t exact;      /* bins of their own for staleness below this                                  */
+    int trace;           /* record the schedule: hw_engine_trace                                        */
+    uint64_t trace_room; /* updates that it has room for; 0: from the stop by updates or epochs          */
     /* callbacks: context is passed to all. on_update runs in every worker at once; on_evaluation and on_epoch in one at
      * a time (an epoch that ends with the run: in the thread that ends it); on_progress in the thread that called run.
      * A status other than HW_OK stops the run with it. */
@@ -148,7 +154,8 @@ typedef struct hw_result {
     uint64_t updates_to_target;
     hw_shape shape; /* of all staleness recorded */
     hw_work_shape work;
-    hw_setting setting; /* in force at the end */
+    hw_setting setting;  /* in force at the end */
+    double virtual_time; /* SIMULATED: units of mean work; 0 elsewhere */
 } hw_result;
 
 typedef struct hw_engine hw_engine;
@@ -159,6 +166,9 @@ HW_API hw_status hw_engine_create(hw_engine **engine, const hw_objective *object
                                   const float *params, char *why);
 HW_API void hw_engine_free(hw_engine *engine);
 
+/* The schedule of the last run, which had config.trace on: a trace of its own, freed by hw_trace_free. HW_E_STATE where
+ * none was recorded. */
+HW_API hw_status hw_engine_trace(hw_engine *engine, hw_trace **trace, char *why);
 /* Start the workers, wait for them, fill *result (may be NULL). Returns result.status. May be called again: it goes on
  * from the present parameters with the stop conditions counted from there. */
 HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);

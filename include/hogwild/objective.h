@@ -60,9 +60,11 @@ typedef struct hw_objective {
     uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
     unsigned metrics;                               /* 1 .. HW_METRICS */
 
-    int network; /* a neural network: it trains above the linear stability bound of its first curvature, see
-                    hw_compensation.margin */
-    int blas;    /* the callbacks call BLAS: the engine holds it at one thread while it runs */
+    size_t touched; /* sparse objectives: the most floats (and the most ranges) that one access covers; 0: up to all.
+                       SIMULATED keeps so much for each virtual worker */
+    int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
+                       hw_compensation.margin */
+    int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
 } hw_objective;
 
 HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
@@ -73,6 +75,7 @@ typedef struct hw_evaluation {
     double epoch, seconds; /* of training; evaluation not counted                      */
     double train_loss;     /* mean of the steps since the evaluation before            */
     double metric[HW_METRICS];
+    double virtual_time;                   /* SIMULATED: units of mean work; 0 elsewhere               */
     double staleness;                      /* mean since the start                                     */
     double momentum, learning_rate, ahead; /* in force                                     */
 } hw_evaluation;

@@ -99,6 +99,17 @@ typedef enum hw_policy {
     HW_POLICY_USER
 } hw_policy;
 
+/* Beside the policy: how the step depends on the age of the single gradient, tau at its landing (on real threads as
+ * counted just before the landing). The kernel alpha q_l becomes alpha(l) q_l. */
+typedef enum hw_age {
+    HW_AGE_NONE,
+    HW_AGE_EXPONENTIAL, /* alpha gamma e^-tau, fresh ones alpha    (Wang et al.) */
+    HW_AGE_POWER,   /* alpha gamma n^-tau, fresh ones alpha    (Wang et al.)                                       */
+    HW_AGE_INVERSE, /* alpha / max(1, tau)                     (Zhang et al. 2015)                                 */
+    HW_AGE_CONCURRENCY, /* alpha M / max(M, tau)                   (Mishchenko et al. 2022) */
+    HW_AGE_DROP /* alpha up to tau = M, 0 beyond           (as Koloskova et al. 2022)                          */
+} hw_age;
+
 /* What is in force from update `update` on. */
 typedef struct hw_setting {
     uint64_t update;
@@ -137,7 +148,13 @@ typedef struct hw_compensation {
     uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;
+    hw_age age;
+    double age_gain; /* gamma, default 1 */
+    double age_base; /* n, default 2     */
 } hw_compensation;
+
+/* The factor on the learning rate of a gradient of age tau. A pure function. */
+HW_API double hw_age_factor(const hw_compensation *compensation, uint64_t tau, unsigned workers);
 
 HW_API const char *hw_policy_name(hw_policy policy);
 

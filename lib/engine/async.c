@@ -9,7 +9,7 @@ static const float *async_read(hw_worker *w, const engine_access *a, float *valu
 static hw_status async_write(hw_worker *w, const engine_access *a, const float *g, double loss)
 {
     /* With several pairs a call the examples are counted once. */
-    return step_land(w, a, g, loss, w->pairs == 0 ? w->batch.count : 0);
+    return step_write(w, a, g, loss, w->pairs == 0 ? w->batch.count : 0);
 }
 
 const engine_port async_port = {async_read, async_write};

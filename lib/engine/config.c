@@ -15,6 +15,9 @@ hw_config hw_config_defaults(void)
     c.workers = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
     c.groups = 1;
     c.batch = 32;
+    c.simulation.shape = 2;
+    c.simulation.per_group = c.simulation.gather = 1;
+    c.simulation.straggler_factor = 5;
     c.flush_denormals = 1;
     c.read = p.read;
     c.write = p.write;
@@ -34,6 +37,8 @@ hw_config hw_config_defaults(void)
     c.compensation.floor = -0.5;
     c.compensation.shrinkage = 1;
     c.compensation.window = 200;
+    c.compensation.age_gain = 1;
+    c.compensation.age_base = 2;
     c.seed = 1;
     c.epochs = 1;
     c.target_metric = 1;
@@ -61,6 +66,85 @@ hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsign
     return p;
 }
 
+unsigned engine_simulation_threads(const hw_config *c)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned all = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+    return c->simulation.threads ? c->simulation.threads : all;
+}
+
+/* What a replay's step rule must have in common with the recorded run's. */
+uint32_t engine_rule_checksum(const hw_config *c)
+{
+    const hw_optimizer *o = &c->optimizer;
+    const hw_schedule *s = &o->schedule;
+    double all[] = {o->rule,
+                    o->velocity,
+                    o->momentum,
+                    o->weight_decay,
+                    o->clip_norm,
+                    o->beta2,
+                    o->epsilon,
+                    s->kind,
+                    s->base,
+                    s->gamma,
+                    s->power,
+                    (double)s->interval,
+                    (double)s->warmup,
+                    c->compensation.policy == HW_POLICY_EXACT,
+                    c->compensation.age,
+                    c->compensation.age_gain,
+                    c->compensation.age_base,
+                    c->with_replacement,
+                    (double)o->n_sections};
+    uint64_t hash = 1469598103934665603u;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        union {
+            double x;
+            uint64_t bits;
+        } u = {all[i]};
+        hash = (hash ^ u.bits) * 1099511628211u;
+        hash ^= hash >> 29;
+    }
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
+static hw_status check_replay(const hw_config *c, const hw_objective *o, char *why)
+{
+    const hw_trace *t = c->simulation.trace;
+    if (t->info.parameters != o->parameters)
+        return base_fail(why, HW_E_ARGUMENT, "the trace was recorded with %llu parameters, the objective has %zu",
+                         (unsigned long long)t->info.parameters, o->parameters);
+    if (t->info.batch != c->batch * (c->batch_per_worker ? c->simulation.per_group : 1))
+        return base_fail(why, HW_E_ARGUMENT, "the trace was recorded with a batch of %u examples an update, not %u",
+                         t->info.batch, c->batch);
+    if (t->info.seed != c->seed)
+        return base_fail(why, HW_E_ARGUMENT, "the trace was recorded with seed %llu, not %llu",
+                         (unsigned long long)t->info.seed, (unsigned long long)c->seed);
+    if (t->info.optimizer != engine_rule_checksum(c))
+        return base_fail(why, HW_E_ARGUMENT,
+                         "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age or "
+                         "with another choice about policy exact");
+    return HW_OK;
+}
+
+static hw_status check_simulation(const hw_config *c, const hw_objective *o, char *why)
+{
+    timeline_plan plan;
+    if (c->scheduler != HW_SIMULATED) return HW_OK;
+    hw_status status = timeline_plan_of(&c->simulation, c->workers, &plan, why);
+    if (status != HW_OK) return status;
+    if (c->clock_interval != 1)
+        return base_fail(why, HW_E_UNSUPPORTED, "config.clock_interval is %u: a simulation's clock is exact: 1",
+                         c->clock_interval);
+    if (c->trace && (c->simulation.gather > 1 || plan.lanes > HW_MAX_WORKERS))
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "config.trace: a simulation that gathers, or has more than %d gradients under way, is not "
+                         "recorded; its seed repeats it",
+                         HW_MAX_WORKERS);
+    return c->simulation.clock == HW_CLOCK_REPLAY ? check_replay(c, o, why) : HW_OK;
+}
+
 static hw_status check_workers(const hw_config *c, const hw_objective *o, char *why)
 {
     if (c->scheduler == HW_SEQUENTIAL && c->workers != 1)
@@ -68,11 +152,16 @@ static hw_status check_workers(const hw_config *c, const hw_objective *o, char *
     if (c->scheduler == HW_GROUPS && (c->groups > c->workers || c->workers % c->groups))
         return base_fail(why, HW_E_ARGUMENT, "config.groups is %u: it must divide the %u workers", c->groups,
                          c->workers);
-    if (o->blas && c->workers > blas_limit())
+    unsigned threads = c->scheduler == HW_SIMULATED ? engine_simulation_threads(c) : c->workers;
+    if (c->scheduler != HW_SIMULATED && c->workers > HW_MAX_WORKERS)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.workers is %u: at most %d threads; more are for scheduler simulated", c->workers,
+                         HW_MAX_WORKERS);
+    if (o->blas && threads > blas_limit())
         return base_fail(why, HW_E_LIMIT,
-                         "config.workers is %u: this OpenBLAS was built for %u threads at once and crashes "
+                         "config.workers asks for %u threads: this OpenBLAS was built for %u at once and crashes "
                          "beyond them",
-                         c->workers, blas_limit());
+                         threads, blas_limit());
     if (c->pin && !thread_can_pin())
         return base_fail(why, HW_E_UNSUPPORTED, "config.pin is on, but this build has no hwloc");
     return HW_OK;
@@ -107,7 +196,14 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
                          "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
                          "config.epochs to 0 and stop by updates, seconds or target",
                          c->epochs);
-    unsigned share = c->scheduler == HW_SYNC ? c->workers : c->scheduler == HW_GROUPS ? c->workers / c->groups : 1;
+    status = check_simulation(c, o, why);
+    if (status != HW_OK) return status;
+    if (c->trace && c->clock_interval != 1)
+        return base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");
+    unsigned share = c->scheduler == HW_SYNC        ? c->workers
+                     : c->scheduler == HW_GROUPS    ? c->workers / c->groups
+                     : c->scheduler == HW_SIMULATED ? c->simulation.per_group
+                                                    : 1;
     uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1), part = (batch + share - 1) / share;
     if (batch > UINT32_MAX || (o->examples && batch > o->examples))
         return base_fail(why, HW_E_ARGUMENT, "config.batch asks for %llu examples an update, but the objective has %u",
@@ -124,7 +220,7 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
         return base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
     if (c->on_update && c->on_update_every < 1)
         return base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
-    hw_params_config params = engine_params(c, o, share == c->workers ? 1 : c->workers / share);
+    hw_params_config params = engine_params(c, o, c->scheduler == HW_SIMULATED ? 1 : c->workers / share);
     status = hw_params_check(&params, why);
     return status == HW_OK ? optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
 }

@@ -35,6 +35,7 @@ void engine_fail(hw_engine *e, hw_status code, const char *format, ...)
     for (unsigned g = 0; e->group && g < e->slots; g++) barrier_poison(&e->group[g].barrier);
     gate_poison(&e->gate);
     barrier_poison(&e->start);
+    sim_wake(e);
 }
 
 void engine_fail_worker(hw_worker *w, hw_status code)
@@ -64,7 +65,7 @@ void engine_losses(const hw_engine *e, double *sum, uint64_t *count)
 {
     *sum = 0;
     *count = 0;
-    for (unsigned i = 0; i < e->threads; i++) {
+    for (unsigned i = 0; i < e->members; i++) {
         *sum += counter_get_double(&e->worker[i].loss);
         *count += counter_get(&e->worker[i].losses);
     }
@@ -83,7 +84,7 @@ static hw_status plan_worker(hw_engine *e, unsigned i, char *why)
     w->engine = e;
     w->objective = &e->objective;
     w->id = i;
-    w->slot = grouped ? i / (e->threads / e->slots) : i;
+    w->slot = w->member = w->recorder = grouped ? i / (e->threads / e->slots) : i;
     w->port = grouped ? &group_port : &async_port;
     w->group = grouped ? e->group + w->slot : NULL;
     w->all.count = n;
@@ -155,6 +156,50 @@ static hw_status plan_rest(hw_engine *e, char *why)
     return HW_OK;
 }
 
+static hw_status plan_members(hw_engine *e, char *why)
+{
+    if (e->config.scheduler == HW_SIMULATED) return sim_plan(e, why);
+    hw_status status = plan_groups(e, why);
+    if (status != HW_OK) return status;
+    e->worker = base_zalloc(e->threads, sizeof *e->worker);
+    if (!e->worker) return no_memory(why, "workers");
+    e->bytes += e->threads * sizeof *e->worker;
+    for (unsigned i = 0; i < e->threads && status == HW_OK; i++) status = plan_worker(e, i, why);
+    return status;
+}
+
+static hw_status plan_trace(hw_engine *e, char *why)
+{
+    const hw_config *c = &e->config;
+    uint64_t room = c->trace_room ? c->trace_room : engine_ticket_limit(e);
+    if (!c->trace) return HW_OK;
+    if (room >= NO_TICKET_LIMIT)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.trace_room is 0, and no stop by updates or epochs says how many updates there may be");
+    return trace_recorder_create(&e->trace, e->config.scheduler == HW_SIMULATED ? e->members : e->slots, room,
+                                 &e->bytes, why);
+}
+
+/* Who runs: threads, M of the formulas, and gradients that may be under way. */
+static hw_status count_workers(hw_engine *e, char *why)
+{
+    const hw_config *c = &e->config;
+    e->threads = e->members = c->workers;
+    e->slots = c->scheduler == HW_SYNC ? 1 : c->scheduler == HW_GROUPS ? c->groups : c->workers;
+    unsigned share = e->threads / e->slots;
+    if (c->scheduler == HW_SIMULATED) {
+        timeline_plan plan;
+        hw_status status = timeline_plan_of(&c->simulation, c->workers, &plan, why);
+        if (status != HW_OK) return status;
+        e->threads = engine_simulation_threads(c);
+        e->members = plan.lanes;
+        e->slots = plan.m;
+        share = c->simulation.per_group;
+    }
+    if (c->batch_per_worker) e->config.batch *= share;
+    return HW_OK;
+}
+
 static bool plan_locks(hw_engine *e)
 {
     e->mutex_ready = pthread_mutex_init(&e->mutex, NULL) == 0;
@@ -188,31 +233,30 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     e->objective = *objective;
     if (e->config.compensation.margin == 0) e->config.compensation.margin = objective->network ? 2 : 0.7;
     e->process = getpid();
-    e->threads = config->workers;
-    e->slots = config->scheduler == HW_SYNC ? 1 : config->scheduler == HW_GROUPS ? config->groups : config->workers;
-    if (config->batch_per_worker) e->config.batch *= e->threads / e->slots;
+    status = count_workers(e, why);
     e->steps_per_epoch =
         objective->examples ? (objective->examples + e->config.batch - 1) / e->config.batch : UINT64_MAX / 2;
     e->bytes = sizeof *e;
     e->good = -1;
-    if (!plan_locks(e)) status = no_memory(why, "locks");
+    if (status == HW_OK && !plan_locks(e)) status = no_memory(why, "locks");
     if (status == HW_OK) {
-        hw_params_config p = engine_params(&e->config, &e->objective, e->slots);
+        hw_params_config p = engine_params(&e->config, &e->objective, config->scheduler == HW_SIMULATED ? 1 : e->slots);
         status = hw_params_create(&e->params, &p, why);
     }
-    if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->slots, config->exact, why);
-    if (status == HW_OK) status = plan_groups(e, why);
     if (status == HW_OK) {
-        e->worker = base_zalloc(e->threads, sizeof *e->worker);
-        if (!e->worker) status = no_memory(why, "workers");
+        unsigned recorders = config->scheduler != HW_SIMULATED ? e->slots
+                             : e->members < SIM_RECORDERS      ? e->members
+                                                               : SIM_RECORDERS;
+        status = hw_staleness_create(&e->staleness, recorders, config->exact, why);
     }
-    for (unsigned i = 0; i < e->threads && status == HW_OK; i++) status = plan_worker(e, i, why);
+    if (status == HW_OK) status = plan_members(e, why);
+    if (status == HW_OK) status = plan_trace(e, why);
     if (status == HW_OK) status = plan_rest(e, why);
     if (status != HW_OK) {
         hw_engine_free(e);
         return status;
     }
-    e->bytes += hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness) + e->threads * sizeof *e->worker;
+    e->bytes += hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness);
     if (params) hw_params_set(e->params, 0, params);
     *out = e;
     return HW_OK;
@@ -222,13 +266,15 @@ void hw_engine_free(hw_engine *e)
 {
     if (!e || e->process != getpid())
         return; /* in a forked child locks may be held by threads that do not exist there */
-    for (unsigned i = 0; e->worker && i < e->threads; i++) {
+    for (unsigned i = 0; e->worker && !e->sim && i < e->threads; i++) {
         hw_worker *w = e->worker + i;
         if (w->scratch_ready && e->objective.scratch_free) e->objective.scratch_free(e->objective.self, w->scratch);
         base_free(w->scratch);
         base_free(w->x);
         base_free(w->index);
     }
+    sim_free(e);
+    trace_recorder_free(e->trace);
     base_free(e->worker);
     for (unsigned g = 0; e->group && g < e->slots; g++) barrier_free(&e->group[g].barrier);
     base_free(e->group);

@@ -5,11 +5,14 @@
 #include "../base/base.h"
 #include "../base/counter.h"
 #include "../optimizer/optimizer.h"
+#include "../timeline/timeline.h"
 #include "barrier.h"
 #include "hogwild/engine.h"
 #include "latch.h"
 #include <pthread.h>
 #include <sys/types.h>
+
+#define SIM_RECORDERS 64 /* staleness recorders of a simulation: lane i writes into i modulo this */
 
 /* What one read or write covers; dense = the whole array as one range. */
 typedef struct engine_access {
@@ -32,13 +35,25 @@ typedef struct engine_port {
     hw_status (*write)(hw_worker *w, const engine_access *a, const float *g, double loss);
 } engine_port;
 
+/* A gradient that has been checked and prepared, and waits to land. */
+typedef struct engine_pending {
+    engine_access access;
+    const float *g;
+    double loss;
+    hw_status status; /* of the step that made it */
+    bool loss_finite, finite, clipped;
+} engine_pending;
+
 struct hw_worker {
     _Alignas(HW_LINE) hw_engine *engine;
     const engine_port *port;
     struct engine_group *group;
     struct engine_probe *probe;
     const hw_objective *objective;
-    unsigned id, slot; /* slot: its number for params and staleness: the id, or the group's */
+    unsigned id, slot;         /* slot: its number for params: the id, the group's, or 0 where one lands for all */
+    unsigned member, recorder; /* its number in events, traces and settings; in the staleness recorder */
+    engine_pending pending;
+    struct sim_lane *lane; /* SIMULATED */
     float *x, *g, *velocity;
     uint32_t *index;
     void *scratch;
@@ -56,7 +71,7 @@ struct hw_worker {
     hw_observation observed; /* the last measured one */
     unsigned pairs;
     hw_setting setting;
-    uint32_t version;
+    uint32_t version, setting_number;
     /* results, read by others while it runs */
     base_counter loss, losses, updates, examples, clipped, skipped;
     double first_loss, smooth_loss;
@@ -95,7 +110,11 @@ struct hw_engine {
     hw_config config;
     hw_objective objective;
     pid_t process;
-    unsigned threads, slots; /* slots: workers of the parameters: threads, or groups */
+    unsigned threads, slots; /* slots: M of the formulas: threads, groups, or virtual workers */
+    unsigned members;        /* entries of worker: threads, or SIMULATED's lanes */
+    struct engine_sim *sim;  /* SIMULATED */
+    trace_recorder *trace;
+    uint32_t setting_number, replayed_setting;
     uint64_t steps_per_epoch;
     hw_params *params;
     hw_staleness *staleness;
@@ -145,6 +164,7 @@ struct hw_engine {
 hw_status engine_check_table(const hw_config *c, char *why);
 
 /* config.c */
+unsigned engine_simulation_threads(const hw_config *c);
 hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsigned slots);
 
 /* engine.c */
@@ -153,11 +173,21 @@ void engine_fail_worker(hw_worker *w, hw_status code); /* with the sentence that
 void *engine_log_next(engine_log *log);
 uint64_t engine_paused(const hw_engine *e);
 double engine_seconds(const hw_engine *e);
+#define NO_TICKET_LIMIT (UINT64_MAX / 4)
+uint64_t engine_ticket_limit(const hw_engine *e); /* the stop by updates or epochs, in steps */
+uint32_t engine_rule_checksum(const hw_config *c);
 void engine_losses(const hw_engine *e, double *sum, uint64_t *count);
 
 /* step.c: the one place where a step happens */
 const float *step_read(hw_worker *w, const engine_access *a, float *values);
-hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples);
+/* Park where asked to, check and prepare g, land it. */
+hw_status step_write(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples);
+/* Its parts: the private pass over g, into w->pending; and the landing of that, the rate times `factor`. */
+void step_prepare(hw_worker *w, const engine_access *a, const float *g, double loss);
+hw_status step_land(hw_worker *w, uint32_t examples, double factor);
+/* Into the histograms: its gradient landed as number `landed`. */
+void step_observe(hw_worker *w, uint64_t landed);
+void step_setting(hw_worker *w);
 bool step_ticket(hw_worker *w, uint64_t *ticket);
 void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 hw_status step_run(hw_worker *w);
@@ -167,6 +197,8 @@ void house_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
 void house_epochs(hw_engine *e, uint64_t landed);
 void house_setting(hw_engine *e, bool first);
 void house_evaluated(hw_engine *e);
+/* A replay: setting `number` of the trace, which comes into force with the first worker that has it. */
+void house_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
 
 /* gate.c */
 bool gate_init(engine_gate *g, unsigned live);
@@ -179,7 +211,22 @@ void gate_poison(engine_gate *g);
 /* async.c, group.c: the loops of one thread */
 void async_loop(hw_worker *w);
 void group_loop(hw_worker *w);
-extern const engine_port async_port, group_port, probe_port;
+extern const engine_port async_port, group_port, probe_port, sim_port;
+/* Private sparse gradient into a dense one. */
+void access_scatter(const engine_access *a, const float *g, float *dense, size_t parameters);
+void access_gather(const engine_access *a, const float *x, float *values);
+
+/* simulate.c: lanes, runners and the loop of one real thread */
+hw_status sim_plan(hw_engine *e, char *why);
+void sim_free(hw_engine *e);
+void sim_begin(hw_engine *e);
+void sim_loop(hw_worker *runner);
+hw_worker *sim_runner(hw_engine *e, unsigned thread);
+void sim_wake(hw_engine *e);
+uint64_t sim_now(const hw_engine *e); /* virtual nanoseconds */
+double sim_time(const hw_engine *e);
+/* The setting of a recorded run, for a replay; false where this run makes its own. */
+bool sim_recorded_setting(const hw_engine *e, uint32_t number, hw_setting *setting);
 
 /* probe.c */
 typedef struct engine_probe {

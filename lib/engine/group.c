@@ -5,14 +5,28 @@
  * sum is there. Then the leader lands it while the others wait at (A). */
 #include "engine.h"
 
-static const float *group_read(hw_worker *w, const engine_access *a, float *values)
+void access_gather(const engine_access *a, const float *x, float *values)
 {
-    const float *x = w->group->x;
-    if (a->dense && !values) return x;
     for (size_t r = 0, i = 0; r < a->n; r++) {
         size_t first, n = access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
     }
+}
+
+void access_scatter(const engine_access *a, const float *g, float *dense, size_t parameters)
+{
+    for (size_t i = 0; i < parameters; i++) dense[i] = 0;
+    for (size_t r = 0, i = 0; r < a->n; r++) {
+        size_t first, n = access_part(a, r, &first);
+        for (size_t j = 0; j < n; j++) dense[first + j] += g[i++];
+    }
+}
+
+static const float *group_read(hw_worker *w, const engine_access *a, float *values)
+{
+    const float *x = w->group->x;
+    if (a->dense && !values) return x;
+    access_gather(a, x, values);
     return values;
 }
 
@@ -41,11 +55,7 @@ static hw_status group_write(hw_worker *w, const engine_access *a, const float *
                     "not from hw_gradient()");
         return HW_E_STOPPED;
     }
-    for (size_t i = 0; i < e->objective.parameters; i++) w->g[i] = 0;
-    for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = access_part(a, r, &first);
-        for (size_t j = 0; j < n; j++) w->g[first + j] += g[i++];
-    }
+    access_scatter(a, g, w->g, e->objective.parameters);
     return HW_OK;
 }
 
@@ -77,7 +87,7 @@ static hw_status land(hw_worker *leader)
     double loss = 0;
     for (unsigned k = 0; k < group->count; k++)
         if (leader[k].batch.count) loss += leader[k].group_loss * leader[k].batch.count;
-    return step_land(leader, &all, leader->g, loss / leader->batch.whole, leader->batch.whole);
+    return step_write(leader, &all, leader->g, loss / leader->batch.whole, leader->batch.whole);
 }
 
 static hw_status member_step(hw_worker *w)

@@ -10,10 +10,28 @@ static uint64_t after(uint64_t n, uint64_t step)
     return step ? (n / step + 1) * step : UINT64_MAX;
 }
 
+/* A new setting in force: into the record, the trace, and before the workers' eyes. Under the mutex. */
+static void put_in_force(hw_engine *e, const hw_setting *s)
+{
+    e->setting = *s;
+    hw_setting *entry = engine_log_next(&e->settings);
+    if (entry) *entry = *s;
+    trace_setting t = {s->rate, s->momentum, s->ahead, s->exact};
+    if (e->trace) e->setting_number = trace_setting_new(e->trace, &t);
+    latch_new_version(&e->latch);
+}
+
 void house_setting(hw_engine *e, bool first)
 {
     const hw_config *c = &e->config;
     hw_shape shape;
+    hw_setting s;
+    if (sim_recorded_setting(e, 0, &s)) { /* a replay's come with its events */
+        (void)pthread_mutex_lock(&e->mutex);
+        if (first) put_in_force(e, &s);
+        (void)pthread_mutex_unlock(&e->mutex);
+        return;
+    }
     hw_policy_input in = {hw_params_clock(e->params),
                           e->slots,
                           c->optimizer.momentum,
@@ -32,7 +50,6 @@ void house_setting(hw_engine *e, bool first)
         in.staleness = &e->window;
         in.shape = &shape;
     }
-    hw_setting s;
     hw_compensate(&c->compensation, &in, &s);
     bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
     if (!linear && (s.policy == HW_POLICY_AUTO || s.policy == HW_POLICY_NONE)) {
@@ -57,11 +74,17 @@ void house_setting(hw_engine *e, bool first)
     bool changed = first || fabs(s.rate - e->setting.rate) > 1e-3 * e->setting.rate ||
                    fabs(s.momentum - e->setting.momentum) > 1e-3 || fabs(s.ahead - e->setting.ahead) > 1e-2 ||
                    fabs(s.exact - e->setting.exact) > 1e-3;
-    if (changed) {
-        e->setting = s;
-        hw_setting *entry = engine_log_next(&e->settings);
-        if (entry) *entry = s;
-        latch_new_version(&e->latch);
+    if (changed) put_in_force(e, &s);
+    (void)pthread_mutex_unlock(&e->mutex);
+}
+
+void house_recorded(hw_engine *e, uint32_t number, hw_setting *setting)
+{
+    if (!sim_recorded_setting(e, number, setting)) return;
+    (void)pthread_mutex_lock(&e->mutex);
+    if (number > e->replayed_setting) {
+        put_in_force(e, setting);
+        e->replayed_setting = number;
     }
     (void)pthread_mutex_unlock(&e->mutex);
 }
@@ -141,6 +164,7 @@ void house_evaluated(hw_engine *e)
     ev.update = n;
     ev.epoch = (double)(n - e->first_update) / (double)e->steps_per_epoch;
     ev.seconds = engine_seconds(e);
+    ev.virtual_time = sim_time(e);
     double sum;
     engine_losses(e, &sum, &count);
     ev.train_loss = count > e->losses_before ? (sum - e->loss_before) / (double)(count - e->losses_before) : NAN;

@@ -11,10 +11,7 @@ static const float *probe_read(hw_worker *w, const engine_access *a, float *valu
         memcpy(w->x, x, a->total * sizeof *x); /* aligned, whatever the caller's array is */
         return w->x;
     }
-    for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = access_part(a, r, &first);
-        for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
-    }
+    access_gather(a, x, values);
     return values;
 }
 

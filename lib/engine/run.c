@@ -24,16 +24,16 @@ static void reset_worker(hw_worker *w)
 }
 
 /* The stop by updates or epochs, as the first ticket that is not handed out. */
-static uint64_t ticket_limit(const hw_engine *e, uint64_t from)
+uint64_t engine_ticket_limit(const hw_engine *e)
 {
     const hw_config *c = &e->config;
-    uint64_t limit = UINT64_MAX / 4;
+    uint64_t limit = NO_TICKET_LIMIT;
     if (c->updates) limit = c->updates;
     if (c->epochs > 0 && e->objective.examples) {
         double steps = ceil(c->epochs * (double)e->steps_per_epoch);
         if (steps < (double)limit) limit = (uint64_t)steps;
     }
-    return from + limit;
+    return limit;
 }
 
 static void estimate_curvature(hw_engine *e)
@@ -61,12 +61,12 @@ static hw_status begin(hw_engine *e)
     gate_reset(e);
     barrier_reset(&e->start);
     for (unsigned g = 0; e->group && g < e->slots; g++) barrier_reset(&e->group[g].barrier);
-    for (unsigned i = 0; i < e->threads; i++) reset_worker(e->worker + i);
+    for (unsigned i = 0; i < e->members; i++) reset_worker(e->worker + i);
     uint64_t landed = hw_params_clock(e->params), tickets = counter_get(&e->ticket_limit);
     if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
     counter_set(&e->tickets, tickets);
     e->first_ticket = tickets;
-    counter_set(&e->ticket_limit, ticket_limit(e, tickets));
+    counter_set(&e->ticket_limit, tickets + engine_ticket_limit(e));
     counter_set(&e->next_window, landed + c->compensation.window * c->clock_interval);
     counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
     counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->steps_per_epoch : UINT64_MAX);
@@ -87,6 +87,8 @@ static hw_status begin(hw_engine *e)
     e->updates_to_target = 0;
     e->evaluations.count = e->settings.count = 0;
     e->done = 0;
+    if (e->trace) trace_recorder_reset(e->trace);
+    e->setting_number = e->replayed_setting = 0;
     if (e->objective.blas) blas_hold();
     e->holds_blas = e->objective.blas != 0;
     estimate_curvature(e);
@@ -94,6 +96,7 @@ static hw_status begin(hw_engine *e)
     hw_params_get(e->params, 0, e->kept[0]);
     e->good = 0;
     e->good_update = landed;
+    if (e->sim) sim_begin(e);
     e->running = true;
     counter_set(&e->begin_ns, hw_now());
     return HW_OK;
@@ -105,7 +108,7 @@ static void restore(hw_engine *e)
     hw_params_set(e->params, 0, e->kept[e->good]);
     for (unsigned a = 1; a <= optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
         hw_params_set(e->params, a, NULL);
-    for (unsigned i = 0; i < e->threads; i++)
+    for (unsigned i = 0; i < e->members; i++)
         if (e->worker[i].velocity)
             memset(e->worker[i].velocity, 0, e->objective.parameters * sizeof *e->worker[i].velocity);
 }
@@ -122,9 +125,10 @@ static void end(hw_engine *e)
                                                                                             : e->good_update;
     if (!finite || (latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) restore(e);
     /* A sampled clock's last updates stand with the last measured one, so the histogram's sum is the updates. */
-    for (unsigned i = 0; i < e->threads; i++) {
+    for (unsigned i = 0; i < e->members; i++) {
         hw_worker *w = e->worker + i;
-        if (e->config.record && w->unmeasured) hw_staleness_record(e->staleness, w->slot, &w->observed, w->unmeasured);
+        if (e->config.record && w->unmeasured)
+            hw_staleness_record(e->staleness, w->recorder, &w->observed, w->unmeasured);
         w->unmeasured = 0;
     }
     if (!latch_failed(&e->latch)) house_epochs(e, hw_params_clock(e->params));
@@ -138,14 +142,21 @@ static void work(hw_worker *w)
     engine_thread_state state;
     thread_enter(e, &state);
     if (barrier_wait(&e->start)) {
-        if (w->group)
+        if (e->sim)
+            sim_loop(w);
+        else if (w->group)
             group_loop(w);
         else
             async_loop(w);
         (void)gate_enter(w, true);
     }
-    if (!w->group || w->id == w->group->first) hw_params_release(e->params, w->slot);
+    if (!e->sim && (!w->group || w->id == w->group->first)) hw_params_release(e->params, w->slot);
     thread_leave(e, &state);
+}
+
+static hw_worker *thread_worker(hw_engine *e, unsigned i)
+{
+    return e->sim ? sim_runner(e, i) : e->worker + i;
 }
 
 static void *thread_main(void *context)
@@ -170,7 +181,7 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     (void)pthread_mutex_unlock(&e->mutex);
     double staleness = 0, sum;
     uint64_t count;
-    for (unsigned i = 0; i < e->threads; i++) {
+    for (unsigned i = 0; i < e->members; i++) {
         p.updates += counter_get(&e->worker[i].updates);
         p.examples += counter_get(&e->worker[i].examples);
     }
@@ -194,9 +205,9 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     p.momentum = s.momentum;
     p.ahead = s.ahead;
     p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
-    uint64_t total = ticket_limit(e, 0);
+    uint64_t total = engine_ticket_limit(e);
     p.fraction = NAN;
-    if (total < UINT64_MAX / 4) p.fraction = fmin(1, (double)p.updates / (double)total);
+    if (total < NO_TICKET_LIMIT) p.fraction = fmin(1, (double)p.updates / (double)total);
     if (c->seconds > 0)
         p.fraction = fmax(base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
     p.last = has_last ? &last : NULL;
@@ -252,21 +263,21 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     unsigned started = 0;
     for (; started < e->threads; started++) {
         char why[HW_WHY];
-        int code = pthread_create(&e->worker[started].thread, NULL, thread_main, e->worker + started);
+        hw_worker *w = thread_worker(e, started);
+        int code = pthread_create(&w->thread, NULL, thread_main, w);
         if (code != 0) {
             engine_fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads,
                         strerror(code));
             break;
         }
-        if (e->config.pin && thread_pin(e->worker[started].thread, started, why) != HW_OK)
-            engine_fail(e, HW_E_UNSUPPORTED, "%s", why);
+        if (e->config.pin && thread_pin(w->thread, started, why) != HW_OK) engine_fail(e, HW_E_UNSUPPORTED, "%s", why);
     }
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)pthread_mutex_lock(&e->done_mutex);
     e->done += e->threads - started;
     (void)pthread_mutex_unlock(&e->done_mutex);
     await(e);
-    for (unsigned i = 0; i < started; i++) (void)pthread_join(e->worker[i].thread, NULL);
+    for (unsigned i = 0; i < started; i++) (void)pthread_join(thread_worker(e, i)->thread, NULL);
     end(e);
     hw_engine_result(e, result);
     return e->run_status;
@@ -286,7 +297,7 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     sigset_t all, old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    work(e->worker + worker);
+    work(thread_worker(e, worker));
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     /* The last one out ends the run; all leave together, so that nobody starts the next run early. */
     (void)pthread_mutex_lock(&e->done_mutex);
@@ -309,7 +320,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     r->reason = (hw_stop_reason)latch_stopped(&e->latch);
     r->updates = hw_params_clock(e->params) - e->first_update;
     r->good_update = e->good_update - e->first_update;
-    for (unsigned i = 0; i < e->threads; i++) {
+    for (unsigned i = 0; i < e->members; i++) {
         r->examples += counter_get(&e->worker[i].examples);
         r->clipped += counter_get(&e->worker[i].clipped);
         r->skipped += counter_get(&e->worker[i].skipped);
@@ -323,7 +334,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     r->curvature = e->curvature;
     double smooth = 0;
     unsigned with = 0;
-    for (unsigned i = 0; i < e->threads; i++) {
+    for (unsigned i = 0; i < e->members; i++) {
         if (!e->worker[i].loss_steps) continue;
         smooth += e->worker[i].smooth_loss;
         with++;
@@ -337,6 +348,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     hw_shape_of(&e->merged, &r->shape);
     hw_staleness_work(e->staleness, &r->work);
     r->setting = e->setting;
+    r->virtual_time = sim_time(e);
     if (latch_failed(&e->latch)) {
         r->status = e->latch.code;
         r->reason = HW_STOP_ERROR;

@@ -50,12 +50,13 @@ hw_status step_run(hw_worker *w)
     return hw_write(w, loss);
 }
 
-static void refresh_setting(hw_worker *w)
+void step_setting(hw_worker *w)
 {
     hw_engine *e = w->engine;
     if (latch_version(&e->latch) == w->version) return;
     (void)pthread_mutex_lock(&e->mutex);
     w->setting = e->setting;
+    w->setting_number = e->setting_number;
     w->version = latch_version(&e->latch);
     (void)pthread_mutex_unlock(&e->mutex);
 }
@@ -63,7 +64,7 @@ static void refresh_setting(hw_worker *w)
 const float *step_read(hw_worker *w, const engine_access *a, float *values)
 {
     hw_engine *e = w->engine;
-    refresh_setting(w);
+    step_setting(w);
     float ahead = (float)w->setting.ahead;
     w->parked_ns = 0;
     if (e->config.clock_interval == 1) w->read_ns = hw_now();
@@ -83,11 +84,11 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
     return values;
 }
 
-static void over_time(const hw_worker *w, uint64_t now)
+static void over_time(const hw_worker *w)
 {
     hw_engine *e = w->engine;
     if (e->config.seconds <= 0) return;
-    if ((double)(int64_t)(now - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= e->config.seconds)
+    if ((double)(int64_t)(hw_now() - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= e->config.seconds)
         latch_stop(&e->latch, HW_STOP_SECONDS);
 }
 
@@ -97,7 +98,7 @@ static hw_status not_finite(hw_worker *w, const char *what)
     hw_params_release(e->params, w->slot);
     if (e->config.on_nan == HW_NAN_SKIP) {
         counter_add(&w->skipped, 1);
-        over_time(w, hw_now()); /* where nothing lands any more, time still ends the run */
+        over_time(w); /* where nothing lands any more, time still ends the run */
         return HW_OK;
     }
     engine_fail(e, HW_E_DIVERGED, "the %s stopped being finite on worker %u at step %llu", what, w->id,
@@ -126,21 +127,20 @@ static bool diverging(hw_worker *w, double loss)
     return e->config.divergence > 0 && baseline > 0 && w->smooth_loss > e->config.divergence * baseline;
 }
 
-/* Returns the gradient to write: g itself, or the worker's buffer where the rule changes it first. */
-static const float *prepared(hw_worker *w, const engine_access *a, const float *g, bool *finite)
+void step_prepare(hw_worker *w, const engine_access *a, const float *g, double loss)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
-    bool clipped = false;
-    if (!a->raw && (o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections)) {
-        if (g != w->g)
-            for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
-        *finite = optimizer_prepare(o, w->g, w->seen, a->ranges, a->indices, a->n, &clipped);
-        g = w->g;
-    } else {
-        *finite = base_all_finite(g, a->total);
+    w->pending = (engine_pending){*a, g, loss, HW_OK, base_finite_double(loss), false, false};
+    if (!w->pending.loss_finite) return;
+    if (a->raw || !(o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections)) {
+        w->pending.finite = base_all_finite(g, a->total);
+        return;
     }
-    if (clipped) counter_add(&w->clipped, 1);
-    return g;
+    /* The rule changes it first: in the worker's buffer. */
+    if (g != w->g)
+        for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
+    w->pending.g = w->g;
+    w->pending.finite = optimizer_prepare(o, w->g, w->seen, a->ranges, a->indices, a->n, &w->pending.clipped);
 }
 
 /* v' = mu v - alpha g in the worker's own memory, packed into w->g for the write. */
@@ -155,36 +155,100 @@ static void private_velocity(hw_worker *w, const engine_access *a, const hw_form
     *out = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
 }
 
-static void observe(hw_worker *w, uint64_t landed, double loss, const optimizer_write *ow)
+void step_observe(hw_worker *w, uint64_t landed)
+{
+    hw_engine *e = w->engine;
+    w->unmeasured++;
+    if (!w->note.measured) return;
+    uint64_t now = e->sim ? sim_now(e) : hw_now();
+    hw_observation o = {landed - w->note.clock, w->note.spread, w->note.overlap, now - w->read_ns - w->parked_ns};
+    /* A measured update stands for those since the one before, so the histogram's sum is always the updates. */
+    if (e->config.record) hw_staleness_record(e->staleness, w->recorder, &o, w->unmeasured);
+    w->observed = o;
+    w->unmeasured = 0;
+    over_time(w);
+}
+
+static void tell(const hw_worker *w, uint64_t landed, double loss, const optimizer_write *ow)
+{
+    const hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
+    bool measured = w->note.measured;
+    uint64_t number = c->clock_interval == 1 ? landed : counter_get(&w->updates);
+    if (number % c->on_update_every) return;
+    hw_update_event event = {w->member,
+                             number,
+                             measured ? landed - w->note.clock : 0,
+                             w->note.spread,
+                             loss,
+                             ow->learning_rate,
+                             ow->momentum,
+                             measured ? w->read_ns : 0,
+                             measured ? e->sim ? sim_now(e) : hw_now() : 0,
+                             measured};
+    c->on_update(c->context, &event);
+}
+
+/* The update that lands: from what is pending, through the rule, into the shared array. Returns its number. */
+static uint64_t apply(hw_worker *w, double factor, optimizer_write *ow)
 {
     hw_engine *e = w->engine;
     const hw_config *c = &e->config;
-    bool exact = c->clock_interval == 1;
-    uint64_t staleness = w->note.measured ? landed - w->note.clock : 0, write_ns = 0;
-    w->unmeasured++;
-    if (w->note.measured) {
-        write_ns = hw_now();
-        hw_observation o = {staleness, w->note.spread, w->note.overlap, write_ns - w->read_ns - w->parked_ns};
-        /* A measured update stands for those since the one before, so the histogram's sum is always the updates. */
-        if (c->record) hw_staleness_record(e->staleness, w->slot, &o, w->unmeasured);
-        w->observed = o;
-        w->unmeasured = 0;
-        over_time(w, write_ns);
+    const engine_access *a = &w->pending.access;
+    const float *g = w->pending.g;
+    bool aged = c->compensation.age != HW_AGE_NONE;
+    bool needs_clock = aged || c->compensation.policy == HW_POLICY_EXACT || c->optimizer.rule == HW_RULE_ADAM ||
+                       c->optimizer.rule == HW_RULE_USER;
+    uint64_t clock = needs_clock ? hw_params_clock(e->params) : w->note.clock;
+    if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->slots);
+    optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);
+    hw_form form = ow->form;
+    if (a->raw) {
+        form = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+    } else if (w->velocity) {
+        private_velocity(w, a, &ow->form, g, &form);
+        g = w->g;
     }
-    if (c->on_update) {
-        uint64_t number = exact ? landed : counter_get(&w->updates);
-        if (number % c->on_update_every == 0) {
-            hw_update_event event = {w->slot,      number,
-                                     staleness,    w->note.spread,
-                                     loss,         ow->learning_rate,
-                                     ow->momentum, w->note.measured ? w->read_ns : 0,
-                                     write_ns,     w->note.measured};
-            c->on_update(c->context, &event);
-        }
-    }
+    return a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
+                      : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
 }
 
-hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples)
+hw_status step_land(hw_worker *w, uint32_t examples, double factor)
+{
+    hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
+    const engine_pending *p = &w->pending;
+    if (!p->loss_finite) return not_finite(w, "loss");
+    if (p->clipped) counter_add(&w->clipped, 1);
+    if (!p->finite) return not_finite(w, "gradient");
+    double loss = p->loss;
+    if (diverging(w, loss)) {
+        hw_params_release(e->params, w->slot);
+        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
+                    counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count), w->smooth_loss, w->id,
+                    (unsigned long long)w->batch.step);
+        return HW_E_STOPPED;
+    }
+    optimizer_write ow;
+    uint64_t landed = apply(w, factor, &ow);
+    if (c->clock_interval == 1 ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
+        counter_add_double(&e->first_loss, loss);
+    counter_add_double(&w->loss, loss);
+    counter_add(&w->losses, 1);
+    counter_add(&w->updates, 1);
+    counter_add(&w->examples, examples);
+    if (e->trace)
+        trace_record(e->trace, w->member, landed - e->first_update, w->note.clock - e->first_update, w->batch.step,
+                     w->setting_number);
+    step_observe(w, landed);
+    if (c->on_update) tell(w, landed, loss, &ow);
+    if (w->note.measured)
+        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
+                   c->clock_interval == 1 ? w->note.clock : w->read_clock);
+    return HW_OK;
+}
+
+hw_status step_write(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     if (!w->group && latch_paused(&e->latch)) {
@@ -199,42 +263,6 @@ hw_status step_land(hw_worker *w, const engine_access *a, const float *g, double
         return HW_E_STOPPED;
     }
     w->has_read = false;
-    if (!base_finite_double(loss)) return not_finite(w, "loss");
-    bool finite;
-    g = prepared(w, a, g, &finite);
-    if (!finite) return not_finite(w, "gradient");
-    if (diverging(w, loss)) {
-        hw_params_release(e->params, w->slot);
-        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
-                    counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count), w->smooth_loss, w->id,
-                    (unsigned long long)w->batch.step);
-        return HW_E_STOPPED;
-    }
-
-    const hw_config *c = &e->config;
-    optimizer_write ow;
-    bool needs_clock = c->compensation.policy == HW_POLICY_EXACT || c->optimizer.rule == HW_RULE_ADAM ||
-                       c->optimizer.rule == HW_RULE_USER;
-    optimizer_begin(&ow, &c->optimizer, &c->compensation, &w->setting, w->batch.step,
-                    needs_clock ? hw_params_clock(e->params) : w->note.clock);
-    hw_form form = ow.form;
-    if (a->raw) {
-        form = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
-    } else if (w->velocity) {
-        private_velocity(w, a, &ow.form, g, &form);
-        g = w->g;
-    }
-    uint64_t landed = a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
-                                 : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
-    if (c->clock_interval == 1 ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
-        counter_add_double(&e->first_loss, loss);
-    counter_add_double(&w->loss, loss);
-    counter_add(&w->losses, 1);
-    counter_add(&w->updates, 1);
-    counter_add(&w->examples, examples);
-    observe(w, landed, loss, &ow);
-    if (w->note.measured)
-        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
-                   c->clock_interval == 1 ? w->note.clock : w->read_clock);
-    return HW_OK;
+    step_prepare(w, a, g, loss);
+    return step_land(w, examples, -1);
 }

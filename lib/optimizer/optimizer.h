@@ -17,7 +17,7 @@ typedef struct optimizer_write {
     hw_form form;
 } optimizer_write;
 void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compensation *c, const hw_setting *setting,
-                     uint64_t t, uint64_t landed);
+                     double factor, uint64_t t, uint64_t landed);
 
 /* One pass over a private gradient: checks it, clips it, adds weight decay, applies the sections' multipliers.
  * x: the values read, packed like g. Returns false where a gradient is not finite. *clipped is set where it was. */

@@ -151,9 +151,9 @@ static void rule_block(void *context, size_t first, size_t n, const float *w, fl
 }
 
 void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compensation *c, const hw_setting *setting,
-                     uint64_t t, uint64_t landed)
+                     double factor, uint64_t t, uint64_t landed)
 {
-    double alpha = hw_schedule_rate(&o->schedule, t) * setting->rate, mu = setting->momentum;
+    double alpha = hw_schedule_rate(&o->schedule, t) * setting->rate * factor, mu = setting->momentum;
     float rate = (float)alpha, momentum = (float)mu;
     *w = (optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, 0, NULL, NULL}};
     if (!linear(o)) {

@@ -1,0 +1,239 @@
+/* lane.c - a virtual worker's step: it reads when its event comes, is computed then or later on some real thread, and
+ * lands when its virtual time has come. Nothing here depends on which thread computes. */
+#include "simulate.h"
+#include <string.h>
+
+static const float *sim_read(hw_worker *w, const engine_access *a, float *values)
+{
+    hw_engine *e = w->engine;
+    const sim_lane *lane = w->lane;
+    const float *x = lane->snapshot ? lane->snapshot->x : lane->x;
+    hw_read_note note;
+    w->has_read = true;
+    if (x && a->dense)
+        values = (float *)x;
+    else if (x)
+        access_gather(a, x, values);
+    else if (a->indices)
+        hw_params_read_at(e->params, 0, a->indices, a->n, (float)w->setting.ahead, values, &note);
+    else if (!a->dense)
+        hw_params_read_ranges(e->params, 0, a->ranges, a->n, (float)w->setting.ahead, values, &note);
+    else
+        values = (float *)hw_params_read(e->params, 0, (float)w->setting.ahead, values, &note);
+    w->seen = values;
+    return values;
+}
+
+/* A part of a group's minibatch: its gradient, dense, into w->g. */
+static hw_status write_part(hw_worker *w, const engine_access *a, const float *g, double loss)
+{
+    size_t n = w->all.count;
+    if (a->raw)
+        return hw_fail(w, HW_E_UNSUPPORTED, "hw_add_at cannot run in a simulated group: raw deltas have no mean");
+    if (!a->dense && g == w->g)
+        return hw_fail(w, HW_E_UNSUPPORTED,
+                       "in a simulated group a sparse write takes its gradient from the caller's memory, not from "
+                       "hw_gradient()");
+    if (!a->dense)
+        access_scatter(a, g, w->g, n);
+    else if (g != w->g)
+        memcpy(w->g, g, n * sizeof *g);
+    w->lane->part_loss = loss;
+    return HW_OK;
+}
+
+/* What waits to land must not point into the objective's memory: gradient and lists are kept with the lane. */
+static hw_status keep(hw_worker *w)
+{
+    engine_pending *p = &w->pending;
+    sim_lane *lane = w->lane;
+    engine_access *a = &p->access;
+    if (p->g != lane->g) memcpy(lane->g, p->g, a->total * sizeof *p->g);
+    p->g = lane->g;
+    if (a->dense) return HW_OK;
+    size_t bytes = a->n * (a->indices ? sizeof *a->indices : sizeof *a->ranges);
+    char *lists = lane->lists;
+    size_t room = lane->lists_bytes;
+    if (!lists) { /* a whole gradient's memory: the lists stand behind the values */
+        size_t used = (a->total + 15) / 16 * 16;
+        lists = (char *)(lane->g + used);
+        room = used < lane->room ? (lane->room - used) * sizeof(float) : 0;
+    }
+    if (bytes > room)
+        return hw_fail(w, HW_E_LIMIT,
+                       "the lists of a sparse access are too long to be kept until it lands: say in "
+                       "objective.touched how many floats an access covers");
+    memcpy(lists, a->indices ? (const void *)a->indices : (const void *)a->ranges, bytes);
+    if (a->indices)
+        a->indices = (const uint32_t *)(const void *)lists;
+    else
+        a->ranges = (const hw_range *)(const void *)lists;
+    return HW_OK;
+}
+
+static hw_status sim_write(hw_worker *w, const engine_access *a, const float *g, double loss)
+{
+    sim_lane *lane = w->lane;
+    if (w->pairs)
+        return hw_fail(w, HW_E_UNSUPPORTED,
+                       "the objective's step made more than one pair of read and write: SIMULATED takes exactly one");
+    if (!w->has_read)
+        return hw_fail(w, HW_E_CALLBACK,
+                       "the objective wrote without a read before it: each write follows a read of its own");
+    w->has_read = false;
+    if (w->engine->sim->per_group > 1) return write_part(w, a, g, loss);
+    if (a->total > lane->room)
+        return hw_fail(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
+    step_prepare(w, a, g, loss);
+    return keep(w);
+}
+
+const engine_port sim_port = {sim_read, sim_write};
+
+static hw_status one_step(hw_worker *w)
+{
+    hw_status status = step_run(w);
+    if (status != HW_OK || w->pairs) return status;
+    return hw_fail(w, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
+}
+
+static hw_status group_step(hw_engine *e, sim_runner_state *runner, hw_worker *w)
+{
+    struct engine_sim *s = e->sim;
+    sim_lane *lane = w->lane;
+    engine_access all = {&w->all, NULL, 1, w->all.count, true, false};
+    uint64_t ticket = w->batch.step;
+    unsigned number = w->member, parts = s->per_group;
+    double loss = 0;
+    hw_status status = HW_OK;
+    hw_read_note note;
+    if (!lane->snapshot) lane->x = hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
+    memset(lane->g, 0, w->all.count * sizeof *lane->g);
+    bool first = true;
+    for (unsigned k = 0; k < parts && status == HW_OK; k++) {
+        step_batch(w, ticket, k, parts);
+        if (w->batch.count == 0) continue;
+        w->id = number * parts + k;
+        w->rng = s->rng[w->id];
+        w->g = first ? lane->g : runner->g;
+        status = one_step(w);
+        s->rng[w->id] = w->rng;
+        float share = (float)w->batch.count / (float)w->batch.whole;
+        loss += lane->part_loss * w->batch.count;
+        for (size_t i = 0; i < w->all.count; i++)
+            lane->g[i] = first ? lane->g[i] * share : lane->g[i] + share * runner->g[i];
+        first = false;
+    }
+    w->id = number;
+    w->g = lane->g;
+    w->seen = lane->snapshot ? lane->snapshot->x : lane->x;
+    if (status == HW_OK) step_prepare(w, &all, lane->g, loss / w->batch.whole);
+    lane->x = NULL;
+    return status;
+}
+
+void sim_compute(hw_engine *e, sim_runner_state *runner, hw_worker *w)
+{
+    bool live = !w->lane->snapshot;
+    w->scratch = runner->worker.scratch;
+    w->x = runner->x;
+    w->index = runner->index;
+    w->g = w->lane->g;
+    w->pending.status = HW_OK;
+    hw_status status;
+    if (e->sim->per_group > 1) {
+        status = group_step(e, runner, w);
+    } else {
+        step_batch(w, w->batch.step, 0, 1);
+        status = one_step(w);
+    }
+    w->pending.status = status; /* it counts when its time comes */
+    if (live) hw_params_release(e->params, 0);
+}
+
+bool sim_read_event(hw_engine *e, const timeline_event *event)
+{
+    hw_worker *w = e->worker + event->lane;
+    uint64_t ticket = event->ticket;
+    if (event->recorded) {
+        counter_set(&e->tickets, ticket + 1 > counter_get(&e->tickets) ? ticket + 1 : counter_get(&e->tickets));
+        if (w->version == UINT32_MAX || w->setting_number != event->setting) {
+            house_recorded(e, event->setting, &w->setting);
+            w->setting_number = event->setting;
+            w->version = 0;
+        }
+    } else {
+        ticket = counter_take(&e->tickets, 1);
+        if (ticket >= counter_get(&e->ticket_limit)) return false;
+        step_setting(w);
+    }
+    w->batch.step = ticket;
+    w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
+    w->read_ns = sim_now(e);
+    w->lane->due = event->due;
+    w->lane->busy = true;
+    w->lane->done = false;
+    return true;
+}
+
+/* --- landing --------------------------------------------------------------------------------------------------------
+ */
+
+void sim_flush(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    hw_worker *w = s->closing;
+    if (!s->gathered) return;
+    float share = 1 / (float)s->gathered;
+    for (size_t i = 0; i < w->all.count; i++) s->sum[i] *= share;
+    w->pending.g = s->sum;
+    w->pending.loss = s->gathered_loss / s->gathered;
+    w->pending.clipped = false; /* counted with the single gradients */
+    s->gathered = 0;
+    (void)step_land(w, s->gathered_examples, 1);
+}
+
+/* One of the gradients whose mean is the next update. Each is a contribution of its own in the histograms. */
+static void gather(hw_engine *e, hw_worker *w)
+{
+    struct engine_sim *s = e->sim;
+    const engine_pending *p = &w->pending;
+    uint64_t clock = hw_params_clock(e->params);
+    if (!p->loss_finite || !p->finite) {
+        (void)step_land(w, 0, 1); /* says what is wrong with it, and leaves it out */
+        return;
+    }
+    if (!p->access.dense) {
+        engine_fail(e, HW_E_UNSUPPORTED, "config.simulation.gather takes dense gradients only");
+        return;
+    }
+    if (p->clipped) counter_add(&w->clipped, 1);
+    float weight = (float)hw_age_factor(&e->config.compensation, clock - w->note.clock, e->slots);
+    for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * p->g[i];
+    s->gathered_loss = (s->gathered ? s->gathered_loss : 0) + p->loss;
+    s->gathered_examples = (s->gathered ? s->gathered_examples : 0) + w->batch.whole;
+    if (s->gathered) step_observe(s->closing, clock);
+    s->closing = w;
+    s->gathered++;
+}
+
+void sim_land_event(hw_engine *e, const timeline_event *event)
+{
+    struct engine_sim *s = e->sim;
+    hw_worker *w = e->worker + event->lane;
+    if (w->lane->busy) {
+        w->lane->busy = false;
+        if (w->pending.status != HW_OK) {
+            engine_fail_worker(w, w->pending.status);
+            return;
+        }
+        if (!w->pending.access.dense) s->sparse = true;
+        if (s->gather > 1)
+            gather(e, w);
+        else
+            (void)step_land(w, w->batch.whole, -1);
+    }
+    if (s->gather < 2 || latch_failed(&e->latch)) return;
+    /* At the end of the run workers without a ticket come by empty-handed: then only the count tells. */
+    if (s->gathered == s->gather || (!event->more && !s->exhausted)) sim_flush(e);
+}

@@ -1,0 +1,305 @@
+/* simulate.c - SIMULATED: the loop of one real thread. One thread at a time lands and reads, in the timeline's order;
+ * the others compute gradients whose states are known. The order of events never depends on who was faster, so the
+ * bits do not either. */
+#include "simulate.h"
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SPINS 2000
+
+uint64_t sim_now(const hw_engine *e)
+{
+    return (uint64_t)(sim_time(e) * 1e6);
+}
+
+double sim_time(const hw_engine *e)
+{
+    return e->sim ? counter_get_double(&e->sim->time_bits) : 0;
+}
+
+bool sim_recorded_setting(const hw_engine *e, uint32_t number, hw_setting *setting)
+{
+    if (!e->sim || !e->sim->replay) return false;
+    const trace_setting *t = e->config.simulation.trace->setting + number;
+    memset(setting, 0, sizeof *setting);
+    setting->update = hw_params_clock(e->params);
+    setting->rate = t->rate;
+    setting->momentum = t->momentum;
+    setting->ahead = t->ahead;
+    setting->exact = t->exact;
+    setting->implicit = NAN;
+    setting->policy = e->config.compensation.policy;
+    (void)snprintf(setting->reason, sizeof setting->reason, "as recorded");
+    return true;
+}
+
+static void set_time(hw_engine *e, double time)
+{
+    union {
+        double x;
+        uint64_t bits;
+    } u = {time};
+    counter_set(&e->sim->time_bits, u.bits);
+}
+
+static void next_event(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    if (s->has_event) return;
+    timeline_next(s->timeline, &s->event);
+    s->has_event = true;
+    set_time(e, s->event.time);
+}
+
+/* A replay goes as far as its trace, or to the configured number of updates. */
+static bool replayed(const hw_engine *e)
+{
+    const struct engine_sim *s = e->sim;
+    return s->event.end ||
+           (s->replay && s->event.land &&
+            hw_params_clock(e->params) - e->first_update >= counter_get(&e->ticket_limit) - e->first_ticket);
+}
+
+/* A read: false where the lane found no ticket. */
+static bool read_now(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    if (sim_read_event(e, &s->event)) {
+        s->pending++;
+        return true;
+    }
+    s->exhausted = true;
+    return false;
+}
+
+static void land_now(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    if (e->worker[s->event.lane].lane->busy) s->pending--;
+    sim_land_event(e, &s->event);
+}
+
+static void poll_stop(hw_engine *e)
+{
+    if (e->config.stop_flag && *e->config.stop_flag) latch_stop(&e->latch, HW_STOP_ASKED);
+}
+
+/* --- one real thread: every gradient is computed when it is read, from the live array
+ * --------------------------------- */
+
+static void loop_alone(hw_engine *e, sim_runner_state *runner)
+{
+    struct engine_sim *s = e->sim;
+    for (;;) {
+        if (latch_stopped(&e->latch)) return;
+        if (latch_paused(&e->latch) && !gate_enter(&runner->worker, false)) return;
+        if (s->exhausted && !s->pending) break;
+        next_event(e);
+        if (replayed(e)) break;
+        s->has_event = false;
+        if (s->event.land)
+            land_now(e);
+        else if (read_now(e))
+            sim_compute(e, runner, e->worker + s->event.lane);
+        poll_stop(e);
+    }
+    sim_flush(e);
+}
+
+/* --- several
+ * ---------------------------------------------------------------------------------------------------------- */
+
+/* The mutex is held. The state as the lane reads it: shared with others that read the same; NULL where all are taken.
+ */
+static sim_snapshot *snapshot(hw_engine *e, float ahead, bool *fresh)
+{
+    struct engine_sim *s = e->sim;
+    uint64_t version = hw_params_clock(e->params);
+    *fresh = false;
+    if (s->current && s->current->version == version && s->current->ahead >= ahead && s->current->ahead <= ahead)
+        return s->current;
+    for (unsigned i = 0; i < s->pooled; i++) {
+        if (s->pool[i].users) continue;
+        s->current = s->pool + i;
+        s->current->version = version;
+        s->current->ahead = ahead;
+        *fresh = true;
+        return s->current;
+    }
+    return NULL;
+}
+
+static void fill(hw_engine *e, sim_snapshot *to)
+{
+    hw_read_note note;
+    const float *x = hw_params_read(e->params, 0, to->ahead, to->x, &note);
+    if (x != to->x) memcpy(to->x, x, e->objective.parameters * sizeof *x);
+    hw_params_release(e->params, 0);
+}
+
+static void changed(struct engine_sim *s)
+{
+    counter_add(&s->changes, 1);
+    (void)pthread_cond_broadcast(&s->changed);
+}
+
+/* The mutex is held; it is given up while the array is read or written, with `landing` keeping others off. */
+static bool advance_read(hw_engine *e, sim_runner_state *runner)
+{
+    struct engine_sim *s = e->sim;
+    hw_worker *w = e->worker + s->event.lane;
+    sim_snapshot *own = NULL;
+    bool fresh = false;
+    if (!s->sparse) {
+        hw_setting recorded;
+        (void)pthread_mutex_lock(&e->mutex);
+        double ahead = e->setting.ahead;
+        (void)pthread_mutex_unlock(&e->mutex);
+        if (s->event.recorded && sim_recorded_setting(e, s->event.setting, &recorded)) ahead = recorded.ahead;
+        own = snapshot(e, (float)ahead, &fresh);
+        if (!own) return false;
+        own->users++;
+    }
+    s->landing = true;
+    (void)pthread_mutex_unlock(&s->mutex);
+    w->lane->snapshot = own;
+    bool has_read = read_now(e);
+    if (has_read && fresh) fill(e, own);
+    if (has_read && !own) {
+        sim_compute(e, runner, w);
+        w->lane->done = true;
+    }
+    (void)pthread_mutex_lock(&s->mutex);
+    if (has_read && own) s->queue[s->queued++] = s->event.lane;
+    if (!has_read && own && --own->users == 0) s->current = NULL;
+    return true;
+}
+
+static bool advance(hw_engine *e, sim_runner_state *runner)
+{
+    struct engine_sim *s = e->sim;
+    if (s->exhausted && !s->pending) {
+        s->landing = true;
+        (void)pthread_mutex_unlock(&s->mutex);
+        sim_flush(e);
+        (void)pthread_mutex_lock(&s->mutex);
+        s->landing = false;
+        s->over = true;
+        changed(s);
+        return true;
+    }
+    next_event(e);
+    if (replayed(e)) {
+        s->over = true;
+    } else if (s->event.land) {
+        const sim_lane *lane = e->worker[s->event.lane].lane;
+        if (lane->busy && !lane->done) return false;
+        s->landing = true;
+        (void)pthread_mutex_unlock(&s->mutex);
+        land_now(e);
+        (void)pthread_mutex_lock(&s->mutex);
+    } else if (!advance_read(e, runner)) {
+        return false;
+    }
+    s->landing = s->has_event = false;
+    changed(s);
+    return true;
+}
+
+/* The mutex is held: the queued lane that lands first, on this thread. */
+static void compute_one(hw_engine *e, sim_runner_state *runner)
+{
+    struct engine_sim *s = e->sim;
+    unsigned best = 0;
+    for (unsigned i = 1; i < s->queued; i++)
+        if (e->sim->lane[s->queue[i]].due < e->sim->lane[s->queue[best]].due) best = i;
+    hw_worker *w = e->worker + s->queue[best];
+    s->queue[best] = s->queue[--s->queued];
+    (void)pthread_mutex_unlock(&s->mutex);
+    sim_compute(e, runner, w);
+    (void)pthread_mutex_lock(&s->mutex);
+    w->lane->done = true;
+    w->lane->snapshot->users--;
+    w->lane->snapshot = NULL;
+    changed(s);
+}
+
+/* Look a while before sleeping: what is waited for is often some microseconds away. */
+static void wait_for_change(struct engine_sim *s, uint32_t spins)
+{
+    uint64_t seen = counter_get(&s->changes);
+    (void)pthread_mutex_unlock(&s->mutex);
+    for (uint32_t i = 0; i < spins && counter_get(&s->changes) == seen; i++) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+    (void)pthread_mutex_lock(&s->mutex);
+    if (counter_get(&s->changes) == seen) (void)pthread_cond_wait(&s->changed, &s->mutex);
+}
+
+static void loop_together(hw_engine *e, sim_runner_state *runner)
+{
+    struct engine_sim *s = e->sim;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    uint32_t spins = (long)e->threads <= cores ? SPINS : 0;
+    (void)pthread_mutex_lock(&s->mutex);
+    while (!s->over && !latch_stopped(&e->latch)) {
+        if (latch_paused(&e->latch)) {
+            (void)pthread_mutex_unlock(&s->mutex);
+            bool through = gate_enter(&runner->worker, false);
+            (void)pthread_mutex_lock(&s->mutex);
+            if (!through) break;
+            continue;
+        }
+        poll_stop(e);
+        if (!s->landing && advance(e, runner)) continue;
+        if (s->queued)
+            compute_one(e, runner);
+        else
+            wait_for_change(s, spins);
+    }
+    s->over = true;
+    changed(s);
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+void sim_loop(hw_worker *worker)
+{
+    hw_engine *e = worker->engine;
+    sim_runner_state *runner = e->sim->runner + worker->id;
+    if (e->sim->alone)
+        loop_alone(e, runner);
+    else
+        loop_together(e, runner);
+}
+
+hw_worker *sim_runner(hw_engine *e, unsigned thread)
+{
+    return &e->sim->runner[thread].worker;
+}
+
+void sim_wake(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    if (!s || !s->ready) return;
+    (void)pthread_mutex_lock(&s->mutex);
+    changed(s);
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+void sim_begin(hw_engine *e)
+{
+    struct engine_sim *s = e->sim;
+    s->landing = s->has_event = s->over = s->exhausted = false;
+    s->pending = 0;
+    s->queued = s->gathered = 0;
+    s->current = NULL;
+    for (unsigned i = 0; i < s->pooled; i++) s->pool[i].users = 0;
+    for (unsigned i = 0; i < e->members; i++) {
+        s->lane[i].busy = s->lane[i].done = false;
+        s->lane[i].snapshot = NULL;
+    }
+    timeline_restart(s->timeline);
+}

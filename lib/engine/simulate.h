@@ -1,0 +1,68 @@
+/* simulate.h (internal) - SIMULATED: lanes (virtual workers' pending gradients), runners (real threads), snapshots. */
+#ifndef HOGWILD_LIB_SIMULATE_H
+#define HOGWILD_LIB_SIMULATE_H
+
+#include "engine.h"
+
+/* A state that one or more lanes have read and not yet computed on. */
+typedef struct sim_snapshot {
+    float *x;
+    uint64_t version;
+    float ahead;
+    unsigned users;
+} sim_snapshot;
+
+typedef struct sim_lane {
+    bool busy, done;        /* has read and not landed; its gradient is there */
+    sim_snapshot *snapshot; /* where it is computed later or elsewhere; NULL: from the live array */
+    const float *x;         /* what parts of a group read; NULL: as snapshot says */
+    float *g;               /* its own gradient */
+    size_t room;            /* floats of g */
+    char *lists;            /* indices or ranges of a sparse gradient */
+    size_t lists_bytes;
+    double due, part_loss;
+} sim_lane;
+
+typedef struct sim_runner {
+    hw_worker worker; /* what the gate and evaluations see */
+    float *x, *g;     /* a dense read; a group's later parts */
+    uint32_t *index;
+} sim_runner_state;
+
+struct engine_sim {
+    timeline *timeline;
+    sim_lane *lane;
+    sim_runner_state *runner;
+    float *floats; /* of all lanes, one block */
+    char *lists;   /* of all lanes, one block */
+    hw_rng *rng;   /* per_group > 1: one a virtual worker */
+    unsigned per_group, gather;
+    bool replay, alone;
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool ready;
+    base_counter changes, time_bits;
+    /* under the mutex, or the landing thread's while `landing` */
+    bool landing, has_event, over, exhausted, sparse;
+    timeline_event event;
+    uint64_t pending;
+    sim_snapshot *pool, *current;
+    unsigned pooled;
+    uint32_t *queue; /* lanes to be computed */
+    unsigned queued;
+    /* gathering */
+    float *sum;
+    unsigned gathered;
+    uint32_t gathered_examples;
+    double gathered_loss;
+    hw_worker *closing;
+};
+
+/* lane.c: one step of a lane on a runner's memory, and its landing */
+void sim_compute(hw_engine *e, sim_runner_state *runner, hw_worker *w);
+/* Takes a ticket; false where there is none left. */
+bool sim_read_event(hw_engine *e, const timeline_event *event);
+void sim_land_event(hw_engine *e, const timeline_event *event);
+void sim_flush(hw_engine *e); /* an update that was still gathering */
+
+#endif

@@ -1,0 +1,43 @@
+/* trace.c - the engine's side of a recorded schedule: what a replay of it can promise. */
+#include "engine.h"
+#include <unistd.h>
+
+static const char *why_not(const hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    uint64_t skipped = 0;
+    for (unsigned i = 0; i < e->members; i++) skipped += counter_get(&e->worker[i].skipped);
+    if (e->first_update) return "the run went on from an earlier one, whose velocity the trace does not hold";
+    if (latch_failed(&e->latch)) return "the run ended with an error";
+    if (skipped) return "updates were skipped, and the random numbers of their steps are not in the trace";
+    if (e->sim) return NULL;
+    bool adam = c->optimizer.rule == HW_RULE_ADAM || c->optimizer.rule == HW_RULE_USER;
+    if (e->slots > 1 && (adam || c->compensation.policy == HW_POLICY_EXACT || c->compensation.age != HW_AGE_NONE))
+        return "this rule or policy looks at the clock while it writes, which the trace does not hold";
+    if (e->slots > 1 && c->read != HW_READ_CONSISTENT)
+        return "ATOMIC reads may mix several states; the staleness is reproduced";
+    if (e->slots > 1 && c->write != HW_WRITE_ADD)
+        return "only ADD publishes states one after the other; the staleness is reproduced";
+    return NULL;
+}
+
+hw_status hw_engine_trace(hw_engine *e, hw_trace **trace, char *why)
+{
+    if (!e || !trace) return base_fail(why, HW_E_ARGUMENT, "hw_engine_trace: engine or trace is NULL");
+    *trace = NULL;
+    if (e->process != getpid()) return HW_E_FORK;
+    if (!e->trace || e->running)
+        return base_fail(why, HW_E_STATE, "hw_engine_trace: config.trace is off, or the run is not over");
+    const char *reason = why_not(e);
+    hw_trace_info info = {.workers = e->sim ? e->members : e->slots,
+                          .per_group = e->sim ? e->config.simulation.per_group : e->threads / e->slots,
+                          .updates = hw_params_clock(e->params) - e->first_update,
+                          .seed = e->config.seed,
+                          .parameters = e->objective.parameters,
+                          .batch = e->config.batch,
+                          .optimizer = engine_rule_checksum(&e->config),
+                          .bit_equal = reason == NULL};
+    if (reason) (void)snprintf(info.why_not, sizeof info.why_not, "%s", reason);
+    hw_params_get(e->params, 0, e->snapshot);
+    return trace_recorder_finish(e->trace, &info, e->snapshot, trace, why);
+}

@@ -1,0 +1,98 @@
+/* order.c - timelines that say for every update which past state it reads: delays drawn from a histogram, and the
+ * replay of a recorded trace.
+ *
+ * HISTOGRAM: update n, with delay l drawn, reads state max(0, n - l) and lands as number n. Its lane is n modulo
+ * (largest delay + 1): that lane's last gradient landed before any update that can use the lane again reads. So as many
+ * pending gradients are kept as a ring of past states would have entries, and every gradient is computed at the
+ * moment its state is current. */
+#include "timeline.h"
+
+/* --- HISTOGRAM ------------------------------------------------------------------------------------------------------
+ */
+
+static void enter(timeline *t, uint64_t n)
+{
+    double u = hw_rng_uniform(t->rng);
+    uint32_t low = 0, high = t->lanes - 1; /* the first delay whose cumulative share is above u */
+    while (low < high) {
+        uint32_t middle = (low + high) / 2;
+        if (t->share[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    uint64_t read = n > low ? n - low : 0;
+    if (read < t->version) read = t->version; /* in the first window of a run */
+    uint32_t bucket = (uint32_t)(read % t->lanes), lane = (uint32_t)(n % t->lanes);
+    t->next_of[lane] = UINT32_MAX;
+    if (t->first_of[bucket] == UINT32_MAX)
+        t->first_of[bucket] = lane;
+    else
+        t->next_of[t->last_of[bucket]] = lane;
+    t->last_of[bucket] = lane;
+}
+
+static void histogram_restart(timeline *t)
+{
+    t->version = t->landed;
+    for (uint32_t i = 0; i < t->lanes; i++) t->first_of[i] = UINT32_MAX;
+    for (uint32_t i = 0; i < t->lanes; i++) enter(t, t->version + i);
+}
+
+static void histogram_next(timeline *t, timeline_event *event)
+{
+    *event = (timeline_event){0};
+    uint32_t *first = t->first_of + t->version % t->lanes;
+    event->time = t->time;
+    if (*first != UINT32_MAX) {
+        event->lane = *first;
+        *first = t->next_of[*first];
+        uint32_t ahead = (event->lane + t->lanes - (uint32_t)(t->version % t->lanes)) % t->lanes;
+        event->due = (double)(t->version + ahead);
+        return;
+    }
+    event->land = true;
+    event->lane = (uint32_t)(t->version % t->lanes);
+    t->time += 1.0 / t->m;
+    event->time = t->time;
+    t->landed = ++t->version;
+    enter(t, t->version + t->lanes - 1);
+}
+
+const timeline_source timeline_histogram = {histogram_restart, histogram_next};
+
+/* --- REPLAY ---------------------------------------------------------------------------------------------------------
+ */
+
+static void replay_restart(timeline *t)
+{
+    t->version = t->cursor = 0;
+}
+
+static void replay_next(timeline *t, timeline_event *event)
+{
+    const hw_trace *trace = t->s.trace;
+    *event = (timeline_event){0};
+    event->time = t->time;
+    if (t->cursor < trace->info.updates && trace->entry[t->order[t->cursor]].read <= t->version) {
+        uint64_t n = t->order[t->cursor++];
+        const hw_trace_entry *entry = trace->entry + n;
+        event->recorded = true;
+        event->lane = entry->worker;
+        event->ticket = entry->ticket;
+        event->setting = entry->setting;
+        event->due = (double)n;
+        return;
+    }
+    if (t->version == trace->info.updates) {
+        event->end = true;
+        return;
+    }
+    event->land = true;
+    event->lane = trace->entry[t->version].worker;
+    t->time += 1.0 / t->m;
+    event->time = t->time;
+    t->landed = ++t->version;
+}
+
+const timeline_source timeline_replay = {replay_restart, replay_next};

@@ -1,0 +1,139 @@
+/* queue.c - workers that are always busy: each lands, reads again at once (or when its gathering is complete), and
+ * waits for its turn in a heap by time, a ring by order, or behind the adversary. */
+#include "timeline.h"
+#include <math.h>
+
+static hw_clock clock_of(const timeline *t, uint32_t worker)
+{
+    if (t->s.each) return t->s.each[worker];
+    uint32_t workers = t->lanes * t->per_group;
+    bool slow = worker >= workers - t->s.stragglers;
+    return (hw_clock){t->s.clock, t->s.shape, slow ? t->s.straggler_factor : 1};
+}
+
+/* A group's work is that of its slowest member. */
+static double work(timeline *t, uint32_t lane)
+{
+    double longest = 0;
+    for (uint32_t k = 0; k < t->per_group; k++) {
+        uint32_t worker = lane * t->per_group + k;
+        hw_clock c = clock_of(t, worker);
+        longest = fmax(longest, hw_clock_draw(&c, t->rng + worker));
+    }
+    return longest;
+}
+
+/* --- a heap by (due, lane) -----------------------------------------------------------------------------------------
+ */
+
+static bool before(const timeline *t, uint32_t a, uint32_t b)
+{
+    return t->due[a] < t->due[b] || (t->due[a] <= t->due[b] && a < b);
+}
+
+static void heap_push(timeline *t, uint32_t lane)
+{
+    uint32_t i = t->n_heap++;
+    for (; i > 0 && before(t, lane, t->heap[(i - 1) / 2]); i = (i - 1) / 2) t->heap[i] = t->heap[(i - 1) / 2];
+    t->heap[i] = lane;
+}
+
+static uint32_t heap_pop(timeline *t)
+{
+    uint32_t top = t->heap[0], last = t->heap[--t->n_heap], i = 0;
+    for (;;) {
+        uint32_t child = 2 * i + 1;
+        if (child >= t->n_heap) break;
+        if (child + 1 < t->n_heap && before(t, t->heap[child + 1], t->heap[child])) child++;
+        if (!before(t, t->heap[child], last)) break;
+        t->heap[i] = t->heap[child];
+        i = child;
+    }
+    if (t->n_heap) t->heap[i] = last;
+    return top;
+}
+
+/* --- a ring by order of reading ------------------------------------------------------------------------------------
+ */
+
+static void ring_push(timeline *t, uint32_t lane)
+{
+    t->heap[(t->ring_first + t->n_heap++) % t->lanes] = lane;
+}
+
+static uint32_t ring_pop(timeline *t)
+{
+    uint32_t lane = t->heap[t->ring_first];
+    t->ring_first = (t->ring_first + 1) % t->lanes;
+    t->n_heap--;
+    return lane;
+}
+
+/* The adversary holds the oldest gradient until it is s.delay updates old, and lets all others pass. */
+static uint32_t adversary_pop(timeline *t)
+{
+    if (t->held == UINT32_MAX && t->n_heap > 1) {
+        t->held = ring_pop(t);
+        t->held_since = (uint64_t)t->due[t->held];
+    }
+    if (t->held == UINT32_MAX || (t->n_heap && t->landed - t->held_since < t->s.delay)) return ring_pop(t);
+    uint32_t lane = t->held;
+    t->held = UINT32_MAX;
+    return lane;
+}
+
+static uint32_t pop(timeline *t)
+{
+    if (timeline_clock_of_work(t->s.clock) || t->s.each) {
+        uint32_t lane = heap_pop(t);
+        t->time = t->due[lane];
+        return lane;
+    }
+    t->time += 1.0 / t->lanes;
+    return t->s.clock == HW_CLOCK_ADVERSARY ? adversary_pop(t) : ring_pop(t);
+}
+
+/* due: the time of landing; for clocks of order the update at which it was read, by which the adversary counts. */
+static void push(timeline *t, uint32_t lane, timeline_event *event)
+{
+    if (timeline_clock_of_work(t->s.clock) || t->s.each) {
+        t->due[lane] = t->time + work(t, lane);
+        heap_push(t, lane);
+        event->due = t->due[lane];
+    } else {
+        t->due[lane] = (double)t->landed;
+        ring_push(t, lane);
+        event->due = (double)t->sequence++;
+    }
+}
+
+static void restart(timeline *t)
+{
+    t->n_heap = t->ring_first = t->gathered = t->next_read = 0;
+    t->held = UINT32_MAX;
+    for (uint32_t i = 0; i < t->lanes; i++) t->reads[i] = i;
+    t->n_reads = t->lanes;
+}
+
+static void next(timeline *t, timeline_event *event)
+{
+    *event = (timeline_event){0};
+    if (!t->gathered && t->next_read < t->n_reads) {
+        event->lane = t->reads[t->next_read++];
+        event->time = t->time;
+        push(t, event->lane, event);
+        return;
+    }
+    if (!t->gathered) t->n_reads = t->next_read = 0;
+    event->lane = pop(t);
+    event->time = t->time;
+    event->land = true;
+    event->more = ++t->gathered < t->s.gather && t->gathered < t->lanes;
+    if (!event->more) {
+        t->gathered = 0;
+        t->landed++;
+    }
+    t->reads[t->n_reads++] = event->lane;
+}
+
+const timeline_source timeline_queue = {restart, next};

@@ -1,0 +1,112 @@
+/* timeline.h (internal) - which virtual worker reads and lands when. It does not know what a step computes.
+ *
+ * A timeline is an endless sequence of events. Every READ of a lane is followed by one LAND of it. */
+#ifndef HOGWILD_LIB_TIMELINE_H
+#define HOGWILD_LIB_TIMELINE_H
+
+#include "../base/base.h"
+#include "hogwild/simulation.h"
+
+typedef struct timeline_event {
+    bool land;
+    bool more;     /* LAND: another one joins this in the same update                                      */
+    bool recorded; /* READ of a replay: ticket and setting are the trace's                                 */
+    bool end;      /* of a replay: nothing follows                                                         */
+    uint32_t lane;
+    uint32_t setting;
+    uint64_t ticket;
+    double time, due; /* now; READ: a number that grows with the order in which the lanes will land         */
+} timeline_event;
+
+typedef struct timeline timeline;
+typedef struct timeline_source {
+    void (*restart)(timeline *t);
+    void (*next)(timeline *t, timeline_event *event);
+} timeline_source;
+
+/* Lanes: gradients that may be pending at once. M: the number of workers (groups) for every formula. */
+typedef struct timeline_plan {
+    uint32_t lanes, m;
+} timeline_plan;
+hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_plan *plan, char *why);
+hw_status timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
+                          char *why);
+void timeline_free(timeline *t);
+/* No lane has a gradient pending: all that read at the start read anew. */
+void timeline_restart(timeline *t);
+void timeline_next(timeline *t, timeline_event *event);
+
+struct timeline {
+    const timeline_source *source;
+    hw_simulation s;
+    uint32_t lanes, m, per_group;
+    uint64_t landed; /* updates */
+    double time;
+    hw_rng *rng; /* one a worker for clocks of work, one for HISTOGRAM */
+    /* queue.c */
+    double *due;
+    uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
+    uint32_t ring_first;
+    uint32_t *reads, n_reads, next_read;
+    uint32_t gathered;
+    uint32_t held; /* ADVERSARY's lane; UINT32_MAX none */
+    uint64_t held_since, sequence;
+    /* order.c */
+    double *share; /* HISTOGRAM: cumulative probabilities of 0 .. lanes - 1 */
+    uint32_t *first_of, *last_of, *next_of;
+    uint64_t version, cursor;
+    bool reading;
+    uint64_t *order; /* REPLAY: entries by the version they read */
+};
+
+extern const timeline_source timeline_queue, timeline_histogram, timeline_replay;
+bool timeline_clock_of_work(hw_clock_kind kind);
+
+/* --- recording ---------------------------------------------------------------------------------------------------- */
+
+typedef struct trace_setting {
+    double rate, momentum, ahead, exact;
+} trace_setting;
+
+struct hw_trace {
+    hw_trace_info info;
+    hw_trace_entry *entry; /* in the order of landing */
+    trace_setting *setting;
+    uint32_t crc; /* of the final parameters */
+};
+
+/* The stream of one worker: varints of (updates since its last landing, staleness, ticket and setting change). Chunks
+ * come from one pool, so that uneven workers need no more room than even ones. */
+typedef struct trace_recorder trace_recorder;
+hw_status trace_recorder_create(trace_recorder **r, unsigned workers, uint64_t updates, size_t *bytes, char *why);
+void trace_recorder_free(trace_recorder *r);
+void trace_recorder_reset(trace_recorder *r);
+/* Worker's own: an update landed as number `landed`, having read at `read`. */
+void trace_record(trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket,
+                  uint32_t setting);
+/* One worker at a time: a setting that comes into force; its number. */
+uint32_t trace_setting_new(trace_recorder *r, const trace_setting *setting);
+/* After the run: a trace of its own memory. info: what the engine knows (workers ... batch, bit_equal, why_not);
+ * info->updates is how many landed. */
+hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *info, const float *params,
+                                hw_trace **trace, char *why);
+uint32_t trace_checksum(const float *params, size_t count);
+
+/* Encoding, shared by the recorder and the file. */
+/* One worker's stream into entries (rows of the whole trace, by landing); false where it is not one. */
+typedef struct trace_position {
+    uint64_t landed, ticket, updates; /* updates: of this worker so far */
+    uint32_t setting;
+} trace_position;
+/* At most TRACE_ENTRY bytes; returns how many. */
+#define TRACE_ENTRY 40
+size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint64_t read, uint64_t ticket,
+                    uint32_t setting);
+/* One entry off the stream into the trace; false where it is none, or beyond the trace's updates where `cut` is not
+ * set (with it, such entries are left out). */
+bool trace_decode(trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker, bool cut,
+                  hw_trace *trace);
+/* Entries allocated, all marked as missing; false without memory. */
+bool trace_allocate(hw_trace *trace);
+
+#endif
