@@ -1,4 +1,5 @@
-/* model.h - ready objectives on private buffers: a quadratic with a known curvature, and linear models on dense rows.
+/* model.h - ready objectives on private buffers: a quadratic with a known curvature, linear models on dense rows, and
+ * streaming principal component analysis.
  *
  * Data is borrowed and read-only while the objective is in use; any number of threads may use it. */
 #ifndef HOGWILD_MODEL_H
@@ -35,6 +36,20 @@ typedef struct hw_linear {
     uint32_t test_count;
 } hw_linear;
 HW_API hw_status hw_linear_objective(hw_linear *model, hw_objective *objective, char *why);
+
+/* Streaming principal component analysis (Liu et al., eq. 5) with Gaussian samples X ~ N(0, diag(eigenvalue)): the
+ * stochastic gradient at v is -(I - v v^T) X X^T v, fresh X every step. `replicas` independent runs stand side by side
+ * in one vector (v of replica r at r * dimension), see the same schedule of reads and writes, and draw their own X.
+ * Parameters: dimension * replicas; start from hw_pca_start. A stream: examples is 0; the minibatch is 1.
+ *   metric 0: mean over replicas of 1 - v_1^2 / |v|^2   metric 1: share of the replicas that have not diverged
+ * A replica with |v|^2 above 10^6 has diverged: it stands still and its error counts as 1. */
+typedef struct hw_pca {
+    unsigned dimension, replicas;
+    const float *eigenvalue; /* dimension entries, positive; the first is the largest */
+} hw_pca;
+HW_API hw_status hw_pca_objective(hw_pca *model, hw_objective *objective, char *why);
+/* Every replica at the unit vector `axis`. params: dimension * replicas. */
+HW_API void hw_pca_start(const hw_pca *model, unsigned axis, float *params);
 
 #ifdef __cplusplus
 }
