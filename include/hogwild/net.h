@@ -25,8 +25,9 @@ extern "C" {
 typedef struct hw_net hw_net;
 
 /* xavier: uniform in +- sqrt(3 / inputs) (Caffe's fan-in form); He: normal, variance 2 / inputs; Gaussian: normal with
- * standard deviation `value`; constant: `value`. Biases take their own constant. */
-typedef enum hw_filler { HW_FILL_XAVIER, HW_FILL_HE, HW_FILL_GAUSSIAN, HW_FILL_CONSTANT } hw_filler;
+ * standard deviation `value`; constant: `value`. Biases take their own constant. LeCun: uniform in +- sqrt(1 / inputs),
+ * biases too (PyTorch's default). */
+typedef enum hw_filler { HW_FILL_XAVIER, HW_FILL_HE, HW_FILL_GAUSSIAN, HW_FILL_CONSTANT, HW_FILL_LECUN } hw_filler;
 
 /* NULL only without memory; every other mistake is kept and told by hw_net_finish, so builders need no checks. */
 HW_API hw_net *hw_net_create(unsigned channels, unsigned height, unsigned width);
@@ -82,6 +83,19 @@ typedef struct hw_net_task {
     const hw_images *train, *test;
 } hw_net_task;
 HW_API hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why);
+
+/* Share of the ReLU units that are 0 on every one of images first .. first + count - 1 (a unit: one position of one
+ * channel). HW_E_MEMORY. */
+HW_API hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images, uint32_t first, uint32_t count,
+                             const float *params, double *share);
+
+/* The net of Xu et al. on 3 x 32 x 32 images: conv 6@5x5 -> pool 2 -> conv 16@5x5 -> pool 2 -> 120 -> 84 -> 10 with
+ * ReLU, PyTorch's initial values, inputs in [-1, 1]: 62,006 parameters; 206,006 without the second pool (the paper's
+ * text does not name it). dropout: rate after the two hidden dense layers, 0 none. */
+HW_API hw_net *hw_net_xu(uint32_t batch, int second_pool, double dropout, char *why);
+/* inputs -> hidden ReLU units -> classes. */
+HW_API hw_net *hw_net_perceptron(unsigned channels, unsigned height, unsigned width, unsigned hidden, unsigned classes,
+                                 uint32_t batch, char *why);
 
 /* Caffe's LeNet: 431,080 parameters. NULL and a sentence on an error. */
 HW_API hw_net *hw_net_lenet(uint32_t batch, char *why);

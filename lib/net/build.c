@@ -237,7 +237,9 @@ void hw_net_init(const hw_net *net, uint64_t seed, float *params)
         hw_rng_seed(&rng, seed, 4096 + i);
         for (size_t j = 0; j < l->weights; j++) {
             double x = l->fill;
-            if (l->filler == HW_FILL_XAVIER)
+            if (l->filler == HW_FILL_LECUN)
+                x = (2 * hw_rng_uniform(&rng) - 1) / sqrt((double)l->fan_in);
+            else if (l->filler == HW_FILL_XAVIER)
                 x = sqrt(3.0 / (double)l->fan_in) * (2 * hw_rng_uniform(&rng) - 1);
             else if (l->filler == HW_FILL_HE)
                 x = sqrt(2.0 / (double)l->fan_in) * hw_rng_normal(&rng);
@@ -245,7 +247,10 @@ void hw_net_init(const hw_net *net, uint64_t seed, float *params)
                 x = l->fill * hw_rng_normal(&rng);
             w[j] = (float)x;
         }
-        for (size_t j = 0; j < l->biases; j++) w[l->weights + j] = (float)l->fill_bias;
+        for (size_t j = 0; j < l->biases; j++)
+            w[l->weights + j] = l->filler == HW_FILL_LECUN
+                                    ? (float)((2 * hw_rng_uniform(&rng) - 1) / sqrt((double)l->fan_in))
+                                    : (float)l->fill_bias;
     }
 }
 
@@ -283,19 +288,4 @@ size_t hw_net_bias_sections(const hw_net *net, float rate, float decay, hw_secti
         n++;
     }
     return n;
-}
-
-hw_net *hw_net_lenet(uint32_t batch, char *why)
-{
-    hw_net *net = hw_net_create(1, 28, 28);
-    hw_net_conv(net, 20, 5, 1, 0);
-    hw_net_max_pool(net, 2, 2, 0);
-    hw_net_conv(net, 50, 5, 1, 0);
-    hw_net_max_pool(net, 2, 2, 0);
-    hw_net_dense(net, 500);
-    hw_net_relu(net);
-    hw_net_dense(net, 10);
-    if (hw_net_finish(net, batch, why) == HW_OK) return net;
-    hw_net_free(net);
-    return NULL;
 }

@@ -148,6 +148,35 @@ void hw_net_predict(const hw_net *net, void *scratch, const hw_images *images, u
     memcpy(outputs, activation(&p, (int)net->layers - 1, 0), (size_t)count * hw_net_outputs(net) * sizeof *outputs);
 }
 
+hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images, uint32_t first, uint32_t count,
+                      const float *params, double *share)
+{
+    size_t units = 0, at = 0, dead = 0;
+    for (unsigned l = 0; l < net->layers; l++)
+        if (net->layer[l].kind == &net_relu) units += net_floats(net->layer[l].out);
+    *share = 0;
+    if (!units) return HW_OK;
+    unsigned char *alive = base_zalloc(units, 1);
+    if (!alive) return HW_E_MEMORY;
+    for (uint32_t i = first; i < first + count; i++, at = 0) {
+        hw_images one = *images;
+        one.pixels += (size_t)i * net_floats(net->input);
+        hw_batch batch = {NULL, 1, 0, 1, 0, 0, 0};
+        pass p = {net, scratch, &one, &batch, params, NULL, false};
+        forward(&p);
+        for (unsigned l = 0; l < net->layers; l++) {
+            size_t n = net->layer[l].kind == &net_relu ? net_floats(net->layer[l].out) : 0;
+            const float *out = activation(&p, (int)l, 0);
+            for (size_t k = 0; k < n; k++) alive[at + k] |= out[k] > 0;
+            at += n;
+        }
+    }
+    for (size_t k = 0; k < units; k++) dead += !alive[k];
+    *share = (double)dead / (double)units;
+    base_free(alive);
+    return HW_OK;
+}
+
 /* --- the objective ------------------------------------------------------------------------------------------------ */
 
 static double task_gradient(void *self, void *scratch, const hw_batch *batch, const float *x, float *g)
