@@ -28,6 +28,26 @@ HW_API hw_status hw_report_table(hw_report *report, const char *const *cells, si
 HW_API hw_status hw_report_run(hw_report *report, const char *name, const hw_evaluation *evaluations, size_t n,
                                unsigned metrics, const hw_setting *settings, size_t n_settings,
                                const hw_histogram *staleness);
+/* A heading of the page. */
+HW_API hw_status hw_report_heading(hw_report *report, const char *text);
+
+/* A chart at this place of the page: file.csv (curve, name, x, y, spread), file.gp and, with gnuplot, file.svg. */
+typedef enum hw_curve_style { HW_CURVE_LINE_POINTS, HW_CURVE_LINE, HW_CURVE_POINTS } hw_curve_style;
+typedef struct hw_curve {
+    const char *name;
+    const double *x, *y, *spread; /* n each; spread: half the height of an error bar, or NULL; NaN leaves a gap */
+    size_t n;
+    hw_curve_style style;
+    unsigned colour; /* 1 .. 8; 0: by its position */
+} hw_curve;
+typedef struct hw_chart {
+    const char *file; /* without folder and extension */
+    const char *title, *x_label, *y_label;
+    int log_x, log_y;
+    double y_low, y_high; /* NaN: automatic */
+    const char *key;      /* gnuplot's place of the key; NULL: outside right */
+} hw_chart;
+HW_API hw_status hw_report_chart(hw_report *report, const hw_chart *chart, const hw_curve *curves, size_t n, char *why);
 /* runs.jsonl in the folder, for hw_run_json and a newline; owned by the report. */
 HW_API FILE *hw_report_lines(hw_report *report);
 /* Plots, index.html; frees the report in any case. path (size bytes) gets the page's path. why tells of a missing

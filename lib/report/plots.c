@@ -13,8 +13,6 @@ const char *const report_plot_files[] = {"accuracy-time.svg",   "loss-time.svg",
                                          "loss-updates.svg",    "staleness.svg", "momentum-time.svg",
                                          "look-ahead-time.svg", "rate-time.svg", NULL};
 
-static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"};
-
 /* One curve a run that has at least one evaluation: columns x and y of its evaluations. */
 static void curves(const hw_report *r, FILE *out, const char *file, const char *title, const char *xlabel,
                    const char *ylabel, const char *x, const char *y, const char *key, bool accuracy)
@@ -27,18 +25,23 @@ static void curves(const hw_report *r, FILE *out, const char *file, const char *
         fprintf(
             out,
             "%s'run-%u-evaluations.csv' using %s:%s with linespoints lw 2 dt %u pt %u ps 0.6 lc rgb '%s' title \"%s\"",
-            lead, i + 1, x, y, i % 5 + 1, i % 7 + 4, colours[i % 7], r->run[i].name);
+            lead, i + 1, x, y, i % 5 + 1, i % 7 + 4, report_colour(i), r->run[i].name);
         lead = ", \\\n  ";
     }
     fputs(lead[0] == 'p' ? "plot NaN notitle\n" : "\n", out);
 }
 
-static void script(const hw_report *r, FILE *out)
+void report_terminal(FILE *out)
 {
     fputs(
         "set terminal svg size 760,400 font 'sans-serif,13' enhanced background '#ffffff'\nset datafile separator ','\n"
         "set grid lc rgb '#dddddd'\nset border 3\nset tics nomirror\nset key autotitle columnheader noenhanced\n",
         out);
+}
+
+static void script(const hw_report *r, FILE *out)
+{
+    report_terminal(out);
     curves(r, out, "accuracy-time.svg", "Test accuracy over training time", "seconds (evaluation not counted)",
            "test accuracy (%)", "3", "(100*$6)", "bottom right", true);
     curves(r, out, "loss-time.svg", "Test loss over training time", "seconds (evaluation not counted)",
@@ -75,9 +78,13 @@ bool report_plots(const hw_report *r)
     (void)snprintf(path, sizeof path, "%s/plots.gp", r->folder);
     if (base_write_begin(&w, path, NULL) != HW_OK) return false;
     script(r, w.stream);
-    if (base_write_end(&w, NULL) != HW_OK) return false;
+    return base_write_end(&w, NULL) == HW_OK && report_gnuplot(r, "plots.gp");
+}
+
+bool report_gnuplot(const hw_report *r, const char *file)
+{
     /* gnuplot works inside the folder: the script's first command, given with -e, changes there. */
-    char move[1000], quoted[900];
+    char move[1000], load[240], quoted[900];
     size_t n = 0;
     for (const char *c = r->folder; *c && n + 3 < sizeof quoted; c++) {
         if (*c == '\'') quoted[n++] = '\'';
@@ -85,7 +92,8 @@ bool report_plots(const hw_report *r)
     }
     quoted[n] = 0;
     (void)snprintf(move, sizeof move, "cd '%s'", quoted);
-    const char *const arguments[] = {"gnuplot", "-e", move, "-e", "load 'plots.gp'", NULL};
+    (void)snprintf(load, sizeof load, "load '%s'", file);
+    const char *const arguments[] = {"gnuplot", "-e", move, "-e", load, NULL};
     char *argv[6];
     memcpy(argv, arguments, sizeof argv);
     posix_spawn_file_actions_t files;

@@ -21,7 +21,7 @@ static hw_status append(hw_report *r, const char *text, size_t n)
     return HW_OK;
 }
 
-static hw_status put(hw_report *r, const char *text)
+hw_status report_put(hw_report *r, const char *text)
 {
     return append(r, text, strlen(text));
 }
@@ -31,19 +31,19 @@ static hw_status escaped(hw_report *r, const char *text)
 {
     hw_status status = HW_OK;
     for (; *text && status == HW_OK; text++)
-        status = *text == '<'   ? put(r, "&lt;")
-                 : *text == '>' ? put(r, "&gt;")
-                 : *text == '&' ? put(r, "&amp;")
-                 : *text == '"' ? put(r, "&quot;")
+        status = *text == '<'   ? report_put(r, "&lt;")
+                 : *text == '>' ? report_put(r, "&gt;")
+                 : *text == '&' ? report_put(r, "&amp;")
+                 : *text == '"' ? report_put(r, "&quot;")
                                 : append(r, text, 1);
     return status;
 }
 
 static hw_status element(hw_report *r, const char *open, const char *text, const char *close)
 {
-    hw_status status = put(r, open);
+    hw_status status = report_put(r, open);
     if (status == HW_OK) status = escaped(r, text);
-    return status == HW_OK ? put(r, close) : status;
+    return status == HW_OK ? report_put(r, close) : status;
 }
 
 static hw_status make_folders(const char *folder, char *why)
@@ -77,7 +77,7 @@ hw_status hw_report_open(hw_report **out, const char *folder, const char *title,
     (void)snprintf(path, sizeof path, "%s/runs.jsonl", folder);
     r->last_staleness = -1;
     r->lines = fopen(path, "wb");
-    status = r->lines ? put(r, "") : base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+    status = r->lines ? report_put(r, "") : base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     if (status != HW_OK) {
         if (r->lines) (void)fclose(r->lines);
         base_free(r);
@@ -98,6 +98,11 @@ hw_status hw_report_note(hw_report *r, const char *key, const char *value)
     return status == HW_OK ? element(r, "", value, "</p>\n") : status;
 }
 
+hw_status hw_report_heading(hw_report *r, const char *text)
+{
+    return element(r, "<h2>", text, "</h2>\n");
+}
+
 hw_status hw_report_text(hw_report *r, const char *text)
 {
     return element(r, "<p>", text, "</p>\n");
@@ -105,15 +110,15 @@ hw_status hw_report_text(hw_report *r, const char *text)
 
 hw_status hw_report_table(hw_report *r, const char *const *cells, size_t rows, size_t columns)
 {
-    hw_status status = put(r, "<div class=\"wide\"><table>\n");
+    hw_status status = report_put(r, "<div class=\"wide\"><table>\n");
     for (size_t i = 0; i < rows && status == HW_OK; i++) {
-        status = put(r, "<tr>");
+        status = report_put(r, "<tr>");
         for (size_t j = 0; j < columns && status == HW_OK; j++)
             status = element(r, i ? "<td>" : "<th>", cells[i * columns + j] ? cells[i * columns + j] : "",
                              i ? "</td>" : "</th>");
-        if (status == HW_OK) status = put(r, "</tr>\n");
+        if (status == HW_OK) status = report_put(r, "</tr>\n");
     }
-    return status == HW_OK ? put(r, "</table></div>\n") : status;
+    return status == HW_OK ? report_put(r, "</table></div>\n") : status;
 }
 
 static hw_status csv_open(const hw_report *r, const char *what, base_writer *w)
@@ -187,18 +192,21 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     return status;
 }
 
-static void inline_plot(const hw_report *r, const char *file, FILE *out)
+hw_status report_inline(hw_report *r, const char *file)
 {
     char path[1024];
     base_file svg;
     (void)snprintf(path, sizeof path, "%s/%s", r->folder, file);
-    if (base_read_file(path, 1 << 24, &svg, NULL) != HW_OK) return;
+    if (base_read_file(path, 1 << 24, &svg, NULL) != HW_OK) return HW_OK; /* a plot that was not made is left out */
     const char *at = strstr((const char *)svg.data, "<svg");
-    if (at) fprintf(out, "<figure>%s</figure>\n", at);
+    hw_status status = at ? report_put(r, "<figure>") : HW_OK;
+    if (at && status == HW_OK) status = report_put(r, at);
+    if (at && status == HW_OK) status = report_put(r, "</figure>\n");
     base_free(svg.data);
+    return status;
 }
 
-static hw_status write_page(const hw_report *r, bool plots, const char *path, char *why)
+static hw_status write_page(hw_report *r, bool plots, const char *path, char *why)
 {
     base_writer w;
     hw_status status = base_write_begin(&w, path, why);
@@ -214,8 +222,8 @@ static hw_status write_page(const hw_report *r, bool plots, const char *path, ch
         ".wide{overflow-x:auto}.note{margin:0;font-size:.9em;color:#444}figure{margin:1.5em 0}svg{max-width:100%%;"
         "height:auto}\n</style></head><body>\n<h1>%s</h1>\n",
         r->title, r->title);
+    for (int i = 0; plots && r->runs && report_plot_files[i]; i++) (void)report_inline(r, report_plot_files[i]);
     (void)fwrite(r->body, 1, r->length, out);
-    for (int i = 0; plots && report_plot_files[i]; i++) inline_plot(r, report_plot_files[i], out);
     if (!plots)
         fputs("<p>gnuplot was not found (or failed), so this page has no plots; the CSV files have the data.</p>\n",
               out);
@@ -239,7 +247,7 @@ hw_status hw_report_close(hw_report *r, char *path, size_t size, char *why)
     if (why) why[0] = 0;
     hw_status status = HW_OK;
     if (fclose(r->lines) != 0) status = base_fail(why, HW_E_IO, "%.160s/runs.jsonl: writing failed", r->folder);
-    bool plots = report_plots(r);
+    bool plots = r->runs ? report_plots(r) : report_gnuplot(r, "/dev/null");
     if (status == HW_OK) status = write_page(r, plots, page, why);
     if (status == HW_OK && !plots && why)
         (void)snprintf(why, HW_WHY, "gnuplot was not found or failed: the report has tables but no plots");

@@ -23,6 +23,13 @@ struct hw_report {
 
 /* Writes plots.gp, runs gnuplot on it; false where there is none or it failed. */
 bool report_plots(const hw_report *r);
+/* gnuplot on a script of the folder; false where there is none or it failed. */
+bool report_gnuplot(const hw_report *r, const char *script);
+void report_terminal(FILE *out);
+const char *report_colour(unsigned i);
+hw_status report_put(hw_report *r, const char *html);
+/* An SVG file of the folder, inline. */
+hw_status report_inline(hw_report *r, const char *file);
 extern const char *const report_plot_files[];
 
 #endif

@@ -1,0 +1,109 @@
+/* chart.c - one chart: its points as CSV, its gnuplot script, its SVG in the page. */
+#include "report.h"
+#include <math.h>
+#include <string.h>
+
+const char *report_colour(unsigned i)
+{
+    static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
+                                          "#E69F00", "#56B4E9", "#000000", "#8B5A2B"};
+    return colours[i % 8];
+}
+
+/* Names go into gnuplot's strings and into the page. */
+static void clean(char *to, size_t size, const char *from)
+{
+    (void)snprintf(to, size, "%s", from ? from : "");
+    for (char *c = to; *c; c++)
+        if (strchr("\"\\<>&`\n", *c)) *c = ' ';
+}
+
+static hw_status write_points(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *why)
+{
+    base_writer w;
+    char path[1024];
+    (void)snprintf(path, sizeof path, "%s/%s.csv", r->folder, chart->file);
+    hw_status status = base_write_begin(&w, path, why);
+    if (status != HW_OK) return status;
+    fputs("curve,name,x,y,spread\n", w.stream);
+    for (size_t c = 0; c < n; c++)
+        for (size_t i = 0; i < curve[c].n; i++) {
+            fprintf(w.stream, "%zu,", c);
+            base_json_string(w.stream, curve[c].name);
+            const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
+            for (int k = 0; k < 3; k++) {
+                fputc(',', w.stream);
+                if (base_finite_double(row[k])) base_json_number(w.stream, row[k]);
+            }
+            fputc('\n', w.stream);
+        }
+    return base_write_end(&w, why);
+}
+
+static void range(FILE *out, const char *axis, double low, double high)
+{
+    fprintf(out, "set %srange [", axis);
+    if (base_finite_double(low)) base_json_number(out, low);
+    fputc(':', out);
+    if (base_finite_double(high)) base_json_number(out, high);
+    fputs("]\n", out);
+}
+
+static hw_status write_script(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *script,
+                              size_t size, char *why)
+{
+    base_writer w;
+    char path[1152], text[200];
+    (void)snprintf(script, size, "%s.gp", chart->file);
+    (void)snprintf(path, sizeof path, "%s/%s", r->folder, script);
+    hw_status status = base_write_begin(&w, path, why);
+    if (status != HW_OK) return status;
+    FILE *out = w.stream;
+    report_terminal(out);
+    clean(text, sizeof text, chart->title);
+    fprintf(out, "set output '%s.svg'\nset key %s noenhanced\nset title \"%s\" noenhanced\n", chart->file,
+            chart->key ? chart->key : "outside right top", text);
+    clean(text, sizeof text, chart->x_label);
+    fprintf(out, "set xlabel \"%s\" noenhanced\n", text);
+    clean(text, sizeof text, chart->y_label);
+    fprintf(out, "set ylabel \"%s\" noenhanced\n", text);
+    if (chart->log_x) fputs("set logscale x\n", out);
+    if (chart->log_y) fputs("set logscale y\n", out);
+    range(out, "y", chart->y_low, chart->y_high);
+    fputs(n ? "plot " : "plot NaN notitle", out);
+    for (size_t c = 0; c < n; c++) {
+        clean(text, sizeof text, curve[c].name);
+        unsigned k = (unsigned)c;
+        fprintf(out, "%s'%s.csv' using ($1==%zu?$3:NaN):4", c ? ", \\\n  " : "", chart->file, c);
+        if (curve[c].style == HW_CURVE_LINE)
+            fprintf(out, " with lines lw 2 dt %u", k % 5 + 1);
+        else if (curve[c].style == HW_CURVE_POINTS)
+            fprintf(out, " with points pt %u ps 0.8", k % 7 + 4);
+        else
+            fprintf(out, " with linespoints lw 2 dt %u pt %u ps 0.7", k % 5 + 1, k % 7 + 4);
+        unsigned colour = curve[c].colour ? curve[c].colour - 1 : k;
+        fprintf(out, " lc rgb '%s' title \"%s\"", report_colour(colour), text);
+        if (curve[c].spread)
+            fprintf(out, ", \\\n  '%s.csv' using ($1==%zu?$3:NaN):4:5 with yerrorbars lc rgb '%s' notitle", chart->file,
+                    c, report_colour(colour));
+    }
+    fputc('\n', out);
+    return base_write_end(&w, why);
+}
+
+hw_status hw_report_chart(hw_report *r, const hw_chart *chart, const hw_curve *curves, size_t n, char *why)
+{
+    char script[200], file[200], link[300];
+    if (!r || !chart || !chart->file || !*chart->file || strlen(chart->file) > 100 || strchr(chart->file, '/') ||
+        strchr(chart->file, '\'') || (n && !curves))
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_report_chart: a file name without / and ' of at most 100 bytes is needed");
+    hw_status status = write_points(r, chart, curves, n, why);
+    if (status == HW_OK) status = write_script(r, chart, curves, n, script, sizeof script, why);
+    if (status != HW_OK) return status;
+    (void)snprintf(file, sizeof file, "%s.svg", chart->file);
+    (void)snprintf(link, sizeof link, "<p class=\"note\">data: <a href=\"%s.csv\">%s.csv</a></p>\n", chart->file,
+                   chart->file);
+    status = report_gnuplot(r, script) ? report_inline(r, file) : HW_OK;
+    return status == HW_OK ? report_put(r, link) : status;
+}
