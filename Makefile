@@ -28,8 +28,9 @@ SOURCES  := $(wildcard lib/*/*.c)
 OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
 PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
 SUPPORT  := $(filter examples/common_%.c bench/common_%.c,$(PROGRAMS))
+PAPERS   := $(filter bench/papers_%.c,$(PROGRAMS))
 EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT),$(filter examples/%,$(PROGRAMS))))
-BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT),$(filter bench/%,$(PROGRAMS))))
+BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT) $(PAPERS),$(filter bench/%,$(PROGRAMS))))
 TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
 STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
 HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
@@ -88,7 +89,8 @@ $(OUT)/%.o: %.c
 $(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
-	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+$(OUT)/bench/papers: $(PAPERS:%.c=$(OUT)/%.o)
 $(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP))

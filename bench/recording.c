@@ -70,10 +70,12 @@ int main(int argc, char **argv)
                 ratio[r] = 100 * (off / on[r] - 1);
             }
             bench_stat s = bench_of(ratio, REPEATS), n = bench_of(on, REPEATS);
-            printf("%s, %u worker%s: %.0f updates/s recorded; recording costs %.2f %% (median of %d alternations; the middle "
+            printf("%s, %u worker%s: %.0f updates/s recorded; recording costs %.2f %% (median of %d alternations; the "
+                   "middle "
                    "half %.2f to %.2f)\n",
                    dense ? "dense, 60,000 floats" : "sparse, 100 of 47,000 (sampled clock)", workers,
-                   workers > 1 ? "s" : "", n.median, s.median, REPEATS, ratio[REPEATS / 4], ratio[REPEATS - 1 - REPEATS / 4]);
+                   workers > 1 ? "s" : "", n.median, s.median, REPEATS, ratio[REPEATS / 4],
+                   ratio[REPEATS - 1 - REPEATS / 4]);
             (void)fflush(stdout);
         }
     printf("a line crosses the cores in %.0f ns\n", bench_latency());

@@ -133,7 +133,7 @@ static bool trajectory(const char *program, const pca_options *o, double momentu
     double share[DIMENSION] = {0};
     hw_result r;
     hw_config c = configure(o, momentum, 0);
-    uint64_t every = 20;
+    uint64_t every = 50;
     bool started = false;
     c.updates = every;
     hw_pca_start(&pca, 1, v);
@@ -167,18 +167,16 @@ static bool phases(const char *program, const pca_options *o, hw_report *report)
     for (int k = 0; k < 2; k++)
         if (!trajectory(program, o, momenta[k], x[k], y[k], ode[k], &n[k], &from[k])) return false;
     hw_curve curves[] = {{"momentum 0: one run", x[0], y[0], NULL, n[0], HW_CURVE_LINE, 1},
-                         {"momentum 0: ODE", x[0], ode[0], NULL, n[0], HW_CURVE_POINTS, 1},
+                         {"momentum 0: ODE", x[0], ode[0], NULL, n[0], HW_CURVE_LINE, 7},
                          {"momentum 0.8: one run", x[1], y[1], NULL, n[1], HW_CURVE_LINE, 2},
-                         {"momentum 0.8: ODE", x[1], ode[1], NULL, n[1], HW_CURVE_POINTS, 2}};
-    hw_chart chart = {"pca-phases",
-                      "Streaming PCA from a saddle point: noise, equation, variance",
-                      "steps",
-                      "1 - v1^2 / |v|^2",
-                      0,
-                      1,
-                      1e-4,
-                      1.2,
-                      "bottom left"};
+                         {"momentum 0.8: ODE", x[1], ode[1], NULL, n[1], HW_CURVE_LINE, 8}};
+    hw_chart chart = {.file = "pca-phases",
+                      .title = "Streaming PCA from a saddle point: noise, equation, variance",
+                      .x_label = "steps",
+                      .y_label = "1 - v1^2 / |v|^2",
+                      .log_y = 1,
+                      .y_low = 1e-4,
+                      .y_high = 1.2};
     if (hw_report_chart(report, &chart, curves, 4, why) != HW_OK) return cli_error(program, 1, why) == 0;
     (void)snprintf(
         text, sizeof text,
@@ -215,15 +213,13 @@ bool pca_report(const char *program, const pca_options *o, const pca_figure *f, 
     for (unsigned k = 0; k < o->momenta; k++) printf("%16u", f->stable[k]);
     printf("\n%.0f s\n", f->seconds);
     curves[o->momenta] = (hw_curve){"linear stability ends", sx, sy, NULL, o->momenta, HW_CURVE_POINTS, 7};
-    hw_chart chart = {"pca-delay",
-                      "Streaming PCA: error against delay (Liu et al., Fig. 1)",
-                      "delay (updates)",
-                      "1 - v1^2 / |v|^2, last tenth",
-                      0,
-                      1,
-                      0.005,
-                      1.2,
-                      "bottom right"};
+    hw_chart chart = {.file = "pca-delay",
+                      .title = "Streaming PCA: error against delay (Liu et al., Fig. 1)",
+                      .x_label = "delay (updates)",
+                      .y_label = "1 - v1^2 / |v|^2, last tenth",
+                      .log_y = 1,
+                      .y_low = 0.005,
+                      .y_high = 1.2};
     if (hw_report_chart(report, &chart, curves, o->momenta + 1, why) != HW_OK) return cli_error(program, 1, why) == 0;
     return phases(program, o, report);
 }

@@ -1,0 +1,253 @@
+/* papers.c - one program for the experiments of the four papers: list them, run one, run all; reduced, or --full. */
+#include "papers.h"
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct experiment {
+    const char *id, *paper, *what;
+    bool (*run)(papers *p);
+} experiment;
+
+static const experiment experiments[] = {
+    {"oracles", "Mitliagkas et al.", "Theorems 3 and 5, clocks and compensation against exact values", papers_oracles},
+    {"theorem2", "Mitliagkas et al.", "Theorem 2 for arbitrary delay laws, by exact recursion", papers_theorem2},
+    {"figure2", "Mitliagkas et al.", "Fig. 2: implicit and explicit momentum, formula and measured", papers_figure2},
+    {"best-quadratic", "Mitliagkas et al.", "Fig. 3 on a quadratic: best explicit momentum, negative ones too",
+     papers_best_quadratic},
+    {"best-net", "Mitliagkas et al.", "Fig. 3 on a small net (generated digits), negative momentum too",
+     papers_best_net},
+    {"pca", "Liu et al.", "Fig. 1: streaming PCA, five momenta, delays 0 to 200, ODE, phases", papers_pca},
+    {"xu-delay", "Xu et al.", "Figs. 1 and 2: round robin with 1 to 100 workers, with and without momentum",
+     papers_xu_delay},
+    {"xu-dropout", "Xu et al.", "Fig. 3: SGD with dropout beside delay", papers_xu_dropout},
+    {"wang-toy", "Wang et al.", "eqs. (4) and (5): the lagged gradient on x^2", papers_wang_toy},
+    {"wang-stragglers", "Wang et al.", "stragglers: age-dependent steps, partial gathering, waiting",
+     papers_wang_stragglers},
+    {"wang-momentum", "Wang et al.", "Fig. 1: LeNet, batch 256, momentum 0 to 0.99", papers_wang_momentum},
+    {"compensation", "this library", "policies under exponential and round-robin clocks on a small net",
+     papers_compensation},
+};
+#define COUNT (sizeof experiments / sizeof *experiments)
+
+typedef struct options {
+    papers p;
+    const char *out;
+    bool list, chosen[COUNT], any;
+    double seeds;
+} options;
+
+static const cli_option own[] = {
+    {"--list", NULL, "the experiments, and nothing else"},
+    {"--run", "LIST", "ids with commas, or all (all)"},
+    {"--full", NULL, "the papers' own grids: hours instead of minutes"},
+    {"--seeds", "N", "runs of each setting (3; full: 5; 1 to 20)"},
+    {"--data", "FOLDER", "where MNIST and CIFAR-10 are (else $HOGWILD_DATA, the user's data folder, generated images)"},
+    {"--out", "FOLDER", "the page, CSV files and plots (papers-report)"},
+};
+
+static bool choose(options *o, const char *list)
+{
+    char copy[400], *save = NULL, text[200];
+    (void)snprintf(copy, sizeof copy, "%s", list);
+    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+        bool found = false;
+        for (size_t i = 0; i < COUNT; i++)
+            if (strcmp(word, "all") == 0 || strcmp(word, experiments[i].id) == 0) found = o->chosen[i] = true;
+        if (!found) {
+            (void)snprintf(text, sizeof text, "--run %.60s: there is no such experiment (--list shows them)", word);
+            return cli_error("papers", 2, text) == 0;
+        }
+        o->any = true;
+    }
+    return o->any || cli_error("papers", 2, "--run: an id is needed (--list shows them)") == 0;
+}
+
+static bool set(void *context, const char *flag, const char *value)
+{
+    options *o = context;
+    if (strcmp(flag, "--list") == 0) return o->list = true;
+    if (strcmp(flag, "--full") == 0) return o->p.full = true;
+    if (strcmp(flag, "--run") == 0) return choose(o, value);
+    if (strcmp(flag, "--seeds") == 0) return cli_number("papers", flag, value, 1, 20, &o->seeds);
+    *(strcmp(flag, "--data") == 0 ? &o->p.data : &o->out) = value;
+    return true;
+}
+
+/* --- what the experiments share
+ * ------------------------------------------------------------------------------------------ */
+
+void papers_verdict(papers *p, papers_outcome outcome, const char *format, ...)
+{
+    static const char *const names[] = {"reproduced", "partly reproduced", "not reproduced", "measured"};
+    char text[900], line[1000];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    (void)snprintf(line, sizeof line, "%s: %s", names[outcome], text);
+    printf("%-16s %s\n", p->id, line);
+    (void)fflush(stdout);
+    (void)hw_report_text(p->report, line);
+    for (char *c = text; *c; c++)
+        if (*c == '"') *c = '\'';
+    fprintf(p->verdicts, "%s,%s,\"%s\"\n", p->id, names[outcome], text);
+    (void)fflush(p->verdicts);
+}
+
+bool papers_trouble(papers *p, const char *sentence)
+{
+    char text[400];
+    (void)snprintf(text, sizeof text, "%s: %.300s", p->id, sentence);
+    return cli_error("papers", 1, text) == 0;
+}
+
+bool papers_chart(papers *p, const hw_chart *chart, const hw_curve *curves, size_t n)
+{
+    char why[HW_WHY];
+    return hw_report_chart(p->report, chart, curves, n, why) == HW_OK || papers_trouble(p, why);
+}
+
+bool papers_table(papers *p, const char (*cells)[64], size_t rows, size_t columns)
+{
+    const char **at = malloc(rows * columns * sizeof *at);
+    if (!at) return papers_trouble(p, "no memory");
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++) {
+            at[i * columns + j] = cells[i * columns + j];
+            printf("%s%-*s", j ? "  " : "    ", j ? 14 : 26, at[i * columns + j]);
+        }
+        printf("\n");
+    }
+    hw_status status = hw_report_table(p->report, at, rows, columns);
+    free(at);
+    return status == HW_OK || papers_trouble(p, hw_status_text(status));
+}
+
+void papers_mean(const double *x, size_t n, double *mean, double *interval)
+{
+    static const double t[] = {NAN, NAN, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) sum += x[i];
+    *mean = n ? sum / (double)n : NAN;
+    for (size_t i = 0; i < n; i++) squares += (x[i] - *mean) * (x[i] - *mean);
+    *interval = n > 1 ? (n <= 10 ? t[n] : 1.96) * sqrt(squares / (double)(n - 1) / (double)n) : NAN;
+}
+
+hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = HW_SIMULATED;
+    c.simulation.clock = clock;
+    c.simulation.threads = 1;
+    c.workers = workers;
+    c.epochs = 0;
+    c.updates = updates;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.stop_flag = &cli_interrupted;
+    return c;
+}
+
+papers_run_result papers_run(const hw_objective *o, const hw_config *from, const float *start, int metric,
+                             double target)
+{
+    papers_run_result out = {NAN, NAN, NAN, NAN, false};
+    hw_engine *engine;
+    hw_result r;
+    char why[HW_WHY];
+    hw_config c = *from;
+    c.target_metric = metric;
+    c.target = target;
+    if (hw_engine_create(&engine, o, &c, start, why) != HW_OK) {
+        (void)cli_error("papers", 1, why);
+        return out;
+    }
+    hw_status status = hw_engine_run(engine, &r);
+    out.diverged = status == HW_E_DIVERGED;
+    out.last = r.last.metric[metric];
+    out.loss = r.last.metric[0];
+    if (!out.diverged && isfinite(r.seconds_to_target)) {
+        out.steps = (double)r.updates_to_target;
+        out.virtual_time = r.virtual_time;
+    }
+    hw_engine_free(engine);
+    return out;
+}
+
+bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch)
+{
+    char why[HW_WHY] = "no memory";
+    memset(d, 0, sizeof *d);
+    hw_status status = hw_digits_generate(8000, 1, &d->train);
+    if (status == HW_OK) status = hw_digits_generate(1000, 2, &d->test);
+    if (status == HW_OK) d->net = hw_net_perceptron(1, 28, 28, hidden, 10, batch, why);
+    if (!d->net) return papers_trouble(p, why);
+    d->task = (hw_net_task){d->net, &d->train, &d->test};
+    status = hw_net_objective(&d->task, &d->objective, why);
+    d->start = malloc(hw_net_parameters(d->net) * sizeof *d->start);
+    if (status != HW_OK || !d->start) return papers_trouble(p, why);
+    hw_net_init(d->net, 1, d->start);
+    return true;
+}
+
+void papers_digits_close(papers_digits *d)
+{
+    free(d->start);
+    hw_net_free(d->net);
+    hw_images_free(&d->train);
+    hw_images_free(&d->test);
+}
+
+static bool run_one(papers *p, const experiment *e)
+{
+    char text[200];
+    p->id = e->id;
+    (void)snprintf(text, sizeof text, "%s: %s", e->paper, e->what);
+    (void)hw_report_heading(p->report, text);
+    printf("%-16s %s\n", e->id, text);
+    uint64_t from = hw_now();
+    bool good = e->run(p) && !cli_interrupted;
+    (void)snprintf(text, sizeof text, "%.0f s", (double)(hw_now() - from) * 1e-9);
+    (void)hw_report_note(p->report, "time", text);
+    printf("%-16s %s\n\n", "", text);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.p = {.data = NULL}, .out = "papers-report"};
+    hw_config config = hw_config_defaults();
+    cli c = {"papers", "the papers' experiments, simulated", own, sizeof own / sizeof *own, set, &o, NULL, 0, &config};
+    int code = cli_parse(&c, argc, argv);
+    if (code >= 0) return code;
+    for (size_t i = 0; o.list && i < COUNT; i++)
+        printf("%-16s %-18s %s\n", experiments[i].id, experiments[i].paper, experiments[i].what);
+    if (o.list) return 0;
+    papers *p = &o.p;
+    char why[HW_WHY], path[1024], machine[160], day[32], csv[1024];
+    p->seeds = o.seeds > 0 ? (unsigned)o.seeds : p->full ? 5 : 3;
+    if (hw_report_open(&p->report, o.out, p->full ? "The papers' experiments" : "The papers' experiments, reduced",
+                       why) != HW_OK)
+        return cli_error("papers", 1, why);
+    (void)snprintf(csv, sizeof csv, "%s/verdicts.csv", o.out);
+    p->verdicts = fopen(csv, "w");
+    if (!p->verdicts) return cli_error("papers", 1, "verdicts.csv could not be written");
+    fputs("experiment,outcome,sentence\n", p->verdicts);
+    time_t now = time(NULL);
+    struct tm date;
+    (void)strftime(day, sizeof day, "%Y-%m-%d", gmtime_r(&now, &date));
+    cli_machine(machine, sizeof machine);
+    (void)hw_report_note(p->report, "date", day);
+    (void)hw_report_note(p->report, "commit", hw_commit());
+    (void)hw_report_note(p->report, "machine", machine);
+    cli_catch_interrupt();
+    bool good = true;
+    for (size_t i = 0; i < COUNT && !cli_interrupted; i++)
+        if (!o.any || o.chosen[i]) good = run_one(p, experiments + i) && good;
+    good = fclose(p->verdicts) == 0 && good;
+    if (hw_report_close(p->report, path, sizeof path, why) != HW_OK) return cli_error("papers", 1, why);
+    printf("report: %s\n", path);
+    return cli_interrupted ? cli_error("papers", 1, "interrupted: the report holds what was finished") : good ? 0 : 1;
+}

@@ -1,0 +1,65 @@
+/* papers.h - the papers' experiments: each is a function that draws, writes and says what came out. */
+#ifndef PAPERS_H
+#define PAPERS_H
+
+#include "../examples/common_cli.h"
+#include "../examples/common_jobs.h"
+
+typedef struct papers {
+    bool full;
+    const char *data; /* or NULL: see hw_data_folder */
+    unsigned seeds;
+    hw_report *report;
+    FILE *verdicts; /* CSV */
+    const char *id; /* of the experiment under way */
+    uint64_t began;
+    bool failed;
+} papers;
+
+typedef enum papers_outcome { PAPERS_REPRODUCED, PAPERS_PARTLY, PAPERS_NOT, PAPERS_MEASURED } papers_outcome;
+
+/* The experiment's sentence: on stdout, in the page, in verdicts.csv. */
+void papers_verdict(papers *p, papers_outcome outcome, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* A chart, or a table of cells; false after a sentence. */
+bool papers_chart(papers *p, const hw_chart *chart, const hw_curve *curves, size_t n);
+bool papers_table(papers *p, const char (*cells)[64], size_t rows, size_t columns);
+/* Says that memory ran out or a run was refused; false. */
+bool papers_trouble(papers *p, const char *sentence);
+/* Mean and half the width of the 95 % interval. */
+void papers_mean(const double *x, size_t n, double *mean, double *interval);
+
+/* One simulated run of an objective: steps (or -1) until metric `metric` reaches target, and its last evaluation. */
+typedef struct papers_outcome_of_run {
+    double steps, virtual_time, last, loss; /* NaN: not reached */
+    bool diverged;
+} papers_run_result;
+papers_run_result papers_run(const hw_objective *o, const hw_config *c, const float *start, int metric, double target);
+/* Simulated on one real thread, no compensation, stopping at the target. */
+hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates);
+
+/* A perceptron on digits: generated ones, so that it runs everywhere; shared by several experiments. */
+typedef struct papers_digits {
+    hw_images train, test;
+    hw_net *net;
+    hw_net_task task;
+    hw_objective objective;
+    float *start;
+} papers_digits;
+bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch);
+void papers_digits_close(papers_digits *d);
+
+/* The experiments; false: trouble, which has been told. */
+bool papers_oracles(papers *p);
+bool papers_theorem2(papers *p);
+bool papers_figure2(papers *p);
+bool papers_best_quadratic(papers *p);
+bool papers_best_net(papers *p);
+bool papers_pca(papers *p);
+bool papers_xu_delay(papers *p);
+bool papers_xu_dropout(papers *p);
+bool papers_wang_toy(papers *p);
+bool papers_wang_stragglers(papers *p);
+bool papers_wang_momentum(papers *p);
+bool papers_compensation(papers *p);
+
+#endif

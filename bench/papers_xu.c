@@ -1,0 +1,243 @@
+/* papers_xu.c - Xu et al.: their net, batch 4, CIFAR-10 (or textures), round robin with up to a hundred workers. */
+#include "papers.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_M = 8, MOST_SEEDS = 20, POINTS = 64, MOMENTA = 2 };
+
+typedef struct xu {
+    papers *p;
+    hw_images train, test;
+    char source[160];
+    double rate, epochs;
+    unsigned m[MOST_M], n_m;
+    double momentum[MOMENTA], dropout[MOST_M];
+    unsigned n_dropout;
+    unsigned points;
+    /* by setting, seed: accuracy, loss, dead share; the curves by point */
+    double accuracy[MOMENTA][MOST_M][MOST_SEEDS], loss[MOMENTA][MOST_M][MOST_SEEDS], dead[MOMENTA][MOST_M][MOST_SEEDS];
+    double curve[MOMENTA][MOST_M][MOST_SEEDS][POINTS], at[POINTS];
+} xu;
+
+static bool open_data(papers *p, xu *x)
+{
+    char folder[900], why[HW_WHY];
+    if (p->data)
+        (void)snprintf(folder, sizeof folder, "%s", p->data);
+    else
+        hw_data_folder(folder, sizeof folder);
+    hw_status status = *folder ? hw_cifar10_read(folder, HW_CIFAR_HOLDOUT, &x->train, &x->test, why) : HW_E_IO;
+    if (status == HW_OK) {
+        (void)snprintf(x->source, sizeof x->source, "CIFAR-10");
+    } else if (status != HW_E_IO) {
+        return papers_trouble(p, why);
+    } else {
+        (void)snprintf(x->source, sizeof x->source, "generated textures (no CIFAR-10 found)");
+        if (hw_textures_generate(40000, 10, 1, &x->train) != HW_OK ||
+            hw_textures_generate(10000, 10, 2, &x->test) != HW_OK)
+            return papers_trouble(p, "no memory for textures");
+    }
+    if (!p->full) {
+        x->train.count = x->train.count < 20000 ? x->train.count : 20000;
+        x->test.count = 2000;
+    }
+    return true;
+}
+
+static bool train(xu *x, unsigned k, unsigned i, unsigned seed, unsigned m, double momentum, double dropout)
+{
+    char why[HW_WHY];
+    hw_net *net = hw_net_xu(4, 1, dropout, why);
+    if (!net) return papers_trouble(x->p, why);
+    hw_net_task task = {net, &x->train, &x->test};
+    hw_objective o;
+    hw_engine *engine = NULL;
+    size_t n = hw_net_parameters(net);
+    float *params = malloc(n * sizeof *params);
+    void *scratch = aligned_alloc(64, (hw_net_scratch_bytes(net) + 63) / 64 * 64);
+    hw_status status = params && scratch ? hw_net_objective(&task, &o, why) : HW_E_MEMORY;
+    hw_config c = papers_config(HW_CLOCK_ROUND_ROBIN, m, 0);
+    c.batch = 4;
+    c.epochs = x->epochs;
+    c.seed = seed + 1;
+    c.optimizer.schedule.base = x->rate;
+    c.optimizer.momentum = momentum;
+    c.evaluate_epochs = x->epochs / x->points;
+    c.divergence = 0;
+    if (status == HW_OK) {
+        hw_net_init(net, seed + 1, params);
+        status = hw_engine_create(&engine, &o, &c, params, why);
+    }
+    if (status == HW_OK) {
+        hw_result r;
+        (void)hw_engine_run(engine, &r);
+        size_t count;
+        const hw_evaluation *ev = hw_engine_evaluations(engine, &count);
+        for (unsigned t = 0; t < x->points; t++) {
+            x->curve[k][i][seed][t] = t < count ? ev[t].train_loss : NAN;
+            if (t < count) x->at[t] = ev[t].epoch;
+        }
+        bool diverged = r.status == HW_E_DIVERGED;
+        x->accuracy[k][i][seed] = diverged ? 0.1 : r.last.metric[1];
+        x->loss[k][i][seed] = diverged ? NAN : r.last.metric[0];
+        (void)hw_engine_get(engine, params);
+        status = hw_net_dead(net, scratch, &x->test, 0, 500, params, &x->dead[k][i][seed]);
+    }
+    hw_engine_free(engine);
+    free(params);
+    free(scratch);
+    hw_net_free(net);
+    return status == HW_OK ? !cli_interrupted : papers_trouble(x->p, why);
+}
+
+static bool delay_job(void *context, unsigned number)
+{
+    xu *x = context;
+    unsigned seed = number % x->p->seeds, i = number / x->p->seeds % x->n_m, k = number / x->p->seeds / x->n_m;
+    return train(x, k, i, seed, x->m[i], x->momentum[k], 0);
+}
+
+static bool dropout_job(void *context, unsigned number)
+{
+    xu *x = context;
+    unsigned seed = number % x->p->seeds, i = number / x->p->seeds;
+    return train(x, 0, i, seed, 1, 0, x->dropout[i]);
+}
+
+static bool curves_of(papers *p, const xu *x, unsigned k, unsigned settings, char names[][40], const char *file,
+                      const char *title)
+{
+    static double mean[MOST_M][POINTS], spread[MOST_M][POINTS];
+    hw_curve curves[MOST_M];
+    for (unsigned i = 0; i < settings; i++) {
+        for (unsigned t = 0; t < x->points; t++) {
+            double sum = 0, squares = 0;
+            for (unsigned s = 0; s < p->seeds; s++) sum += x->curve[k][i][s][t];
+            mean[i][t] = sum / p->seeds;
+            for (unsigned s = 0; s < p->seeds; s++) squares += pow(x->curve[k][i][s][t] - mean[i][t], 2);
+            spread[i][t] = p->seeds > 1 ? sqrt(squares / (p->seeds - 1)) : 0;
+        }
+        curves[i] = (hw_curve){names[i], x->at, mean[i], spread[i], x->points, HW_CURVE_LINE_POINTS, 0};
+    }
+    hw_chart chart = {.file = file,
+                      .title = title,
+                      .x_label = "epochs",
+                      .y_label = "training loss (mean, sd over seeds)",
+                      .y_low = NAN,
+                      .y_high = NAN};
+    return papers_chart(p, &chart, curves, settings);
+}
+
+static void stat(const double *x, unsigned n, double *mean, double *sd)
+{
+    double half;
+    papers_mean(x, n, mean, &half);
+    *sd = 0;
+    for (unsigned i = 0; i < n; i++) *sd += (x[i] - *mean) * (x[i] - *mean);
+    *sd = n > 1 ? sqrt(*sd / (n - 1)) : 0;
+}
+
+static void row(char cells[][64], unsigned columns, unsigned at, const char *name, const xu *x, unsigned k, unsigned i)
+{
+    double mean, sd;
+    (void)snprintf(cells[columns * at], 64, "%s", name);
+    stat(x->accuracy[k][i], x->p->seeds, &mean, &sd);
+    (void)snprintf(cells[columns * at + 1], 64, "%.1f (%.1f)", 100 * mean, 100 * sd);
+    stat(x->loss[k][i], x->p->seeds, &mean, &sd);
+    (void)snprintf(cells[columns * at + 2], 64, "%.3f (%.3f)", mean, sd);
+    stat(x->dead[k][i], x->p->seeds, &mean, &sd);
+    (void)snprintf(cells[columns * at + 3], 64, "%.1f", 100 * mean);
+}
+
+bool papers_xu_delay(papers *p)
+{
+    static const unsigned all[] = {1, 10, 20, 30, 50, 70, 100};
+    static char cells[64][64];
+    xu *x = calloc(1, sizeof *x);
+    if (!x) return papers_trouble(p, "no memory");
+    x->p = p;
+    x->rate = 0.001;
+    x->epochs = p->full ? 10 : 2;
+    x->points = p->full ? 40 : 10;
+    x->momentum[1] = 0.9;
+    x->n_m = sizeof all / sizeof *all;
+    memcpy(x->m, all, sizeof all);
+    bool good = open_data(p, x);
+    if (good && !p->full)
+        x->rate = 0.003; /* two short epochs at the paper's likely 0.001 show nothing without momentum */
+    good = good && jobs_run(delay_job, x, MOMENTA * x->n_m * p->seeds, p->id);
+    if (good) {
+        char names[MOST_M][40];
+        double mean[MOMENTA][MOST_M], sd, loss;
+        for (unsigned i = 0; i < x->n_m; i++) (void)snprintf(names[i], sizeof names[i], "m = %u", x->m[i]);
+        good = curves_of(p, x, 0, x->n_m, names, "xu-figure1", "Xu et al., Fig. 1: no momentum") &&
+               curves_of(p, x, 1, x->n_m, names, "xu-figure2", "Xu et al., Fig. 2: momentum 0.9");
+        const char *head[] = {"setting", "accuracy % (sd)", "test loss (sd)", "dead ReLU %"};
+        for (int j = 0; j < 4; j++) (void)snprintf(cells[j], 64, "%s", head[j]);
+        for (unsigned k = 0; k < MOMENTA; k++)
+            for (unsigned i = 0; i < x->n_m; i++) {
+                char name[40];
+                (void)snprintf(name, sizeof name, "momentum %g, m = %u", x->momentum[k], x->m[i]);
+                row(cells, 4, 1 + k * x->n_m + i, name, x, k, i);
+                stat(x->accuracy[k][i], p->seeds, &mean[k][i], &sd);
+            }
+        good = good && papers_table(p, (const char(*)[64])cells, 1 + MOMENTA * x->n_m, 4);
+        stat(x->loss[0][6], p->seeds, &loss, &sd);
+        bool slower = mean[0][6] < mean[0][0] - 0.02, stuck = mean[0][6]<0.15, trains = mean[1][6]> 0.2;
+        papers_verdict(
+            p,
+            slower && stuck && trains ? PAPERS_REPRODUCED
+            : slower                  ? PAPERS_PARTLY
+                                      : PAPERS_NOT,
+            "%s, %u seeds, %g epochs of %u images, learning rate %g. Without momentum accuracy is %.1f, %.1f, %.1f "
+            "%% at m = 1, 10, 100 (test loss at 100: %.2f, ln 10 = 2.30); with momentum 0.9: %.1f, %.1f, %.1f %%. "
+            "The paper: m = 100 trains with momentum and does not without; linear stability says the reverse",
+            x->source, p->seeds, x->epochs, x->train.count, x->rate, 100 * mean[0][0], 100 * mean[0][1],
+            100 * mean[0][6], loss, 100 * mean[1][0], 100 * mean[1][1], 100 * mean[1][6]);
+    }
+    hw_images_free(&x->train);
+    hw_images_free(&x->test);
+    free(x);
+    return good;
+}
+
+bool papers_xu_dropout(papers *p)
+{
+    static const double rates[] = {0, 0.2, 0.4, 0.6, 0.8};
+    static char cells[32][64];
+    xu *x = calloc(1, sizeof *x);
+    if (!x) return papers_trouble(p, "no memory");
+    x->p = p;
+    x->rate = p->full ? 0.001 : 0.003;
+    x->epochs = p->full ? 10 : 2;
+    x->points = p->full ? 40 : 10;
+    x->n_dropout = sizeof rates / sizeof *rates;
+    memcpy(x->dropout, rates, sizeof rates);
+    bool good = open_data(p, x) && jobs_run(dropout_job, x, x->n_dropout * p->seeds, p->id);
+    if (good) {
+        char names[MOST_M][40];
+        double mean[MOST_M], sd;
+        bool falls = true;
+        const char *head[] = {"setting", "accuracy % (sd)", "test loss (sd)", "dead ReLU %"};
+        for (int j = 0; j < 4; j++) (void)snprintf(cells[j], 64, "%s", head[j]);
+        for (unsigned i = 0; i < x->n_dropout; i++) {
+            (void)snprintf(names[i], sizeof names[i], "p = %g", rates[i]);
+            row(cells, 4, 1 + i, names[i], x, 0, i);
+            stat(x->accuracy[0][i], p->seeds, &mean[i], &sd);
+            falls = falls && (i == 0 || mean[i] <= mean[i - 1] + 0.01);
+        }
+        good = curves_of(p, x, 0, x->n_dropout, names, "xu-figure3", "Xu et al., Fig. 3: SGD with dropout") &&
+               papers_table(p, (const char(*)[64])cells, 1 + x->n_dropout, 4);
+        papers_verdict(
+            p, falls ? PAPERS_REPRODUCED : PAPERS_PARTLY,
+            "%s: one worker with dropout p = 0, 0.4, 0.8 ends at %.1f, %.1f, %.1f %%: a larger p slows the run as a "
+            "larger m does; that they look alike says nothing about a common cause (dropout leaves no unit dead "
+            "and no step unstable)",
+            x->source, 100 * mean[0], 100 * mean[2], 100 * mean[4]);
+    }
+    hw_images_free(&x->train);
+    hw_images_free(&x->test);
+    free(x);
+    return good;
+}
