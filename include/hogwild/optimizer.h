@@ -175,6 +175,34 @@ HW_API double hw_advise_bound_delay(double momentum, double ahead, unsigned dela
 HW_API double hw_look_ahead(double momentum, double delay);
 /* Largest number of workers (at most HW_MAX_WORKERS) whose fixed delay M - 1 leaves alpha h stable; 0: none does. */
 HW_API unsigned hw_advise_workers(double step, double momentum, int look_ahead);
+/* The reverse: the largest momentum at which M workers leave alpha h stable; NaN: not even 0 does. */
+HW_API double hw_advise_momentum(double step, unsigned workers, int look_ahead);
+
+/* Any setting against any kernel q[0 .. lags-1] (staleness shares, times an age factor where there is one): the factor
+ * by which the expected recursion of that very setting grows a step, on a quadratic of step = alpha* h. Below 1: stable.
+ * lags <= 4096; costs about 50 lags^2 + 2000 lags operations. */
+HW_API double hw_advise_growth(const hw_setting *setting, double step, const double *kernel, size_t lags);
+typedef struct hw_advice {
+    hw_setting setting; /* what the policy would use: explicit momentum, rate, look-ahead        */
+    double bound;       /* largest stable alpha* h                                               */
+    double growth;      /* at input->learning_rate and curvature; NaN where that is unknown      */
+    int stable;
+} hw_advice;
+/* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram (NULL:
+ * a fixed delay of M - 1). The policy must not be USER unless its callback may be called. */
+HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
+/* A table of all bundled policies, into `out` only. */
+HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);
+
+/* Liu et al.'s bound on the delay of streaming PCA, up to a constant: tau <~ (1 - mu)^2 / ((lambda_1 + C_d)
+ * eta^(1/2 - gamma)) near saddle points and optima, and (1 - mu)^2 / (lambda_1 eta^(1 - gamma)) between them; gamma in
+ * (0, 1/2]. An order of magnitude; the linear bound above is sharp. */
+typedef struct hw_liu {
+    double lambda1, c_d, eta, gamma;
+} hw_liu;
+HW_API double hw_advise_liu_delay(const hw_liu *bound, double momentum, int between);
+HW_API double hw_advise_liu_momentum(const hw_liu *bound, double delay, int between); /* NaN: none */
+
 /* A sentence about a planned run before it starts: whether `policy` at learning rate alpha and curvature h is within
  * the linear bound (times the margin, where that is above 1) for a fixed delay of workers - 1. Returns 1 where it is, 0
  * where it is not. */
