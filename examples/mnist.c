@@ -5,8 +5,8 @@
 #include <string.h>
 
 typedef struct options {
-    const char *data, *report, *save;
-    bool quiet, json, summary, caffe;
+    const char *data, *report, *save, *trace, *replay;
+    bool quiet, json, summary, caffe, advise;
     double images;
 } options;
 
@@ -16,6 +16,9 @@ static const cli_option own[] = {
     {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
     {"--save", "FILE", "write the weights there"},
+    {"--trace", "FILE", "record the schedule (who read and landed when) there"},
+    {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler"},
+    {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing"},
     {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate"},
     {"--summary", NULL, "print the network's layers"},
     {"--quiet", NULL, "no progress, no histogram"},
@@ -26,6 +29,14 @@ static const char *const engine_flags[] = {
     "--scheduler=scheduler",
     "--workers=workers",
     "--groups=groups",
+    "--clock=clock",
+    "--clock-shape=clock.shape",
+    "--clock-delay=clock.delay",
+    "--stragglers=clock.stragglers",
+    "--straggler-factor=clock.straggler_factor",
+    "--per-group=simulation.per_group",
+    "--gather=simulation.gather",
+    "--threads=simulation.threads",
     "--batch=batch",
     "--epochs=epochs",
     "--updates=updates",
@@ -52,6 +63,9 @@ static const char *const engine_flags[] = {
     "--shrinkage=compensation.shrinkage",
     "--margin=compensation.margin",
     "--window=compensation.window",
+    "--age=compensation.age",
+    "--age-gain=compensation.age_gain",
+    "--age-base=compensation.age_base",
     "--curvature=curvature",
     "--evaluate-epochs=evaluate_epochs",
     "--on-nan=on_nan",
@@ -70,6 +84,12 @@ static bool set(void *context, const char *flag, const char *value)
         o->report = value;
     else if (strcmp(flag, "--save") == 0)
         o->save = value;
+    else if (strcmp(flag, "--trace") == 0)
+        o->trace = value;
+    else if (strcmp(flag, "--replay") == 0)
+        o->replay = value;
+    else if (strcmp(flag, "--advise") == 0)
+        o->advise = true;
     else if (strcmp(flag, "--quiet") == 0)
         o->quiet = true;
     else if (strcmp(flag, "--json") == 0)
@@ -123,7 +143,86 @@ static int write_report(const options *o, hw_engine *engine, const hw_result *r,
     return 0;
 }
 
-static int run(const options *o, hw_config *config, cli_lenet *l)
+/* M of the formulas. */
+static unsigned asynchronous(const hw_config *c)
+{
+    switch (c->scheduler) {
+    case HW_SEQUENTIAL:
+    case HW_SYNC: return 1;
+    case HW_GROUPS: return c->groups;
+    case HW_SIMULATED: return c->simulation.clock == HW_CLOCK_DELAY ? c->simulation.delay + 1
+                                                                    : c->workers / c->simulation.per_group;
+    default: return c->workers;
+    }
+}
+
+static int advise(const hw_config *config, const cli_lenet *l)
+{
+    hw_policy_input in = {0,
+                          asynchronous(config),
+                          config->optimizer.momentum,
+                          config->optimizer.schedule.base,
+                          config->curvature > 0 ? config->curvature : cli_curvature(&l->objective, l->params),
+                          NULL,
+                          NULL};
+    printf("%u workers at a fixed delay of %u, curvature %.3g; bounds are linear, networks train at up to twice that\n",
+           in.workers, in.workers - 1, in.curvature);
+    if (hw_advise_print(&config->compensation, &in, stdout) != HW_OK) return 1;
+    double step = in.learning_rate * in.curvature;
+    printf("at this learning rate without compensation: at most %u workers for momentum %g, momentum at most %.3f for %u "
+           "workers\n",
+           hw_advise_workers(step, in.momentum, 0), in.momentum, hw_advise_momentum(step, in.workers, 0), in.workers);
+    return 0;
+}
+
+/* The schedule of the run that has just ended, into a file. */
+static int save_trace(hw_engine *engine, const char *path)
+{
+    char why[HW_WHY];
+    hw_trace *trace;
+    hw_trace_info info;
+    hw_status status = hw_engine_trace(engine, &trace, why);
+    if (status == HW_OK) status = hw_trace_save(trace, path, why);
+    if (status != HW_OK) {
+        hw_trace_free(trace);
+        return cli_error("mnist", 1, why);
+    }
+    hw_trace_describe(trace, &info);
+    fprintf(stderr, "mnist: %s: %llu updates, %.2f bytes each; a replay reproduces %s%s%s\n", path,
+            (unsigned long long)info.updates, (double)info.bytes / (double)info.updates,
+            info.bit_equal ? "the parameters bit for bit" : "the staleness (", info.why_not, info.bit_equal ? "" : ")");
+    hw_trace_free(trace);
+    return 0;
+}
+
+/* Load a trace and turn the configuration into its replay. */
+static int prepare_replay(const char *path, hw_config *config, hw_trace **trace)
+{
+    char why[HW_WHY];
+    hw_trace_info info;
+    if (hw_trace_load(trace, path, why) != HW_OK) return cli_error("mnist", 1, why);
+    hw_trace_describe(*trace, &info);
+    config->scheduler = HW_SIMULATED;
+    config->workers = info.workers * info.per_group;
+    config->simulation.clock = HW_CLOCK_REPLAY;
+    config->simulation.per_group = info.per_group;
+    config->simulation.trace = *trace;
+    return 0;
+}
+
+static void replay_verdict(const hw_trace *trace, hw_engine *engine, const cli_lenet *l)
+{
+    hw_trace_info info;
+    hw_trace_describe(trace, &info);
+    (void)hw_engine_get(engine, l->params);
+    if (hw_trace_matches(trace, l->params, hw_net_parameters(l->net)))
+        fprintf(stderr, "mnist: the replay ended with the recorded run's parameters, bit for bit\n");
+    else
+        fprintf(stderr, "mnist: the replay reproduced the staleness, not the parameters: %s\n",
+                info.bit_equal ? "they should have been equal: another processor, BLAS or library" : info.why_not);
+}
+
+static int run(const options *o, hw_config *config, cli_lenet *l, const hw_trace *trace)
 {
     char why[HW_WHY];
     hw_engine *engine;
@@ -134,7 +233,8 @@ static int run(const options *o, hw_config *config, cli_lenet *l)
     config->context = &progress;
     config->on_progress = cli_on_progress;
     config->stop_flag = &cli_interrupted;
-    unsigned m = config->scheduler == HW_GROUPS ? config->groups : config->scheduler == HW_SYNC ? 1 : config->workers;
+    unsigned m = asynchronous(config);
+    config->trace = o->trace != NULL;
     bool linear = config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV;
     if (m > 1 && linear && config->curvature == 0 && hw_config_check(config, &l->objective, why) == HW_OK) {
         /* Advice before the run; policy auto uses the same estimate. */
@@ -161,6 +261,8 @@ static int run(const options *o, hw_config *config, cli_lenet *l)
         print_result(engine, &result, o);
     }
     int code = status == HW_OK ? 0 : cli_error("mnist", 1, result.message);
+    if (o->trace && status == HW_OK) code = save_trace(engine, o->trace);
+    if (trace && status == HW_OK) replay_verdict(trace, engine, l);
     if (cli_interrupted)
         fprintf(stderr, "mnist: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
                 o->save ? "; the weights are saved" : "; with --save FILE the weights would be kept");
@@ -174,7 +276,7 @@ static int run(const options *o, hw_config *config, cli_lenet *l)
 
 int main(int argc, char **argv)
 {
-    options o = {NULL, NULL, NULL, false, false, false, false, 60000};
+    options o = {.images = 60000};
     hw_config config = hw_config_defaults();
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
@@ -190,7 +292,10 @@ int main(int argc, char **argv)
     if (!o.json) printf("mnist: LeNet on %s\n", lenet.digits.source);
     if (o.summary) (void)hw_net_summary(lenet.net, stdout);
     hw_net_init(lenet.net, config.seed, lenet.params);
-    code = run(&o, &config, &lenet);
+    hw_trace *trace = NULL;
+    if (o.replay) code = prepare_replay(o.replay, &config, &trace);
+    if (code == 0) code = o.advise ? advise(&config, &lenet) : run(&o, &config, &lenet, trace);
+    hw_trace_free(trace);
     cli_lenet_close(&lenet);
     return code;
 }

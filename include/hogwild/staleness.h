@@ -50,6 +50,7 @@ typedef struct hw_fit {
     double chi_square, p_value;
     int degrees;
     double total_variation; /* half the sum of |q_l - fit_l|, in [0, 1]                                 */
+    double sampling;        /* what it would be on average for as many draws from the fit itself        */
 } hw_fit;
 
 enum { HW_FIT_GEOMETRIC, HW_FIT_POISSON, HW_FIT_NEGATIVE_BINOMIAL, HW_FIT_POINT_MASS, HW_FITS };
@@ -66,7 +67,8 @@ typedef struct hw_shape {
     double by_mean;  /* m / (1 + m): fixed by the number of workers, measures nothing     */
     hw_fit fit[HW_FITS];
     int best;      /* the valid fit of smallest total variation                         */
-    int geometric; /* |D - 1| <= 0.3 and total variation to the geometric fit <= 0.1    */
+    int geometric; /* |D - 1| <= 0.3 and total variation to the geometric fit <= 0.1, both
+                      beyond the deviation of a sample of this size                    */
 } hw_shape;
 
 HW_API void hw_shape_of(const hw_histogram *h, hw_shape *shape);

@@ -72,9 +72,18 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     double margin = c->margin > 0 ? c->margin : 0.7;
     if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
     double step = in->learning_rate * in->curvature / margin;
-    if (hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
+    /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable far
+     * beyond where single runs diverge. So the fixed delay of the same mean has its say too, at the larger whole
+     * number. */
+    double fixed[LAGS] = {0};
+    size_t whole = (size_t)fmin(LAGS - 1, ceil(s->delay - 0.05));
+    fixed[whole] = 1;
+    if (hw_advise_stable(step, in->momentum, s->ahead, kernel, lags) &&
+        hw_advise_stable(step, in->momentum, s->ahead, fixed, whole + 1))
+        return;
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
-    double bound = hw_advise_bound(in->momentum, s->ahead, kernel, lags);
+    double bound = fmin(hw_advise_bound(in->momentum, s->ahead, kernel, lags),
+                        hw_advise_bound(in->momentum, s->ahead, fixed, whole + 1));
     s->rate = fmin(1, bound / step);
     (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)",
                    s->delay, s->rate, in->curvature);

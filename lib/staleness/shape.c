@@ -46,7 +46,7 @@ static double chi_square_tail(double x, int degrees)
 
 static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
 {
-    double n = (double)h->total, left = 1, variation = 0, seen = 0, expected = 0, chi = 0, tail = n;
+    double n = (double)h->total, left = 1, variation = 0, seen = 0, expected = 0, chi = 0, tail = n, noise = 0;
     int cells = 0, parameters = which == HW_FIT_NEGATIVE_BINOMIAL ? 2 : 1;
     double last_seen = 0, last_expected = 0;
     for (uint32_t l = 0; l < h->exact; l++) {
@@ -54,6 +54,8 @@ static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
         left -= p;
         tail -= count;
         variation += fabs(count / n - p);
+        /* What n draws from the law itself would add: the mean deviation of a binomial share. */
+        noise += fmin(2 * p, sqrt(2 * p * (1 - p) / (3.14159265358979 * n)));
         seen += count;
         expected += n * p;
         if (expected >= 5) {
@@ -78,6 +80,7 @@ static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
         chi += (last_seen - last_expected) * (last_seen - last_expected) / last_expected;
     }
     fit->total_variation = fmin(1, 0.5 * variation);
+    fit->sampling = 0.5 * noise;
     fit->degrees = cells - 1 - parameters;
     fit->chi_square = fmax(chi, 0);
     fit->p_value = chi_square_tail(fit->chi_square, fit->degrees);
@@ -144,7 +147,10 @@ void hw_shape_of(const hw_histogram *h, hw_shape *s)
         double handicap = f == HW_FIT_NEGATIVE_BINOMIAL ? 0.9 : 1;
         if (s->best < 0 || s->fit[f].total_variation < handicap * s->fit[s->best].total_variation) s->best = f;
     }
-    s->geometric = m > 0 && fabs(s->dispersion - 1) <= 0.3 && s->fit[HW_FIT_GEOMETRIC].total_variation <= 0.1;
+    /* A small sample of the law itself is some way from it, too: only what is beyond that counts. */
+    double noise = s->fit[HW_FIT_GEOMETRIC].sampling;
+    s->geometric = m > 0 && fabs(s->dispersion - 1) <= 0.3 + sqrt(8 / (double)h->total) &&
+                   s->fit[HW_FIT_GEOMETRIC].total_variation - noise <= 0.1;
 }
 
 void hw_shape_verdict(const hw_shape *s, char *text, size_t size)
