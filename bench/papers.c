@@ -176,16 +176,21 @@ papers_run_result papers_run(const hw_objective *o, const hw_config *from, const
     return out;
 }
 
-bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch)
+bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch, bool real)
 {
     char why[HW_WHY] = "no memory";
     memset(d, 0, sizeof *d);
-    hw_status status = hw_digits_generate(8000, 1, &d->train);
-    if (status == HW_OK) status = hw_digits_generate(1000, 2, &d->test);
-    if (status == HW_OK) d->net = hw_net_perceptron(1, 28, 28, hidden, 10, batch, why);
+    if (real) {
+        if (!cli_digits_load("papers", p->data, false, 8000, &d->digits)) return false;
+    } else if (hw_digits_generate(8000, 1, &d->digits.train) != HW_OK ||
+               hw_digits_generate(1000, 2, &d->digits.test) != HW_OK) {
+        return papers_trouble(p, why);
+    }
+    if (!p->full && d->digits.test.count > 2000) d->digits.test.count = 2000;
+    d->net = hw_net_perceptron(1, 28, 28, hidden, 10, batch, why);
     if (!d->net) return papers_trouble(p, why);
-    d->task = (hw_net_task){d->net, &d->train, &d->test};
-    status = hw_net_objective(&d->task, &d->objective, why);
+    d->task = (hw_net_task){d->net, &d->digits.train, &d->digits.test};
+    hw_status status = hw_net_objective(&d->task, &d->objective, why);
     d->start = malloc(hw_net_parameters(d->net) * sizeof *d->start);
     if (status != HW_OK || !d->start) return papers_trouble(p, why);
     hw_net_init(d->net, 1, d->start);
@@ -196,8 +201,7 @@ void papers_digits_close(papers_digits *d)
 {
     free(d->start);
     hw_net_free(d->net);
-    hw_images_free(&d->train);
-    hw_images_free(&d->test);
+    cli_digits_free(&d->digits);
 }
 
 static bool run_one(papers *p, const experiment *e)

@@ -37,15 +37,15 @@ papers_run_result papers_run(const hw_objective *o, const hw_config *c, const fl
 /* Simulated on one real thread, no compensation, stopping at the target. */
 hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates);
 
-/* A perceptron on digits: generated ones, so that it runs everywhere; shared by several experiments. */
+/* A perceptron on digits: generated ones, or MNIST where `real` asks for it and it is there. */
 typedef struct papers_digits {
-    hw_images train, test;
+    cli_digits digits;
     hw_net *net;
     hw_net_task task;
     hw_objective objective;
     float *start;
 } papers_digits;
-bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch);
+bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch, bool real);
 void papers_digits_close(papers_digits *d);
 
 /* The experiments; false: trouble, which has been told. */

@@ -195,7 +195,7 @@ bool papers_best_net(papers *p)
     papers_digits d;
     sweep *s = calloc(1, sizeof *s);
     best *b = calloc(1, sizeof *b);
-    bool good = s && b && papers_digits_open(p, &d, 32, 16);
+    bool good = s && b && papers_digits_open(p, &d, 32, 16, false);
     if (good) {
         *s = (sweep){.objective = &d.objective,
                      .start = d.start,

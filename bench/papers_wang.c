@@ -120,7 +120,7 @@ bool papers_wang_stragglers(papers *p)
     static char cells[5 * (SCHEMES + 1)][64];
     double time[SCHEMES], half[SCHEMES], steps[SCHEMES], x[SCHEMES];
     stragglers *s = calloc(1, sizeof *s);
-    if (!s || !papers_digits_open(p, &d, 32, 16)) {
+    if (!s || !papers_digits_open(p, &d, 32, 16, false)) {
         free(s);
         return papers_trouble(p, "no memory");
     }

@@ -150,8 +150,8 @@ static unsigned asynchronous(const hw_config *c)
     case HW_SEQUENTIAL:
     case HW_SYNC: return 1;
     case HW_GROUPS: return c->groups;
-    case HW_SIMULATED: return c->simulation.clock == HW_CLOCK_DELAY ? c->simulation.delay + 1
-                                                                    : c->workers / c->simulation.per_group;
+    case HW_SIMULATED:
+        return c->simulation.clock == HW_CLOCK_DELAY ? c->simulation.delay + 1 : c->workers / c->simulation.per_group;
     default: return c->workers;
     }
 }
@@ -169,9 +169,10 @@ static int advise(const hw_config *config, const cli_lenet *l)
            in.workers, in.workers - 1, in.curvature);
     if (hw_advise_print(&config->compensation, &in, stdout) != HW_OK) return 1;
     double step = in.learning_rate * in.curvature;
-    printf("at this learning rate without compensation: at most %u workers for momentum %g, momentum at most %.3f for %u "
-           "workers\n",
-           hw_advise_workers(step, in.momentum, 0), in.momentum, hw_advise_momentum(step, in.workers, 0), in.workers);
+    printf(
+        "at this learning rate without compensation: at most %u workers for momentum %g, momentum at most %.3f for %u "
+        "workers\n",
+        hw_advise_workers(step, in.momentum, 0), in.momentum, hw_advise_momentum(step, in.workers, 0), in.workers);
     return 0;
 }
 
