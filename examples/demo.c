@@ -1,5 +1,5 @@
-/* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; equal
- * images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends its row, not the demo. */
+/* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; then 16
+ * simulated ones; equal images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends its row, not the demo. */
 #include "common_cli.h"
 #include <math.h>
 #include <stdlib.h>
@@ -65,15 +65,23 @@ static double reached(const hw_engine *engine, double target)
     return NAN;
 }
 
-static hw_status run_row(row *r, const hw_objective *objective, const hw_config *base, unsigned workers,
-                         hw_policy policy, const float *params, const options *o, hw_report *report, char *why)
+typedef struct plan {
+    unsigned workers;
+    hw_policy policy;
+    bool simulated;
+    const char *what;
+} plan;
+
+static hw_status run_row(row *r, const hw_objective *objective, const hw_config *base, const plan *p,
+                         const float *params, const options *o, hw_report *report, char *why)
 {
     hw_config config = *base;
     hw_engine *engine;
     cli_progress progress;
-    config.workers = workers;
-    config.scheduler = workers == 1 ? HW_SEQUENTIAL : HW_ASYNC;
-    config.compensation.policy = policy;
+    config.workers = p->workers;
+    config.scheduler = p->simulated ? HW_SIMULATED : p->workers == 1 ? HW_SEQUENTIAL : HW_ASYNC;
+    config.simulation.clock = HW_CLOCK_EXPONENTIAL;
+    config.compensation.policy = p->policy;
     cli_progress_init(&progress, stdout, r->name, o->quiet, config.epochs);
     config.context = &progress;
     config.on_progress = cli_on_progress;
@@ -95,7 +103,7 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     return status;
 }
 
-enum { COLUMNS = 8 };
+enum { COLUMNS = 8, REAL = 4, ROWS = 6 };
 
 static void cells_of(const row *r, double rate, char (*cell)[64])
 {
@@ -124,8 +132,8 @@ static void cells_of(const row *r, double rate, char (*cell)[64])
 
 static void print_table(const row *rows, size_t n, const options *o, double rate, hw_report *report)
 {
-    static char cell[8][COLUMNS][64];
-    const char *pointers[8 * COLUMNS];
+    static char cell[ROWS + 1][COLUMNS][64];
+    const char *pointers[(ROWS + 1) * COLUMNS];
     char target[32];
     (void)snprintf(target, sizeof target, "to %g %%", o->target);
     const char *const head[COLUMNS] = {"",      "test",    "seconds",         target,
@@ -136,10 +144,10 @@ static void print_table(const row *rows, size_t n, const options *o, double rate
     for (size_t i = 0; i <= n; i++) {
         for (int j = 0; j < COLUMNS; j++) pointers[i * COLUMNS + (size_t)j] = cell[i][j];
         if (i && rows[i - 1].result.status != HW_OK) {
-            printf("%-28s %s\n", cell[i][0], cell[i][1]);
+            printf("%-32s %s\n", cell[i][0], cell[i][1]);
             continue;
         }
-        printf("%-28s %-9s %-9s %-9s %-8s %-9s %-22s %s\n", cell[i][0], cell[i][1], cell[i][2], cell[i][3], cell[i][4],
+        printf("%-32s %-9s %-9s %-9s %-8s %-9s %-22s %s\n", cell[i][0], cell[i][1], cell[i][2], cell[i][3], cell[i][4],
                cell[i][5], cell[i][6], cell[i][7]);
     }
     if (report) (void)hw_report_table(report, pointers, n + 1, COLUMNS);
@@ -153,13 +161,14 @@ static void outcome(const row *r, char *text, size_t size)
         (void)snprintf(text, size, "%s", r->result.status == HW_E_DIVERGED ? "diverged" : "failed");
 }
 
-static void print_end(const row *rows, size_t n, hw_report *report)
+static void print_end(const row *rows, hw_report *report)
 {
+    const size_t n = REAL;
     const hw_result *last = &rows[n - 1].result;
     char text[512], verdict[256], speed[160] = "the cores could not be compared", without[64], with[64];
     hw_shape_verdict(&last->shape, verdict, sizeof verdict);
     (void)snprintf(text, sizeof text,
-                   "staleness of the last run: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
+                   "staleness of the last run on threads: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
                    "model, 0 a fixed delay)",
                    last->shape.mean, last->shape.variance, last->shape.dispersion);
     printf("\n%s\n", text);
@@ -174,6 +183,15 @@ static void print_end(const row *rows, size_t n, hw_report *report)
     outcome(rows + n - 1, with, sizeof with);
     (void)snprintf(text, sizeof text, "in short: %s; %s: %s; %s: %s", speed, rows[n - 2].name, without,
                    rows[n - 1].name, with);
+    printf("%s\n", text);
+    if (report) (void)hw_report_text(report, text);
+    outcome(rows + REAL, without, sizeof without);
+    outcome(rows + REAL + 1, with, sizeof with);
+    (void)snprintf(text, sizeof text,
+                   "beyond this machine's cores: %s (exponential work, staleness %.1f, dispersion %.2f): %s; compensated: "
+                   "%s, at %.2f of the learning rate. The same seed gives the same bits again",
+                   rows[REAL].name, rows[REAL + 1].result.shape.mean, rows[REAL + 1].result.shape.dispersion, without,
+                   with, rows[REAL + 1].result.setting.rate);
     printf("%s\n", text);
     if (report) (void)hw_report_text(report, text);
 }
@@ -203,20 +221,18 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
 {
     char why[HW_WHY] = "", path[1024], machine[160];
     hw_report *report = NULL;
-    row rows[4];
+    row rows[ROWS];
     if (o->report && hw_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
         return cli_error("demo", 1, why);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned m = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores, many = 2 * m < 4 ? 4 : 2 * m;
-    const struct {
-        unsigned workers;
-        hw_policy policy;
-        const char *what;
-    } plan[4] = {{1, HW_POLICY_AUTO, ""},
-                 {m, HW_POLICY_AUTO, " (one per core)"},
-                 {many, HW_POLICY_NONE, ", no compensation"},
-                 {many, HW_POLICY_AUTO, ", compensated"}};
-    double epoch = one_epoch(l->net, &l->digits, config->batch, l->params), passes = 1 + 2.0 / m + 1.0 / m;
+    const plan plans[ROWS] = {{1, HW_POLICY_AUTO, false, ""},
+                              {m, HW_POLICY_AUTO, false, " (one per core)"},
+                              {many, HW_POLICY_NONE, false, ", no compensation"},
+                              {many, HW_POLICY_AUTO, false, ", compensated"},
+                              {16, HW_POLICY_NONE, true, ", none"},
+                              {16, HW_POLICY_AUTO, true, ", compensated"}};
+    double epoch = one_epoch(l->net, &l->digits, config->batch, l->params), passes = 1 + 4.0 / m;
     printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", l->digits.source,
            1.25 * epoch * config->epochs * passes);
     (void)fflush(stdout);
@@ -236,15 +252,15 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
     printf("advice for %u workers without compensation: %s\n", many, why);
     if (report) (void)hw_report_note(report, "advice, no compensation", why);
     hw_status status = HW_OK;
-    for (int i = 0; i < 4 && status == HW_OK; i++) {
+    for (int i = 0; i < ROWS && status == HW_OK; i++) {
         memset(rows + i, 0, sizeof rows[i]);
-        (void)snprintf(rows[i].name, sizeof rows[i].name, "%u worker%s%s", plan[i].workers,
-                       plan[i].workers == 1 ? "" : "s", plan[i].what);
-        status = run_row(rows + i, &l->objective, &known, plan[i].workers, plan[i].policy, l->params, o, report, why);
+        (void)snprintf(rows[i].name, sizeof rows[i].name, "%u %sworker%s%s", plans[i].workers,
+                       plans[i].simulated ? "simulated " : "", plans[i].workers == 1 ? "" : "s", plans[i].what);
+        status = run_row(rows + i, &l->objective, &known, plans + i, l->params, o, report, why);
     }
     if (status == HW_OK) {
-        print_table(rows, 4, o, config->optimizer.schedule.base, report);
-        print_end(rows, 4, report);
+        print_table(rows, ROWS, o, config->optimizer.schedule.base, report);
+        print_end(rows, report);
     }
     int code = status == HW_OK ? 0 : cli_error("demo", status == HW_E_ARGUMENT ? 2 : 1, why);
     if (report) {
@@ -263,7 +279,7 @@ int main(int argc, char **argv)
     config.optimizer.weight_decay = 5e-4;
     config.evaluate_epochs = 0.1;
     config.keep_every = 20;
-    cli c = {"demo",       "LeNet with one worker, one per core, and twice the cores with and without compensation",
+    cli c = {"demo",       "LeNet with one worker, one per core, twice the cores with and without compensation, and 16 simulated",
              own,          sizeof own / sizeof *own,
              set,          &o,
              engine_flags, sizeof engine_flags / sizeof *engine_flags,
