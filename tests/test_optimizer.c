@@ -1,6 +1,7 @@
 /* test_optimizer.c - schedules, rules, policies and the advisor against tables and oracles made elsewhere. */
 #include "check.h"
-#include "queue.h"
+#include "check.h"
+#include "../lib/optimizer/optimizer.h"
 
 static void schedules(void **state)
 {
@@ -157,136 +158,6 @@ static void measured_hands_over_where_the_model_fails(void **state)
     hw_histogram_free(&h);
 }
 
-/* Mean of w after t landings over many runs of M exponential workers on f = w^2 / 2. */
-static void mean_path(hw_policy policy, unsigned workers, double alpha, double momentum, double fixed, queue_work work,
-                      void *context, int runs, int steps, double *mean)
-{
-    queue q;
-    queue_open(&q, workers, work, context, policy, alpha, momentum);
-    if (policy == HW_POLICY_FIXED) {
-        q.setting.momentum = fixed;
-        q.setting.rate = 1;
-    }
-    for (int t = 0; t <= steps; t++) mean[t] = 0;
-    for (int r = 0; r < runs; r++) {
-        uint64_t first = hw_params_clock(q.params);
-        queue_start(&q, 1);
-        for (int t = 1; t <= steps; t++) mean[t] += queue_step(&q, 1, first) / runs;
-    }
-    queue_close(&q);
-}
-
-static double erlang25(void *context, unsigned worker, hw_rng *rng)
-{
-    double t = 0;
-    (void)context, (void)worker;
-    for (int i = 0; i < 25; i++) t += queue_exponential(NULL, 0, rng) / 25;
-    return t;
-}
-
-/* Theorem 5: E[w] follows the heavy ball with mu_S = 1 - 1/M. The queue starts with everybody at w_0, so the first M or
- * so steps are its own; the expected kernel is geometric from the first landing on because the clock is memoryless. */
-static void theorem_5(void **state)
-{
-    (void)state;
-    double mean[31], w = 1, d = 0;
-    mean_path(HW_POLICY_NONE, 8, 0.1, 0, 0, queue_exponential, NULL, 40000, 30, mean);
-    const struct {
-        int t;
-        double w;
-    } oracle[] = {{5, 0.5225}, {10, 0.1536}, {20, -0.1706}, {30, -0.1431}};
-    for (int t = 1, k = 0; t <= 30; t++) {
-        d = t == 1 ? -0.1 : 0.875 * d - 0.125 * 0.1 * w; /* the exact recursion, first step -alpha */
-        w += d;
-        if (t == oracle[k].t) {
-            assert_near(w, oracle[k].w, 1e-4);
-            assert_near(mean[t], oracle[k].w, 0.006);
-            k++;
-        }
-    }
-}
-
-static void with_explicit_momentum(void **state)
-{
-    (void)state;
-    double mean[31];
-    mean_path(HW_POLICY_FIXED, 4, 0.4, 0, -0.2, queue_exponential, NULL, 40000, 30, mean);
-    assert_near(mean[5], -0.2381, 0.01);
-    assert_near(mean[10], -0.2511, 0.01);
-    assert_near(mean[20], 0.0550, 0.01);
-    assert_near(mean[30], -0.0099, 0.01);
-    /* Without any, 4 workers at 0.4, and the same with a clock that is no exponential: must not be taken for it. */
-    double wrong[16];
-    mean_path(HW_POLICY_NONE, 4, 0.4, 0, 0, erlang25, NULL, 4000, 15, wrong);
-    assert_near(wrong[5], -0.768, 0.04);
-    assert_near(wrong[10], 0.012, 0.04);
-    assert_near(wrong[15], 0.516, 0.04);
-    double w = 1, d = 0, gap = 0;
-    for (int t = 1; t <= 15; t++) {
-        d = t == 1 ? -0.4 : 0.75 * d - 0.25 * 0.4 * w;
-        w += d;
-        gap = fmax(gap, fabs(w - wrong[t]));
-    }
-    assert_true(gap > 0.2);
-}
-
-static void exact_policy_restores_the_heavy_ball(void **state)
-{
-    (void)state;
-    double mean[16], w = 1, v = 0;
-    mean_path(HW_POLICY_EXACT, 4, 0.1, 0.5, 0, queue_exponential, NULL, 40000, 15, mean);
-    for (int t = 1; t <= 15; t++) {
-        v = 0.5 * v - 0.1 * w;
-        w += v;
-        if (t == 5) assert_near(w, 0.3644, 1e-4);
-        if (t == 5 || t == 10 || t == 15) assert_near(mean[t], w, 0.012);
-    }
-}
-
-/* Wang et al.: f = x^2, x_0 = 8, x_1 = 4, a = 1/4: plain x' = x - a f'(x), and with the lagged tap gamma. */
-static void toy_of_wang(void **state)
-{
-    (void)state;
-    const double gammas[] = {0, 1.0 / 32};
-    const int expected[] = {23, 14};
-    for (int k = 0; k < 2; k++) {
-        hw_params_config c = hw_params_defaults(1, 1);
-        hw_params *p;
-        c.arrays = 2;
-        assert_int_equal(hw_params_create(&p, &c, NULL), HW_OK);
-        float x = 4, last = 16; /* g_0 = 2 x_0 */
-        hw_params_set(p, 0, &x);
-        hw_params_set(p, 2, &last);
-        hw_range all = {0, 1};
-        int t = 1;
-        for (; (double)fabsf(x) >= 1e-6 && t < 100; t++) {
-            /* x' = x - a g_t - gamma g_{t-1}: GENERAL with a = 0, d = 1 */
-            hw_form f = {HW_FORM_GENERAL, 0, -0.25f, -(float)gammas[k], 1, 0, NULL, NULL};
-            float g = 2 * x;
-            (void)hw_params_write(p, 0, &f, &all, 1, &g, NULL);
-            hw_params_get(p, 0, &x);
-        }
-        assert_int_equal(t, expected[k]);
-        hw_params_free(p);
-    }
-}
-
-static void look_ahead_keeps_the_one_worker_path(void **state)
-{
-    (void)state;
-    /* Small steps: with look-ahead 8 workers follow the single worker's heavy ball closer than without. */
-    double ahead[61], none[61], w = 1, v = 0, gap_ahead = 0, gap_none = 0;
-    mean_path(HW_POLICY_LOOK_AHEAD, 8, 0.004, 0.9, 0, erlang25, NULL, 300, 60, ahead);
-    mean_path(HW_POLICY_NONE, 8, 0.004, 0.9, 0, erlang25, NULL, 300, 60, none);
-    for (int t = 1; t <= 60; t++) {
-        v = 0.9 * v - 0.004 * w;
-        w += v;
-        gap_ahead = fmax(gap_ahead, fabs(ahead[t] - w));
-        gap_none = fmax(gap_none, fabs(none[t] - w));
-    }
-    assert_true(gap_ahead < 0.5 * gap_none);
-}
-
 static void advice_before_a_run(void **state)
 {
     (void)state;
@@ -348,11 +219,6 @@ int main(void)
         cmocka_unit_test(policies),
         cmocka_unit_test(a_networks_margin_opens),
         cmocka_unit_test(measured_hands_over_where_the_model_fails),
-        cmocka_unit_test(theorem_5),
-        cmocka_unit_test(with_explicit_momentum),
-        cmocka_unit_test(exact_policy_restores_the_heavy_ball),
-        cmocka_unit_test(toy_of_wang),
-        cmocka_unit_test(look_ahead_keeps_the_one_worker_path),
         cmocka_unit_test(advice_before_a_run),
         cmocka_unit_test(sections_and_decay),
     };

@@ -1,6 +1,6 @@
-/* test_staleness.c - histograms, shape statistics and verdicts, against laws that are known; the queue's oracles. */
+/* test_staleness.c - histograms, shape statistics and verdicts, against laws that are known. */
 #include "check.h"
-#include "queue.h"
+#include "check.h"
 
 static void bins_tile_the_integers(void **state)
 {
@@ -124,59 +124,6 @@ static void windows_are_differences(void **state)
     hw_histogram_free(&window);
 }
 
-static double erlang(void *context, unsigned worker, hw_rng *rng)
-{
-    int k = *(int *)context;
-    double t = 0;
-    (void)worker;
-    for (int i = 0; i < k; i++) t += queue_exponential(NULL, 0, rng) / k;
-    return t;
-}
-
-static double straggler(void *context, unsigned worker, hw_rng *rng)
-{
-    (void)context;
-    return queue_exponential(NULL, worker, rng) * (worker == 0 ? 5 : 1);
-}
-
-static void queue_oracles(void **state)
-{
-    (void)state;
-    int four = 4, many = 25;
-    const struct {
-        unsigned workers;
-        queue_work work;
-        void *context;
-        double variance, tolerance, q0, dispersion;
-    } rows[] = {{2, queue_exponential, NULL, 2, 0.06, 0.5, 1},    {8, queue_exponential, NULL, 56, 1.5, 0.125, 1},
-                {16, queue_exponential, NULL, 240, 7, 0.0625, 1}, {8, erlang, &four, 15.1, 0.4, 0.010, 0.27},
-                {8, erlang, &many, 3.25, 0.1, 1e-4, 0.058},       {8, straggler, NULL, 101, 6, -1, 1.80}};
-    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-        queue q;
-        hw_histogram h;
-        hw_shape s;
-        const uint64_t n = 200000;
-        queue_open(&q, rows[r].workers, rows[r].work, rows[r].context, HW_POLICY_NONE, 1e-6, 0);
-        queue_start(&q, 1);
-        for (uint64_t i = 0; i < n; i++) (void)queue_step(&q, 1, 0);
-        /* Conservation, exact in integers: landed staleness + ages in flight = (M - 1) N. */
-        uint64_t ages = 0;
-        for (unsigned w = 0; w < q.workers; w++) ages += n - q.note[w].clock;
-        assert_int_equal(q.landed_tau + ages, (uint64_t)(rows[r].workers - 1) * n);
-        assert_int_equal(hw_histogram_init(&h, hw_staleness_exact(q.staleness)), HW_OK);
-        hw_staleness_merge(q.staleness, HW_HISTOGRAM_STALENESS, &h);
-        assert_int_equal(h.total, n);
-        hw_shape_of(&h, &s);
-        assert_near(s.mean, rows[r].workers - 1, 0.05 * rows[r].workers);
-        assert_near(s.variance, rows[r].variance, rows[r].tolerance);
-        assert_near(s.dispersion, rows[r].dispersion, 0.05 + 0.05 * rows[r].dispersion);
-        if (rows[r].q0 >= 0) assert_near(s.q0, rows[r].q0, 0.003);
-        assert_int_equal(s.geometric, rows[r].work == queue_exponential);
-        hw_histogram_free(&h);
-        queue_close(&q);
-    }
-}
-
 typedef struct recording {
     hw_staleness *s;
     unsigned worker;
@@ -268,7 +215,6 @@ int main(void)
         cmocka_unit_test(a_geometric_is_recognised),
         cmocka_unit_test(other_shapes_are_not_taken_for_it),
         cmocka_unit_test(windows_are_differences),
-        cmocka_unit_test(queue_oracles),
         cmocka_unit_test(recorders_merge_while_they_run),
         cmocka_unit_test(exports),
     };

@@ -1,0 +1,432 @@
+/* test_oracles.c - the theory as tests, on the simulated engine: means over many runs against exact recursions, each
+ * with its Monte-Carlo tolerance, and each with a wrong model that must be rejected. */
+#include "check.h"
+
+/* f(w) = w^2 / 2 from w = 1; the evaluation is w itself, so that means over runs compare with expectations. */
+static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const float *x = hw_read(w);
+    (void)self, (void)batch;
+    hw_gradient(w)[0] = x[0];
+    return hw_write(w, 1);
+}
+
+static hw_status position(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch, (void)first, (void)count;
+    sums[0] += (double)x[0];
+    return HW_OK;
+}
+
+enum { POINTS = 6, EVERY = 5, RUNS = 4000 };
+
+typedef struct path {
+    double mean[POINTS], error[POINTS]; /* at t = 5, 10 ... 30: mean and its standard error */
+} path;
+
+static hw_config setting(hw_clock_kind clock, unsigned workers, double alpha)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = HW_SIMULATED;
+    c.simulation.clock = clock;
+    c.simulation.threads = 1;
+    c.workers = workers;
+    c.epochs = 0;
+    c.updates = POINTS * EVERY + 40; /* at a run's end workers find no ticket, and the clock is no queue any more */
+    c.evaluate_every = EVERY;
+    c.optimizer.schedule.base = alpha;
+    c.optimizer.momentum = 0;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.divergence = 0;
+    c.keep_every = 0;
+    return c;
+}
+
+static void average(hw_config c, int runs, path *out)
+{
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    o.evaluate = position;
+    o.evaluation_examples = 1;
+    double sum[POINTS] = {0}, squares[POINTS] = {0};
+    for (int r = 0; r < runs; r++) {
+        hw_engine *e;
+        hw_result result;
+        size_t n;
+        const float start = 1;
+        c.seed = (uint64_t)r + 1;
+        assert_int_equal(hw_engine_create(&e, &o, &c, &start, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &result), HW_OK);
+        const hw_evaluation *ev = hw_engine_evaluations(e, &n);
+        assert_true(n >= POINTS);
+        for (int i = 0; i < POINTS; i++) {
+            sum[i] += ev[i].metric[0];
+            squares[i] += ev[i].metric[0] * ev[i].metric[0];
+        }
+        hw_engine_free(e);
+    }
+    for (int i = 0; i < POINTS; i++) {
+        out->mean[i] = sum[i] / runs;
+        out->error[i] = sqrt(fmax(1e-16, squares[i] / runs - out->mean[i] * out->mean[i]) / runs);
+    }
+}
+
+/* Largest distance in standard errors over the points where `expected` is finite. */
+static double distance(const path *p, const double *expected)
+{
+    double worst = 0;
+    for (int i = 0; i < POINTS; i++)
+        if (isfinite(expected[i])) worst = fmax(worst, fabs(p->mean[i] - expected[i]) / p->error[i]);
+    return worst;
+}
+
+/* E[w] of the heavy ball with momentum m and step a, the first step of length `first`. */
+static void ball(double m, double a, double first, double *at)
+{
+    double w = 1, d = 0;
+    for (int t = 1; t <= POINTS * EVERY; t++) {
+        d = t == 1 ? -first : m * d - a * w;
+        w += d;
+        if (t % EVERY == 0) at[t / EVERY - 1] = w;
+    }
+}
+
+static void theorem_5(void **state)
+{
+    (void)state;
+    path queue, erlang;
+    double theory[POINTS];
+    ball(0.875, 0.125 * 0.1, 0.1, theory);
+    const double oracle[] = {0.5225, 0.1536, NAN, -0.1706, NAN, -0.1431};
+    for (int i = 0; i < POINTS; i++)
+        if (isfinite(oracle[i])) assert_near(theory[i], oracle[i], 1e-4);
+    average(setting(HW_CLOCK_EXPONENTIAL, 8, 0.1), RUNS, &queue);
+    assert_true(distance(&queue, theory) < 4);
+    hw_config c = setting(HW_CLOCK_GAMMA, 8, 0.1); /* the wrong model */
+    c.simulation.shape = 4;
+    average(c, RUNS, &erlang);
+    assert_true(distance(&erlang, theory) > 20);
+}
+
+static void with_explicit_momentum(void **state)
+{
+    (void)state;
+    path p;
+    const double oracle[] = {-0.2381, -0.2511, NAN, 0.0550, NAN, -0.0099};
+    hw_config c = setting(HW_CLOCK_EXPONENTIAL, 4, 0.4);
+    c.compensation.policy = HW_POLICY_FIXED;
+    c.compensation.fixed = -0.2;
+    c.compensation.keep_gain = 0;
+    average(c, RUNS, &p);
+    assert_true(distance(&p, oracle) < 4);
+    c.compensation.fixed = -0.1;
+    average(c, RUNS, &p);
+    assert_true(distance(&p, oracle) > 5);
+}
+
+static void the_wrong_model_is_rejected(void **state)
+{
+    (void)state;
+    path p;
+    double theory[POINTS];
+    ball(0.75, 0.25 * 0.4, 0.4, theory);
+    hw_config c = setting(HW_CLOCK_GAMMA, 4, 0.4);
+    c.simulation.shape = 25;
+    average(c, RUNS, &p);
+    assert_true(distance(&p, theory) > 50);
+    /* Erlang-25, all workers starting at once; the reference's own start is not known. */
+    assert_near(p.mean[0], -0.768, 0.04);
+    assert_near(p.mean[1], 0.012, 0.04);
+    assert_near(p.mean[2], 0.516, 0.04);
+}
+
+static void exact_compensation_restores_the_heavy_ball(void **state)
+{
+    (void)state;
+    path p;
+    double theory[POINTS], plain[POINTS];
+    ball(0.5, 0.1, 0.1, theory);
+    assert_near(theory[0], 0.3644, 1e-4);
+    hw_config c = setting(HW_CLOCK_EXPONENTIAL, 4, 0.1);
+    c.optimizer.momentum = 0.5;
+    c.compensation.policy = HW_POLICY_EXACT;
+    average(c, RUNS, &p);
+    assert_near(p.mean[0], 0.3646, 4 * p.error[0] + 5e-4); /* the clamped start differs a little from the ball */
+    assert_near(p.mean[1], 0.0661, 4 * p.error[1] + 5e-4);
+    assert_near(p.mean[2], 0.0063, 4 * p.error[2] + 5e-4);
+    c.compensation.policy = HW_POLICY_NONE; /* the wrong model: what happens without */
+    average(c, RUNS, &p);
+    for (int i = 0; i < POINTS; i++) plain[i] = theory[i];
+    assert_true(distance(&p, plain) > 20);
+}
+
+/* Small steps: with look-ahead 8 workers follow the single worker's heavy ball closer than without. */
+static void look_ahead_keeps_the_one_worker_path(void **state)
+{
+    (void)state;
+    path ahead, none;
+    double w = 1, v = 0, gap_ahead = 0, gap_none = 0;
+    hw_config c = setting(HW_CLOCK_GAMMA, 8, 0.004);
+    c.simulation.shape = 25;
+    c.optimizer.momentum = 0.9;
+    average(c, 300, &none);
+    c.compensation.policy = HW_POLICY_LOOK_AHEAD;
+    average(c, 300, &ahead);
+    for (int t = 1; t <= POINTS * EVERY; t++) {
+        v = 0.9 * v - 0.004 * w;
+        w += v;
+        if (t % EVERY) continue;
+        gap_ahead = fmax(gap_ahead, fabs(ahead.mean[t / EVERY - 1] - w));
+        gap_none = fmax(gap_none, fabs(none.mean[t / EVERY - 1] - w));
+    }
+    assert_true(gap_ahead < 0.5 * gap_none);
+}
+
+/* Theorem 2 for arbitrary laws: the definition of delay, the theorem's recursion, and the simulation of that law. */
+static void theorem_2_for_any_law(void **state)
+{
+    (void)state;
+    enum { LAGS = 10, T = POINTS * EVERY };
+    hw_rng rng;
+    hw_rng_seed(&rng, 4, 4);
+    for (int k = 0; k < 4; k++) {
+        double q[LAGS], w[T + 1] = {1}, v[T + 1] = {1}, u[T + 1] = {1}, mean = 0, a = 0.2;
+        double definition[POINTS], geometric[POINTS];
+        hw_histogram h;
+        assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+        for (int l = 0; l < LAGS; l++)
+            hw_histogram_add(&h, (uint64_t)l, hw_rng_below(&rng, 1 + 900 * (unsigned)(l % 3)));
+        for (int l = 0; l < LAGS; l++) mean += l * (q[l] = (double)h.counts[l] / (double)h.total);
+        for (int t = 0; t < T; t++) {
+            double sum = 0, other = 0;
+            for (int l = 0; l < LAGS; l++) sum += q[l] * w[t - l > 0 ? t - l : 0];
+            for (int l = 0; l < 200; l++) other += pow(mean / (1 + mean), l) / (1 + mean) * u[t - l > 0 ? t - l : 0];
+            w[t + 1] = w[t] - a * sum;
+            u[t + 1] = u[t] - a * other;
+            /* E[w_{t+1} - w_t] = E[w_t - w_{t-1}] - a q_0 E[w_t] + a sum_l (q_l - q_{l+1}) E[w_{t-l-1}] */
+            v[t + 1] = t ? v[t] + (v[t] - v[t - 1]) - a * q[0] * v[t] : v[0] - a * v[0];
+            for (int l = 0; l < LAGS && t; l++)
+                v[t + 1] += a * (q[l] - (l + 1 < LAGS ? q[l + 1] : 0)) * v[t - l - 1 > 0 ? t - l - 1 : 0];
+            assert_near(v[t + 1], w[t + 1], 1e-12);
+        }
+        for (int i = 0; i < POINTS; i++) {
+            definition[i] = w[(i + 1) * EVERY];
+            geometric[i] = u[(i + 1) * EVERY];
+        }
+        path p;
+        hw_config c = setting(HW_CLOCK_HISTOGRAM, 1, a);
+        c.simulation.delays = &h;
+        average(c, 1500, &p);
+        assert_true(distance(&p, definition) < 4.2);
+        assert_true(distance(&p, geometric) > 8);
+        hw_histogram_free(&h);
+    }
+}
+
+/* Wang et al.: x^2 from 8 at alpha = 1/4, and with the lagged gradient, a rule of the user's. */
+static void lagged(void *self, const float *w, float *const *last, const float *g, float *delta, size_t n,
+                   const hw_rule_info *info)
+{
+    const double *gamma = self;
+    (void)w;
+    for (size_t i = 0; i < n; i++) {
+        delta[i] = (float)(-info->learning_rate) * g[i] - (float)*gamma * last[0][i];
+        last[0][i] = g[i];
+    }
+}
+
+static hw_status square_step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const float *x = hw_read(w);
+    (void)self, (void)batch;
+    hw_gradient(w)[0] = 2 * x[0];
+    return hw_write(w, 1);
+}
+
+static void toy_of_wang(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        double gamma = k ? 1.0 / 32 : 0;
+        hw_rule rule = {"lagged gradient", 1, lagged, &gamma};
+        hw_objective o = hw_objective_defaults("x squared", 1);
+        o.step = square_step;
+        o.evaluate = position;
+        o.evaluation_examples = 1;
+        hw_config c = setting(HW_CLOCK_ROUND_ROBIN, 1, 0.25);
+        c.evaluate_every = 1;
+        c.optimizer.rule = HW_RULE_USER;
+        c.optimizer.user_rule = &rule;
+        c.target_metric = 0;
+        c.target = 1e-6;
+        float x = 8;
+        hw_result r;
+        assert_int_equal(hw_train(&o, &c, &x, &r), HW_OK);
+        assert_int_equal(r.updates_to_target, k ? 14 : 23);
+    }
+}
+
+/* --- steps by age
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void age_weights_every_gradient(void **state)
+{
+    (void)state;
+    hw_compensation c = hw_config_defaults().compensation;
+    c.age_gain = 0.5;
+    c.age_base = 3;
+    const struct {
+        hw_age age;
+        double at0, at1, at4, at20;
+    } rows[] = {{HW_AGE_NONE, 1, 1, 1, 1},
+                {HW_AGE_EXPONENTIAL, 1, 0.5 * exp(-1), 0.5 * exp(-4), 0.5 * exp(-20)},
+                {HW_AGE_POWER, 1, 0.5 / 3, 0.5 / 81, 0.5 * pow(3, -20)},
+                {HW_AGE_INVERSE, 1, 1, 0.25, 0.05},
+                {HW_AGE_CONCURRENCY, 1, 1, 1, 0.4},
+                {HW_AGE_DROP, 1, 1, 1, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        c.age = rows[i].age;
+        assert_near(hw_age_factor(&c, 0, 8), rows[i].at0, 1e-12);
+        assert_near(hw_age_factor(&c, 1, 8), rows[i].at1, 1e-12);
+        assert_near(hw_age_factor(&c, 4, 8), rows[i].at4, 1e-12);
+        assert_near(hw_age_factor(&c, 20, 8), rows[i].at20, 1e-12);
+    }
+    /* Round robin with three workers: two steps from w_0, then every gradient is two old. */
+    hw_config config = setting(HW_CLOCK_ROUND_ROBIN, 3, 0.1);
+    config.compensation.age = HW_AGE_INVERSE;
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    config.updates = 9;
+    float x = 1;
+    assert_int_equal(hw_train(&o, &config, &x, NULL), HW_OK);
+    double w[10] = {1};
+    for (int t = 0; t < 9; t++) w[t + 1] = w[t] - 0.1 * (t < 2 ? 1 : 0.5) * w[t > 2 ? t - 2 : 0];
+    assert_near((double)x, w[9], 1e-6);
+    /* A kernel at will: geometric staleness and a factor C^-tau have the momentum mu_S / C (ALGORITHMS: 1/2 here). */
+    path p;
+    double theory[POINTS];
+    hw_config power = setting(HW_CLOCK_EXPONENTIAL, 4, 0.3);
+    power.compensation.age = HW_AGE_POWER;
+    power.compensation.age_gain = 1;
+    power.compensation.age_base = 1.5;
+    average(power, RUNS, &p);
+    double at[POINTS * EVERY + 1] = {1}, q = 0.75 / 1.5;
+    for (int t = 0; t < POINTS * EVERY; t++) {
+        /* At the start what would be older than the run is the first state, at the weight of the age that it has. */
+        double sum = 0;
+        for (int l = 0; l < t; l++) sum += 0.25 * pow(q, l) * at[t - l];
+        sum += pow(0.75, t) * pow(1.5, -t) * at[0];
+        at[t + 1] = at[t] - 0.3 * sum;
+        if ((t + 1) % EVERY == 0) theory[(t + 1) / EVERY - 1] = at[t + 1];
+    }
+    assert_true(distance(&p, theory) < 4);
+}
+
+/* --- the advisor against the engine
+ * ----------------------------------------------------------------------------------------- */
+
+static double size_after(hw_policy policy, unsigned workers, double alpha, double momentum)
+{
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    hw_config c = setting(HW_CLOCK_ROUND_ROBIN, workers, alpha);
+    c.updates = 4000;
+    c.optimizer.momentum = momentum;
+    c.compensation.policy = policy;
+    c.curvature = -1;
+    c.on_nan = HW_NAN_SKIP;
+    float x = 1;
+    return hw_train(&o, &c, &x, NULL) == HW_E_DIVERGED ? 1e30 : fabs((double)x);
+}
+
+static void the_advisor_says_what_happens(void **state)
+{
+    (void)state;
+    const hw_policy policies[] = {HW_POLICY_NONE, HW_POLICY_LOOK_AHEAD, HW_POLICY_THEORY, HW_POLICY_MEAN_LAG,
+                                  HW_POLICY_EXACT};
+    for (unsigned m = 2; m <= 8; m *= 2)
+        for (int k = 0; k < 5; k++) {
+            hw_compensation c = hw_config_defaults().compensation;
+            hw_policy_input in = {0, m, 0.8, 0.01, 0, NULL, NULL};
+            hw_advice a;
+            c.policy = policies[k];
+            hw_advise_policy(&c, &in, &a);
+            assert_true(size_after(policies[k], m, 0.93 * a.bound, 0.8) < 1e-3);
+            assert_true(size_after(policies[k], m, 1.07 * a.bound, 0.8) > 1);
+        }
+    /* Both ways, and the two bounds beside each other. */
+    double step_size = hw_advise_bound_delay(0.9, 0, 7);
+    assert_int_equal(hw_advise_workers(0.999 * step_size, 0.9, 0), 8);
+    assert_near(hw_advise_momentum(0.999 * step_size, 8, 0), 0.9, 1e-3);
+    assert_true(isnan(hw_advise_momentum(3, 8, 0)));
+    hw_liu liu = {4, 1, 5e-4, 0.25};
+    double delay = hw_advise_liu_delay(&liu, 0.8, 1);
+    assert_near(delay, 0.04 / (4 * pow(5e-4, 0.75)), 1e-9);
+    assert_near(hw_advise_liu_momentum(&liu, delay, 1), 0.8, 1e-9);
+    assert_true(hw_advise_liu_delay(&liu, 0.8, 0) < delay);
+    assert_true(isnan(hw_advise_liu_momentum(&liu, 1e9, 0)));
+    char text[2000] = {0};
+    FILE *out = fmemopen(text, sizeof text, "w");
+    hw_policy_input in = {0, 8, 0.9, 0.01, 16, NULL, NULL};
+    hw_compensation c = hw_config_defaults().compensation;
+    assert_int_equal(hw_advise_print(&c, &in, out), HW_OK);
+    fclose(out);
+    assert_text(text, "look-ahead");
+    assert_text(text, "grows");
+}
+
+/* Streaming PCA: errors of Liu et al.'s Fig. 1 at reduced length, on either side of a knee; wide tolerances. */
+static void pca_breaks_down_behind_the_knee(void **state)
+{
+    (void)state;
+    const float eigenvalue[4] = {4, 3, 2, 1};
+    hw_pca pca = {4, 20, eigenvalue};
+    double error[3];
+    const unsigned delay[] = {0, 30, 60};
+    for (int k = 0; k < 3; k++) {
+        float v[80];
+        hw_objective o;
+        assert_int_equal(hw_pca_objective(&pca, &o, NULL), HW_OK);
+        hw_pca_start(&pca, 1, v);
+        hw_config c = setting(HW_CLOCK_DELAY, 1, 5e-4);
+        c.simulation.delay = delay[k];
+        c.updates = 30000;
+        c.batch = 1;
+        c.evaluate_every = 500;
+        c.optimizer.momentum = 0.9;
+        hw_engine *e;
+        hw_result r;
+        size_t n;
+        assert_int_equal(hw_engine_create(&e, &o, &c, v, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        const hw_evaluation *ev = hw_engine_evaluations(e, &n);
+        error[k] = 0;
+        for (size_t i = n / 2; i < n; i++) error[k] += ev[i].metric[0] / (double)(n - n / 2);
+        hw_engine_free(e);
+    }
+    assert_near(error[0], 0.0440, 0.02);
+    assert_near(error[1], 0.0550, 0.025);
+    assert_true(error[2] > 0.25);
+    char why[HW_WHY];
+    hw_objective o;
+    hw_pca bad = {4, 1, (const float[]){1, 2, 1, 1}};
+    assert_int_equal(hw_pca_objective(&bad, &o, why), HW_E_ARGUMENT);
+    assert_text(why, "eigenvalue 1");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(theorem_5),
+        cmocka_unit_test(with_explicit_momentum),
+        cmocka_unit_test(the_wrong_model_is_rejected),
+        cmocka_unit_test(exact_compensation_restores_the_heavy_ball),
+        cmocka_unit_test(look_ahead_keeps_the_one_worker_path),
+        cmocka_unit_test(theorem_2_for_any_law),
+        cmocka_unit_test(toy_of_wang),
+        cmocka_unit_test(age_weights_every_gradient),
+        cmocka_unit_test(the_advisor_says_what_happens),
+        cmocka_unit_test(pca_breaks_down_behind_the_knee),
+    };
+    return cmocka_run_group_tests_name("oracles", tests, NULL, NULL);
+}
