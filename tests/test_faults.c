@@ -99,6 +99,62 @@ static hw_status use_engine(int i)
     return hw_train(&o, &c, x, NULL);
 }
 
+static hw_config simulated(int i, const hw_histogram *delays)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = HW_SIMULATED;
+    c.workers = 6;
+    c.batch = 8;
+    c.epochs = 3;
+    c.simulation.threads = 1 + (unsigned)i % 2;
+    c.simulation.clock =
+        (hw_clock_kind[]){HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_HISTOGRAM, HW_CLOCK_GAMMA}[i % 4];
+    c.simulation.delays = delays;
+    c.simulation.per_group = i == 1 ? 2 : 1;
+    c.simulation.gather = i == 3 ? 2 : 1;
+    c.trace = i % 4 != 3;
+    return c;
+}
+
+/* Create, run, record, save, load. */
+static hw_status use_simulation(int i)
+{
+    hw_objective o;
+    hw_histogram h;
+    hw_engine *e = NULL;
+    hw_trace *trace = NULL, *back = NULL;
+    hw_status status = hw_histogram_init(&h, 64);
+    if (status != HW_OK) return status;
+    hw_histogram_add(&h, 3, 5);
+    hw_histogram_add(&h, 1, 5);
+    hw_config c = simulated(i, &h);
+    (void)hw_linear_objective(&linear, &o, NULL);
+    o.scratch_bytes = 100;
+    status = hw_engine_create(&e, &o, &c, NULL, NULL);
+    if (status == HW_OK) status = hw_engine_run(e, NULL);
+    if (status == HW_OK && c.trace) {
+        status = hw_engine_trace(e, &trace, NULL);
+        if (status == HW_OK) status = hw_trace_save(trace, "faults-trace", NULL);
+        if (status == HW_OK) status = hw_trace_load(&back, "faults-trace", NULL);
+        (void)remove("faults-trace");
+        if (status == HW_OK) { /* and the replay */
+            hw_engine_free(e);
+            hw_config again = simulated(i, &h);
+            again.trace = 0;
+            again.simulation.clock = HW_CLOCK_REPLAY;
+            again.simulation.trace = back;
+            again.simulation.gather = 1;
+            status = hw_engine_create(&e, &o, &again, NULL, NULL);
+            if (status == HW_OK) status = hw_engine_run(e, NULL);
+        }
+    }
+    hw_trace_free(trace);
+    hw_trace_free(back);
+    hw_engine_free(e);
+    hw_histogram_free(&h);
+    return status;
+}
+
 static hw_status use_params(int i)
 {
     hw_params *p;
@@ -138,6 +194,22 @@ static hw_status use_net(int i)
 static hw_status use_data(int i)
 {
     hw_images images;
+    if (i == 2) {
+        hw_status status = hw_textures_generate(3, 10, 1, &images);
+        hw_images_free(&images);
+        return status;
+    }
+    if (i == 3) {
+        static unsigned char record[2 * 3073];
+        const char *paths[] = {"faults-cifar", "faults-cifar"};
+        FILE *f = fopen("faults-cifar", "wb");
+        fwrite(record, 1, sizeof record, f);
+        fclose(f);
+        hw_status status = hw_cifar10_files(paths, 2, &images, NULL);
+        hw_images_free(&images);
+        remove("faults-cifar");
+        return status;
+    }
     if (i == 0) {
         hw_status status = hw_digits_generate(3, 1, &images);
         hw_images_free(&images);
@@ -182,10 +254,15 @@ static hw_status use_report(int i)
     (void)i;
     hw_status status = hw_report_open(&r, "faults-report", "t", why);
     if (status != HW_OK) return status;
-    hw_evaluation e = {10, 1, 0.5, 2, {1, 0.5, 0, 0}, 1, 0.9, 0.01, 0};
+    hw_evaluation e = {10, 1, 0.5, 2, {1, 0.5, 0, 0}, 0, 1, 0.9, 0.01, 0};
     status = hw_report_note(r, "k", "v");
     if (status == HW_OK) status = hw_report_table(r, cells, 2, 2);
     if (status == HW_OK) status = hw_report_run(r, "one", &e, 1, 2, NULL, 0, NULL);
+    const double x[] = {1, 2};
+    hw_curve curve = {"c", x, x, x, 2, HW_CURVE_LINE, 0};
+    hw_chart chart = {.file = "chart", .title = "t", .x_label = "x", .y_label = "y"};
+    if (status == HW_OK) status = hw_report_heading(r, "h");
+    if (status == HW_OK) status = hw_report_chart(r, &chart, &curve, 1, why);
     hw_status closed = hw_report_close(r, path, sizeof path, why);
     return status != HW_OK ? status : closed;
 }
@@ -197,9 +274,10 @@ static void memory_fails_everywhere(void **state)
         const char *name;
         hw_status (*use)(int);
         int variants;
-    } calls_[] = {{"engine", use_engine, 12}, {"params", use_params, 4}, {"staleness", use_staleness, 2},
-                  {"net", use_net, 1},        {"data", use_data, 2},     {"tools", use_tools, 3},
-                  {"report", use_report, 1}};
+    } calls_[] = {{"engine", use_engine, 12},      {"params", use_params, 4},
+                  {"staleness", use_staleness, 2}, {"net", use_net, 1},
+                  {"data", use_data, 4},           {"tools", use_tools, 3},
+                  {"report", use_report, 1},       {"simulation", use_simulation, 4}};
     unsigned failures = 0;
     for (size_t c = 0; c < sizeof calls_ / sizeof *calls_; c++)
         for (int v = 0; v < calls_[c].variants; v++)
@@ -229,10 +307,10 @@ static void memory_fails_everywhere(void **state)
 static void threads_fail(void **state)
 {
     (void)state;
-    for (int s = 0; s < 4; s++)
-        for (long n = 1; n <= (s == 0 ? 1 : 4); n++) {
+    for (int s = 0; s < 5; s++)
+        for (long n = 1; n <= (s == 0 ? 1 : s == 4 ? 2 : 4); n++) {
             hw_objective o;
-            hw_config c = config_of(s);
+            hw_config c = s == 4 ? simulated(1, NULL) : config_of(s);
             hw_result r;
             assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
             threads = 0;
@@ -265,6 +343,21 @@ static void a_run_allocates_nothing(void **state)
         assert_int_equal(calls, 0);
         assert_int_equal(r.updates, 400);
         hw_engine_free(e);
+    }
+    for (int i = 0; i < 4; i++) { /* simulated ones neither, and the trace they record is theirs already */
+        hw_histogram h;
+        hw_objective o;
+        hw_engine *e;
+        assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
+        hw_histogram_add(&h, 3, 1);
+        hw_config c = simulated(i, &h);
+        assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        calls = 0;
+        assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+        assert_int_equal(calls, 0);
+        hw_engine_free(e);
+        hw_histogram_free(&h);
     }
 }
 
