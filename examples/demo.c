@@ -1,5 +1,6 @@
-/* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; then 16
- * simulated ones; equal images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends its row, not the demo. */
+/* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; then
+ * 16 simulated ones; equal images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends
+ * its row, not the demo. */
 #include "common_cli.h"
 #include <math.h>
 #include <stdlib.h>
@@ -167,10 +168,11 @@ static void print_end(const row *rows, hw_report *report)
     const hw_result *last = &rows[n - 1].result;
     char text[512], verdict[256], speed[160] = "the cores could not be compared", without[64], with[64];
     hw_shape_verdict(&last->shape, verdict, sizeof verdict);
-    (void)snprintf(text, sizeof text,
-                   "staleness of the last run on threads: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
-                   "model, 0 a fixed delay)",
-                   last->shape.mean, last->shape.variance, last->shape.dispersion);
+    (void)snprintf(
+        text, sizeof text,
+        "staleness of the last run on threads: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
+        "model, 0 a fixed delay)",
+        last->shape.mean, last->shape.variance, last->shape.dispersion);
     printf("\n%s\n", text);
     if (report) (void)hw_report_text(report, text);
     (void)snprintf(text, sizeof text, "verdict: %s", verdict);
@@ -187,11 +189,12 @@ static void print_end(const row *rows, hw_report *report)
     if (report) (void)hw_report_text(report, text);
     outcome(rows + REAL, without, sizeof without);
     outcome(rows + REAL + 1, with, sizeof with);
-    (void)snprintf(text, sizeof text,
-                   "beyond this machine's cores: %s (exponential work, staleness %.1f, dispersion %.2f): %s; compensated: "
-                   "%s, at %.2f of the learning rate. The same seed gives the same bits again",
-                   rows[REAL].name, rows[REAL + 1].result.shape.mean, rows[REAL + 1].result.shape.dispersion, without,
-                   with, rows[REAL + 1].result.setting.rate);
+    (void)snprintf(
+        text, sizeof text,
+        "beyond this machine's cores: %s (exponential work, staleness %.1f, dispersion %.2f): %s; compensated: "
+        "%s, at %.2f of the learning rate. The same seed gives the same bits again",
+        rows[REAL].name, rows[REAL + 1].result.shape.mean, rows[REAL + 1].result.shape.dispersion, without, with,
+        rows[REAL + 1].result.setting.rate);
     printf("%s\n", text);
     if (report) (void)hw_report_text(report, text);
 }
@@ -279,10 +282,14 @@ int main(int argc, char **argv)
     config.optimizer.weight_decay = 5e-4;
     config.evaluate_epochs = 0.1;
     config.keep_every = 20;
-    cli c = {"demo",       "LeNet with one worker, one per core, twice the cores with and without compensation, and 16 simulated",
-             own,          sizeof own / sizeof *own,
-             set,          &o,
-             engine_flags, sizeof engine_flags / sizeof *engine_flags,
+    cli c = {"demo",
+             "LeNet with one worker, one per core, twice the cores with and without compensation, and 16 simulated",
+             own,
+             sizeof own / sizeof *own,
+             set,
+             &o,
+             engine_flags,
+             sizeof engine_flags / sizeof *engine_flags,
              &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;

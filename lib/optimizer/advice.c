@@ -6,8 +6,8 @@
 
 #define LAGS 4096
 
-/* Growth a step of the expected recursion: D' = a D - step (b G_t - c G_{t-1}), G_t = sum_l q_l (w_{t-l} + s D_{t-l}). The
- * state is scaled down while it runs, so nothing overflows; what remains is the rate. */
+/* Growth a step of the expected recursion: D' = a D - step (b G_t - c G_{t-1}), G_t = sum_l q_l (w_{t-l} + s D_{t-l}).
+ * The state is scaled down while it runs, so nothing overflows; what remains is the rate. */
 double hw_advise_growth(const hw_setting *s, double step, const double *kernel, size_t lags)
 {
     static const size_t least = 2000;
@@ -79,8 +79,8 @@ void hw_advise_policy(const hw_compensation *c, const hw_policy_input *in, hw_ad
     memset(out, 0, sizeof *out);
     hw_compensate(c, in, &out->setting);
     out->bound = bound_of(&out->setting, kernel, lags);
-    out->growth = in->curvature > 0 ? hw_advise_growth(&out->setting, in->learning_rate * in->curvature, kernel, lags)
-                                    : NAN;
+    out->growth =
+        in->curvature > 0 ? hw_advise_growth(&out->setting, in->learning_rate * in->curvature, kernel, lags) : NAN;
     out->stable = in->curvature > 0 && out->growth < 1;
 }
 
@@ -122,7 +122,8 @@ double hw_advise_momentum(double step, unsigned workers, int look_ahead)
     return low;
 }
 
-/* --- Liu et al. ------------------------------------------------------------------------------------------------------- */
+/* --- Liu et al.
+ * ------------------------------------------------------------------------------------------------------- */
 
 static double liu_scale(const hw_liu *b, int between)
 {

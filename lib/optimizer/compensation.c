@@ -72,8 +72,8 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     double margin = c->margin > 0 ? c->margin : 0.7;
     if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
     double step = in->learning_rate * in->curvature / margin;
-    /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable far
-     * beyond where single runs diverge. So the fixed delay of the same mean has its say too, at the larger whole
+    /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable
+     * far beyond where single runs diverge. So the fixed delay of the same mean has its say too, at the larger whole
      * number. */
     double fixed[LAGS] = {0};
     size_t whole = (size_t)fmin(LAGS - 1, ceil(s->delay - 0.05));
