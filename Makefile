@@ -96,7 +96,7 @@ $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP))
 
 build-tests: $(TESTS)
-run-tests: lib examples build-tests
+run-tests: lib examples build-tests $(OUT)/bench/papers
 	@OUT=$(OUT) CC="$(CC)" CXX="$(CXX)" SAN="$(SAN)" LIBS="$(LDLIBS)" sh tests/run $(TESTS)
 
 # The two commands of a fresh machine.
