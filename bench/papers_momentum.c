@@ -21,7 +21,7 @@ typedef struct sweep {
     double steps[WORKERS][MOMENTA][RATES][MOST_SEEDS];
 } sweep;
 
-/* A limit counts as its length for the mean, so that a setting that is too slow is never better than one that is not.
+/* Updates to the target; NaN where the limit came first, so that the mean of its setting is no number either.
  */
 static bool one(void *context, unsigned number)
 {
@@ -62,21 +62,45 @@ static double best_rate(const sweep *s, unsigned w, unsigned m, unsigned *rate, 
 
 typedef struct best {
     double momentum[WORKERS], steps[WORKERS], of[WORKERS][MOMENTA], half[WORKERS][MOMENTA];
+    double low[WORKERS], high[WORKERS]; /* momenta that are not worse beyond the noise */
+    double gain[WORKERS], gain_half[WORKERS]; /* share of the updates saved against momentum 0; paired by seed */
+    unsigned rate[WORKERS][MOMENTA];
 } best;
+
+/* Mean difference of two settings' steps, seed by seed, and half its interval. */
+static double paired(const sweep *s, unsigned w, unsigned m, unsigned a, unsigned other, unsigned b, double *half)
+{
+    double d[MOST_SEEDS], mean;
+    for (unsigned k = 0; k < s->seeds; k++) d[k] = s->steps[w][m][a][k] - s->steps[w][other][b][k];
+    papers_mean(d, s->seeds, &mean, half);
+    return mean;
+}
 
 static void evaluate(const sweep *s, best *b)
 {
+    unsigned zero = 0;
+    while (zero < s->n_momenta && fabs(s->momentum[zero]) > 1e-9) zero++;
     for (unsigned w = 0; w < s->n_workers; w++) {
+        unsigned at = 0;
         b->momentum[w] = b->steps[w] = NAN;
         for (unsigned m = 0; m < s->n_momenta; m++) {
-            unsigned rate = 0;
             b->half[w][m] = NAN;
-            b->of[w][m] = best_rate(s, w, m, &rate, &b->half[w][m]);
+            b->of[w][m] = best_rate(s, w, m, &b->rate[w][m], &b->half[w][m]);
             if (isfinite(b->of[w][m]) && !(b->of[w][m] >= b->steps[w])) {
                 b->steps[w] = b->of[w][m];
                 b->momentum[w] = s->momentum[m];
+                at = m;
             }
         }
+        b->low[w] = b->high[w] = b->momentum[w];
+        for (unsigned m = 0; m < s->n_momenta; m++) {
+            double half, worse = paired(s, w, m, b->rate[w][m], at, b->rate[w][at], &half);
+            if (!isfinite(b->of[w][m]) || (m != at && !(worse < half))) continue;
+            b->low[w] = fmin(b->low[w], s->momentum[m]);
+            b->high[w] = fmax(b->high[w], s->momentum[m]);
+        }
+        b->gain[w] = paired(s, w, zero, b->rate[w][zero], at, b->rate[w][at], &b->gain_half[w]) / b->of[w][zero];
+        b->gain_half[w] /= b->of[w][zero];
     }
 }
 
@@ -86,21 +110,23 @@ static bool figure(papers *p, const sweep *s, const best *b, const char *what, c
     char names[WORKERS][40], title[120], other[80];
     hw_curve curves[WORKERS];
     static char cells[64][64];
-    const char *head[] = {"workers", "best explicit momentum", "best(1) - best(M)", "1 - 1/M", "steps"};
-    for (int j = 0; j < 5; j++) (void)snprintf(cells[j], 64, "%s", head[j]);
+    const char *head[] = {"workers", "best momentum", "within the noise", "best(1) - best(M)", "1 - 1/M", "updates"};
+    for (int j = 0; j < 6; j++) (void)snprintf(cells[j], 64, "%s", head[j]);
     for (unsigned w = 0; w < s->n_workers; w++) {
         x[w] = s->workers[w];
         implied[w] = b->momentum[0] - b->momentum[w];
         theory[w] = 1 - 1 / x[w];
         (void)snprintf(names[w], sizeof names[w], "%u worker%s", s->workers[w], s->workers[w] == 1 ? "" : "s");
         curves[w] = (hw_curve){names[w], s->momentum, b->of[w], b->half[w], s->n_momenta, HW_CURVE_LINE_POINTS, 0};
-        (void)snprintf(cells[5 * (w + 1)], 64, "%u", s->workers[w]);
-        (void)snprintf(cells[5 * (w + 1) + 1], 64, "%.2f", b->momentum[w]);
-        (void)snprintf(cells[5 * (w + 1) + 2], 64, "%.2f", implied[w]);
-        (void)snprintf(cells[5 * (w + 1) + 3], 64, "%.2f", theory[w]);
-        (void)snprintf(cells[5 * (w + 1) + 4], 64, "%.0f", b->steps[w]);
+        char(*cell)[64] = cells + 6 * (w + 1);
+        (void)snprintf(cell[0], 64, "%u", s->workers[w]);
+        (void)snprintf(cell[1], 64, "%.2f", b->momentum[w]);
+        (void)snprintf(cell[2], 64, "%.2f to %.2f", b->low[w], b->high[w]);
+        (void)snprintf(cell[3], 64, "%.2f", implied[w]);
+        (void)snprintf(cell[4], 64, "%.2f", theory[w]);
+        (void)snprintf(cell[5], 64, "%.0f", b->steps[w]);
     }
-    (void)snprintf(title, sizeof title, "Steps to the target at the best learning rate, %s", what);
+    (void)snprintf(title, sizeof title, "Updates to the target, %s", what);
     hw_chart chart = {.file = file,
                       .title = title,
                       .x_label = "explicit momentum",
@@ -110,31 +136,27 @@ static bool figure(papers *p, const sweep *s, const best *b, const char *what, c
                       .y_high = NAN};
     if (!papers_chart(p, &chart, curves, s->n_workers)) return false;
     (void)snprintf(other, sizeof other, "%s-best", file);
-    (void)snprintf(title, sizeof title, "Best explicit momentum (Mitliagkas et al., Fig. 3), %s", what);
+    (void)snprintf(title, sizeof title, "Best explicit momentum, %s", what);
     hw_curve summary[] = {{"best explicit momentum", x, b->momentum, NULL, s->n_workers, HW_CURVE_LINE_POINTS, 2},
                           {"implicit: best(1) - best(M)", x, implied, NULL, s->n_workers, HW_CURVE_LINE_POINTS, 1},
                           {"1 - 1/M", x, theory, NULL, s->n_workers, HW_CURVE_LINE, 7}};
     hw_chart second = {
         .file = other, .title = title, .x_label = "workers", .y_label = "momentum", .y_low = NAN, .y_high = 1};
-    return papers_chart(p, &second, summary, 3) && papers_table(p, (const char(*)[64])cells, s->n_workers + 1, 5);
+    return papers_chart(p, &second, summary, 3) && papers_table(p, (const char(*)[64])cells, s->n_workers + 1, 6);
 }
 
 static void verdict(papers *p, const sweep *s, const best *b)
 {
-    bool falls = true;
-    unsigned last = s->n_workers - 1, zero = 0;
-    /* The valley is flat where momentum is negative: a tenth up is no rise. */
-    for (unsigned w = 1; w < s->n_workers; w++) falls = falls && b->momentum[w] <= fmax(b->momentum[w - 1], -0.1) + 0.1;
-    while (zero < s->n_momenta && fabs(s->momentum[zero]) > 1e-9) zero++;
-    double gain = 100 * (1 - b->steps[last] / b->of[last][zero]);
-    papers_verdict(
-        p,
-        falls && b->momentum[last] <= 0.05 ? PAPERS_REPRODUCED
-        : falls                            ? PAPERS_PARTLY
-                                           : PAPERS_NOT,
-        "the best explicit momentum %s with the workers, from %.2f at 1 to %.2f at %u; there it takes %.0f %% "
-        "fewer updates than momentum 0 (the paper: -0.09 at 8 groups, 15 %%)",
-        falls ? "falls" : "does not fall everywhere", b->momentum[0], b->momentum[last], s->workers[last], gain);
+    unsigned last = s->n_workers - 1;
+    /* Falls: no momentum that is as good as the best with all workers is as good as the best with one. */
+    bool falls = b->high[last] < b->low[0] || (b->momentum[last] < b->momentum[0] - 0.3 && b->high[last] < b->high[0] - 0.05);
+    bool negative = b->momentum[last] < -1e-9 && b->gain[last] > b->gain_half[last];
+    papers_verdict(p, falls && negative ? PAPERS_REPRODUCED : falls ? PAPERS_PARTLY : PAPERS_NOT,
+                   "the best explicit momentum goes from %.2f (%.2f to %.2f within the noise) at 1 worker to %.2f (%.2f to "
+                   "%.2f) at %u; there it takes %.0f +- %.0f %% fewer updates than momentum 0 (the paper: -0.09 at 8 groups, "
+                   "15 %%)",
+                   b->momentum[0], b->low[0], b->high[0], b->momentum[last], b->low[last], b->high[last], s->workers[last],
+                   100 * b->gain[last], 100 * b->gain_half[last]);
 }
 
 static void fill_momenta(sweep *s, const double *list, unsigned n)
@@ -195,19 +217,19 @@ bool papers_best_net(papers *p)
     papers_digits d;
     sweep *s = calloc(1, sizeof *s);
     best *b = calloc(1, sizeof *b);
-    bool good = s && b && papers_digits_open(p, &d, 32, 16, false);
+    bool good = s && b && papers_digits_open(p, &d, 32, 64, false);
     if (good) {
         *s = (sweep){.objective = &d.objective,
                      .start = d.start,
-                     .metric = 1,
-                     .target = 0.75,
+                     .metric = 0, /* the test loss: an accuracy of so few images is too coarse to tell settings apart */
+                     .target = 0.85,
                      .clock = HW_CLOCK_EXPONENTIAL,
-                     .limit = 4000,
-                     .evaluate_every = 25,
-                     .batch = 16,
+                     .limit = 2000,
+                     .evaluate_every = 10,
+                     .batch = 64,
                      .workers = {1, 2, 4, 8},
                      .n_workers = 4,
-                     .seeds = p->seeds};
+                     .seeds = 2 * p->seeds > MOST_SEEDS ? MOST_SEEDS : 2 * p->seeds};
         if (p->full) {
             fill_momenta(s, full, sizeof full / sizeof *full);
             s->workers[s->n_workers++] = 16;
@@ -220,7 +242,7 @@ bool papers_best_net(papers *p)
         good = jobs_run(one, s, s->n_workers * s->n_momenta * s->n_rates * s->seeds, p->id);
         if (good) {
             evaluate(s, b);
-            good = figure(p, s, b, "perceptron on generated digits", "best-net");
+            good = figure(p, s, b, "perceptron", "best-net");
             verdict(p, s, b);
         }
         papers_digits_close(&d);

@@ -152,15 +152,18 @@ bool papers_wang_stragglers(papers *p)
         (void)snprintf(cells[5 * (k + 1) + 3], 64, "%.0f", steps[k]);
         (void)snprintf(cells[5 * (k + 1) + 4], 64, "%.3g", s->rate[rate]);
     }
-    hw_curve curve = {"virtual time to 75 %", x, time, half, SCHEMES, HW_CURVE_POINTS, 1};
+    hw_curve curves[SCHEMES];
+    for (unsigned k = 0; k < SCHEMES; k++)
+        curves[k] = (hw_curve){schemes[k].name, x + k, time + k, half + k, 1, HW_CURVE_POINTS, 0};
     hw_chart chart = {.file = "wang-stragglers",
                       .title = "8 workers, 2 of them ten times slower: time to 75 %",
-                      .x_label = "scheme (rows of the table, from 0)",
+                      .x_label = "scheme",
                       .y_label = "units of mean work",
                       .log_y = 1,
                       .y_low = NAN,
                       .y_high = NAN};
-    good = good && papers_chart(p, &chart, &curve, 1) && papers_table(p, (const char(*)[64])cells, SCHEMES + 1, 5);
+    good = good && papers_chart(p, &chart, curves, SCHEMES) &&
+           papers_table(p, (const char(*)[64])cells, SCHEMES + 1, 5);
     if (good)
         papers_verdict(
             p, time[4] < time[0] && time[1] < time[0] ? PAPERS_REPRODUCED : PAPERS_NOT,

@@ -125,7 +125,7 @@ static bool curves_of(papers *p, const xu *x, unsigned k, unsigned settings, cha
                       .x_label = "epochs",
                       .y_label = "training loss (mean, sd over seeds)",
                       .y_low = NAN,
-                      .y_high = NAN};
+                      .y_high = 2.8};
     return papers_chart(p, &chart, curves, settings);
 }
 

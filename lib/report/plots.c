@@ -34,7 +34,7 @@ static void curves(const hw_report *r, FILE *out, const char *file, const char *
 void report_terminal(FILE *out)
 {
     fputs(
-        "set terminal svg size 760,400 font 'sans-serif,13' enhanced background '#ffffff'\nset datafile separator ','\n"
+        "set terminal svg size 820,420 font 'sans-serif,13' enhanced background '#ffffff'\nset datafile separator ','\n"
         "set grid lc rgb '#dddddd'\nset border 3\nset tics nomirror\nset key autotitle columnheader noenhanced\n",
         out);
 }
