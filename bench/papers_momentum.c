@@ -62,7 +62,7 @@ static double best_rate(const sweep *s, unsigned w, unsigned m, unsigned *rate, 
 
 typedef struct best {
     double momentum[WORKERS], steps[WORKERS], of[WORKERS][MOMENTA], half[WORKERS][MOMENTA];
-    double low[WORKERS], high[WORKERS]; /* momenta that are not worse beyond the noise */
+    double low[WORKERS], high[WORKERS];       /* momenta that are not worse beyond the noise */
     double gain[WORKERS], gain_half[WORKERS]; /* share of the updates saved against momentum 0; paired by seed */
     unsigned rate[WORKERS][MOMENTA];
 } best;
@@ -149,14 +149,19 @@ static void verdict(papers *p, const sweep *s, const best *b)
 {
     unsigned last = s->n_workers - 1;
     /* Falls: no momentum that is as good as the best with all workers is as good as the best with one. */
-    bool falls = b->high[last] < b->low[0] || (b->momentum[last] < b->momentum[0] - 0.3 && b->high[last] < b->high[0] - 0.05);
+    bool falls =
+        b->high[last] < b->low[0] || (b->momentum[last] < b->momentum[0] - 0.3 && b->high[last] < b->high[0] - 0.05);
     bool negative = b->momentum[last] < -1e-9 && b->gain[last] > b->gain_half[last];
-    papers_verdict(p, falls && negative ? PAPERS_REPRODUCED : falls ? PAPERS_PARTLY : PAPERS_NOT,
-                   "the best explicit momentum goes from %.2f (%.2f to %.2f within the noise) at 1 worker to %.2f (%.2f to "
-                   "%.2f) at %u; there it takes %.0f +- %.0f %% fewer updates than momentum 0 (the paper: -0.09 at 8 groups, "
-                   "15 %%)",
-                   b->momentum[0], b->low[0], b->high[0], b->momentum[last], b->low[last], b->high[last], s->workers[last],
-                   100 * b->gain[last], 100 * b->gain_half[last]);
+    papers_verdict(
+        p,
+        falls && negative ? PAPERS_REPRODUCED
+        : falls           ? PAPERS_PARTLY
+                          : PAPERS_NOT,
+        "the best explicit momentum goes from %.2f (%.2f to %.2f within the noise) at 1 worker to %.2f (%.2f to "
+        "%.2f) at %u; there it takes %.0f +- %.0f %% fewer updates than momentum 0 (the paper: -0.09 at 8 groups, "
+        "15 %%)",
+        b->momentum[0], b->low[0], b->high[0], b->momentum[last], b->low[last], b->high[last], s->workers[last],
+        100 * b->gain[last], 100 * b->gain_half[last]);
 }
 
 static void fill_momenta(sweep *s, const double *list, unsigned n)

@@ -162,8 +162,8 @@ bool papers_wang_stragglers(papers *p)
                       .log_y = 1,
                       .y_low = NAN,
                       .y_high = NAN};
-    good = good && papers_chart(p, &chart, curves, SCHEMES) &&
-           papers_table(p, (const char(*)[64])cells, SCHEMES + 1, 5);
+    good =
+        good && papers_chart(p, &chart, curves, SCHEMES) && papers_table(p, (const char(*)[64])cells, SCHEMES + 1, 5);
     if (good)
         papers_verdict(
             p, time[4] < time[0] && time[1] < time[0] ? PAPERS_REPRODUCED : PAPERS_NOT,
