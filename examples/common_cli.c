@@ -28,8 +28,8 @@ static void help(const cli *c)
         (void)snprintf(left, sizeof left, "%s %s", c->own[i].flag, c->own[i].value ? c->own[i].value : "");
         printf("  %-26s %s\n", left, c->own[i].help);
     }
-    printf("  %-26s %s\n  %-26s %s\n\ntraining (default; range)\n", "--help", "this text", "--version",
-           "version, commit, BLAS");
+    printf("  %-26s %s\n  %-26s %s\n%s", "--help", "this text", "--version", "version, commit, BLAS",
+           c->n_engine ? "\ntraining (default; range)\n" : "");
     for (size_t i = 0; i < c->n_engine; i++) {
         const char *eq = strchr(c->engine[i], '=');
         hw_option o;
@@ -46,7 +46,8 @@ static void help(const cli *c)
         else if (o.high >= 1e9)
             printf("; from %g)\n", o.low);
         else
-            printf("; %g to %s%g)\n", o.low, o.open_high ? "below " : "", o.high);
+            printf(o.type == HW_OPTION_INT ? "; %.0f to %s%.0f)\n" : "; %g to %s%g)\n", o.low,
+                   o.open_high ? "below " : "", o.high);
     }
     printf("\nexit status: 0 done, 1 the run failed, 2 wrong usage\n");
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *data, *report, *save, *trace, *replay;
+    const char *data, *report, *save, *trace, *replay, *delays;
     bool quiet, json, summary, caffe, advise;
     double images;
 } options;
@@ -18,6 +18,7 @@ static const cli_option own[] = {
     {"--save", "FILE", "write the weights there"},
     {"--trace", "FILE", "record the schedule (who read and landed when) there"},
     {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler"},
+    {"--delays", "FILE", "clock histogram: draw the delays from this CSV (low,high,count), as reports write it"},
     {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing"},
     {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate"},
     {"--summary", NULL, "print the network's layers"},
@@ -88,6 +89,8 @@ static bool set(void *context, const char *flag, const char *value)
         o->trace = value;
     else if (strcmp(flag, "--replay") == 0)
         o->replay = value;
+    else if (strcmp(flag, "--delays") == 0)
+        o->delays = value;
     else if (strcmp(flag, "--advise") == 0)
         o->advise = true;
     else if (strcmp(flag, "--quiet") == 0)
@@ -294,9 +297,16 @@ int main(int argc, char **argv)
     if (o.summary) (void)hw_net_summary(lenet.net, stdout);
     hw_net_init(lenet.net, config.seed, lenet.params);
     hw_trace *trace = NULL;
-    if (o.replay) code = prepare_replay(o.replay, &config, &trace);
+    hw_histogram delays = {0};
+    if (o.delays) {
+        char why[HW_WHY];
+        if (hw_histogram_load(&delays, config.exact, o.delays, why) != HW_OK) code = cli_error("mnist", 1, why);
+        config.simulation.delays = &delays;
+    }
+    if (code == 0 && o.replay) code = prepare_replay(o.replay, &config, &trace);
     if (code == 0) code = o.advise ? advise(&config, &lenet) : run(&o, &config, &lenet, trace);
     hw_trace_free(trace);
+    hw_histogram_free(&delays);
     cli_lenet_close(&lenet);
     return code;
 }

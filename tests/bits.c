@@ -39,11 +39,11 @@ int main(int argc, char **argv)
     char why[HW_WHY];
     hw_images digits, textures;
     if (hw_digits_generate(400, 1, &digits) != HW_OK || hw_textures_generate(400, 10, 1, &textures) != HW_OK) return 1;
-    printf("digits %016llx\ntextures %016llx\n",
-           (unsigned long long)hash(digits.pixels, (size_t)digits.count * 784),
+    printf("digits %016llx\ntextures %016llx\n", (unsigned long long)hash(digits.pixels, (size_t)digits.count * 784),
            (unsigned long long)hash(textures.pixels, (size_t)textures.count * 3072));
     for (int path = 0; path < 2; path++) {
-        hw_net *nets[] = {hw_net_lenet(8, why), hw_net_xu(8, 1, 0.2, why), hw_net_perceptron(1, 28, 28, 32, 10, 8, why)};
+        hw_net *nets[] = {hw_net_lenet(8, why), hw_net_xu(8, 1, 0.2, why),
+                          hw_net_perceptron(1, 28, 28, 32, 10, 8, why)};
         for (int k = 0; k < 3; k++) {
             if (!nets[k]) return 1;
             hw_net_task t = {nets[k], k == 1 ? &textures : &digits, NULL};
@@ -51,8 +51,11 @@ int main(int argc, char **argv)
             float *params = calloc(hw_net_parameters(nets[k]), sizeof *params);
             if (!params || hw_net_objective(&t, &o, why) != HW_OK) return 1;
             hw_net_init(nets[k], 1, params);
-            run(k == 0 ? "lenet" : k == 1 ? "xu" : "perceptron", &o, params, threads,
-                path ? HW_CLOCK_LOGNORMAL : HW_CLOCK_ROUND_ROBIN, path ? HW_POLICY_AUTO : HW_POLICY_NONE);
+            run(k == 0   ? "lenet"
+                : k == 1 ? "xu"
+                         : "perceptron",
+                &o, params, threads, path ? HW_CLOCK_LOGNORMAL : HW_CLOCK_ROUND_ROBIN,
+                path ? HW_POLICY_AUTO : HW_POLICY_NONE);
             free(params);
             hw_net_free(nets[k]);
         }

@@ -208,6 +208,49 @@ static void exports(void **state)
     hw_histogram_free(&h);
 }
 
+/* What a report wrote comes back, and what is not one is refused with its line. */
+static void histograms_come_back_from_csv(void **state)
+{
+    (void)state;
+    hw_histogram h, back;
+    char why[HW_WHY];
+    assert_int_equal(hw_histogram_init(&h, 16), HW_OK);
+    for (uint64_t l = 0; l < 40; l++) hw_histogram_add(&h, l, 1 + l % 5);
+    FILE *f = fopen("delays.csv", "w");
+    assert_non_null(f);
+    assert_int_equal(hw_histogram_csv(&h, f), HW_OK);
+    fclose(f);
+    assert_int_equal(hw_histogram_load(&back, 16, "delays.csv", why), HW_OK);
+    assert_int_equal(back.total, h.total);
+    assert_memory_equal(back.counts, h.counts, h.bins * sizeof *h.counts);
+    hw_histogram_free(&back);
+    hw_histogram_free(&h);
+    const struct {
+        const char *text, *says;
+    } bad[] = {{"", ":1:"},
+               {"a,b\n", ":1:"},
+               {"low,high,count\n", "no counts"},
+               {"low,high,count\n1,1\n", ":2:"},
+               {"low,high,count\n1,1,x\n", ":2:"},
+               {"low,high,count\n2,1,1\n", "ascend"},
+               {"low,high,count\n1,1,1\n1,1,1\n", ":3:"},
+               {"low,high,count\n1,1,99999999999999999999\n", ":2:"},
+               {"low,high,count\n1,1,1.5\n", "something else"},
+               {"low,high,count\n0,2000000000000,1\n", "2^40"},
+               {"low,high,count\n-1,1,1\n", ":2:"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        f = fopen("delays.csv", "w");
+        fputs(bad[i].text, f);
+        fclose(f);
+        assert_int_not_equal(hw_histogram_load(&back, 16, "delays.csv", why), HW_OK);
+        assert_text(why, bad[i].says);
+        assert_null(back.counts);
+    }
+    assert_int_equal(hw_histogram_load(&back, 16, "nowhere.csv", why), HW_E_IO);
+    assert_int_equal(hw_histogram_load(&back, 17, "delays.csv", why), HW_E_ARGUMENT);
+    (void)remove("delays.csv");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +260,7 @@ int main(void)
         cmocka_unit_test(windows_are_differences),
         cmocka_unit_test(recorders_merge_while_they_run),
         cmocka_unit_test(exports),
+        cmocka_unit_test(histograms_come_back_from_csv),
     };
     return cmocka_run_group_tests_name("staleness", tests, NULL, NULL);
 }

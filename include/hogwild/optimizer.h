@@ -179,8 +179,8 @@ HW_API unsigned hw_advise_workers(double step, double momentum, int look_ahead);
 HW_API double hw_advise_momentum(double step, unsigned workers, int look_ahead);
 
 /* Any setting against any kernel q[0 .. lags-1] (staleness shares, times an age factor where there is one): the factor
- * by which the expected recursion of that very setting grows a step, on a quadratic of step = alpha* h. Below 1: stable.
- * lags <= 4096; costs about 50 lags^2 + 2000 lags operations. */
+ * by which the expected recursion of that very setting grows a step, on a quadratic of step = alpha* h. Below 1:
+ * stable. lags <= 4096; costs about 50 lags^2 + 2000 lags operations. */
 HW_API double hw_advise_growth(const hw_setting *setting, double step, const double *kernel, size_t lags);
 typedef struct hw_advice {
     hw_setting setting; /* what the policy would use: explicit momentum, rate, look-ahead        */
@@ -188,8 +188,8 @@ typedef struct hw_advice {
     double growth;      /* at input->learning_rate and curvature; NaN where that is unknown      */
     int stable;
 } hw_advice;
-/* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram (NULL:
- * a fixed delay of M - 1). The policy must not be USER unless its callback may be called. */
+/* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
+ * (NULL: a fixed delay of M - 1). The policy must not be USER unless its callback may be called. */
 HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
 /* A table of all bundled policies, into `out` only. */
 HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);

@@ -125,6 +125,9 @@ typedef void (*hw_update_hook)(void *context, const hw_update_event *event);
  * most `rows` rows, bars of Unicode eighths or of '#' where unicode is 0. All print into `out` only and return
  * HW_E_IO where the stream reports an error. */
 HW_API hw_status hw_histogram_csv(const hw_histogram *h, FILE *out);
+/* The same back (the first three columns; a wide bin counts at its middle), plain or gzip. HW_E_IO, HW_E_FORMAT,
+ * HW_E_LIMIT, HW_E_MEMORY and a sentence naming the line; nothing is left allocated then. */
+HW_API hw_status hw_histogram_load(hw_histogram *h, uint32_t exact, const char *path, char *why);
 HW_API hw_status hw_histogram_json(const hw_histogram *h, FILE *out);
 HW_API hw_status hw_shape_json(const hw_shape *shape, FILE *out);
 HW_API hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unicode);

@@ -153,9 +153,7 @@ static bool advance_read(hw_engine *e, sim_runner_state *runner)
     bool fresh = false;
     if (!s->sparse) {
         hw_setting recorded;
-        (void)pthread_mutex_lock(&e->mutex);
-        double ahead = e->setting.ahead;
-        (void)pthread_mutex_unlock(&e->mutex);
+        double ahead = e->setting.ahead; /* only whoever lands changes it, and nobody lands now */
         if (s->event.recorded && sim_recorded_setting(e, s->event.setting, &recorded)) ahead = recorded.ahead;
         own = snapshot(e, (float)ahead, &fresh);
         if (!own) return false;
