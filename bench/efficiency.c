@@ -3,6 +3,7 @@
 #include "../examples/common_cli.h"
 #include "common_bench.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,8 +15,9 @@ typedef struct options {
     unsigned workers[MOST], n_workers;
     hw_policy policies[MOST];
     unsigned n_policies;
-    double seeds, target, images;
-    bool caffe, stop;
+    unsigned seeds, images;
+    double target;
+    bool caffe, full;
 } options;
 
 typedef struct cell {
@@ -26,15 +28,19 @@ typedef struct cell {
 } cell;
 
 static const cli_option own[] = {
-    {"--data", "FOLDER", "where the MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
-    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
-    {"--workers", "LIST", "numbers of workers, the first is the reference (1,2,4)"},
-    {"--policies", "LIST", "compensation policies (auto,none)"},
-    {"--seeds", "N", "runs of each (3; 1 to 32)"},
-    {"--target", "PERCENT", "test accuracy that counts as reached (97; 1 to 100)"},
-    {"--full", NULL, "go on to the end instead of stopping at the target"},
-    {"--caffe", NULL, "inv(1e-4, 0.75), biases at twice the rate"},
-    {"--out", "FOLDER", "write efficiency.csv, efficiency.svg (gnuplot) and runs.jsonl there"},
+    {"--data", "FOLDER", "where the MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)",
+     CLI_TEXT, offsetof(options, data), 0, 0},
+    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)", CLI_WHOLE,
+     offsetof(options, images), 1000, 60000},
+    {"--workers", "LIST", "numbers of workers, the first is the reference (1,2,4)", CLI_CALL, 0, 0, 0},
+    {"--policies", "LIST", "compensation policies (auto,none)", CLI_CALL, 0, 0, 0},
+    {"--seeds", "N", "runs of each (3; 1 to 32)", CLI_WHOLE, offsetof(options, seeds), 1, SEEDS},
+    {"--target", "PERCENT", "test accuracy that counts as reached (97; 1 to 100)", CLI_NUMBER,
+     offsetof(options, target), 1, 100},
+    {"--full", NULL, "go on to the end instead of stopping at the target", CLI_SWITCH, offsetof(options, full), 0, 0},
+    {"--caffe", NULL, "inv(1e-4, 0.75), biases at twice the rate", CLI_SWITCH, offsetof(options, caffe), 0, 0},
+    {"--out", "FOLDER", "write efficiency.csv, efficiency.svg (gnuplot) and runs.jsonl there", CLI_TEXT,
+     offsetof(options, out), 0, 0},
 };
 
 static const char *const engine_flags[] = {
@@ -87,24 +93,7 @@ static bool lists(options *o, const char *flag, const char *value)
 
 static bool set(void *context, const char *flag, const char *value)
 {
-    options *o = context;
-    if (strcmp(flag, "--data") == 0)
-        o->data = value;
-    else if (strcmp(flag, "--out") == 0)
-        o->out = value;
-    else if (strcmp(flag, "--full") == 0)
-        o->stop = false;
-    else if (strcmp(flag, "--caffe") == 0)
-        o->caffe = true;
-    else if (strcmp(flag, "--seeds") == 0)
-        return cli_number("efficiency", flag, value, 1, SEEDS, &o->seeds);
-    else if (strcmp(flag, "--target") == 0)
-        return cli_number("efficiency", flag, value, 1, 100, &o->target);
-    else if (strcmp(flag, "--images") == 0)
-        return cli_number("efficiency", flag, value, 1000, 60000, &o->images);
-    else
-        return lists(o, flag, value);
-    return true;
+    return lists(context, flag, value);
 }
 
 static void run_one(cell *c, cli_lenet *l, hw_config config, unsigned seed, const options *o, FILE *lines)
@@ -116,7 +105,7 @@ static void run_one(cell *c, cli_lenet *l, hw_config config, unsigned seed, cons
     if (c->workers == 1 && config.scheduler == HW_ASYNC) config.scheduler = HW_SEQUENTIAL;
     config.compensation.policy = c->policy;
     config.seed = seed;
-    config.target = o->stop ? o->target / 100 : 0;
+    config.target = !o->full ? o->target / 100 : 0;
     config.stop_flag = &cli_interrupted;
     hw_net_init(l->net, seed, l->params);
     if (hw_engine_create(&engine, &l->objective, &config, l->params, why) != HW_OK) {
@@ -244,7 +233,7 @@ static void plot(const char *folder, const cell *cells, size_t n)
 
 int main(int argc, char **argv)
 {
-    options o = {NULL, NULL, {1, 2, 4}, 3, {HW_POLICY_AUTO, HW_POLICY_NONE}, 2, 3, 97, 60000, false, true};
+    options o = {NULL, NULL, {1, 2, 4}, 3, {HW_POLICY_AUTO, HW_POLICY_NONE}, 2, 3, 60000, 97, false, false};
     hw_config config = hw_config_defaults();
     config.batch = 64;
     config.epochs = 2;
@@ -260,7 +249,7 @@ int main(int argc, char **argv)
     cli_lenet lenet;
     char path[1000];
     hw_section sections[8];
-    code = cli_lenet_open("efficiency", o.data, (uint32_t)o.images, config.batch, &lenet);
+    code = cli_lenet_open("efficiency", o.data, o.images, config.batch, &lenet);
     if (code != 0) return code;
     if (o.caffe) cli_caffe_solver(lenet.net, &config, sections);
     FILE *csv = NULL, *lines = NULL;
@@ -281,7 +270,7 @@ int main(int argc, char **argv)
         for (unsigned p = 0; p < o.n_policies; p++)
             if (o.workers[w] > 1 || p == 0) cells[n++] = (cell){.workers = o.workers[w], .policy = o.policies[p]};
     /* Seeds outside, so that a drift of the machine meets every cell alike. */
-    for (unsigned seed = 1; seed <= (unsigned)o.seeds && !cli_interrupted; seed++)
+    for (unsigned seed = 1; seed <= o.seeds && !cli_interrupted; seed++)
         for (size_t k = 0; k < n && !cli_interrupted; k++) run_one(cells + k, &lenet, config, seed, &o, lines);
     print(cells, n, &o, csv);
     printf("a line crosses the cores in %.0f ns\n", bench_latency());

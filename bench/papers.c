@@ -2,6 +2,7 @@
 #include "papers.h"
 #include <math.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -36,16 +37,16 @@ typedef struct options {
     papers p;
     const char *out;
     bool list, chosen[COUNT], any;
-    double seeds;
 } options;
 
 static const cli_option own[] = {
-    {"--list", NULL, "the experiments, and nothing else"},
-    {"--run", "LIST", "ids with commas, or all (all)"},
-    {"--full", NULL, "the papers' own grids: hours instead of minutes"},
-    {"--seeds", "N", "runs of each setting (3; full: 5; 1 to 20)"},
-    {"--data", "FOLDER", "where MNIST and CIFAR-10 are (else $HOGWILD_DATA, the user's data folder, generated images)"},
-    {"--out", "FOLDER", "the page, CSV files and plots (papers-report)"},
+    {"--list", NULL, "the experiments, and nothing else", CLI_SWITCH, offsetof(options, list), 0, 0},
+    {"--run", "LIST", "ids with commas, or all (all)", CLI_CALL, 0, 0, 0},
+    {"--full", NULL, "the papers' own grids: hours instead of minutes", CLI_SWITCH, offsetof(options, p.full), 0, 0},
+    {"--seeds", "N", "runs of each setting (3; full: 5; 1 to 20)", CLI_WHOLE, offsetof(options, p.seeds), 1, 20},
+    {"--data", "FOLDER", "where MNIST and CIFAR-10 are (else $HOGWILD_DATA, the user's data folder, generated images)",
+     CLI_TEXT, offsetof(options, p.data), 0, 0},
+    {"--out", "FOLDER", "the page, CSV files and plots (papers-report)", CLI_TEXT, offsetof(options, out), 0, 0},
 };
 
 static bool choose(options *o, const char *list)
@@ -67,13 +68,8 @@ static bool choose(options *o, const char *list)
 
 static bool set(void *context, const char *flag, const char *value)
 {
-    options *o = context;
-    if (strcmp(flag, "--list") == 0) return o->list = true;
-    if (strcmp(flag, "--full") == 0) return o->p.full = true;
-    if (strcmp(flag, "--run") == 0) return choose(o, value);
-    if (strcmp(flag, "--seeds") == 0) return cli_number("papers", flag, value, 1, 20, &o->seeds);
-    *(strcmp(flag, "--data") == 0 ? &o->p.data : &o->out) = value;
-    return true;
+    (void)flag;
+    return choose(context, value);
 }
 
 /* --- what the experiments share
@@ -231,7 +227,7 @@ int main(int argc, char **argv)
     if (o.list) return 0;
     papers *p = &o.p;
     char why[HW_WHY], path[1024], machine[160], day[32], csv[1024];
-    p->seeds = o.seeds > 0 ? (unsigned)o.seeds : p->full ? 5 : 3;
+    if (!p->seeds) p->seeds = p->full ? 5 : 3;
     if (hw_report_open(&p->report, o.out, p->full ? "The papers' experiments" : "The papers' experiments, reduced",
                        why) != HW_OK)
         return cli_error("papers", 1, why);

@@ -59,6 +59,30 @@ static int usage_error(const cli *c, const char *why)
     return cli_error(c->program, 2, text);
 }
 
+static bool set_own(const cli *c, const cli_option *o, const char *value)
+{
+    char *at = (char *)c->context + o->at, text[200];
+    double x;
+    switch (o->kind) {
+    case CLI_TEXT: *(const char **)(void *)at = value; return true;
+    case CLI_SWITCH: *(bool *)(void *)at = true; return true;
+    case CLI_CALL: return c->set(c->context, o->flag, value);
+    case CLI_NUMBER:
+    case CLI_WHOLE: break;
+    }
+    if (!cli_number(c->program, o->flag, value, o->low, o->high, &x)) return false;
+    if (o->kind == CLI_NUMBER) {
+        *(double *)(void *)at = x;
+        return true;
+    }
+    if (floor(x) < x) {
+        (void)snprintf(text, sizeof text, "%.40s %.40s: a whole number is needed", o->flag, value);
+        return cli_error(c->program, 2, text) == 0;
+    }
+    *(unsigned *)(void *)at = (unsigned)x;
+    return true;
+}
+
 int cli_parse(const cli *c, int argc, char **argv)
 {
     char why[HW_WHY], text[HW_WHY];
@@ -93,7 +117,7 @@ int cli_parse(const cli *c, int argc, char **argv)
             value = argv[i];
         }
         if (own) {
-            if (!c->set(c->context, flag, value)) return 2;
+            if (!set_own(c, own, value)) return 2;
         } else if (hw_config_set(c->config, name, value, why) != HW_OK) {
             /* "config.workers is 0: ..." reads "--workers 0: ..." on a command line. */
             const char *colon = strstr(why, ": ");

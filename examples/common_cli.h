@@ -7,11 +7,18 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+/* One of a program's own options. What its value becomes stands at `at` in the program's context: a text as it is
+ * (const char *), a number (double) in [low, high], a whole one (unsigned), a switch (bool, set to true). CALL goes to
+ * the program's set. */
+typedef enum cli_kind { CLI_TEXT, CLI_NUMBER, CLI_WHOLE, CLI_SWITCH, CLI_CALL } cli_kind;
 typedef struct cli_option {
     const char *flag, *value, *help; /* "--data", "FOLDER", ...; value NULL for a switch */
+    cli_kind kind;
+    size_t at; /* offsetof */
+    double low, high;
 } cli_option;
 
-/* A program's own options; the engine's options come from the library. set returns false after printing a sentence. */
+/* The engine's options come from the library. set (for CALL) returns false after printing a sentence. */
 typedef struct cli {
     const char *program, *purpose;
     const cli_option *own;
@@ -27,7 +34,7 @@ typedef struct cli {
 int cli_parse(const cli *c, int argc, char **argv);
 /* One sentence "program: ..." on stderr; returns `status`. */
 int cli_error(const char *program, int status, const char *sentence);
-/* A whole number in [low, high], or false after a sentence. */
+/* A number in [low, high], or false after a sentence. */
 bool cli_number(const char *program, const char *flag, const char *value, double low, double high, double *out);
 
 /* Digits to train on: MNIST from `folder` (NULL: hw_data_folder), else generated ones. source says which. */

@@ -193,9 +193,8 @@ bool pca_report(const char *program, const pca_options *o, const pca_figure *f, 
     char names[PCA_MOMENTA][40], why[HW_WHY];
     hw_curve curves[PCA_MOMENTA + 1];
     for (unsigned j = 0; j < f->delays; j++) x[j] = f->delay[j];
-    printf(
-        "%s: %u runs of %llu steps, eta %g, error over the last tenth (share of the runs that did not diverge)\n%-10s",
-        program, o->replicas, (unsigned long long)o->steps, o->eta, "delay");
+    printf("%s: %u runs of %u steps, eta %g, error over the last tenth (share of the runs that did not diverge)\n%-10s",
+           program, o->replicas, o->steps, o->eta, "delay");
     for (unsigned k = 0; k < o->momenta; k++) {
         (void)snprintf(names[k], sizeof names[k], "momentum %g", o->momentum[k]);
         curves[k] = (hw_curve){names[k], x, f->error[k], f->spread[k], f->delays, HW_CURVE_LINE_POINTS, k + 1};

@@ -10,7 +10,7 @@ enum { PCA_MOMENTA = 8, PCA_DELAYS = 64 };
 typedef struct pca_options {
     double eta;
     unsigned replicas, last_delay, delay_step;
-    uint64_t steps, seed;
+    unsigned steps, seed;
     double momentum[PCA_MOMENTA];
     unsigned momenta;
     bool quiet;

@@ -3,6 +3,7 @@
  * its row, not the demo. */
 #include "common_cli.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -10,7 +11,8 @@
 typedef struct options {
     const char *data, *report;
     bool quiet;
-    double target, images;
+    double target;
+    unsigned images;
 } options;
 
 typedef struct row {
@@ -21,11 +23,14 @@ typedef struct row {
 
 static const cli_option own[] = {
     {"--data", "FOLDER",
-     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
-    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
-    {"--target", "PERCENT", "accuracy of the column 'to ...' (97 for MNIST, 90 for generated digits; 1 to 100)"},
-    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
-    {"--quiet", NULL, "no progress"},
+     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)", CLI_TEXT,
+     offsetof(options, data), 0, 0},
+    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)", CLI_WHOLE,
+     offsetof(options, images), 1000, 60000},
+    {"--target", "PERCENT", "accuracy of the column 'to ...' (97 for MNIST, 90 for generated digits; 1 to 100)",
+     CLI_NUMBER, offsetof(options, target), 1, 100},
+    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there", CLI_TEXT, offsetof(options, report), 0, 0},
+    {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
 };
 
 static const char *const engine_flags[] = {
@@ -40,22 +45,6 @@ static const char *const engine_flags[] = {
     "--divergence=divergence",
     "--margin=compensation.margin",
 };
-
-static bool set(void *context, const char *flag, const char *value)
-{
-    options *o = context;
-    if (strcmp(flag, "--data") == 0)
-        o->data = value;
-    else if (strcmp(flag, "--report") == 0)
-        o->report = value;
-    else if (strcmp(flag, "--quiet") == 0)
-        o->quiet = true;
-    else if (strcmp(flag, "--target") == 0)
-        return cli_number("demo", flag, value, 1, 100, &o->target);
-    else
-        return cli_number("demo", flag, value, 1000, 60000, &o->images);
-    return true;
-}
 
 static double reached(const hw_engine *engine, double target)
 {
@@ -286,7 +275,7 @@ int main(int argc, char **argv)
              "LeNet with one worker, one per core, twice the cores with and without compensation, and 16 simulated",
              own,
              sizeof own / sizeof *own,
-             set,
+             NULL,
              &o,
              engine_flags,
              sizeof engine_flags / sizeof *engine_flags,
@@ -294,7 +283,7 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     cli_lenet lenet;
-    code = cli_lenet_open("demo", o.data, (uint32_t)o.images, config.batch, &lenet);
+    code = cli_lenet_open("demo", o.data, o.images, config.batch, &lenet);
     if (code != 0) return code;
     if (o.target == 0) o.target = lenet.digits.real ? 97 : 90;
     hw_net_init(lenet.net, config.seed, lenet.params);

@@ -1,29 +1,37 @@
 /* mnist.c - trains LeNet on MNIST (or generated digits) with any scheduler, policy and rule of the library. */
 #include "common_cli.h"
 #include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct options {
     const char *data, *report, *save, *trace, *replay, *delays;
     bool quiet, json, summary, caffe, advise;
-    double images;
+    unsigned images;
 } options;
 
 static const cli_option own[] = {
     {"--data", "FOLDER",
-     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)"},
-    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)"},
-    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there"},
-    {"--save", "FILE", "write the weights there"},
-    {"--trace", "FILE", "record the schedule (who read and landed when) there"},
-    {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler"},
-    {"--delays", "FILE", "clock histogram: draw the delays from this CSV (low,high,count), as reports write it"},
-    {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing"},
-    {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate"},
-    {"--summary", NULL, "print the network's layers"},
-    {"--quiet", NULL, "no progress, no histogram"},
-    {"--json", NULL, "print the run as one JSON object and nothing else"},
+     "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)", CLI_TEXT,
+     offsetof(options, data), 0, 0},
+    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)", CLI_WHOLE,
+     offsetof(options, images), 1000, 60000},
+    {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there", CLI_TEXT, offsetof(options, report), 0, 0},
+    {"--save", "FILE", "write the weights there", CLI_TEXT, offsetof(options, save), 0, 0},
+    {"--trace", "FILE", "record the schedule (who read and landed when) there", CLI_TEXT, offsetof(options, trace), 0,
+     0},
+    {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler",
+     CLI_TEXT, offsetof(options, replay), 0, 0},
+    {"--delays", "FILE", "clock histogram: draw the delays from this CSV (low,high,count), as reports write it",
+     CLI_TEXT, offsetof(options, delays), 0, 0},
+    {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing",
+     CLI_SWITCH, offsetof(options, advise), 0, 0},
+    {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate",
+     CLI_SWITCH, offsetof(options, caffe), 0, 0},
+    {"--summary", NULL, "print the network's layers", CLI_SWITCH, offsetof(options, summary), 0, 0},
+    {"--quiet", NULL, "no progress, no histogram", CLI_SWITCH, offsetof(options, quiet), 0, 0},
+    {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };
 
 static const char *const engine_flags[] = {
@@ -75,36 +83,6 @@ static const char *const engine_flags[] = {
     "--path=path",
     "--with-replacement=with_replacement",
 };
-
-static bool set(void *context, const char *flag, const char *value)
-{
-    options *o = context;
-    if (strcmp(flag, "--data") == 0)
-        o->data = value;
-    else if (strcmp(flag, "--report") == 0)
-        o->report = value;
-    else if (strcmp(flag, "--save") == 0)
-        o->save = value;
-    else if (strcmp(flag, "--trace") == 0)
-        o->trace = value;
-    else if (strcmp(flag, "--replay") == 0)
-        o->replay = value;
-    else if (strcmp(flag, "--delays") == 0)
-        o->delays = value;
-    else if (strcmp(flag, "--advise") == 0)
-        o->advise = true;
-    else if (strcmp(flag, "--quiet") == 0)
-        o->quiet = true;
-    else if (strcmp(flag, "--json") == 0)
-        o->json = true;
-    else if (strcmp(flag, "--summary") == 0)
-        o->summary = true;
-    else if (strcmp(flag, "--caffe") == 0)
-        o->caffe = true;
-    else
-        return cli_number("mnist", flag, value, 1000, 60000, &o->images);
-    return true;
-}
 
 static void print_result(hw_engine *engine, const hw_result *r, const options *o)
 {
@@ -285,13 +263,13 @@ int main(int argc, char **argv)
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
     config.keep_every = 20;
-    cli c = {"mnist",      "LeNet on MNIST, HOGWILD! style",           own,    sizeof own / sizeof *own, set, &o,
+    cli c = {"mnist",      "LeNet on MNIST, HOGWILD! style",           own,    sizeof own / sizeof *own, NULL, &o,
              engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
     cli_lenet lenet;
-    code = cli_lenet_open("mnist", o.data, (uint32_t)o.images, config.batch, &lenet);
+    code = cli_lenet_open("mnist", o.data, o.images, config.batch, &lenet);
     if (code != 0) return code;
     if (!o.json) printf("mnist: LeNet on %s\n", lenet.digits.source);
     if (o.summary) (void)hw_net_summary(lenet.net, stdout);
