@@ -21,6 +21,15 @@ static hw_status position(void *self, void *scratch, const float *x, uint32_t fi
     return HW_OK;
 }
 
+static hw_objective parabola(void)
+{
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    o.evaluate = position;
+    o.evaluation_examples = 1;
+    return o;
+}
+
 typedef struct oracle {
     const char *name;
     hw_clock_kind clock;
@@ -40,10 +49,7 @@ typedef struct many {
 static bool one(void *context, unsigned number)
 {
     many *m = context;
-    hw_objective o = hw_objective_defaults("parabola", 1);
-    o.step = step;
-    o.evaluate = position;
-    o.evaluation_examples = 1;
+    hw_objective o = parabola();
     /* Longer than what is looked at: at the end of a run workers find no ticket, and the clock is no queue any more. */
     hw_config c = papers_config(m->o->clock, m->o->workers, 30 + m->o->workers);
     c.simulation.shape = m->o->shape;
@@ -181,10 +187,7 @@ typedef struct laws {
 static bool law_runs(void *context, unsigned number)
 {
     laws *l = context;
-    hw_objective o = hw_objective_defaults("parabola", 1);
-    o.step = step;
-    o.evaluate = position;
-    o.evaluation_examples = 1;
+    hw_objective o = parabola();
     for (unsigned k = 0; k < l->block; k++) {
         hw_config c = papers_config(HW_CLOCK_HISTOGRAM, 1, HORIZON + LAGS);
         c.simulation.delays = l->h;
