@@ -375,6 +375,32 @@ static void the_advisor_says_what_happens(void **state)
     assert_text(text, "grows");
 }
 
+/* Under the queue model's clock the expected recursion with look-ahead is stable far beyond single runs: auto must not
+ * trust it. 16 workers at step x curvature 0.2: look-ahead alone diverges, auto lowers the rate and converges. */
+static void auto_bounds_wide_staleness_by_single_runs(void **state)
+{
+    (void)state;
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    hw_config c = setting(HW_CLOCK_EXPONENTIAL, 16, 0.2);
+    c.updates = 6000;
+    c.optimizer.momentum = 0.9;
+    c.compensation.policy = HW_POLICY_LOOK_AHEAD;
+    float x = 1;
+    hw_result r;
+    hw_status status = hw_train(&o, &c, &x, &r);
+    assert_true(status == HW_E_DIVERGED || fabs((double)x) > 1e3);
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.curvature = 1;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        x = 1;
+        c.seed = seed;
+        assert_int_equal(hw_train(&o, &c, &x, &r), HW_OK);
+        assert_true(fabs((double)x) < 1e-2);
+        assert_true(r.setting.rate > 0.05 && r.setting.rate < 0.3); /* 0.7 x 0.049 / 0.2, as far as a window tells */
+    }
+}
+
 /* Streaming PCA: errors of Liu et al.'s Fig. 1 at reduced length, on either side of a knee; wide tolerances. */
 static void pca_breaks_down_behind_the_knee(void **state)
 {
@@ -426,6 +452,7 @@ int main(void)
         cmocka_unit_test(toy_of_wang),
         cmocka_unit_test(age_weights_every_gradient),
         cmocka_unit_test(the_advisor_says_what_happens),
+        cmocka_unit_test(auto_bounds_wide_staleness_by_single_runs),
         cmocka_unit_test(pca_breaks_down_behind_the_knee),
     };
     return cmocka_run_group_tests_name("oracles", tests, NULL, NULL);

@@ -144,7 +144,9 @@ typedef struct hw_compensation {
     double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
     double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
                          objective is a network (measured: docs/benchmarks.md); above 1 it opens in
-                         three steps, half, three quarters and all of it, a window apart */
+                         three steps, half, three quarters and all of it, a window apart, and only where
+                         the staleness has a dispersion of at most 0.3: wide ones are bounded by single
+                         runs, without it */
     uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;

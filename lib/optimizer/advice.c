@@ -42,6 +42,64 @@ double hw_advise_growth(const hw_setting *s, double step, const double *kernel, 
     return size > 0 ? exp((scale + log(size) - from) / (double)(n - half)) : 0;
 }
 
+/* --- single runs
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* log of the growth a step of one path of n steps, the delays drawn from cumulative shares. */
+static double path_growth(double momentum, double ahead, double step, const double *share, size_t lags, size_t n)
+{
+    double seen[LAGS], w = 1, d = 0, scale = 0, from = 0;
+    hw_rng rng;
+    hw_rng_seed(&rng, 1, lags);
+    for (size_t l = 0; l < lags; l++) seen[l] = 1;
+    for (size_t t = 0; t < n; t++) {
+        double u = hw_rng_uniform(&rng);
+        size_t low = 0, high = lags - 1;
+        while (low < high) {
+            size_t middle = (low + high) / 2;
+            if (share[middle] > u)
+                high = middle;
+            else
+                low = middle + 1;
+        }
+        seen[t % lags] = w + ahead * d;
+        d = momentum * d - step * seen[(t + lags - low) % lags];
+        w += d;
+        if (t % 32) continue;
+        double size = fmax(fabs(w), fabs(d));
+        for (size_t l = 0; l < lags; l++) size = fmax(size, fabs(seen[l]));
+        if (!(size > 0)) return -INFINITY;
+        if (!base_finite_double(size)) return INFINITY;
+        for (size_t l = 0; l < lags; l++) seen[l] /= size;
+        w /= size;
+        d /= size;
+        scale += log(size);
+        if (t <= n / 4) from = scale;
+    }
+    return scale - from;
+}
+
+double advisor_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
+{
+    double share[LAGS], low = step, high = step, sum = 0;
+    if (lags < 1 || lags > LAGS || !(step > 0)) return 0;
+    for (size_t l = 0; l < lags; l++) share[l] = sum += kernel[l];
+    size_t n = 2000 + 8 * lags;
+    if (path_growth(momentum, ahead, step, share, lags, n) < 0) return step;
+    for (int i = 0; i < 60 && path_growth(momentum, ahead, low, share, lags, n) >= 0; i++) {
+        high = low;
+        low *= 0.5;
+    }
+    while (high - low > 0.04 * high) {
+        double middle = sqrt(low * high);
+        if (path_growth(momentum, ahead, middle, share, lags, n) < 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 static size_t kernel_of(const hw_compensation *c, const hw_policy_input *in, double *kernel)
 {
     size_t lags = in->workers < 1 ? 1 : in->workers < LAGS ? in->workers : LAGS;

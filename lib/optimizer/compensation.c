@@ -73,17 +73,14 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
     double step = in->learning_rate * in->curvature / margin;
     /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable
-     * far beyond where single runs diverge. So the fixed delay of the same mean has its say too, at the larger whole
-     * number. */
-    double fixed[LAGS] = {0};
-    size_t whole = (size_t)fmin(LAGS - 1, ceil(s->delay - 0.05));
-    fixed[whole] = 1;
-    if (hw_advise_stable(step, in->momentum, s->ahead, kernel, lags) &&
-        hw_advise_stable(step, in->momentum, s->ahead, fixed, whole + 1))
-        return;
+     * far beyond where single runs diverge. So single runs have their say there, and no margin above 1 is given. */
+    bool wide = in->shape && in->shape->dispersion > 0.3;
+    if (wide && margin > 1) step *= margin;
+    if (!wide && hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
-    double bound = fmin(hw_advise_bound(in->momentum, s->ahead, kernel, lags),
-                        hw_advise_bound(in->momentum, s->ahead, fixed, whole + 1));
+    double bound = wide ? advisor_path_bound(step, in->momentum, s->ahead, kernel, lags)
+                        : hw_advise_bound(in->momentum, s->ahead, kernel, lags);
+    if (bound >= step) return;
     s->rate = fmin(1, bound / step);
     (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)",
                    s->delay, s->rate, in->curvature);

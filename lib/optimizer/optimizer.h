@@ -25,6 +25,10 @@ bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw
                        size_t n, bool *clipped);
 
 /* Linear stability of a policy's setting against a kernel (compensation.c uses it; advisor.c defines it). */
+/* `step`, or where that is unstable the largest stable one, of single runs whose delays are drawn from the kernel, one
+ * after the other: by the growth of one long path. For a fixed delay it is the linear bound; for wide kernels it is far
+ * below the expectation's. Some tenths of a millisecond where `step` is stable, some milliseconds otherwise. */
+double advisor_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags);
 size_t advisor_kernel(const hw_histogram *h, double *kernel, size_t room);
 
 #endif
