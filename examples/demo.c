@@ -70,7 +70,7 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     cli_progress progress;
     config.workers = p->workers;
     config.scheduler = p->simulated ? HW_SIMULATED : p->workers == 1 ? HW_SEQUENTIAL : HW_ASYNC;
-    config.simulation.clock = HW_CLOCK_EXPONENTIAL;
+    if (p->simulated) config.simulation.clock = HW_CLOCK_EXPONENTIAL;
     config.compensation.policy = p->policy;
     cli_progress_init(&progress, stdout, r->name, o->quiet, config.epochs);
     config.context = &progress;

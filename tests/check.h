@@ -40,6 +40,18 @@ static inline void *check_floats(size_t n)
     return x;
 }
 
+/* Sanitizers slow programs down by ten: statistics there are of fewer runs. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define CHECK_SLOW 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer)
+#define CHECK_SLOW 1
+#endif
+#endif
+#ifndef CHECK_SLOW
+#define CHECK_SLOW 0
+#endif
+
 /* full: the stress tests' own lengths; otherwise shorter. */
 static inline bool check_full(void)
 {

@@ -18,7 +18,7 @@ static hw_status position(void *self, void *scratch, const float *x, uint32_t fi
     return HW_OK;
 }
 
-enum { POINTS = 6, EVERY = 5, RUNS = 4000 };
+enum { POINTS = 6, EVERY = 5, RUNS = CHECK_SLOW ? 400 : 4000 };
 
 typedef struct path {
     double mean[POINTS], error[POINTS]; /* at t = 5, 10 ... 30: mean and its standard error */
@@ -80,6 +80,12 @@ static double distance(const path *p, const double *expected)
     return worst;
 }
 
+/* So many standard errors tell models apart, with 4,000 runs or a tenth of them. */
+static double apart(double errors)
+{
+    return CHECK_SLOW ? errors / 3.2 : errors;
+}
+
 /* E[w] of the heavy ball with momentum m and step a, the first step of length `first`. */
 static void ball(double m, double a, double first, double *at)
 {
@@ -105,7 +111,7 @@ static void theorem_5(void **state)
     hw_config c = setting(HW_CLOCK_GAMMA, 8, 0.1); /* the wrong model */
     c.simulation.shape = 4;
     average(c, RUNS, &erlang);
-    assert_true(distance(&erlang, theory) > 20);
+    assert_true(distance(&erlang, theory) > apart(20));
 }
 
 static void with_explicit_momentum(void **state)
@@ -121,7 +127,7 @@ static void with_explicit_momentum(void **state)
     assert_true(distance(&p, oracle) < 4);
     c.compensation.fixed = -0.1;
     average(c, RUNS, &p);
-    assert_true(distance(&p, oracle) > 5);
+    assert_true(distance(&p, oracle) > apart(5));
 }
 
 static void the_wrong_model_is_rejected(void **state)
@@ -133,11 +139,11 @@ static void the_wrong_model_is_rejected(void **state)
     hw_config c = setting(HW_CLOCK_GAMMA, 4, 0.4);
     c.simulation.shape = 25;
     average(c, RUNS, &p);
-    assert_true(distance(&p, theory) > 50);
+    assert_true(distance(&p, theory) > apart(50));
     /* Erlang-25, all workers starting at once; the reference's own start is not known. */
-    assert_near(p.mean[0], -0.768, 0.04);
-    assert_near(p.mean[1], 0.012, 0.04);
-    assert_near(p.mean[2], 0.516, 0.04);
+    assert_near(p.mean[0], -0.768, 0.04 + 3 * p.error[0]);
+    assert_near(p.mean[1], 0.012, 0.04 + 3 * p.error[1]);
+    assert_near(p.mean[2], 0.516, 0.04 + 3 * p.error[2]);
 }
 
 static void exact_compensation_restores_the_heavy_ball(void **state)
@@ -157,7 +163,7 @@ static void exact_compensation_restores_the_heavy_ball(void **state)
     c.compensation.policy = HW_POLICY_NONE; /* the wrong model: what happens without */
     average(c, RUNS, &p);
     for (int i = 0; i < POINTS; i++) plain[i] = theory[i];
-    assert_true(distance(&p, plain) > 20);
+    assert_true(distance(&p, plain) > apart(20));
 }
 
 /* Small steps: with look-ahead 8 workers follow the single worker's heavy ball closer than without. */
@@ -169,9 +175,9 @@ static void look_ahead_keeps_the_one_worker_path(void **state)
     hw_config c = setting(HW_CLOCK_GAMMA, 8, 0.004);
     c.simulation.shape = 25;
     c.optimizer.momentum = 0.9;
-    average(c, 300, &none);
+    average(c, CHECK_SLOW ? 60 : 300, &none);
     c.compensation.policy = HW_POLICY_LOOK_AHEAD;
-    average(c, 300, &ahead);
+    average(c, CHECK_SLOW ? 60 : 300, &ahead);
     for (int t = 1; t <= POINTS * EVERY; t++) {
         v = 0.9 * v - 0.004 * w;
         w += v;
@@ -216,9 +222,9 @@ static void theorem_2_for_any_law(void **state)
         path p;
         hw_config c = setting(HW_CLOCK_HISTOGRAM, 1, a);
         c.simulation.delays = &h;
-        average(c, 1500, &p);
+        average(c, CHECK_SLOW ? 200 : 1500, &p);
         assert_true(distance(&p, definition) < 4.2);
-        assert_true(distance(&p, geometric) > 8);
+        assert_true(distance(&p, geometric) > apart(8));
         hw_histogram_free(&h);
     }
 }
@@ -246,8 +252,9 @@ static hw_status square_step(void *self, hw_worker *w, const hw_batch *batch)
 static void toy_of_wang(void **state)
 {
     (void)state;
-    for (int k = 0; k < 2; k++) {
-        double gamma = k ? 1.0 / 32 : 0;
+    for (int k = 0; k < 3; k++) { /* the third, a larger gamma, must not pass for the paper's */
+        const double gammas[] = {0, 1.0 / 32, 1.0 / 24};
+        double gamma = gammas[k];
         hw_rule rule = {"lagged gradient", 1, lagged, &gamma};
         hw_objective o = hw_objective_defaults("x squared", 1);
         o.step = square_step;
@@ -262,7 +269,10 @@ static void toy_of_wang(void **state)
         float x = 8;
         hw_result r;
         assert_int_equal(hw_train(&o, &c, &x, &r), HW_OK);
-        assert_int_equal(r.updates_to_target, k ? 14 : 23);
+        if (k < 2)
+            assert_int_equal(r.updates_to_target, k ? 14 : 23);
+        else
+            assert_int_not_equal(r.updates_to_target, 14);
     }
 }
 
@@ -432,7 +442,7 @@ static void pca_breaks_down_behind_the_knee(void **state)
     }
     assert_near(error[0], 0.0440, 0.02);
     assert_near(error[1], 0.0550, 0.025);
-    assert_true(error[2] > 0.25);
+    assert_true(error[2] > 0.25 && error[2] > 3 * error[1]);
     char why[HW_WHY];
     hw_objective o;
     hw_pca bad = {4, 1, (const float[]){1, 2, 1, 1}};

@@ -196,6 +196,20 @@ static void simulations_are_recorded_too(void **state)
     assert_int_equal(hw_train(&b.o, &back, again, &r), HW_OK);
     assert_memory_equal(again, params, sizeof params);
     hw_trace_free(t);
+    /* Many workers: four bytes an update still do. */
+    c.workers = 300;
+    c.updates = 6000;
+    c.simulation.clock = HW_CLOCK_EXPONENTIAL;
+    t = record(&b.o, &c, params, &r);
+    hw_trace_info info;
+    hw_trace_describe(t, &info);
+    assert_int_equal(info.updates, 6000);
+    assert_true((double)info.bytes <= 4.5 * 6000);
+    back = replay_of(&c, t, 2);
+    memset(again, 0, sizeof again);
+    assert_int_equal(hw_train(&b.o, &back, again, &r), HW_OK);
+    assert_memory_equal(again, params, sizeof params);
+    hw_trace_free(t);
 }
 
 static void a_replay_that_does_not_fit_is_refused(void **state)
@@ -223,6 +237,8 @@ static void a_replay_that_does_not_fit_is_refused(void **state)
     REFUSED(x.optimizer.schedule.base = 0.5, "schedule");
     REFUSED(x.compensation.policy = HW_POLICY_EXACT, "exact");
     REFUSED(x.simulation.per_group = 2, "per_group");
+    REFUSED(x.read = HW_READ_ATOMIC, "read");
+    REFUSED(x.path = HW_PATH_SCALAR, "path");
     hw_objective other = hw_objective_defaults("other", 3);
     other.step = slow_step;
     assert_int_equal(hw_config_check(&good, &other, why), HW_E_ARGUMENT);

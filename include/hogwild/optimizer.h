@@ -186,8 +186,10 @@ HW_API double hw_advise_momentum(double step, unsigned workers, int look_ahead);
 HW_API double hw_advise_growth(const hw_setting *setting, double step, const double *kernel, size_t lags);
 typedef struct hw_advice {
     hw_setting setting; /* what the policy would use: explicit momentum, rate, look-ahead        */
-    double bound;       /* largest stable alpha* h                                               */
-    double growth;      /* at input->learning_rate and curvature; NaN where that is unknown      */
+    double bound;       /* largest stable alpha* h, of single runs: of one long path whose delays are drawn from the
+                           histogram. For a fixed delay that is the linear bound; for wide staleness the expected
+                           recursion (hw_advise_growth) is stable far beyond it, where every run diverges */
+    double growth;      /* of that path a step, at input->learning_rate and curvature; NaN where that is unknown */
     int stable;
 } hw_advice;
 /* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram

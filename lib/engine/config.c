@@ -73,6 +73,19 @@ unsigned engine_simulation_threads(const hw_config *c)
     return c->simulation.threads ? c->simulation.threads : all;
 }
 
+static uint64_t mix(uint64_t hash, const double *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        union {
+            double x;
+            uint64_t bits;
+        } u = {x[i]};
+        hash = (hash ^ u.bits) * 1099511628211u;
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
 /* What a replay's step rule must have in common with the recorded run's. */
 uint32_t engine_rule_checksum(const hw_config *c)
 {
@@ -97,15 +110,17 @@ uint32_t engine_rule_checksum(const hw_config *c)
                     c->compensation.age_base,
                     c->with_replacement,
                     (double)o->n_sections};
-    uint64_t hash = 1469598103934665603u;
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        union {
-            double x;
-            uint64_t bits;
-        } u = {all[i]};
-        hash = (hash ^ u.bits) * 1099511628211u;
-        hash ^= hash >> 29;
+    uint64_t hash = 1469598103934665603u ^ (uint64_t)c->read << 8 ^ (uint64_t)c->write << 16 ^ (uint64_t)c->path << 24 ^
+                    (uint64_t)(c->flush_denormals != 0) << 32 ^ (uint64_t)c->stripe << 40;
+    for (const char *n = o->rule == HW_RULE_USER && o->user_rule && o->user_rule->name ? o->user_rule->name : ""; *n;
+         n++)
+        hash = (hash ^ (unsigned char)*n) * 1099511628211u;
+    for (size_t i = 0; i < o->n_sections; i++) {
+        const hw_section *x = o->sections + i;
+        const double part[] = {(double)x->first, (double)x->count, (double)x->rate, (double)x->decay};
+        hash = mix(hash, part, 4);
     }
+    hash = mix(hash, all, sizeof all / sizeof *all);
     return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -122,16 +137,34 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
         return base_fail(why, HW_E_ARGUMENT, "the trace was recorded with seed %llu, not %llu",
                          (unsigned long long)t->info.seed, (unsigned long long)c->seed);
     if (t->info.optimizer != engine_rule_checksum(c))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age or "
-                         "with another choice about policy exact");
+        return base_fail(
+            why, HW_E_ARGUMENT,
+            "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, sections, "
+            "read, write, path or flush_denormals, or another choice about policy exact");
     return HW_OK;
 }
 
 static hw_status check_simulation(const hw_config *c, const hw_objective *o, char *why)
 {
     timeline_plan plan;
-    if (c->scheduler != HW_SIMULATED) return HW_OK;
+    const hw_simulation *s = &c->simulation;
+    if (c->scheduler != HW_SIMULATED) {
+        if (s->clock == HW_CLOCK_ROUND_ROBIN && s->gather <= 1 && s->per_group <= 1 && !s->stragglers && !s->delay)
+            return HW_OK;
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.simulation says how simulated workers behave (clock, delay, stragglers, per_group, "
+                         "gather): it goes with scheduler simulated");
+    }
+    if (o->touched && o->loss_gradient)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "objective.touched is %zu, but loss_gradient fills a whole gradient: a sparse objective has a "
+                         "step",
+                         o->touched);
+    bool owned = s->gather <= 1 && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_HISTOGRAM;
+    if (c->optimizer.velocity == HW_VELOCITY_PRIVATE && !owned)
+        return base_fail(
+            why, HW_E_UNSUPPORTED,
+            "velocity private needs workers of one's own: not with gathering, or with drawn or fixed delays");
     hw_status status = timeline_plan_of(&c->simulation, c->workers, &plan, why);
     if (status != HW_OK) return status;
     if (c->clock_interval != 1)

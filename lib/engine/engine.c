@@ -236,6 +236,8 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     status = count_workers(e, why);
     e->steps_per_epoch =
         objective->examples ? (objective->examples + e->config.batch - 1) / e->config.batch : UINT64_MAX / 2;
+    unsigned gather = config->scheduler == HW_SIMULATED && config->simulation.gather ? config->simulation.gather : 1;
+    e->updates_per_epoch = (e->steps_per_epoch + gather - 1) / gather;
     e->bytes = sizeof *e;
     e->good = -1;
     if (status == HW_OK && !plan_locks(e)) status = no_memory(why, "locks");

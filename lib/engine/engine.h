@@ -115,7 +115,7 @@ struct hw_engine {
     struct engine_sim *sim;  /* SIMULATED */
     trace_recorder *trace;
     uint32_t setting_number, replayed_setting;
-    uint64_t steps_per_epoch;
+    uint64_t steps_per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
     hw_params *params;
     hw_staleness *staleness;
     hw_worker *worker;

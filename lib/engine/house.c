@@ -115,8 +115,8 @@ void house_epochs(hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
     while (n >= counter_get(&e->next_epoch)) {
-        uint64_t done = (counter_get(&e->next_epoch) - e->first_update) / e->steps_per_epoch;
-        counter_set(&e->next_epoch, e->first_update + (done + 1) * e->steps_per_epoch);
+        uint64_t done = (counter_get(&e->next_epoch) - e->first_update) / e->updates_per_epoch;
+        counter_set(&e->next_epoch, e->first_update + (done + 1) * e->updates_per_epoch);
         hw_status status = c->on_epoch(c->context, done);
         if (status != HW_OK) {
             engine_fail(e, status, "the epoch callback returned %d", status);
@@ -162,7 +162,7 @@ void house_evaluated(hw_engine *e)
     hw_evaluation ev;
     memset(&ev, 0, sizeof ev);
     ev.update = n;
-    ev.epoch = (double)(n - e->first_update) / (double)e->steps_per_epoch;
+    ev.epoch = (double)(n - e->first_update) / (double)e->updates_per_epoch;
     ev.seconds = engine_seconds(e);
     ev.virtual_time = sim_time(e);
     double sum;
@@ -198,7 +198,7 @@ void house_evaluated(hw_engine *e)
         latch_stop(&e->latch, HW_STOP_TARGET);
     }
     uint64_t every = c->evaluate_every ? c->evaluate_every
-                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->steps_per_epoch));
+                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->updates_per_epoch));
     counter_set(&e->next_evaluation, every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX);
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);

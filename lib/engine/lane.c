@@ -24,16 +24,23 @@ static const float *sim_read(hw_worker *w, const engine_access *a, float *values
     return values;
 }
 
+/* What a write is refused for holds even where the objective ignores the status: it counts when the lane lands. */
+static hw_status refuse(hw_worker *w, hw_status code, const char *sentence)
+{
+    w->lane->refused = code;
+    return hw_fail(w, code, sentence);
+}
+
 /* A part of a group's minibatch: its gradient, dense, into w->g. */
 static hw_status write_part(hw_worker *w, const engine_access *a, const float *g, double loss)
 {
     size_t n = w->all.count;
     if (a->raw)
-        return hw_fail(w, HW_E_UNSUPPORTED, "hw_add_at cannot run in a simulated group: raw deltas have no mean");
+        return refuse(w, HW_E_UNSUPPORTED, "hw_add_at cannot run in a simulated group: raw deltas have no mean");
     if (!a->dense && g == w->g)
-        return hw_fail(w, HW_E_UNSUPPORTED,
-                       "in a simulated group a sparse write takes its gradient from the caller's memory, not from "
-                       "hw_gradient()");
+        return refuse(w, HW_E_UNSUPPORTED,
+                      "in a simulated group a sparse write takes its gradient from the caller's memory, not from "
+                      "hw_gradient()");
     if (!a->dense)
         access_scatter(a, g, w->g, n);
     else if (g != w->g)
@@ -42,7 +49,8 @@ static hw_status write_part(hw_worker *w, const engine_access *a, const float *g
     return HW_OK;
 }
 
-/* What waits to land must not point into the objective's memory: gradient and lists are kept with the lane. */
+/* What waits to land must not point into the objective's memory: gradient and lists are kept with the lane, ranges as
+ * pairs of 32-bit numbers (sim_unpack makes ranges of them again). */
 static hw_status keep(hw_worker *w)
 {
     engine_pending *p = &w->pending;
@@ -51,39 +59,53 @@ static hw_status keep(hw_worker *w)
     if (p->g != lane->g) memcpy(lane->g, p->g, a->total * sizeof *p->g);
     p->g = lane->g;
     if (a->dense) return HW_OK;
-    size_t bytes = a->n * (a->indices ? sizeof *a->indices : sizeof *a->ranges);
-    char *lists = lane->lists;
-    size_t room = lane->lists_bytes;
+    size_t words = a->n * (a->indices ? 1 : 2), room = lane->lists_room;
+    uint32_t *lists = lane->lists;
     if (!lists) { /* a whole gradient's memory: the lists stand behind the values */
-        size_t used = (a->total + 15) / 16 * 16;
-        lists = (char *)(lane->g + used);
-        room = used < lane->room ? (lane->room - used) * sizeof(float) : 0;
+        lists = (uint32_t *)(void *)(lane->g + a->total);
+        room = lane->room - a->total;
     }
-    if (bytes > room)
-        return hw_fail(w, HW_E_LIMIT,
-                       "the lists of a sparse access are too long to be kept until it lands: say in "
-                       "objective.touched how many floats an access covers");
-    memcpy(lists, a->indices ? (const void *)a->indices : (const void *)a->ranges, bytes);
-    if (a->indices)
-        a->indices = (const uint32_t *)(const void *)lists;
-    else
-        a->ranges = (const hw_range *)(const void *)lists;
+    if (words > room)
+        return refuse(w, HW_E_LIMIT,
+                      lane->lists ? "a sparse access has more ranges than objective.touched says"
+                                  : "the lists of a sparse access are too long to be kept until it lands: say in "
+                                    "objective.touched how many floats an access covers");
+    for (size_t r = 0; r < a->n; r++) {
+        if (a->indices) {
+            lists[r] = a->indices[r];
+        } else {
+            lists[2 * r] = (uint32_t)a->ranges[r].first;
+            lists[2 * r + 1] = (uint32_t)a->ranges[r].count;
+        }
+    }
+    if (a->indices) a->indices = lists;
+    lane->packed = a->indices ? NULL : lists;
     return HW_OK;
+}
+
+/* The ranges of the lane that is landing, in the memory that all landings share. */
+static void unpack(hw_engine *e, hw_worker *w)
+{
+    engine_access *a = &w->pending.access;
+    hw_range *ranges = e->sim->ranges;
+    if (a->dense || a->indices) return;
+    for (size_t r = 0; r < a->n; r++) ranges[r] = (hw_range){w->lane->packed[2 * r], w->lane->packed[2 * r + 1]};
+    a->ranges = ranges;
 }
 
 static hw_status sim_write(hw_worker *w, const engine_access *a, const float *g, double loss)
 {
     sim_lane *lane = w->lane;
     if (w->pairs)
-        return hw_fail(w, HW_E_UNSUPPORTED,
-                       "the objective's step made more than one pair of read and write: SIMULATED takes exactly one");
+        return refuse(w, HW_E_UNSUPPORTED,
+                      "the objective's step made more than one pair of read and write: SIMULATED takes exactly one");
     if (!w->has_read)
-        return hw_fail(w, HW_E_CALLBACK,
-                       "the objective wrote without a read before it: each write follows a read of its own");
+        return refuse(w, HW_E_CALLBACK,
+                      "the objective wrote without a read before it: each write follows a read of its own");
     w->has_read = false;
     if (w->engine->sim->per_group > 1) return write_part(w, a, g, loss);
     if (a->total > lane->room)
-        return hw_fail(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
+        return refuse(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
     step_prepare(w, a, g, loss);
     return keep(w);
 }
@@ -92,7 +114,10 @@ const engine_port sim_port = {sim_read, sim_write};
 
 static hw_status one_step(hw_worker *w)
 {
+    w->lane->refused = HW_OK;
+    w->has_read = false;
     hw_status status = step_run(w);
+    if (status == HW_OK) status = w->lane->refused;
     if (status != HW_OK || w->pairs) return status;
     return hw_fail(w, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
 }
@@ -106,8 +131,6 @@ static hw_status group_step(hw_engine *e, sim_runner_state *runner, hw_worker *w
     unsigned number = w->member, parts = s->per_group;
     double loss = 0;
     hw_status status = HW_OK;
-    hw_read_note note;
-    if (!lane->snapshot) lane->x = hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     memset(lane->g, 0, w->all.count * sizeof *lane->g);
     bool first = true;
     for (unsigned k = 0; k < parts && status == HW_OK; k++) {
@@ -128,27 +151,33 @@ static hw_status group_step(hw_engine *e, sim_runner_state *runner, hw_worker *w
     w->g = lane->g;
     w->seen = lane->snapshot ? lane->snapshot->x : lane->x;
     if (status == HW_OK) step_prepare(w, &all, lane->g, loss / w->batch.whole);
-    lane->x = NULL;
     return status;
 }
 
 void sim_compute(hw_engine *e, sim_runner_state *runner, hw_worker *w)
 {
-    bool live = !w->lane->snapshot;
+    struct engine_sim *s = e->sim;
+    sim_lane *lane = w->lane;
+    hw_read_note note;
     w->scratch = runner->worker.scratch;
     w->x = runner->x;
     w->index = runner->index;
-    w->g = w->lane->g;
+    w->g = s->sparse ? runner->g : lane->g; /* a sparse lane keeps what was touched only */
     w->pending.status = HW_OK;
+    /* Dense objectives read the whole state wherever they run, so that every access sees the same bits of it. */
+    lane->x =
+        lane->snapshot || s->sparse ? NULL : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     hw_status status;
-    if (e->sim->per_group > 1) {
+    if (s->per_group > 1) {
         status = group_step(e, runner, w);
     } else {
         step_batch(w, w->batch.step, 0, 1);
         status = one_step(w);
     }
     w->pending.status = status; /* it counts when its time comes */
-    if (live) hw_params_release(e->params, 0);
+    w->g = lane->g;
+    if (!lane->snapshot) hw_params_release(e->params, 0);
+    lane->x = NULL;
 }
 
 bool sim_read_event(hw_engine *e, const timeline_event *event)
@@ -227,7 +256,7 @@ void sim_land_event(hw_engine *e, const timeline_event *event)
             engine_fail_worker(w, w->pending.status);
             return;
         }
-        if (!w->pending.access.dense) s->sparse = true;
+        unpack(e, w);
         if (s->gather > 1)
             gather(e, w);
         else

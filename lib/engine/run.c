@@ -69,9 +69,9 @@ static hw_status begin(hw_engine *e)
     counter_set(&e->ticket_limit, tickets + engine_ticket_limit(e));
     counter_set(&e->next_window, landed + c->compensation.window * c->clock_interval);
     counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
-    counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->steps_per_epoch : UINT64_MAX);
+    counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);
     uint64_t every = c->evaluate_every ? c->evaluate_every
-                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->steps_per_epoch));
+                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->updates_per_epoch));
     counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
     counter_set(&e->paused_ns, 0);
     counter_set(&e->first_losses, 0);
@@ -199,13 +199,14 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     }
     /* In expectation M - 1 once all are busy; the exact mean is in the evaluation. */
     staleness = has_last ? last.staleness : e->slots - 1;
-    p.epoch = e->objective.examples ? (double)p.updates / (double)e->steps_per_epoch : 0;
+    p.epoch = e->objective.examples ? (double)p.updates / (double)e->updates_per_epoch : 0;
     p.examples_per_second = p.seconds > 0 ? (double)p.examples / p.seconds : 0;
     p.staleness = staleness;
     p.momentum = s.momentum;
     p.ahead = s.ahead;
     p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
     uint64_t total = engine_ticket_limit(e);
+    if (e->sim && total < NO_TICKET_LIMIT) total = (total + c->simulation.gather - 1) / c->simulation.gather;
     p.fraction = NAN;
     if (total < NO_TICKET_LIMIT) p.fraction = fmin(1, (double)p.updates / (double)total);
     if (c->seconds > 0)

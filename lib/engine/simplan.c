@@ -20,16 +20,16 @@ static hw_status plan_lanes(hw_engine *e, char *why)
     struct engine_sim *s = e->sim;
     const hw_objective *o = &e->objective;
     size_t n = o->parameters, stride = (n + 15) / 16 * 16;
-    bool sparse = o->touched && o->touched < n && s->per_group == 1;
-    size_t room = sparse ? (o->touched + 15) / 16 * 16 : stride;
+    bool sparse = s->sparse = o->touched && s->per_group == 1;
+    size_t most = o->touched < n ? o->touched : n, room = sparse ? (most + 15) / 16 * 16 : stride;
     size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
-    size_t lists =
-        sparse ? (o->touched * sizeof(uint32_t) + 4 * sizeof(hw_range) + HW_LINE - 1) / HW_LINE * HW_LINE : 0;
+    size_t lists = sparse ? 2 * room : 0;
     bool good = e->members <= SIZE_MAX / sizeof(float) / own;
     e->worker = good ? take(e, e->members, sizeof *e->worker, &good) : NULL;
     s->lane = take(e, e->members, sizeof *s->lane, &good);
     s->floats = good ? take(e, e->members * own, sizeof *s->floats, &good) : NULL;
-    s->lists = lists ? take(e, e->members, lists, &good) : NULL;
+    s->lists = lists ? take(e, e->members * lists, sizeof *s->lists, &good) : NULL;
+    s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
     if (s->per_group > 1) s->rng = take(e, (size_t)e->members * s->per_group, sizeof *s->rng, &good);
     if (!good) return no_memory(why, "virtual workers: each keeps one pending gradient");
     for (unsigned i = 0; i < e->members * s->per_group && s->rng; i++) hw_rng_seed(s->rng + i, e->config.seed, i + 1);
@@ -45,9 +45,9 @@ static hw_status plan_lanes(hw_engine *e, char *why)
         w->all.count = n;
         hw_rng_seed(&w->rng, e->config.seed, i + 1);
         lane->g = s->floats + i * own;
-        lane->room = sparse ? o->touched : stride;
+        lane->room = sparse ? most : n;
         lane->lists = lists ? s->lists + i * lists : NULL;
-        lane->lists_bytes = lists;
+        lane->lists_room = lists;
         w->velocity = own > room ? lane->g + room : NULL;
     }
     return HW_OK;
@@ -61,8 +61,9 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
     bool good = true;
     r->worker.engine = e;
     r->worker.id = i;
-    r->x = take(e, (s->per_group > 1 ? 2 : 1) * stride, sizeof *r->x, &good);
-    r->g = s->per_group > 1 && r->x ? r->x + stride : NULL;
+    bool second = s->per_group > 1 || s->sparse;
+    r->x = take(e, (second ? 2 : 1) * stride, sizeof *r->x, &good);
+    r->g = second && r->x ? r->x + stride : NULL;
     r->index = take(e, e->config.batch, sizeof *r->index, &good);
     if (e->objective.scratch_bytes) r->worker.scratch = take(e, e->objective.scratch_bytes, 1, &good);
     if (!good) return no_memory(why, "a thread's snapshot and scratch");
@@ -136,6 +137,7 @@ void sim_free(hw_engine *e)
     base_free(s->lane);
     base_free(s->floats);
     base_free(s->lists);
+    base_free(s->ranges);
     base_free(s->rng);
     timeline_free(s->timeline);
     if (s->ready) {

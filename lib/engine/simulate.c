@@ -10,7 +10,8 @@
 
 uint64_t sim_now(const hw_engine *e)
 {
-    return (uint64_t)(sim_time(e) * 1e6);
+    double ns = sim_time(e) * 1e6;
+    return ns < 9e18 ? (uint64_t)ns : (uint64_t)9e18;
 }
 
 double sim_time(const hw_engine *e)
@@ -70,6 +71,7 @@ static bool read_now(hw_engine *e)
         return true;
     }
     s->exhausted = true;
+    timeline_drop(s->timeline);
     return false;
 }
 
@@ -93,7 +95,10 @@ static void loop_alone(hw_engine *e, sim_runner_state *runner)
     struct engine_sim *s = e->sim;
     for (;;) {
         if (latch_stopped(&e->latch)) return;
-        if (latch_paused(&e->latch) && !gate_enter(&runner->worker, false)) return;
+        if (latch_paused(&e->latch)) {
+            if (!gate_enter(&runner->worker, false)) return;
+            continue; /* the evaluation may have ended the run */
+        }
         if (s->exhausted && !s->pending) break;
         next_event(e);
         if (replayed(e)) break;
@@ -144,6 +149,31 @@ static void changed(struct engine_sim *s)
     (void)pthread_cond_broadcast(&s->changed);
 }
 
+/* The queue is a heap: the lane that lands first is on top. */
+static void queue_push(struct engine_sim *s, uint32_t lane)
+{
+    unsigned i = s->queued++;
+    for (; i > 0 && s->lane[lane].due < s->lane[s->queue[(i - 1) / 2]].due; i = (i - 1) / 2)
+        s->queue[i] = s->queue[(i - 1) / 2];
+    s->queue[i] = lane;
+}
+
+static uint32_t queue_pop(struct engine_sim *s)
+{
+    uint32_t top = s->queue[0], last = s->queue[--s->queued];
+    unsigned i = 0;
+    for (;;) {
+        unsigned child = 2 * i + 1;
+        if (child >= s->queued) break;
+        if (child + 1 < s->queued && s->lane[s->queue[child + 1]].due < s->lane[s->queue[child]].due) child++;
+        if (!(s->lane[s->queue[child]].due < s->lane[last].due)) break;
+        s->queue[i] = s->queue[child];
+        i = child;
+    }
+    if (s->queued) s->queue[i] = last;
+    return top;
+}
+
 /* The mutex is held; it is given up while the array is read or written, with `landing` keeping others off. */
 static bool advance_read(hw_engine *e, sim_runner_state *runner)
 {
@@ -152,9 +182,8 @@ static bool advance_read(hw_engine *e, sim_runner_state *runner)
     sim_snapshot *own = NULL;
     bool fresh = false;
     if (!s->sparse) {
-        hw_setting recorded;
         double ahead = e->setting.ahead; /* only whoever lands changes it, and nobody lands now */
-        if (s->event.recorded && sim_recorded_setting(e, s->event.setting, &recorded)) ahead = recorded.ahead;
+        if (s->event.recorded) ahead = e->config.simulation.trace->setting[s->event.setting].ahead;
         own = snapshot(e, (float)ahead, &fresh);
         if (!own) return false;
         own->users++;
@@ -169,7 +198,7 @@ static bool advance_read(hw_engine *e, sim_runner_state *runner)
         w->lane->done = true;
     }
     (void)pthread_mutex_lock(&s->mutex);
-    if (has_read && own) s->queue[s->queued++] = s->event.lane;
+    if (has_read && own) queue_push(s, s->event.lane);
     if (!has_read && own && --own->users == 0) s->current = NULL;
     return true;
 }
@@ -209,11 +238,7 @@ static bool advance(hw_engine *e, sim_runner_state *runner)
 static void compute_one(hw_engine *e, sim_runner_state *runner)
 {
     struct engine_sim *s = e->sim;
-    unsigned best = 0;
-    for (unsigned i = 1; i < s->queued; i++)
-        if (e->sim->lane[s->queue[i]].due < e->sim->lane[s->queue[best]].due) best = i;
-    hw_worker *w = e->worker + s->queue[best];
-    s->queue[best] = s->queue[--s->queued];
+    hw_worker *w = e->worker + queue_pop(s);
     (void)pthread_mutex_unlock(&s->mutex);
     sim_compute(e, runner, w);
     (void)pthread_mutex_lock(&s->mutex);
@@ -260,6 +285,8 @@ static void loop_together(hw_engine *e, sim_runner_state *runner)
     }
     s->over = true;
     changed(s);
+    /* What has been read is computed, landed or not: a worker's random numbers go on from there in the next run. */
+    while (s->queued) compute_one(e, runner);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 

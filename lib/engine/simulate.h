@@ -18,14 +18,16 @@ typedef struct sim_lane {
     const float *x;         /* what parts of a group read; NULL: as snapshot says */
     float *g;               /* its own gradient */
     size_t room;            /* floats of g */
-    char *lists;            /* indices or ranges of a sparse gradient */
-    size_t lists_bytes;
+    uint32_t *lists;        /* indices, or pairs of first and count, of a sparse gradient */
+    size_t lists_room;
+    const uint32_t *packed; /* the pairs that wait to land */
+    hw_status refused;      /* the write under way */
     double due, part_loss;
 } sim_lane;
 
 typedef struct sim_runner {
     hw_worker worker; /* what the gate and evaluations see */
-    float *x, *g;     /* a dense read; a group's later parts */
+    float *x, *g;     /* a dense read; a group's later parts, a sparse step's gradient */
     uint32_t *index;
 } sim_runner_state;
 
@@ -33,17 +35,18 @@ struct engine_sim {
     timeline *timeline;
     sim_lane *lane;
     sim_runner_state *runner;
-    float *floats; /* of all lanes, one block */
-    char *lists;   /* of all lanes, one block */
-    hw_rng *rng;   /* per_group > 1: one a virtual worker */
+    float *floats;    /* of all lanes, one block */
+    uint32_t *lists;  /* of all lanes, one block */
+    hw_range *ranges; /* of the landing under way */
+    hw_rng *rng;      /* per_group > 1: one a virtual worker */
     unsigned per_group, gather;
-    bool replay, alone;
+    bool replay, alone, sparse; /* sparse: the objective says how much an access touches */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ready;
     base_counter changes, time_bits;
     /* under the mutex, or the landing thread's while `landing` */
-    bool landing, has_event, over, exhausted, sparse;
+    bool landing, has_event, over, exhausted;
     timeline_event event;
     uint64_t pending;
     sim_snapshot *pool, *current;

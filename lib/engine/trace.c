@@ -14,10 +14,9 @@ static const char *why_not(const hw_engine *e)
     bool adam = c->optimizer.rule == HW_RULE_ADAM || c->optimizer.rule == HW_RULE_USER;
     if (e->slots > 1 && (adam || c->compensation.policy == HW_POLICY_EXACT || c->compensation.age != HW_AGE_NONE))
         return "this rule or policy looks at the clock while it writes, which the trace does not hold";
-    if (e->slots > 1 && c->read != HW_READ_CONSISTENT)
+    /* Under the one mutex snapshots and writes come one after the other, too. */
+    if (e->slots > 1 && c->read != HW_READ_CONSISTENT && c->write != HW_WRITE_LOCKED)
         return "ATOMIC reads may mix several states; the staleness is reproduced";
-    if (e->slots > 1 && c->write != HW_WRITE_ADD)
-        return "only ADD publishes states one after the other; the staleness is reproduced";
     return NULL;
 }
 
@@ -25,9 +24,9 @@ hw_status hw_engine_trace(hw_engine *e, hw_trace **trace, char *why)
 {
     if (!e || !trace) return base_fail(why, HW_E_ARGUMENT, "hw_engine_trace: engine or trace is NULL");
     *trace = NULL;
-    if (e->process != getpid()) return HW_E_FORK;
-    if (!e->trace || e->running)
-        return base_fail(why, HW_E_STATE, "hw_engine_trace: config.trace is off, or the run is not over");
+    if (e->process != getpid()) return base_fail(why, HW_E_FORK, "hw_engine_trace: %s", hw_status_text(HW_E_FORK));
+    if (!e->trace || e->running || hw_params_clock(e->params) == e->first_update)
+        return base_fail(why, HW_E_STATE, "hw_engine_trace: config.trace is off, or no run has landed an update yet");
     const char *reason = why_not(e);
     hw_trace_info info = {.workers = e->sim ? e->members : e->slots,
                           .per_group = e->sim ? e->config.simulation.per_group : e->threads / e->slots,

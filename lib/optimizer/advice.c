@@ -45,101 +45,135 @@ double hw_advise_growth(const hw_setting *s, double step, const double *kernel, 
 /* --- single runs
  * ------------------------------------------------------------------------------------------------------ */
 
-/* log of the growth a step of one path of n steps, the delays drawn from cumulative shares. */
-static double path_growth(double momentum, double ahead, double step, const double *share, size_t lags, size_t n)
+/* A law of delays: cumulative shares, and the age factor of each. A fixed delay has no shares. */
+typedef struct law {
+    double share[LAGS], factor[LAGS];
+    size_t lags;
+    bool fixed; /* every delay is lags - 1 */
+} law;
+
+static size_t draw(const law *q, hw_rng *rng)
 {
-    double seen[LAGS], w = 1, d = 0, scale = 0, from = 0;
+    if (q->fixed) return q->lags - 1;
+    double u = hw_rng_uniform(rng);
+    size_t low = 0, high = q->lags - 1;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (q->share[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* log of the growth of one path over its last three quarters, n steps in all. */
+static double path_growth(const hw_setting *s, double step, const law *q, size_t n)
+{
+    double seen[LAGS], w = 1, d = 0, scale = 0, from = 0, last = 1, r = s->exact;
+    double b = step * s->rate / (1 - r);
+    size_t lags = q->lags, every = lags / 4 > 32 ? lags / 4 : 32;
     hw_rng rng;
     hw_rng_seed(&rng, 1, lags);
     for (size_t l = 0; l < lags; l++) seen[l] = 1;
     for (size_t t = 0; t < n; t++) {
-        double u = hw_rng_uniform(&rng);
-        size_t low = 0, high = lags - 1;
-        while (low < high) {
-            size_t middle = (low + high) / 2;
-            if (share[middle] > u)
-                high = middle;
-            else
-                low = middle + 1;
-        }
-        seen[t % lags] = w + ahead * d;
-        d = momentum * d - step * seen[(t + lags - low) % lags];
+        size_t l = draw(q, &rng);
+        seen[t % lags] = w + s->ahead * d;
+        double g = q->factor[l] * seen[(t + lags - l) % lags];
+        d = s->momentum * d - b * (g - r * last);
+        last = g;
         w += d;
-        if (t % 32) continue;
+        if (t % every) continue;
         double size = fmax(fabs(w), fabs(d));
-        for (size_t l = 0; l < lags; l++) size = fmax(size, fabs(seen[l]));
+        for (size_t k = 0; k < lags; k++) size = fmax(size, fabs(seen[k]));
         if (!(size > 0)) return -INFINITY;
         if (!base_finite_double(size)) return INFINITY;
-        for (size_t l = 0; l < lags; l++) seen[l] /= size;
+        for (size_t k = 0; k < lags; k++) seen[k] /= size;
         w /= size;
         d /= size;
+        last /= size;
         scale += log(size);
         if (t <= n / 4) from = scale;
     }
     return scale - from;
 }
 
+/* The largest stable step, looked for from `step` on; step itself where `enough` and that is stable. */
+static double path_bound(const hw_setting *s, double step, const law *q, size_t n, bool enough)
+{
+    double low = step, high = step;
+    if (path_growth(s, step, q, n) < 0) {
+        if (enough) return step;
+        for (int i = 0; i < 60 && path_growth(s, high, q, n) < 0; i++) {
+            low = high;
+            high *= 2;
+        }
+    } else {
+        for (int i = 0; i < 60 && path_growth(s, low, q, n) >= 0; i++) {
+            high = low;
+            low *= 0.5;
+        }
+    }
+    while (high - low > (enough ? 0.04 : 0.004) * high) {
+        double middle = sqrt(low * high);
+        if (path_growth(s, middle, q, n) < 0)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
 double advisor_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
-    double share[LAGS], low = step, high = step, sum = 0;
+    law q = {.lags = lags};
+    double sum = 0;
+    hw_setting s = {.rate = 1, .momentum = momentum, .ahead = ahead};
     if (lags < 1 || lags > LAGS || !(step > 0)) return 0;
-    for (size_t l = 0; l < lags; l++) share[l] = sum += kernel[l];
-    size_t n = 2000 + 8 * lags;
-    if (path_growth(momentum, ahead, step, share, lags, n) < 0) return step;
-    for (int i = 0; i < 60 && path_growth(momentum, ahead, low, share, lags, n) >= 0; i++) {
-        high = low;
-        low *= 0.5;
+    for (size_t l = 0; l < lags; l++) {
+        q.share[l] = sum += kernel[l];
+        q.factor[l] = 1;
     }
-    while (high - low > 0.04 * high) {
-        double middle = sqrt(low * high);
-        if (path_growth(momentum, ahead, middle, share, lags, n) < 0)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
+    return path_bound(&s, step, &q, 2000 + 8 * lags, true);
 }
 
-static size_t kernel_of(const hw_compensation *c, const hw_policy_input *in, double *kernel)
+/* The law that an input tells of; a fixed delay beyond the table is shrunk to it by *stretch, by which the steps that
+ * it allows are to be shrunk in turn (a bound falls as 1 / delay). */
+static void law_of(const hw_compensation *c, const hw_policy_input *in, law *q, double *stretch)
 {
-    size_t lags = in->workers < 1 ? 1 : in->workers < LAGS ? in->workers : LAGS;
-    memset(kernel, 0, LAGS * sizeof *kernel);
-    if (in->staleness && in->staleness->total)
-        lags = advisor_kernel(in->staleness, kernel, LAGS);
-    else
-        kernel[lags - 1] = 1;
-    for (size_t l = 0; l < lags; l++) kernel[l] *= hw_age_factor(c, l, in->workers);
-    return lags;
+    double kernel[LAGS], sum = 0;
+    *stretch = 1;
+    q->fixed = !in->staleness || !in->staleness->total;
+    if (q->fixed) {
+        size_t delay = in->workers > 1 ? in->workers - 1 : 0;
+        q->lags = delay < LAGS ? delay + 1 : LAGS;
+        if (delay >= LAGS) *stretch = (double)delay / (LAGS - 1);
+    } else {
+        q->lags = advisor_kernel(in->staleness, kernel, LAGS);
+        for (size_t l = 0; l < q->lags; l++) q->share[l] = sum += kernel[l];
+    }
+    for (size_t l = 0; l < q->lags; l++) q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);
 }
 
-/* Largest stable step of a setting; the stable steps are an interval from 0 in every case of use. */
-static double bound_of(const hw_setting *s, const double *kernel, size_t lags)
+void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw_advice *out)
 {
-    double low = 0, high = 1e-6;
-    while (high < 16 && hw_advise_growth(s, high, kernel, lags) < 1 + 1e-9) {
-        low = high;
-        high *= 4;
+    hw_policy_input in = *input;
+    hw_shape shape;
+    law q;
+    double stretch;
+    if (in.staleness && in.staleness->total && !in.shape) {
+        hw_shape_of(in.staleness, &shape);
+        in.shape = &shape;
     }
-    for (int i = 0; i < 24 && low > 0 && high - low > 1e-3 * high; i++) {
-        double middle = sqrt(low * high);
-        if (hw_advise_growth(s, middle, kernel, lags) < 1 + 1e-9)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-void hw_advise_policy(const hw_compensation *c, const hw_policy_input *in, hw_advice *out)
-{
-    double kernel[LAGS];
-    size_t lags = kernel_of(c, in, kernel);
+    law_of(c, &in, &q, &stretch);
     memset(out, 0, sizeof *out);
-    hw_compensate(c, in, &out->setting);
-    out->bound = bound_of(&out->setting, kernel, lags);
-    out->growth =
-        in->curvature > 0 ? hw_advise_growth(&out->setting, in->learning_rate * in->curvature, kernel, lags) : NAN;
-    out->stable = in->curvature > 0 && out->growth < 1;
+    hw_compensate(c, &in, &out->setting);
+    size_t n = 4000 + 40 * q.lags;
+    bool known = in.curvature > 0;
+    double step = known ? in.learning_rate * in.curvature * stretch : 0.01;
+    out->bound = path_bound(&out->setting, step, &q, n, false) / stretch;
+    out->growth = known ? exp(path_growth(&out->setting, step, &q, n) / (0.75 * (double)n)) : NAN;
+    out->stable = known && out->growth < 1;
 }
 
 hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in, FILE *out)
@@ -167,7 +201,10 @@ double hw_advise_momentum(double step, unsigned workers, int look_ahead)
 {
     unsigned delay = workers > 1 ? workers - 1 : 0;
     double low = 0, high = 1, kernel[LAGS] = {0};
-    if (delay >= LAGS) return NAN;
+    if (delay >= LAGS) { /* a bound falls as 1 / delay */
+        step *= (double)delay / (LAGS - 1);
+        delay = LAGS - 1;
+    }
     kernel[delay] = 1;
     if (!hw_advise_stable(step, 0, 0, kernel, delay + 1)) return NAN;
     while (high - low > 1e-6) {

@@ -61,9 +61,10 @@ double hw_advise_bound(double momentum, double ahead, const double *kernel, size
 double hw_advise_bound_delay(double momentum, double ahead, unsigned delay)
 {
     double kernel[MOST_LAGS] = {0};
-    if (delay >= MOST_LAGS) return 0;
-    kernel[delay] = 1;
-    return hw_advise_bound(momentum, ahead, kernel, delay + 1);
+    unsigned most = delay < 512 ? delay : 511; /* beyond, a bound falls as 1 / delay */
+    kernel[most] = 1;
+    double bound = hw_advise_bound(momentum, ahead, kernel, most + 1);
+    return delay > most ? bound * most / delay : bound;
 }
 
 double hw_look_ahead(double momentum, double delay)

@@ -76,6 +76,8 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
      * far beyond where single runs diverge. So single runs have their say there, and no margin above 1 is given. */
     bool wide = in->shape && in->shape->dispersion > 0.3;
     if (wide && margin > 1) step *= margin;
+    /* Delays beyond the table: a bound falls as 1 / delay. */
+    if (s->delay > LAGS - 1) step *= s->delay / (LAGS - 1);
     if (!wide && hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
     double bound = wide ? advisor_path_bound(step, in->momentum, s->ahead, kernel, lags)

@@ -24,11 +24,11 @@ void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compens
 bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges, const uint32_t *indices,
                        size_t n, bool *clipped);
 
-/* Linear stability of a policy's setting against a kernel (compensation.c uses it; advisor.c defines it). */
 /* `step`, or where that is unstable the largest stable one, of single runs whose delays are drawn from the kernel, one
  * after the other: by the growth of one long path. For a fixed delay it is the linear bound; for wide kernels it is far
  * below the expectation's. Some tenths of a millisecond where `step` is stable, some milliseconds otherwise. */
 double advisor_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags);
+/* A histogram as shares of the delays 0 .. room - 1; what is beyond counts as room - 1. Returns how many are used. */
 size_t advisor_kernel(const hw_histogram *h, double *kernel, size_t room);
 
 #endif

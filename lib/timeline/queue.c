@@ -93,24 +93,34 @@ static uint32_t pop(timeline *t)
     return t->s.clock == HW_CLOCK_ADVERSARY ? adversary_pop(t) : ring_pop(t);
 }
 
-/* due: the time of landing; for clocks of order the update at which it was read, by which the adversary counts. */
-static void push(timeline *t, uint32_t lane, timeline_event *event)
+/* due: the time of landing; for clocks of order the update at which it was read, by which the adversary counts. The
+ * lane joins the others with the next event, unless it is dropped before. */
+static void arrive(timeline *t, uint32_t lane, timeline_event *event)
 {
+    t->arriving = lane;
     if (timeline_clock_of_work(t->s.clock) || t->s.each) {
         t->due[lane] = t->time + work(t, lane);
-        heap_push(t, lane);
         event->due = t->due[lane];
     } else {
         t->due[lane] = (double)t->landed;
-        ring_push(t, lane);
         event->due = (double)t->sequence++;
     }
+}
+
+static void join(timeline *t)
+{
+    if (t->arriving == UINT32_MAX) return;
+    if (timeline_clock_of_work(t->s.clock) || t->s.each)
+        heap_push(t, t->arriving);
+    else
+        ring_push(t, t->arriving);
+    t->arriving = UINT32_MAX;
 }
 
 static void restart(timeline *t)
 {
     t->n_heap = t->ring_first = t->gathered = t->next_read = 0;
-    t->held = UINT32_MAX;
+    t->held = t->arriving = UINT32_MAX;
     for (uint32_t i = 0; i < t->lanes; i++) t->reads[i] = i;
     t->n_reads = t->lanes;
 }
@@ -118,10 +128,11 @@ static void restart(timeline *t)
 static void next(timeline *t, timeline_event *event)
 {
     *event = (timeline_event){0};
+    join(t);
     if (!t->gathered && t->next_read < t->n_reads) {
         event->lane = t->reads[t->next_read++];
         event->time = t->time;
-        push(t, event->lane, event);
+        arrive(t, event->lane, event);
         return;
     }
     if (!t->gathered) t->n_reads = t->next_read = 0;

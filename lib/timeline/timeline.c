@@ -8,17 +8,21 @@ static hw_status check_clock(const hw_clock *c, const char *what, uint32_t worke
 {
     bool good = true;
     const char *need = "";
-    if (c->kind == HW_CLOCK_GAMMA || c->kind == HW_CLOCK_LOGNORMAL) {
+    if (c->kind == HW_CLOCK_GAMMA) {
         good = c->shape >= 1e-3 && c->shape <= 1e6;
         need = "in [0.001, 1e6]";
+    } else if (c->kind == HW_CLOCK_LOGNORMAL) {
+        good = c->shape >= 1e-3 && c->shape <= 8;
+        need = "in [0.001, 8]";
     } else if (c->kind == HW_CLOCK_PARETO) {
         good = c->shape > 1 && c->shape <= 1e6;
         need = "above 1, or the mean does not exist";
     }
     if (!good)
         return base_fail(why, HW_E_ARGUMENT, "config.%s%u: shape is %g: it must be %s", what, worker, c->shape, need);
-    if (!(c->mean > 0) || !base_finite_double(c->mean))
-        return base_fail(why, HW_E_ARGUMENT, "config.%s%u: mean is %g: it must be positive", what, worker, c->mean);
+    if (!(c->mean >= 1e-9 && c->mean <= 1e9))
+        return base_fail(why, HW_E_ARGUMENT, "config.%s%u: mean is %g: it must be in [1e-9, 1e9]", what, worker,
+                         c->mean);
     return HW_OK;
 }
 
@@ -80,6 +84,9 @@ hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_pl
                          "goes with 1 only",
                          s->gather);
     if (s->gather > 1) plan->m = (plan->lanes + s->gather / 2) / s->gather;
+    if (s->delay && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_ADVERSARY)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "config.simulation.delay is %u: only clocks delay and adversary have one", s->delay);
     if (s->stragglers && (!work || s->each))
         return base_fail(why, HW_E_UNSUPPORTED,
                          "config.simulation.stragglers is %u: only a clock of work times has slow workers (with "
@@ -200,6 +207,11 @@ void timeline_free(timeline *t)
 void timeline_restart(timeline *t)
 {
     t->source->restart(t);
+}
+
+void timeline_drop(timeline *t)
+{
+    t->arriving = UINT32_MAX;
 }
 
 void timeline_next(timeline *t, timeline_event *event)

@@ -35,6 +35,8 @@ void timeline_free(timeline *t);
 /* No lane has a gradient pending: all that read at the start read anew. */
 void timeline_restart(timeline *t);
 void timeline_next(timeline *t, timeline_event *event);
+/* The lane of the READ that was just given has nothing to compute: it will not land, and not read again in this run. */
+void timeline_drop(timeline *t);
 
 struct timeline {
     const timeline_source *source;
@@ -48,6 +50,7 @@ struct timeline {
     uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
     uint32_t ring_first;
     uint32_t *reads, n_reads, next_read;
+    uint32_t arriving; /* the lane of the last READ, which is about to wait for its turn; UINT32_MAX none */
     uint32_t gathered;
     uint32_t held; /* ADVERSARY's lane; UINT32_MAX none */
     uint64_t held_since, sequence;

@@ -9,8 +9,19 @@
 #define NONE     UINT32_MAX
 
 /* --- the encoding ---------------------------------------------------------------------------------------------------
- * An entry is: updates since this worker's last landing; staleness; 2 x (ticket - its last ticket) + 1 where the
- * setting changed, and then its number. Seven bits a byte, the lowest first: three bytes an update as a rule. */
+ * An entry is: s, the updates since this worker's last landing; s - 1 - staleness, the updates that landed between its
+ * last landing and its read; 2 x zigzag(tickets since its last one - s) + 1 where the setting changed, and then its
+ * number. Seven bits a byte, the lowest first: three bytes an update with up to 127 workers, four with up to 16,383. */
+
+static uint64_t zigzag(int64_t x)
+{
+    return ((uint64_t)x << 1) ^ (x < 0 ? UINT64_MAX : 0);
+}
+
+static int64_t unzigzag(uint64_t x)
+{
+    return (int64_t)(x >> 1) ^ -(int64_t)(x & 1);
+}
 
 static size_t put(unsigned char *at, uint64_t value)
 {
@@ -35,9 +46,11 @@ size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint6
                     uint32_t setting)
 {
     bool changed = setting != p->setting;
-    size_t n = put(at, p->updates ? landed - p->landed : landed + 1);
-    n += put(at + n, landed - read);
-    n += put(at + n, (p->updates ? ticket - p->ticket : ticket + 1) << 1 | changed);
+    uint64_t step = p->updates ? landed - p->landed : landed + 1;
+    int64_t tickets = (int64_t)(p->updates ? ticket - p->ticket : ticket + 1);
+    size_t n = put(at, step);
+    n += put(at + n, step - 1 - (landed - read));
+    n += put(at + n, zigzag(tickets - (int64_t)step) << 1 | changed);
     if (changed) n += put(at + n, setting);
     *p = (trace_position){landed, ticket, p->updates + 1, setting};
     return n;
@@ -46,16 +59,17 @@ size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint6
 bool trace_decode(trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker, bool cut,
                   hw_trace *trace)
 {
-    uint64_t step, staleness, ticket, setting = p->setting;
-    if (!take(at, end, &step) || !take(at, end, &staleness) || !take(at, end, &ticket)) return false;
-    if ((ticket & 1) && (!take(at, end, &setting) || setting >= trace->info.settings)) return false;
-    ticket >>= 1;
-    if (step < 1 || ticket < 1) return false;
-    uint64_t landed = p->updates ? p->landed + step : step - 1;
-    ticket = p->updates ? p->ticket + ticket : ticket - 1;
-    /* A worker reads after its last landing, and before its next one. */
-    if (staleness > landed || (p->updates && landed - staleness <= p->landed)) return false;
-    if (ticket > (uint64_t)1 << 62 || landed > (uint64_t)1 << 62) return false;
+    const uint64_t most = (uint64_t)1 << 56;
+    uint64_t step, idle, coded, setting = p->setting;
+    if (!take(at, end, &step) || !take(at, end, &idle) || !take(at, end, &coded)) return false;
+    if ((coded & 1) && (!take(at, end, &setting) || setting >= trace->info.settings)) return false;
+    /* A worker reads after its last landing and before its next one, and takes a ticket each time. */
+    if (step < 1 || step > most || idle > step - 1) return false;
+    int64_t tickets = unzigzag(coded >> 1) + (int64_t)step;
+    if (tickets < 1 || tickets > (int64_t)most) return false;
+    uint64_t landed = p->updates ? p->landed + step : step - 1, staleness = step - 1 - idle;
+    uint64_t ticket = p->updates ? p->ticket + (uint64_t)tickets : (uint64_t)tickets - 1;
+    if (ticket > most || landed > most) return false;
     *p = (trace_position){landed, ticket, p->updates + 1, (uint32_t)setting};
     if (landed >= trace->info.updates) return cut;
     hw_trace_entry *entry = trace->entry + landed;
@@ -236,9 +250,10 @@ hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *in
     }
     if (trace->info.lost) {
         trace->info.bit_equal = 0;
-        (void)snprintf(trace->info.why_not, sizeof trace->info.why_not,
-                       "the last %llu updates did not fit into config.trace_room",
-                       (unsigned long long)trace->info.lost);
+        (void)snprintf(trace->info.why_not, sizeof trace->info.why_not, "the last %llu updates %s",
+                       (unsigned long long)trace->info.lost,
+                       r->settings_lost ? "came under more changes of the setting than a trace holds (4,096)"
+                                        : "did not fit into config.trace_room");
     }
     trace->crc = trace_checksum(params, (size_t)info->parameters);
     *out = trace;
