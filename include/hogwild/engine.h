@@ -14,9 +14,9 @@
  * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from run, work, get,
  * set and get_velocity on the parent's handle; free does nothing there.
  *
- * Memory of a run, in floats of n parameters, beside the objective's scratch: params.h's array; 2 n a worker (snapshot
- * and gradient; +n with a private velocity); 3 n for evaluation and the last good parameters; 6 n and one more scratch
- * where the curvature is to be estimated; the histograms
+ * Memory of a run on threads (SIMULATED: simulation.h), in floats of n parameters, beside the objective's scratch:
+ * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); 3 n for evaluation and the last
+ * good parameters; 6 n and one more scratch where the curvature is to be estimated; the histograms
  * (hw_staleness_bytes). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
 #ifndef HOGWILD_ENGINE_H
 #define HOGWILD_ENGINE_H
@@ -70,7 +70,7 @@ typedef struct hw_config {
     uint64_t seed;
     int with_replacement;
     /* stop: the first that holds; 0 = not this one */
-    uint64_t updates; /* calls of step; with one pair of read and write a call: updates */
+    uint64_t updates; /* calls of step; with one pair of read and write a call: updates (gathering: gradients) */
     double epochs, seconds;
     int target_metric; /* metric 0 stops at or below target, the others at or above                   */
     double target;     /* 0: none                                                                     */
@@ -81,7 +81,7 @@ typedef struct hw_config {
     /* trouble */
     hw_nan_policy on_nan;
     double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
-                            (the mean of about 20); 0: off                                              */
+                            (the mean of about 20; with ten workers or more of two each); 0: off           */
     uint64_t keep_every; /* updates between snapshots of the last good parameters                       */
     /* measuring */
     int record;          /* staleness histograms; 0 only for measuring their cost: policies then go by M */

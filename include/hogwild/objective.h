@@ -60,8 +60,9 @@ typedef struct hw_objective {
     uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
     unsigned metrics;                               /* 1 .. HW_METRICS */
 
-    size_t touched; /* sparse objectives: the most floats (and the most ranges) that one access covers; 0: up to all.
-                       SIMULATED keeps so much for each virtual worker */
+    size_t touched; /* sparse objectives (with a step): the most floats, and so ranges, that one access covers; 0: up to
+                       all. SIMULATED keeps so much for each virtual worker; without it every read there is a read
+                       of all parameters */
     int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
                        hw_compensation.margin */
     int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */

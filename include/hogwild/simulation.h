@@ -11,17 +11,26 @@
  *   ROUND_ROBIN  m - 1 once all have landed (Xu et al.)
  *   EXPONENTIAL  geometric, mean m - 1 (Mitliagkas et al., Theorem 5)
  *   GAMMA        less spread than geometric for k > 1           k > 0; Erlang where whole
- *   LOGNORMAL                                                   sigma of the logarithm, > 0
+ *   LOGNORMAL                                                   sigma of the logarithm, in [0.001, 8]
  *   PARETO       heavy tail                                     index a > 1
  *   CONSTANT     round robin, unless workers differ
- *   DELAY        min(t, delay), each update (Liu et al.)
- *   HISTOGRAM    min(t, l), l drawn for each update from a given histogram
+ *   DELAY        min(t, delay), each update (Liu et al.); keeps delay + 1 gradients, M of the formulas is that
+ *   HISTOGRAM    min(t, l), l drawn for each update from a given histogram (the middle of its wide bins); keeps the
+ *                largest delay + 1 gradients, so one far outlier costs memory; M is the mean + 1
  *   ADVERSARY    the oldest gradient is held back until it is `delay` old, all others land first come first
  *   REPLAY       a recorded trace's
  *
  * Mean work is 1: virtual times are in units of it, and virtual nanoseconds (histogram of work, update events) count
- * 10^6 to the unit. Memory per virtual worker: one pending gradient (and one private velocity where configured) and
- * about 1.5 kB; where the objective declares `touched`, that many values and indices instead of a whole gradient. */
+ * 10^6 to the unit. `workers` counts threads' stand-ins for the clocks of work, ROUND_ROBIN and ADVERSARY; the clocks
+ * DELAY, HISTOGRAM and REPLAY bring their own number.
+ *
+ * Memory per virtual worker: one pending gradient (and one private velocity where configured) and about 1.5 kB; where
+ * the objective declares `touched`, that many values and twice as many 32-bit numbers instead of a whole gradient. Per
+ * real thread: the objective's scratch, one array of n parameters (two with groups or `touched`), and, with two threads
+ * or more, four snapshots of n.
+ *
+ * Objectives that declare `touched` are computed one step after the other, on whatever thread lands: a snapshot of all
+ * parameters would cost more than their step. Further threads do not make them faster. */
 #ifndef HOGWILD_SIMULATION_H
 #define HOGWILD_SIMULATION_H
 
@@ -74,10 +83,11 @@ typedef struct hw_simulation {
 
 /* --- traces: who read at which update, who landed at which, with which ticket and which setting --------------------
  *
- * Recorded by ASYNC, GROUPS, SEQUENTIAL and SYNC runs (hw_config.trace) at about three bytes an update. A replay (clock
- * REPLAY, the same objective, seed, batch and rule) reproduces the staleness of every update. Where reads were
- * CONSISTENT, writes ADD, and every step landed, it reproduces the parameters bit for bit on the same kind of
- * processor; elsewhere (ATOMIC reads tear across updates) it cannot, and hw_trace_info says why. */
+ * Recorded by runs on threads (hw_config.trace) at three bytes an update, four from 128 workers on, and two more where
+ * the setting changed. A replay (clock REPLAY; the same objective, initial parameters, seed, batch, rule, sections,
+ * read, write and path) reproduces the staleness of every update. Where reads were CONSISTENT and writes ADD, or writes
+ * LOCKED, and every step landed, it reproduces the parameters bit for bit on the same kind of processor; elsewhere
+ * (ATOMIC reads tear across updates) it cannot, and hw_trace_info says why. */
 
 typedef struct hw_trace_info {
     unsigned workers;   /* that landed updates: threads, or groups                                     */

@@ -18,6 +18,7 @@ static void evaluations(const hw_engine *e, FILE *out)
         fprintf(out, "%s{\"update\":%llu", i ? "," : "", (unsigned long long)ev->update);
         number(out, "epoch", ev->epoch);
         number(out, "seconds", ev->seconds);
+        number(out, "virtual_time", ev->virtual_time);
         number(out, "train_loss", ev->train_loss);
         fputs(",\"metrics\":[", out);
         for (unsigned m = 0; m < e->objective.metrics; m++) {
@@ -81,6 +82,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
             (unsigned long long)r->updates, (unsigned long long)r->examples, (unsigned long long)r->good_update,
             (unsigned long long)r->clipped, (unsigned long long)r->skipped);
     number(out, "seconds", r->seconds);
+    number(out, "virtual_time", r->virtual_time);
     number(out, "evaluation_seconds", r->evaluation_seconds);
     number(out, "preparation_seconds", r->preparation_seconds);
     number(out, "seconds_to_target", r->seconds_to_target);

@@ -142,11 +142,12 @@ static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, 
     base_writer w;
     hw_status status = csv_open(r, "evaluations", &w);
     if (status != HW_OK) return status;
-    fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead\n",
+    fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead,virtual_"
+          "time\n",
           w.stream);
     for (size_t i = 0; i < n; i++, ev++) {
         double row[] = {ev->epoch,     ev->seconds,  ev->train_loss,    ev->metric[0], ev->metric[1],
-                        ev->staleness, ev->momentum, ev->learning_rate, ev->ahead};
+                        ev->staleness, ev->momentum, ev->learning_rate, ev->ahead,     ev->virtual_time};
         fprintf(w.stream, "%llu", (unsigned long long)ev->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
