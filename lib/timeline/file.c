@@ -207,7 +207,7 @@ static hw_status read_streams(const unsigned char *at, const char *path, hw_trac
         if (length > left) return bad(path, "a worker's stream is longer than the file", why);
         left -= length;
         const unsigned char *end = next + length;
-        trace_position p = {0, 0, 0, 0};
+        trace_position p = {0, 0, 0, 0, 0};
         while (next < end)
             if (!trace_decode(&p, &next, end, w, false, t)) return bad(path, "a worker's stream makes no sense", why);
     }

@@ -98,7 +98,7 @@ uint32_t trace_checksum(const float *params, size_t count);
 /* Encoding, shared by the recorder and the file. */
 /* One worker's stream into entries (rows of the whole trace, by landing); false where it is not one. */
 typedef struct trace_position {
-    uint64_t landed, ticket, updates; /* updates: of this worker so far */
+    uint64_t landed, read, ticket, updates; /* of its last entry; updates: of this worker so far */
     uint32_t setting;
 } trace_position;
 /* At most TRACE_ENTRY bytes; returns how many. */

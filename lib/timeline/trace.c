@@ -10,8 +10,9 @@
 
 /* --- the encoding ---------------------------------------------------------------------------------------------------
  * An entry is: s, the updates since this worker's last landing; s - 1 - staleness, the updates that landed between its
- * last landing and its read; 2 x zigzag(tickets since its last one - s) + 1 where the setting changed, and then its
- * number. Seven bits a byte, the lowest first: three bytes an update with up to 127 workers, four with up to 16,383. */
+ * last landing and its read; 2 x zigzag(tickets since its last one - updates since its last read) + 1 where the setting
+ * changed, and then its number. Seven bits a byte, the lowest first: three bytes an update with up to 127 workers, four
+ * with up to 16,383. */
 
 static uint64_t zigzag(int64_t x)
 {
@@ -48,11 +49,12 @@ size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint6
     bool changed = setting != p->setting;
     uint64_t step = p->updates ? landed - p->landed : landed + 1;
     int64_t tickets = (int64_t)(p->updates ? ticket - p->ticket : ticket + 1);
+    int64_t between = (int64_t)(p->updates ? read - p->read : read);
     size_t n = put(at, step);
     n += put(at + n, step - 1 - (landed - read));
-    n += put(at + n, zigzag(tickets - (int64_t)step) << 1 | changed);
+    n += put(at + n, zigzag(tickets - between) << 1 | changed);
     if (changed) n += put(at + n, setting);
-    *p = (trace_position){landed, ticket, p->updates + 1, setting};
+    *p = (trace_position){landed, read, ticket, p->updates + 1, setting};
     return n;
 }
 
@@ -65,16 +67,16 @@ bool trace_decode(trace_position *p, const unsigned char **at, const unsigned ch
     if ((coded & 1) && (!take(at, end, &setting) || setting >= trace->info.settings)) return false;
     /* A worker reads after its last landing and before its next one, and takes a ticket each time. */
     if (step < 1 || step > most || idle > step - 1) return false;
-    int64_t tickets = unzigzag(coded >> 1) + (int64_t)step;
+    uint64_t landed = p->updates ? p->landed + step : step - 1, staleness = step - 1 - idle, read = landed - staleness;
+    int64_t tickets = unzigzag(coded >> 1) + (int64_t)(p->updates ? read - p->read : read);
     if (tickets < 1 || tickets > (int64_t)most) return false;
-    uint64_t landed = p->updates ? p->landed + step : step - 1, staleness = step - 1 - idle;
     uint64_t ticket = p->updates ? p->ticket + (uint64_t)tickets : (uint64_t)tickets - 1;
     if (ticket > most || landed > most) return false;
-    *p = (trace_position){landed, ticket, p->updates + 1, (uint32_t)setting};
+    *p = (trace_position){landed, read, ticket, p->updates + 1, (uint32_t)setting};
     if (landed >= trace->info.updates) return cut;
     hw_trace_entry *entry = trace->entry + landed;
     if (entry->worker != NONE) return false;
-    *entry = (hw_trace_entry){worker, (uint32_t)setting, landed - staleness, ticket};
+    *entry = (hw_trace_entry){worker, (uint32_t)setting, read, ticket};
     return true;
 }
 
@@ -162,7 +164,7 @@ void trace_recorder_reset(trace_recorder *r)
     counter_set(&r->taken, 0);
     r->n_settings = 0;
     r->settings_lost = false;
-    for (unsigned i = 0; i < r->workers; i++) r->stream[i] = (stream){{0, 0, 0, 0}, NULL, NONE, NONE, UINT64_MAX};
+    for (unsigned i = 0; i < r->workers; i++) r->stream[i] = (stream){{0, 0, 0, 0, 0}, NULL, NONE, NONE, UINT64_MAX};
 }
 
 uint32_t trace_setting_new(trace_recorder *r, const trace_setting *setting)
@@ -214,7 +216,7 @@ static uint64_t whole(const trace_recorder *r, uint64_t landed)
 
 static bool decode_worker(const trace_recorder *r, unsigned worker, hw_trace *trace)
 {
-    trace_position p = {0, 0, 0, 0};
+    trace_position p = {0, 0, 0, 0, 0};
     for (uint32_t c = r->stream[worker].first; c != NONE; c = r->pool[c].next) {
         const unsigned char *at = r->pool[c].bytes, *end = at + r->pool[c].used;
         trace->info.bytes += r->pool[c].used;
