@@ -12,8 +12,6 @@ typedef struct papers {
     hw_report *report;
     FILE *verdicts; /* CSV */
     const char *id; /* of the experiment under way */
-    uint64_t began;
-    bool failed;
 } papers;
 
 typedef enum papers_outcome { PAPERS_REPRODUCED, PAPERS_PARTLY, PAPERS_NOT, PAPERS_MEASURED } papers_outcome;
@@ -29,7 +27,7 @@ bool papers_trouble(papers *p, const char *sentence);
 void papers_mean(const double *x, size_t n, double *mean, double *interval);
 
 /* One simulated run of an objective: steps (or -1) until metric `metric` reaches target, and its last evaluation. */
-typedef struct papers_outcome_of_run {
+typedef struct papers_run_result {
     double steps, virtual_time, last, loss; /* NaN: not reached */
     bool diverged;
 } papers_run_result;

@@ -44,13 +44,13 @@ static bool one(void *context, unsigned number)
     return !cli_interrupted;
 }
 
-/* Mean steps of the best learning rate; NaN where no rate reaches the target with every seed. */
-static double best_rate(const sweep *s, unsigned w, unsigned m, unsigned *rate, double *interval)
+/* Mean steps of the best learning rate over the first `seeds`; NaN where no rate reaches the target with every one. */
+static double best_rate(const sweep *s, unsigned w, unsigned m, unsigned seeds, unsigned *rate, double *interval)
 {
     double best = NAN;
     for (unsigned a = 0; a < s->n_rates; a++) {
         double mean, half;
-        papers_mean(s->steps[w][m][a], s->seeds, &mean, &half);
+        papers_mean(s->steps[w][m][a], seeds, &mean, &half);
         if (isfinite(mean) && !(mean >= best)) {
             best = mean;
             *rate = a;
@@ -63,17 +63,40 @@ static double best_rate(const sweep *s, unsigned w, unsigned m, unsigned *rate, 
 typedef struct best {
     double momentum[WORKERS], steps[WORKERS], of[WORKERS][MOMENTA], half[WORKERS][MOMENTA];
     double low[WORKERS], high[WORKERS];       /* momenta that are not worse beyond the noise */
-    double gain[WORKERS], gain_half[WORKERS]; /* share of the updates saved against momentum 0; paired by seed */
+    double gain[WORKERS], gain_half[WORKERS]; /* share of updates that `judged` saves against momentum 0 */
+    double judged[WORKERS];
     unsigned rate[WORKERS][MOMENTA];
 } best;
 
-/* Mean difference of two settings' steps, seed by seed, and half its interval. */
-static double paired(const sweep *s, unsigned w, unsigned m, unsigned a, unsigned other, unsigned b, double *half)
+/* Mean difference of two settings' steps from seed `from` on, seed by seed, and half its interval. */
+static double paired(const sweep *s, unsigned w, unsigned m, unsigned a, unsigned other, unsigned b, unsigned from,
+                     double *half)
 {
     double d[MOST_SEEDS], mean;
-    for (unsigned k = 0; k < s->seeds; k++) d[k] = s->steps[w][m][a][k] - s->steps[w][other][b][k];
-    papers_mean(d, s->seeds, &mean, half);
+    for (unsigned k = from; k < s->seeds; k++) d[k - from] = s->steps[w][m][a][k] - s->steps[w][other][b][k];
+    papers_mean(d, s->seeds - from, &mean, half);
     return mean;
+}
+
+/* Negative momentum against 0: both are chosen on the first half of the seeds and judged on the other, or the best of
+ * many would be better by its luck alone. */
+static void judge_zero(const sweep *s, best *b, unsigned w, unsigned zero)
+{
+    unsigned half = s->seeds / 2, at = 0, rates[MOMENTA];
+    double least = NAN, none, interval = NAN;
+    for (unsigned m = 0; m < s->n_momenta; m++) {
+        double steps = best_rate(s, w, m, half, &rates[m], &interval);
+        if (isfinite(steps) && s->momentum[m] <= 1e-9 && !(steps >= least)) {
+            least = steps;
+            at = m;
+        }
+    }
+    b->gain[w] = b->gain_half[w] = b->judged[w] = NAN;
+    if (!isfinite(least) || !isfinite(b->of[w][zero])) return;
+    papers_mean(s->steps[w][zero][rates[zero]] + half, s->seeds - half, &none, &interval);
+    b->judged[w] = s->momentum[at];
+    b->gain[w] = paired(s, w, zero, rates[zero], at, rates[at], half, &interval) / none;
+    b->gain_half[w] = interval / none;
 }
 
 static void evaluate(const sweep *s, best *b)
@@ -85,7 +108,7 @@ static void evaluate(const sweep *s, best *b)
         b->momentum[w] = b->steps[w] = NAN;
         for (unsigned m = 0; m < s->n_momenta; m++) {
             b->half[w][m] = NAN;
-            b->of[w][m] = best_rate(s, w, m, &b->rate[w][m], &b->half[w][m]);
+            b->of[w][m] = best_rate(s, w, m, s->seeds, &b->rate[w][m], &b->half[w][m]);
             if (isfinite(b->of[w][m]) && !(b->of[w][m] >= b->steps[w])) {
                 b->steps[w] = b->of[w][m];
                 b->momentum[w] = s->momentum[m];
@@ -94,13 +117,12 @@ static void evaluate(const sweep *s, best *b)
         }
         b->low[w] = b->high[w] = b->momentum[w];
         for (unsigned m = 0; m < s->n_momenta; m++) {
-            double half, worse = paired(s, w, m, b->rate[w][m], at, b->rate[w][at], &half);
+            double half, worse = paired(s, w, m, b->rate[w][m], at, b->rate[w][at], 0, &half);
             if (!isfinite(b->of[w][m]) || (m != at && !(worse < half))) continue;
             b->low[w] = fmin(b->low[w], s->momentum[m]);
             b->high[w] = fmax(b->high[w], s->momentum[m]);
         }
-        b->gain[w] = paired(s, w, zero, b->rate[w][zero], at, b->rate[w][at], &b->gain_half[w]) / b->of[w][zero];
-        b->gain_half[w] /= b->of[w][zero];
+        judge_zero(s, b, w, zero);
     }
 }
 
@@ -148,20 +170,19 @@ static bool figure(papers *p, const sweep *s, const best *b, const char *what, c
 static void verdict(papers *p, const sweep *s, const best *b)
 {
     unsigned last = s->n_workers - 1;
-    /* Falls: no momentum that is as good as the best with all workers is as good as the best with one. */
-    bool falls =
-        b->high[last] < b->low[0] || (b->momentum[last] < b->momentum[0] - 0.3 && b->high[last] < b->high[0] - 0.05);
-    bool negative = b->momentum[last] < -1e-9 && b->gain[last] > b->gain_half[last];
+    /* Falls: lower at the most workers than at one, and the ranges that are as good do not coincide. */
+    bool falls = b->momentum[last] < b->momentum[0] - 0.1 && b->low[last] < b->low[0] && b->high[last] < b->high[0];
+    bool apart = b->high[last] < b->low[0], negative = b->judged[last] < -1e-9 && b->gain[last] > b->gain_half[last];
     papers_verdict(
         p,
-        falls && negative ? PAPERS_REPRODUCED
+        apart && negative ? PAPERS_REPRODUCED
         : falls           ? PAPERS_PARTLY
                           : PAPERS_NOT,
-        "the best explicit momentum goes from %.2f (%.2f to %.2f within the noise) at 1 worker to %.2f (%.2f to "
-        "%.2f) at %u; there it takes %.0f +- %.0f %% fewer updates than momentum 0 (the paper: -0.09 at 8 groups, "
-        "15 %%)",
+        "the best explicit momentum is %.2f (%.2f to %.2f within the noise) at 1 worker and %.2f (%.2f to %.2f) at "
+        "%u; there the best of those at or below 0, chosen on half of the %u seeds (%.2f), takes %.0f +- %.0f %% "
+        "fewer updates than momentum 0 on the other half (the paper: -0.09 at 8 groups, 15 %%)",
         b->momentum[0], b->low[0], b->high[0], b->momentum[last], b->low[last], b->high[last], s->workers[last],
-        100 * b->gain[last], 100 * b->gain_half[last]);
+        s->seeds, b->judged[last], 100 * b->gain[last], 100 * b->gain_half[last]);
 }
 
 static void fill_momenta(sweep *s, const double *list, unsigned n)
@@ -222,7 +243,7 @@ bool papers_best_net(papers *p)
     papers_digits d;
     sweep *s = calloc(1, sizeof *s);
     best *b = calloc(1, sizeof *b);
-    bool good = s && b && papers_digits_open(p, &d, 32, 64, false);
+    bool good = s && b ? papers_digits_open(p, &d, 32, 64, false) : papers_trouble(p, "no memory");
     if (good) {
         *s = (sweep){.objective = &d.objective,
                      .start = d.start,

@@ -51,9 +51,10 @@ bool papers_compensation(papers *p)
     static double mean[CASES][POLICIES];
     papers_digits d;
     trial *t = calloc(1, sizeof *t);
-    if (!t || !papers_digits_open(p, &d, 64, 32, true)) {
+    if (!t) return papers_trouble(p, "no memory");
+    if (!papers_digits_open(p, &d, 64, 32, true)) {
         free(t);
-        return papers_trouble(p, "no memory");
+        return false;
     }
     t->p = p;
     t->d = &d;

@@ -224,7 +224,7 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
                               {many, HW_POLICY_AUTO, false, ", compensated"},
                               {16, HW_POLICY_NONE, true, ", none"},
                               {16, HW_POLICY_AUTO, true, ", compensated"}};
-    double epoch = one_epoch(l->net, &l->digits, config->batch, l->params), passes = 1 + 4.0 / m;
+    double epoch = one_epoch(l->net, &l->digits, config->batch, l->params), passes = 1 + 5.0 / m;
     printf("hogwild demo: LeNet on %s: about %.0f s on this machine\n", l->digits.source,
            1.25 * epoch * config->epochs * passes);
     (void)fflush(stdout);

@@ -132,6 +132,8 @@ static unsigned asynchronous(const hw_config *c)
     case HW_SYNC: return 1;
     case HW_GROUPS: return c->groups;
     case HW_SIMULATED:
+        if (c->simulation.clock == HW_CLOCK_HISTOGRAM && c->simulation.delays && c->simulation.delays->total)
+            return 1 + (unsigned)(c->simulation.delays->sum / (double)c->simulation.delays->total + 0.5);
         return c->simulation.clock == HW_CLOCK_DELAY ? c->simulation.delay + 1 : c->workers / c->simulation.per_group;
     default: return c->workers;
     }
@@ -139,15 +141,22 @@ static unsigned asynchronous(const hw_config *c)
 
 static int advise(const hw_config *config, const cli_lenet *l)
 {
+    char why[HW_WHY];
+    if (hw_config_check(config, &l->objective, why) != HW_OK) return cli_error("mnist", 2, why);
+    bool drawn = config->scheduler == HW_SIMULATED && config->simulation.clock == HW_CLOCK_HISTOGRAM;
     hw_policy_input in = {0,
                           asynchronous(config),
                           config->optimizer.momentum,
                           config->optimizer.schedule.base,
                           config->curvature > 0 ? config->curvature : cli_curvature(&l->objective, l->params),
-                          NULL,
+                          drawn ? config->simulation.delays : NULL,
                           NULL};
-    printf("%u workers at a fixed delay of %u, curvature %.3g; bounds are linear, networks train at up to twice that\n",
-           in.workers, in.workers - 1, in.curvature);
+    if (drawn)
+        printf("delays drawn from the histogram, mean %.1f", in.staleness->sum / (double)in.staleness->total);
+    else
+        printf("%u workers, taken as a fixed delay of %u (threads and round robin are near it)", in.workers,
+               in.workers - 1);
+    printf(", curvature %.3g; bounds are linear, networks train at up to twice that\n", in.curvature);
     if (hw_advise_print(&config->compensation, &in, stdout) != HW_OK) return 1;
     double step = in.learning_rate * in.curvature;
     printf(

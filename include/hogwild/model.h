@@ -42,7 +42,7 @@ HW_API hw_status hw_linear_objective(hw_linear *model, hw_objective *objective, 
  * in one vector (v of replica r at r * dimension), see the same schedule of reads and writes, and draw their own X.
  * Parameters: dimension * replicas; start from hw_pca_start. A stream: examples is 0; the minibatch is 1.
  *   metric 0: mean over replicas of 1 - v_1^2 / |v|^2   metric 1: share of the replicas that have not diverged
- * A replica with |v|^2 above 10^6 has diverged: it stands still and its error counts as 1. */
+ * A replica with |v|^2 above 10^6 has diverged: its gradient is 0 from there on, and its error counts as 1. */
 typedef struct hw_pca {
     unsigned dimension, replicas;
     const float *eigenvalue; /* dimension entries, positive; the first is the largest */

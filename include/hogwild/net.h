@@ -85,7 +85,7 @@ typedef struct hw_net_task {
 HW_API hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why);
 
 /* Share of the ReLU units that are 0 on every one of images first .. first + count - 1 (a unit: one position of one
- * channel). HW_E_MEMORY. */
+ * channel). HW_E_ARGUMENT: other shapes, or a range beyond the images; HW_E_MEMORY. */
 HW_API hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images, uint32_t first, uint32_t count,
                              const float *params, double *share);
 

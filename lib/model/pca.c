@@ -53,7 +53,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
             continue;
         }
         one(m, rng, x, g);
-        loss += 1 - (double)x[0] * (double)x[0] / square;
+        loss += error_of(x, d);
     }
     return hw_write(w, loss / m->replicas);
 }

@@ -152,6 +152,9 @@ hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images,
                       const float *params, double *share)
 {
     size_t units = 0, at = 0, dead = 0;
+    if (!net->finished || images->channels != net->input.c || images->height != net->input.h ||
+        images->width != net->input.w || first > images->count || count > images->count - first)
+        return HW_E_ARGUMENT;
     for (unsigned l = 0; l < net->layers; l++)
         if (net->layer[l].kind == &net_relu) units += net_floats(net->layer[l].out);
     *share = 0;

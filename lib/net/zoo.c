@@ -47,7 +47,7 @@ hw_net *hw_net_xu(uint32_t batch, int second_pool, double dropout, char *why)
         hw_net_dense(net, widths[i]);
         lecun(net);
         hw_net_relu(net);
-        if (dropout > 0) hw_net_dropout(net, dropout);
+        if (dropout > 0 || !(dropout >= 0)) hw_net_dropout(net, dropout); /* which refuses what is no rate */
     }
     hw_net_dense(net, 10);
     lecun(net);

@@ -18,6 +18,23 @@ static void clean(char *to, size_t size, const char *from)
         if (strchr("\"\\<>&`\n", *c)) *c = ' ';
 }
 
+/* Quotes doubled, as CSV has it. */
+static void csv_text(FILE *out, const char *text)
+{
+    fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"') fputc('"', out);
+        fputc(*text, out);
+    }
+    fputc('"', out);
+}
+
+static bool plain_name(const char *name)
+{
+    return name && *name && strlen(name) <= 100 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == strlen(name);
+}
+
 static hw_status write_points(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *why)
 {
     base_writer w;
@@ -29,7 +46,7 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
     for (size_t c = 0; c < n; c++)
         for (size_t i = 0; i < curve[c].n; i++) {
             fprintf(w.stream, "%zu,", c);
-            base_json_string(w.stream, curve[c].name);
+            csv_text(w.stream, curve[c].name ? curve[c].name : "");
             const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
             for (int k = 0; k < 3; k++) {
                 fputc(',', w.stream);
@@ -53,7 +70,7 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
                               size_t size, char *why)
 {
     base_writer w;
-    char path[1152], text[200];
+    char path[1152], text[200], key[80];
     (void)snprintf(script, size, "%s.gp", chart->file);
     (void)snprintf(path, sizeof path, "%s/%s", r->folder, script);
     hw_status status = base_write_begin(&w, path, why);
@@ -61,8 +78,9 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
     FILE *out = w.stream;
     report_terminal(out);
     clean(text, sizeof text, chart->title);
-    fprintf(out, "set output '%s.svg'\nset key %s noenhanced\nset title \"%s\" noenhanced\n", chart->file,
-            chart->key ? chart->key : "outside right top", text);
+    clean(key, sizeof key, chart->key ? chart->key : "outside right top");
+    clean(text, sizeof text, chart->title);
+    fprintf(out, "set output '%s.svg'\nset key %s noenhanced\nset title \"%s\" noenhanced\n", chart->file, key, text);
     clean(text, sizeof text, chart->x_label);
     fprintf(out, "set xlabel \"%s\" noenhanced\n", text);
     clean(text, sizeof text, chart->y_label);
@@ -94,10 +112,9 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
 hw_status hw_report_chart(hw_report *r, const hw_chart *chart, const hw_curve *curves, size_t n, char *why)
 {
     char script[200], file[200], link[300];
-    if (!r || !chart || !chart->file || !*chart->file || strlen(chart->file) > 100 || strchr(chart->file, '/') ||
-        strchr(chart->file, '\'') || (n && !curves))
+    if (!r || !chart || !plain_name(chart->file) || (n && !curves))
         return base_fail(why, HW_E_ARGUMENT,
-                         "hw_report_chart: a file name without / and ' of at most 100 bytes is needed");
+                         "hw_report_chart: a file name of at most 100 letters, digits, points, _ and - is needed");
     hw_status status = write_points(r, chart, curves, n, why);
     if (status == HW_OK) status = write_script(r, chart, curves, n, script, sizeof script, why);
     if (status != HW_OK) return status;
