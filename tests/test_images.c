@@ -169,6 +169,7 @@ static void the_net_of_xu_and_its_dead_units(void **state)
         for (size_t i = 0; i < b.count; i++) params[b.first + i] = -1e3f;
         assert_int_equal(hw_net_dead(net, scratch, &images, 0, 60, params, &share), HW_OK);
         assert_true(share > 0.6);
+        assert_int_equal(hw_net_dead(net, scratch, &images, 50, 11, params, &share), HW_E_ARGUMENT);
         free(params);
         free(scratch);
         hw_net_free(net);
