@@ -277,6 +277,9 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
+    if (o.delays && config.simulation.clock != HW_CLOCK_HISTOGRAM)
+        return cli_error("mnist", 2,
+                         "--delays goes with --scheduler simulated --clock histogram (--help lists the options)");
     cli_lenet lenet;
     code = cli_lenet_open("mnist", o.data, o.images, config.batch, &lenet);
     if (code != 0) return code;
