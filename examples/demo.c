@@ -82,10 +82,10 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     r->target_seconds = reached(engine, o->target);
     const hw_result *x = &r->result;
     if (x->status == HW_OK)
-        printf("%-28s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs,
+        printf("%-34s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs,
                config.epochs == 1 ? "" : "s", (double)x->examples / x->seconds, x->train_loss, 100 * x->last.metric[1]);
     else
-        printf("%-28s %s\n", r->name, x->message);
+        printf("%-34s %s\n", r->name, x->message);
     (void)fflush(stdout);
     status = report ? cli_report_run(report, r->name, engine, 2, x) : HW_OK;
     if (status != HW_OK) (void)snprintf(why, HW_WHY, "the report could not be written: %s", hw_status_text(status));
@@ -134,10 +134,10 @@ static void print_table(const row *rows, size_t n, const options *o, double rate
     for (size_t i = 0; i <= n; i++) {
         for (int j = 0; j < COLUMNS; j++) pointers[i * COLUMNS + (size_t)j] = cell[i][j];
         if (i && rows[i - 1].result.status != HW_OK) {
-            printf("%-32s %s\n", cell[i][0], cell[i][1]);
+            printf("%-34s %s\n", cell[i][0], cell[i][1]);
             continue;
         }
-        printf("%-32s %-9s %-9s %-9s %-8s %-9s %-22s %s\n", cell[i][0], cell[i][1], cell[i][2], cell[i][3], cell[i][4],
+        printf("%-34s %-9s %-9s %-9s %-8s %-9s %-22s %s\n", cell[i][0], cell[i][1], cell[i][2], cell[i][3], cell[i][4],
                cell[i][5], cell[i][6], cell[i][7]);
     }
     if (report) (void)hw_report_table(report, pointers, n + 1, COLUMNS);
