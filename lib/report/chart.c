@@ -102,8 +102,8 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
         unsigned colour = curve[c].colour ? curve[c].colour - 1 : k;
         fprintf(out, " lc rgb '%s' title \"%s\"", report_colour(colour), text);
         if (curve[c].spread)
-            fprintf(out, ", \\\n  '%s.csv' using ($1==%zu?$3:NaN):4:5 with yerrorbars pt 0 lc rgb '%s' notitle", chart->file,
-                    c, report_colour(colour));
+            fprintf(out, ", \\\n  '%s.csv' using ($1==%zu?$3:NaN):4:5 with yerrorbars pt %u ps 0.7 lc rgb '%s' notitle",
+                    chart->file, c, k % 7 + 4, report_colour(colour));
     }
     fputc('\n', out);
     return base_write_end(&w, why);
