@@ -14,6 +14,9 @@
 #define HW_PRINTF(f, a)
 #endif
 
+/* One of 0 .. n - 1 by cumulative shares (ascending to about 1), n >= 1; one number off the stream. */
+size_t base_draw(const double *share, size_t n, hw_rng *rng);
+
 /* Write a sentence into why[HW_WHY] (may be NULL) and return `status`. */
 hw_status base_fail(char *why, hw_status status, const char *format, ...) HW_PRINTF(3, 4);
 

@@ -61,6 +61,20 @@ double hw_rng_normal(hw_rng *rng)
     return x * sqrt(-2 * log(r) / r);
 }
 
+size_t base_draw(const double *share, size_t n, hw_rng *rng)
+{
+    double u = hw_rng_uniform(rng);
+    size_t low = 0, high = n - 1; /* the first whose cumulative share is above u */
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (share[middle] > u)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
 uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i)
 {
     if (count < 2) return 0;

@@ -50,7 +50,7 @@ static hw_status write_part(hw_worker *w, const engine_access *a, const float *g
 }
 
 /* What waits to land must not point into the objective's memory: gradient and lists are kept with the lane, ranges as
- * pairs of 32-bit numbers (sim_unpack makes ranges of them again). */
+ * pairs of 32-bit numbers (unpack makes ranges of them again). */
 static hw_status keep(hw_worker *w)
 {
     engine_pending *p = &w->pending;
@@ -131,7 +131,6 @@ static hw_status group_step(hw_engine *e, sim_runner_state *runner, hw_worker *w
     unsigned number = w->member, parts = s->per_group;
     double loss = 0;
     hw_status status = HW_OK;
-    memset(lane->g, 0, w->all.count * sizeof *lane->g);
     bool first = true;
     for (unsigned k = 0; k < parts && status == HW_OK; k++) {
         step_batch(w, ticket, k, parts);

@@ -52,21 +52,6 @@ typedef struct law {
     bool fixed; /* every delay is lags - 1 */
 } law;
 
-static size_t draw(const law *q, hw_rng *rng)
-{
-    if (q->fixed) return q->lags - 1;
-    double u = hw_rng_uniform(rng);
-    size_t low = 0, high = q->lags - 1;
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-        if (q->share[middle] > u)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return low;
-}
-
 /* log of the growth of one path over its last three quarters, n steps in all. */
 static double path_growth(const hw_setting *s, double step, const law *q, size_t n)
 {
@@ -77,7 +62,7 @@ static double path_growth(const hw_setting *s, double step, const law *q, size_t
     hw_rng_seed(&rng, 1, lags);
     for (size_t l = 0; l < lags; l++) seen[l] = 1;
     for (size_t t = 0; t < n; t++) {
-        size_t l = draw(q, &rng);
+        size_t l = q->fixed ? lags - 1 : base_draw(q->share, lags, &rng);
         seen[t % lags] = w + s->ahead * d;
         double g = q->factor[l] * seen[(t + lags - l) % lags];
         d = s->momentum * d - b * (g - r * last);

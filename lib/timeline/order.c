@@ -12,16 +12,8 @@
 
 static void enter(timeline *t, uint64_t n)
 {
-    double u = hw_rng_uniform(t->rng);
-    uint32_t low = 0, high = t->lanes - 1; /* the first delay whose cumulative share is above u */
-    while (low < high) {
-        uint32_t middle = (low + high) / 2;
-        if (t->share[middle] > u)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    uint64_t read = n > low ? n - low : 0;
+    size_t delay = base_draw(t->share, t->lanes, t->rng);
+    uint64_t read = n > delay ? n - delay : 0;
     if (read < t->version) read = t->version; /* in the first window of a run */
     uint32_t bucket = (uint32_t)(read % t->lanes), lane = (uint32_t)(n % t->lanes);
     t->next_of[lane] = UINT32_MAX;
