@@ -198,7 +198,7 @@ bool sim_read_event(hw_engine *e, const timeline_event *event)
     w->batch.step = ticket;
     w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
     w->read_ns = sim_now(e);
-    w->lane->due = event->due;
+    e->sim->due[event->lane] = event->due;
     w->lane->busy = true;
     w->lane->done = false;
     return true;

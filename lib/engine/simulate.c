@@ -2,6 +2,7 @@
  * the others compute gradients whose states are known. The order of events never depends on who was faster, so the
  * bits do not either. */
 #include "simulate.h"
+#include "../base/heap.h"
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -149,31 +150,6 @@ static void changed(struct engine_sim *s)
     (void)pthread_cond_broadcast(&s->changed);
 }
 
-/* The queue is a heap: the lane that lands first is on top. */
-static void queue_push(struct engine_sim *s, uint32_t lane)
-{
-    unsigned i = s->queued++;
-    for (; i > 0 && s->lane[lane].due < s->lane[s->queue[(i - 1) / 2]].due; i = (i - 1) / 2)
-        s->queue[i] = s->queue[(i - 1) / 2];
-    s->queue[i] = lane;
-}
-
-static uint32_t queue_pop(struct engine_sim *s)
-{
-    uint32_t top = s->queue[0], last = s->queue[--s->queued];
-    unsigned i = 0;
-    for (;;) {
-        unsigned child = 2 * i + 1;
-        if (child >= s->queued) break;
-        if (child + 1 < s->queued && s->lane[s->queue[child + 1]].due < s->lane[s->queue[child]].due) child++;
-        if (!(s->lane[s->queue[child]].due < s->lane[last].due)) break;
-        s->queue[i] = s->queue[child];
-        i = child;
-    }
-    if (s->queued) s->queue[i] = last;
-    return top;
-}
-
 /* The mutex is held; it is given up while the array is read or written, with `landing` keeping others off. */
 static bool advance_read(hw_engine *e, sim_runner_state *runner)
 {
@@ -198,7 +174,7 @@ static bool advance_read(hw_engine *e, sim_runner_state *runner)
         w->lane->done = true;
     }
     (void)pthread_mutex_lock(&s->mutex);
-    if (has_read && own) queue_push(s, s->event.lane);
+    if (has_read && own) heap_push(s->queue, &s->queued, s->due, s->event.lane);
     if (!has_read && own && --own->users == 0) s->current = NULL;
     return true;
 }
@@ -238,7 +214,7 @@ static bool advance(hw_engine *e, sim_runner_state *runner)
 static void compute_one(hw_engine *e, sim_runner_state *runner)
 {
     struct engine_sim *s = e->sim;
-    hw_worker *w = e->worker + queue_pop(s);
+    hw_worker *w = e->worker + heap_pop(s->queue, &s->queued, s->due);
     (void)pthread_mutex_unlock(&s->mutex);
     sim_compute(e, runner, w);
     (void)pthread_mutex_lock(&s->mutex);

@@ -22,7 +22,7 @@ typedef struct sim_lane {
     size_t lists_room;
     const uint32_t *packed; /* the pairs that wait to land */
     hw_status refused;      /* the write under way */
-    double due, part_loss;
+    double part_loss;
 } sim_lane;
 
 typedef struct sim_runner {
@@ -51,8 +51,9 @@ struct engine_sim {
     uint64_t pending;
     sim_snapshot *pool, *current;
     unsigned pooled;
-    uint32_t *queue; /* lanes to be computed */
-    unsigned queued;
+    double *due;     /* of all lanes: the order in which they land */
+    uint32_t *queue; /* lanes to be computed, a heap by due */
+    uint32_t queued;
     /* gathering */
     float *sum;
     unsigned gathered;

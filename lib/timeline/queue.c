@@ -1,6 +1,7 @@
 /* queue.c - workers that are always busy: each lands, reads again at once (or when its gathering is complete), and
  * waits for its turn in a heap by time, a ring by order, or behind the adversary. */
 #include "timeline.h"
+#include "../base/heap.h"
 #include <math.h>
 
 static hw_clock clock_of(const timeline *t, uint32_t worker)
@@ -21,36 +22,6 @@ static double work(timeline *t, uint32_t lane)
         longest = fmax(longest, hw_clock_draw(&c, t->rng + worker));
     }
     return longest;
-}
-
-/* --- a heap by (due, lane) -----------------------------------------------------------------------------------------
- */
-
-static bool before(const timeline *t, uint32_t a, uint32_t b)
-{
-    return t->due[a] < t->due[b] || (t->due[a] <= t->due[b] && a < b);
-}
-
-static void heap_push(timeline *t, uint32_t lane)
-{
-    uint32_t i = t->n_heap++;
-    for (; i > 0 && before(t, lane, t->heap[(i - 1) / 2]); i = (i - 1) / 2) t->heap[i] = t->heap[(i - 1) / 2];
-    t->heap[i] = lane;
-}
-
-static uint32_t heap_pop(timeline *t)
-{
-    uint32_t top = t->heap[0], last = t->heap[--t->n_heap], i = 0;
-    for (;;) {
-        uint32_t child = 2 * i + 1;
-        if (child >= t->n_heap) break;
-        if (child + 1 < t->n_heap && before(t, t->heap[child + 1], t->heap[child])) child++;
-        if (!before(t, t->heap[child], last)) break;
-        t->heap[i] = t->heap[child];
-        i = child;
-    }
-    if (t->n_heap) t->heap[i] = last;
-    return top;
 }
 
 /* --- a ring by order of reading ------------------------------------------------------------------------------------
@@ -84,8 +55,8 @@ static uint32_t adversary_pop(timeline *t)
 
 static uint32_t pop(timeline *t)
 {
-    if (timeline_clock_of_work(t->s.clock) || t->s.each) {
-        uint32_t lane = heap_pop(t);
+    if (t->timed) {
+        uint32_t lane = heap_pop(t->heap, &t->n_heap, t->due);
         t->time = t->due[lane];
         return lane;
     }
@@ -98,7 +69,7 @@ static uint32_t pop(timeline *t)
 static void arrive(timeline *t, uint32_t lane, timeline_event *event)
 {
     t->arriving = lane;
-    if (timeline_clock_of_work(t->s.clock) || t->s.each) {
+    if (t->timed) {
         t->due[lane] = t->time + work(t, lane);
         event->due = t->due[lane];
     } else {
@@ -110,8 +81,8 @@ static void arrive(timeline *t, uint32_t lane, timeline_event *event)
 static void join(timeline *t)
 {
     if (t->arriving == UINT32_MAX) return;
-    if (timeline_clock_of_work(t->s.clock) || t->s.each)
-        heap_push(t, t->arriving);
+    if (t->timed)
+        heap_push(t->heap, &t->n_heap, t->due, t->arriving);
     else
         ring_push(t, t->arriving);
     t->arriving = UINT32_MAX;

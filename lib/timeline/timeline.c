@@ -165,7 +165,8 @@ hw_status timeline_create(timeline **out, const hw_simulation *s, unsigned worke
         t->due = array(t->lanes, sizeof *t->due, bytes, &good);
         t->heap = array(t->lanes, sizeof *t->heap, bytes, &good);
         t->reads = array(t->lanes, sizeof *t->reads, bytes, &good);
-        if (timeline_clock_of_work(s->clock) || s->each) t->rng = array(workers, sizeof *t->rng, bytes, &good);
+        t->timed = timeline_clock_of_work(s->clock) || s->each;
+        if (t->timed) t->rng = array(workers, sizeof *t->rng, bytes, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);
     } else if (t->source == &timeline_histogram) {
         t->share = array(t->lanes, sizeof *t->share, bytes, &good);

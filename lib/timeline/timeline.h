@@ -46,6 +46,7 @@ struct timeline {
     double time;
     hw_rng *rng; /* one a worker for clocks of work, one for HISTOGRAM */
     /* queue.c */
+    bool timed; /* clocks of work: due is a time */
     double *due;
     uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
     uint32_t ring_first;
