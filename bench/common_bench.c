@@ -29,10 +29,16 @@ bench_stat bench_of(double *x, size_t n)
     return s;
 }
 
+double bench_half_width(double deviation, size_t n)
+{
+    static const double t[] = {NAN,   NAN,   12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
+                               2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093};
+    return n < 2 ? NAN : (n <= 20 ? t[n] : 1.96) * deviation / sqrt((double)n);
+}
+
 double bench_interval(const bench_stat *s)
 {
-    static const double t[] = {NAN, NAN, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262};
-    return s->n < 2 ? NAN : (s->n <= 10 ? t[s->n] : 1.96) * s->deviation / sqrt((double)s->n);
+    return bench_half_width(s->deviation, s->n);
 }
 
 enum { ROUNDS = 20000 };

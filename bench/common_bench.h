@@ -14,6 +14,7 @@ typedef struct bench_stat {
 bench_stat bench_of(double *x, size_t n);
 /* Half-width of the 95 % interval of the mean (Student's t). */
 double bench_interval(const bench_stat *s);
+double bench_half_width(double deviation, size_t n);
 
 /* Nanoseconds for a cache line to cross from one thread to another (half a ping-pong round), the median of 9. */
 double bench_latency(void);

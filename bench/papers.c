@@ -1,5 +1,6 @@
 /* papers.c - one program for the experiments of the four papers: list them, run one, run all; reduced, or --full. */
 #include "papers.h"
+#include "common_bench.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -125,13 +126,11 @@ bool papers_table(papers *p, const char (*cells)[64], size_t rows, size_t column
 
 void papers_mean(const double *x, size_t n, double *mean, double *interval)
 {
-    static const double t[] = {NAN,   NAN,   12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262,
-                               2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093};
     double sum = 0, squares = 0;
     for (size_t i = 0; i < n; i++) sum += x[i];
     *mean = n ? sum / (double)n : NAN;
     for (size_t i = 0; i < n; i++) squares += (x[i] - *mean) * (x[i] - *mean);
-    *interval = n > 1 ? (n <= 20 ? t[n] : 1.96) * sqrt(squares / (double)(n - 1) / (double)n) : NAN;
+    *interval = n > 1 ? bench_half_width(sqrt(squares / (double)(n - 1)), n) : NAN;
 }
 
 hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates)

@@ -364,6 +364,14 @@ static void the_advisor_says_what_happens(void **state)
             assert_true(size_after(policies[k], m, 0.93 * a.bound, 0.8) < 1e-3);
             assert_true(size_after(policies[k], m, 1.07 * a.bound, 0.8) > 1);
         }
+    /* The expected recursion and the polynomial's roots are two ways to one bound, for a wide kernel too. */
+    double geometric[60], whole = 0;
+    for (int l = 0; l < 60; l++) whole += geometric[l] = pow(0.75, l);
+    for (int l = 0; l < 60; l++) geometric[l] /= whole;
+    hw_setting heavy = {.rate = 1, .momentum = 0.8};
+    double limit = hw_advise_bound(0.8, 0, geometric, 60);
+    assert_true(hw_advise_growth(&heavy, 0.97 * limit, geometric, 60) < 1);
+    assert_true(hw_advise_growth(&heavy, 1.03 * limit, geometric, 60) > 1);
     /* Both ways, and the two bounds beside each other. */
     double step_size = hw_advise_bound_delay(0.9, 0, 7);
     assert_int_equal(hw_advise_workers(0.999 * step_size, 0.9, 0), 8);
