@@ -21,13 +21,22 @@ static hw_status position(void *self, void *scratch, const float *x, uint32_t fi
     return HW_OK;
 }
 
-static hw_objective parabola(void)
+/* One run: w at its first n evaluations. */
+static bool follow(const hw_config *c, double *w, size_t n)
 {
     hw_objective o = hw_objective_defaults("parabola", 1);
     o.step = step;
     o.evaluate = position;
     o.evaluation_examples = 1;
-    return o;
+    hw_engine *e;
+    const float start = 1;
+    if (hw_engine_create(&e, &o, c, &start, NULL) != HW_OK) return false;
+    bool good = hw_engine_run(e, NULL) == HW_OK;
+    size_t count;
+    const hw_evaluation *ev = hw_engine_evaluations(e, &count);
+    for (size_t i = 0; i < n; i++) w[i] = i < count ? ev[i].metric[0] : NAN;
+    hw_engine_free(e);
+    return good && !cli_interrupted;
 }
 
 typedef struct oracle {
@@ -49,7 +58,6 @@ typedef struct many {
 static bool one(void *context, unsigned number)
 {
     many *m = context;
-    hw_objective o = parabola();
     /* Longer than what is looked at: at the end of a run workers find no ticket, and the clock is no queue any more. */
     hw_config c = papers_config(m->o->clock, m->o->workers, 30 + m->o->workers);
     c.simulation.shape = m->o->shape;
@@ -62,16 +70,7 @@ static bool one(void *context, unsigned number)
     c.evaluate_every = 5;
     c.divergence = 0;
     c.seed = number + 1;
-    hw_engine *e;
-    hw_result r;
-    const float start = 1;
-    if (hw_engine_create(&e, &o, &c, &start, NULL) != HW_OK) return false;
-    bool good = hw_engine_run(e, &r) == HW_OK;
-    size_t n;
-    const hw_evaluation *ev = hw_engine_evaluations(e, &n);
-    for (size_t i = 0; i < 6; i++) m->w[(size_t)number * 6 + i] = i < n ? ev[i].metric[0] : NAN;
-    hw_engine_free(e);
-    return good && !cli_interrupted;
+    return follow(&c, m->w + (size_t)number * 6, 6);
 }
 
 static void mean_at(const many *m, unsigned i, double *mean, double *error)
@@ -192,7 +191,6 @@ typedef struct laws {
 static bool law_runs(void *context, unsigned number)
 {
     laws *l = context;
-    hw_objective o = parabola();
     for (unsigned k = 0; k < l->block; k++) {
         hw_config c = papers_config(HW_CLOCK_HISTOGRAM, 1, HORIZON + LAGS);
         c.simulation.delays = l->h;
@@ -201,19 +199,12 @@ static bool law_runs(void *context, unsigned number)
         c.evaluate_every = HORIZON / 3;
         c.divergence = 0;
         c.seed = (uint64_t)number * l->block + k + 1;
-        hw_engine *e;
-        hw_result r;
-        const float start = 1;
-        if (hw_engine_create(&e, &o, &c, &start, NULL) != HW_OK) return false;
-        bool good = hw_engine_run(e, &r) == HW_OK;
-        size_t n;
-        const hw_evaluation *ev = hw_engine_evaluations(e, &n);
-        for (size_t i = 0; i < 3 && i < n; i++) {
-            l->sum[number * 3 + i] += ev[i].metric[0];
-            l->squares[number * 3 + i] += ev[i].metric[0] * ev[i].metric[0];
+        double w[3];
+        if (!follow(&c, w, 3)) return false;
+        for (size_t i = 0; i < 3; i++) {
+            l->sum[number * 3 + i] += w[i];
+            l->squares[number * 3 + i] += w[i] * w[i];
         }
-        hw_engine_free(e);
-        if (!good || cli_interrupted) return false;
     }
     return true;
 }
