@@ -8,7 +8,7 @@ hw = c.CDLL(sys.argv[1])
 class Config(c.Structure):
     _fields_ = [("struct_size", c.c_size_t), ("size", c.c_size_t), ("workers", c.c_uint), ("arrays", c.c_uint),
                 ("read", c.c_int), ("write", c.c_int), ("path", c.c_int), ("stripe", c.c_uint),
-                ("clock_interval", c.c_uint), ("exchange_interval", c.c_uint)]
+                ("clock_interval", c.c_uint), ("exchange_interval", c.c_uint), ("exchanged", c.c_size_t)]
 
 
 class Range(c.Structure):

@@ -161,8 +161,15 @@ static void refusals_name_the_field(void **state)
     assert_int_equal(hw_params_create(&p, &c, why), HW_E_ARGUMENT);
     c = hw_params_defaults(10, 1);
     c.exchange_interval = 4;
+    c.read = HW_READ_CONSISTENT;
+    c.write = HW_WRITE_ADD;
     assert_int_equal(hw_params_create(&p, &c, why), HW_E_UNSUPPORTED);
     assert_text(why, "exchange_interval is 4");
+    c = hw_params_defaults(10, 1);
+    c.exchange_interval = 4;
+    c.exchanged = 5;
+    assert_int_equal(hw_params_create(&p, &c, why), HW_E_UNSUPPORTED);
+    assert_text(why, "only 5 of 10");
     c = hw_params_defaults(10, 1);
     c.stripe = 1025;
     assert_int_equal(hw_params_create(&p, &c, why), HW_E_ARGUMENT);

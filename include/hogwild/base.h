@@ -76,6 +76,12 @@ HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1
  * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */
 HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i);
 
+/* One entry of a matrix that is known in few places: a user's rating of an item, rows numbered from 0. */
+typedef struct hw_rating {
+    uint32_t user, item;
+    float value;
+} hw_rating;
+
 /* Monotonic time in nanoseconds. Thread-safe. */
 HW_API uint64_t hw_now(void);
 

@@ -60,7 +60,10 @@ typedef struct hw_params_config {
     hw_path path;               /* default AUTO                                                               */
     unsigned stripe;            /* floats a stripe lock covers, 1024 .. 4096; default 2048 (8 kB)             */
     unsigned clock_interval;    /* 1 = exact (default); n = each worker measures every n-th update            */
-    unsigned exchange_interval; /* steps between exchanges with the shared array; only 1 in this version      */
+    unsigned exchange_interval; /* 1: every read and write goes to the shared array. Above 1 each worker has a private
+                                   replica, and hw_params_exchange says when it is exchanged; ATOMIC only          */
+    size_t exchanged;           /* with replicas: only so many leading parameters are private (the hottest ones),
+                                   the others shared as ever; 0: all                                          */
 } hw_params_config;
 
 HW_API hw_params_config hw_params_defaults(size_t size, unsigned workers);
@@ -115,13 +118,14 @@ HW_API void hw_params_release(hw_params *params, unsigned worker);
  *   ADD       w += e g
  *   MOMENTUM  v' = a v + b g;            w += v'               (w_{t+1} - w_t = v', the learning rate inside b)
  *   GENERAL   v' = a v + b g + c u; u' = g (if the handle has array 2); w += d v' + e g
- *   RULE      rule(context, first, n, w, state, g, delta): private copies of at most HW_RULE_BLOCK floats;
+ *   RULE      rule(context, first, indices, n, w, state, g, delta): private copies of at most HW_RULE_BLOCK floats, of
+ *             parameters first .. first + n - 1, or where indices is not NULL of those;
  *             it changes state[0 .. arrays-1] in place and fills delta; w += delta. Under ADD the state is merged
  *             by the difference that the rule made to it (exact for sums such as AdaGrad's). */
 typedef enum hw_form_kind { HW_FORM_ADD, HW_FORM_MOMENTUM, HW_FORM_GENERAL, HW_FORM_RULE } hw_form_kind;
 #define HW_RULE_BLOCK 512
-typedef void (*hw_rule_block)(void *context, size_t first, size_t n, const float *w, float *const *state,
-                              const float *g, float *delta);
+typedef void (*hw_rule_block)(void *context, size_t first, const uint32_t *indices, size_t n, const float *w,
+                              float *const *state, const float *g, float *delta);
 typedef struct hw_form {
     hw_form_kind kind;
     float a, b, c, d, e;
@@ -136,6 +140,76 @@ HW_API uint64_t hw_params_write(hw_params *params, unsigned worker, const hw_for
                                 size_t n, const float *g, const hw_read_note *note);
 HW_API uint64_t hw_params_write_at(hw_params *params, unsigned worker, const hw_form *form, const uint32_t *indices,
                                    size_t n, const float *g, const hw_read_note *note);
+
+/* --- fused forms ----------------------------------------------------------------------------------------------------
+ *
+ * One step of a linear or row model takes 5 to 200 ns: a private copy of what it reads would double that. The fused
+ * forms read and update in place: untorn coordinates, relaxed, RACY by loads and stores or lossless by ADD's
+ * compare-and-swap, on the worker's replica where there is one. They go with read ATOMIC and write RACY or ADD, or with
+ * any write beside replicas (hw_params_fused tells). They read no clock: hw_params_landed counts, hw_params_note
+ * measures. `worker` as everywhere. */
+HW_API int hw_params_fused(const hw_params *params);
+
+/* Sum of values[i] * w[indices[i]]. */
+HW_API float hw_params_dot_at(const hw_params *params, unsigned worker, const uint32_t *indices, const float *values,
+                              size_t n);
+/* With g_i = slope * values[i] + decay[indices[i]] * w (decay NULL: none; SGD: at most 1 / alpha) and rate alpha:
+ *   SGD      w -= alpha g
+ *   AdaGrad  s += g^2; w -= alpha g / (sqrt(s) + epsilon)          (s is array 1) */
+typedef struct hw_fused_rule {
+    float rate, epsilon;
+    const float *decay;
+    int adagrad;
+} hw_fused_rule;
+HW_API void hw_params_axpy_at(hw_params *params, unsigned worker, const hw_fused_rule *rule, const uint32_t *indices,
+                              const float *values, size_t n, float slope);
+/* Ask for the cache lines of coming coordinates, or of a coming row. */
+HW_API void hw_params_prefetch_at(const hw_params *params, unsigned worker, const uint32_t *indices, size_t n);
+HW_API void hw_params_prefetch_row(const hw_params *params, unsigned worker, size_t first, size_t n);
+
+/* Bilinear row models: score(u, i) = mean + b_u + b_i + p_u . q_i. Row u of a is `stride` floats from a + u * stride on
+ * (of them `rank` in use, the rest zero; multiples of 16 floats each), and its head two floats at head_a + 2 u: the
+ * bias b and, for AdaGrad, the row's sum of mean squared gradients G, in the way of LIBMF: the rate is alpha / sqrt(G)
+ * with G before the step, G += the mean over the row of g^2. One step with e = value - score: p -= alpha_u (l2 p - e
+ * q); q -= alpha_i (l2 q - e p); b_u -= alpha_u (l2 b_u - e) and b_i alike, unless biases is 0. Returns the sum of e^2
+ * / 2 over list[index[0 .. n-1]] (index NULL: list[0 .. n-1]), each one update, and counts n landings as it goes. */
+typedef struct hw_pairs {
+    size_t a, b, head_a, head_b, stride;
+    unsigned rank;
+    float mean, l2;
+    int biases, adagrad;
+} hw_pairs;
+HW_API double hw_params_pairs(hw_params *params, unsigned worker, const hw_pairs *form, const hw_rating *list,
+                              const uint32_t *index, size_t n, float rate);
+
+/* Rows of n floats (embeddings), at first[0 .. rows-1]; x, out, coefficient, delta and sum are private.
+ *   dot: out[r] = w_r . x      add: sum += sum_r coefficient[r] w_r, then w_r += coefficient[r] x
+ *   (sum NULL: left out; rows that come twice are done in turn). */
+HW_API void hw_params_rows_dot(const hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
+                               const float *x, float *out);
+HW_API void hw_params_rows_add(hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
+                               const float *coefficient, const float *x, float *sum);
+HW_API void hw_params_row_read(const hw_params *params, unsigned worker, size_t first, size_t n, float *values);
+HW_API void hw_params_row_add(hw_params *params, unsigned worker, size_t first, size_t n, const float *delta);
+
+/* --- the clock of fused steps, and exchanges ---------------------------------------------------------------------- */
+
+/* n updates of this worker landed (sampled clock: a store to a line of its own; exact: one shared addition). With
+ * replicas nothing lands before the exchange. */
+HW_API void hw_params_landed(hw_params *params, unsigned worker, uint64_t n);
+/* The next read of this worker is measured (sampled clock). */
+HW_API void hw_params_measure(hw_params *params, unsigned worker);
+/* How many of the parameters that a sparse read gave differ by now. ranges or indices, the other NULL. */
+HW_API size_t hw_params_changed(const hw_params *params, const hw_range *ranges, const uint32_t *indices, size_t n,
+                                const float *values);
+/* Updates of all others that have landed (sampled clock). */
+HW_API uint64_t hw_params_others(const hw_params *params, unsigned worker);
+
+/* Replicas: add what this worker's replica has changed since its last exchange (parameters, and the sums that a rule
+ * keeps beside them) to the shared array by the write mode, and take the shared values over: one pass. steps: updates
+ * that this brings; the clock advances by so many. *note: its clock is what others had landed at the exchange before,
+ * its spread the exchanges of others since then. Returns what others have landed now. */
+HW_API uint64_t hw_params_exchange(hw_params *params, unsigned worker, uint64_t steps, hw_read_note *note);
 
 #ifdef __cplusplus
 }

@@ -22,6 +22,8 @@ hw_status base_fail(char *why, hw_status status, const char *format, ...) HW_PRI
 
 /* Zeroed memory aligned to HW_LINE; NULL when it is not to be had or count * size overflows. */
 void *base_zalloc(size_t count, size_t size);
+/* The same, contents unspecified. */
+void *base_alloc(size_t count, size_t size);
 void base_free(void *memory);
 
 /* A whole file, plain or gzip (told apart by its first two bytes), at most `cap` bytes unpacked. The buffer grows

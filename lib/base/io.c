@@ -7,13 +7,18 @@
 #include <unistd.h>
 #include <zlib.h>
 
-void *base_zalloc(size_t count, size_t size)
+void *base_alloc(size_t count, size_t size)
 {
     if (size && count > (SIZE_MAX - HW_LINE) / size) return NULL;
     size_t bytes = (count * size + HW_LINE - 1) / HW_LINE * HW_LINE;
-    if (!bytes) bytes = HW_LINE;
-    void *memory = aligned_alloc(HW_LINE, bytes);
-    if (memory) memset(memory, 0, bytes);
+    return aligned_alloc(HW_LINE, bytes ? bytes : HW_LINE);
+}
+
+void *base_zalloc(size_t count, size_t size)
+{
+    void *memory = base_alloc(count, size);
+    size_t bytes = memory ? (count * size + HW_LINE - 1) / HW_LINE * HW_LINE : 0;
+    if (memory) memset(memory, 0, bytes ? bytes : HW_LINE);
     return memory;
 }
 

@@ -82,3 +82,26 @@ uint64_t params_clock_now(const params_clock *clock)
     if (clock->interval == 1) return atomic_load_explicit(&clock->landed.value, memory_order_acquire);
     return others(clock, UINT32_MAX);
 }
+
+void params_clock_measure(params_clock *clock, unsigned worker)
+{
+    /* Relaxed: as in read_begin. */
+    if (clock->interval > 1) atomic_store_explicit(&clock->turns[worker].value, 0, memory_order_relaxed);
+}
+
+uint64_t params_clock_others(const params_clock *clock, unsigned worker)
+{
+    return others(clock, worker);
+}
+
+void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n)
+{
+    /* Release: after the stores of the updates that it counts, as in write_end. */
+    if (clock->interval == 1) {
+        atomic_fetch_add_explicit(&clock->begun.value, n, memory_order_relaxed);
+        atomic_fetch_add_explicit(&clock->landed.value, n, memory_order_acq_rel);
+        return;
+    }
+    uint64_t own = atomic_load_explicit(&clock->counts[worker].value, memory_order_relaxed);
+    atomic_store_explicit(&clock->counts[worker].value, own + n, memory_order_release);
+}

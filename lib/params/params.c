@@ -1,5 +1,5 @@
 /* params.c - the handle: create, set, get, and the reads and writes of every mode. A mode is a function. */
-#include "params.h"
+#include "fused.h"
 #include <string.h>
 
 hw_params_config hw_params_defaults(size_t size, unsigned workers)
@@ -16,6 +16,26 @@ hw_params_config hw_params_defaults(size_t size, unsigned workers)
     c.clock_interval = 1;
     c.exchange_interval = 1;
     return c;
+}
+
+static hw_status check_exchange(const hw_params_config *c, char *why)
+{
+    if (c->exchange_interval == 1) return HW_OK;
+    if (c->exchange_interval < 1 || c->exchange_interval > 1u << 30)
+        return base_fail(why, HW_E_ARGUMENT, "config.exchange_interval is %u: it must be in [1, 2^30]",
+                         c->exchange_interval);
+    if (c->read == HW_READ_CONSISTENT)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "config.exchange_interval is %u: replicas are read as they are exchanged, which CONSISTENT "
+                         "reads cannot promise",
+                         c->exchange_interval);
+    bool part = c->exchanged && c->exchanged < c->size;
+    if (part && c->write != HW_WRITE_RACY && c->write != HW_WRITE_ADD)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "with only %zu of %zu parameters exchanged the others are written at every step: write must "
+                         "be racy or add",
+                         c->exchanged, c->size);
+    return HW_OK;
 }
 
 hw_status hw_params_check(const hw_params_config *c, char *why)
@@ -39,11 +59,6 @@ hw_status hw_params_check(const hw_params_config *c, char *why)
                          "config.stripe is %u floats: it must be a multiple of "
                          "16 in [1024, 4096]",
                          c->stripe);
-    if (c->exchange_interval != 1)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "config.exchange_interval is %u: this version only "
-                         "exchanges at every step (1)",
-                         c->exchange_interval);
     if (c->read == HW_READ_CONSISTENT && c->write != HW_WRITE_ADD && c->write != HW_WRITE_LOCKED)
         return base_fail(why, HW_E_UNSUPPORTED,
                          "CONSISTENT reads go with ADD (publish) or LOCKED "
@@ -52,6 +67,8 @@ hw_status hw_params_check(const hw_params_config *c, char *why)
     if (c->clock_interval < 1 || c->clock_interval > 65536)
         return base_fail(why, HW_E_ARGUMENT, "config.clock_interval is %u: it must be in [1, 65536]",
                          c->clock_interval);
+    hw_status status = check_exchange(c, why);
+    if (status != HW_OK) return status;
     if (c->clock_interval > 1 && (c->read == HW_READ_CONSISTENT || c->write == HW_WRITE_LOCKED))
         return base_fail(why, HW_E_UNSUPPORTED,
                          "config.clock_interval must be 1 where a version or "
@@ -78,7 +95,14 @@ hw_status hw_params_create(hw_params **out, const hw_params_config *config, char
     p->reads = wide ? wide : &params_scalar;
     bool versions = config->read == HW_READ_CONSISTENT && config->write == HW_WRITE_ADD;
     p->kernels = config->write == HW_WRITE_ADD && !versions ? &params_cas : p->reads;
-    status = params_clock_create(&p->clock, config->workers, config->clock_interval, &p->bytes);
+    bool replicas = config->exchange_interval > 1, racy = config->write == HW_WRITE_RACY || replicas;
+    if (!versions && (racy || config->write == HW_WRITE_ADD))
+        p->fused = !racy || (replicas && config->write == HW_WRITE_ADD && config->exchanged) ? &params_fused_cas
+                   : wide                                                                    ? params_fused_wide()
+                                                                                             : &params_fused_racy;
+    /* Replicas count on the workers' own lines, whatever the interval. */
+    status = params_clock_create(&p->clock, config->workers,
+                                 replicas ? config->exchange_interval : config->clock_interval, &p->bytes);
     if (status != HW_OK) base_fail(why, status, "hw_params_create: no memory for the clock");
     if (status == HW_OK && versions) {
         status = params_versions_create(&p->versions, p->stride, config->arrays, config->workers + 1, &p->bytes, why);
@@ -105,6 +129,11 @@ hw_status hw_params_create(hw_params **out, const hw_params_config *config, char
         p->mutex_ready = pthread_mutex_init(&p->mutex, NULL) == 0;
         if (!p->mutex_ready) status = base_fail(why, HW_E_MEMORY, "hw_params_create: no more mutexes");
     }
+    if (status == HW_OK && replicas) {
+        p->exchanged =
+            config->exchanged && config->exchanged < config->size ? (config->exchanged + 15) / 16 * 16 : config->size;
+        status = params_replicas_create(p, why);
+    }
     if (status != HW_OK) {
         hw_params_free(p);
         return status;
@@ -120,6 +149,7 @@ void hw_params_free(hw_params *p)
     if (p->mutex_ready) (void)pthread_mutex_destroy(&p->mutex);
     base_free(p->stripes);
     params_versions_free(p->versions);
+    params_replicas_free(p);
     for (unsigned a = 0; a <= HW_MAX_ARRAYS; a++) base_free(p->shared.at[a]);
     params_clock_free(&p->clock);
     base_free(p);
@@ -145,8 +175,7 @@ uint64_t hw_params_clock(const hw_params *p)
     return p->versions ? params_versions_number(p->versions) : params_clock_now(&p->clock);
 }
 
-/* Spin briefly, then sleep: a stripe is held for about a microsecond, unless its holder lost its core. */
-static void lock(pthread_mutex_t *mutex)
+void params_lock(pthread_mutex_t *mutex)
 {
     for (int i = 0; i < 64; i++) {
         if (pthread_mutex_trylock(mutex) == 0) return;
@@ -166,6 +195,7 @@ void hw_params_set(hw_params *p, unsigned array, const float *values)
 {
     params_arrays a = p->versions ? params_versions_current(p->versions) : p->shared;
     params_store(a.at[array], values, p->config.size);
+    if (p->replica) params_replicas_refresh(p);
 }
 
 void hw_params_get(hw_params *p, unsigned array, float *values)
@@ -177,7 +207,7 @@ void hw_params_get(hw_params *p, unsigned array, float *values)
         params_versions_unpin(p->versions, p->config.workers);
         return;
     }
-    if (locked(p)) lock(&p->mutex);
+    if (locked(p)) params_lock(&p->mutex);
     p->reads->copy(values, p->shared.at[array], p->config.size);
     if (locked(p)) (void)pthread_mutex_unlock(&p->mutex);
 }
@@ -190,14 +220,18 @@ static params_arrays read_begin(hw_params *p, unsigned worker, hw_read_note *not
         *note = (hw_read_note){0, 0, 0, 1};
         return params_versions_pin(p->versions, worker, &note->clock);
     }
-    if (locked(p)) lock(&p->mutex);
+    if (p->replica) { /* what is measured there are exchanges */
+        *note = (hw_read_note){0, 0, 0, 0};
+        return p->shared;
+    }
+    if (locked(p)) params_lock(&p->mutex);
     params_clock_read_begin(&p->clock, worker, note);
     return p->shared;
 }
 
 static void read_end(hw_params *p, unsigned worker, hw_read_note *note)
 {
-    if (p->versions) return;
+    if (p->versions || p->replica) return;
     if (locked(p))
         (void)pthread_mutex_unlock(&p->mutex);
     else
@@ -215,6 +249,12 @@ static void read_part(const hw_params *p, const params_arrays *a, size_t first, 
 const float *hw_params_read(hw_params *p, unsigned worker, float ahead, float *buffer, hw_read_note *note)
 {
     params_arrays a = read_begin(p, worker, note);
+    if (p->replica) {
+        if (p->exchanged >= p->config.size && ahead == 0) return (const float *)p->replica[worker].at.at[0];
+        hw_range all = {0, p->config.size};
+        params_replica_read(p, worker, &all, 1, ahead, buffer);
+        return buffer;
+    }
     if (p->versions && ahead == 0) return (const float *)params_versions_pinned(p->versions, worker);
     read_part(p, &a, 0, p->config.size, ahead, buffer);
     read_end(p, worker, note);
@@ -225,6 +265,10 @@ void hw_params_read_ranges(hw_params *p, unsigned worker, const hw_range *ranges
                            hw_read_note *note)
 {
     params_arrays a = read_begin(p, worker, note);
+    if (p->replica) {
+        params_replica_read(p, worker, ranges, n, ahead, values);
+        return;
+    }
     for (size_t r = 0; r < n; values += ranges[r++].count)
         read_part(p, &a, ranges[r].first, ranges[r].count, ahead, values);
     read_end(p, worker, note);
@@ -234,12 +278,10 @@ void hw_params_read_at(hw_params *p, unsigned worker, const uint32_t *indices, s
                        hw_read_note *note)
 {
     params_arrays a = read_begin(p, worker, note);
-    for (size_t i = 0; i < n; i++) {
-        if (ahead != 0)
-            params_scalar.ahead(values + i, a.at[0] + indices[i], a.at[1] + indices[i], ahead, 1);
-        else
-            params_scalar.copy(values + i, a.at[0] + indices[i], 1);
-    }
+    if (p->replica)
+        params_replica_gather(p, worker, indices, n, ahead, values);
+    else
+        params_gather(values, &a, indices, n, ahead);
     read_end(p, worker, note);
 }
 
@@ -265,7 +307,7 @@ static void apply(const update *u, const params_kernels *k, const params_arrays 
     const float *g = u->g;
     unsigned arrays = u->p->config.arrays;
     if (u->indices) {
-        for (size_t i = 0; i < u->n; i++) params_apply_one(k == &params_cas, arrays, dst, u->indices[i], u->form, g[i]);
+        params_apply_at(k == &params_cas, arrays, dst, u->indices, u->n, u->form, g);
         return;
     }
     for (size_t r = 0; r < u->n; g += u->ranges[r++].count)
@@ -298,16 +340,13 @@ static void write_striped(const update *u)
     const float *g = u->g;
     if (u->indices) {
         /* Neighbouring indices of one stripe share a lock; indices in any order are right, sorted ones faster. */
-        for (size_t i = 0; i < u->n; i++) {
-            size_t next = u->indices[i] / stripe;
-            if (next != s) {
-                if (s != SIZE_MAX) (void)pthread_mutex_unlock(&p->stripes[s].mutex);
-                lock(&p->stripes[next].mutex);
-                s = next;
-            }
-            params_apply_one(false, p->config.arrays, &p->shared, u->indices[i], u->form, g[i]);
+        for (size_t i = 0, run; i < u->n; i += run) {
+            s = u->indices[i] / stripe;
+            for (run = 1; i + run < u->n && u->indices[i + run] / stripe == s;) run++;
+            params_lock(&p->stripes[s].mutex);
+            params_apply_at(false, p->config.arrays, &p->shared, u->indices + i, run, u->form, g + i);
+            (void)pthread_mutex_unlock(&p->stripes[s].mutex);
         }
-        if (s != SIZE_MAX) (void)pthread_mutex_unlock(&p->stripes[s].mutex);
         return;
     }
     for (size_t r = 0; r < u->n; r++) {
@@ -315,7 +354,7 @@ static void write_striped(const update *u)
         while (at < end) {
             s = at / stripe;
             size_t stop = (s + 1) * stripe < end ? (s + 1) * stripe : end;
-            lock(&p->stripes[s].mutex);
+            params_lock(&p->stripes[s].mutex);
             params_apply(p->kernels, p->config.arrays, &p->shared, &p->shared, at, stop - at, u->form, g);
             (void)pthread_mutex_unlock(&p->stripes[s].mutex);
             g += stop - at;
@@ -327,10 +366,14 @@ static void write_striped(const update *u)
 static uint64_t write_update(const update *u, unsigned worker, const hw_read_note *note)
 {
     hw_params *p = u->p;
+    if (p->replica) {
+        params_replica_write(p, worker, u->form, u->ranges, u->indices, u->n, u->g);
+        return 0;
+    }
     if (p->versions) return params_versions_publish(p->versions, worker, fill_version, (void *)u);
     uint64_t landed;
     if (locked(p)) {
-        lock(&p->mutex);
+        params_lock(&p->mutex);
         params_clock_write_begin(&p->clock);
         apply(u, p->kernels, &p->shared, &p->shared);
         landed = params_clock_write_end(&p->clock, worker, note);

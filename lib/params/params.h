@@ -38,8 +38,10 @@ typedef struct params_arrays {
 } params_arrays;
 void params_apply(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
                   size_t first, size_t n, const hw_form *form, const float *g);
-/* One coordinate. lossless = through compare-and-swap. */
-void params_apply_one(bool lossless, unsigned arrays, const params_arrays *dst, size_t i, const hw_form *form, float g);
+/* coordinates.c: single coordinates, gathered and updated. lossless = through compare-and-swap. */
+void params_gather(float *out, const params_arrays *at, const uint32_t *indices, size_t n, float ahead);
+void params_apply_at(bool lossless, unsigned arrays, const params_arrays *at, const uint32_t *indices, size_t n,
+                     const hw_form *form, const float *g);
 
 typedef struct params_line {
     _Alignas(HW_LINE) _Atomic uint64_t value;
@@ -49,6 +51,9 @@ typedef struct params_line {
 typedef struct params_stripe {
     _Alignas(HW_LINE) pthread_mutex_t mutex;
 } params_stripe;
+
+/* Spin briefly, then sleep: a stripe is held for about a microsecond, unless its holder lost its core. */
+void params_lock(pthread_mutex_t *mutex);
 
 /* versions.c: published versions */
 typedef struct params_versions params_versions;
@@ -79,6 +84,10 @@ void params_clock_read_end(params_clock *clock, unsigned worker, hw_read_note *n
 void params_clock_write_begin(params_clock *clock);
 uint64_t params_clock_write_end(params_clock *clock, unsigned worker, const hw_read_note *note);
 uint64_t params_clock_now(const params_clock *clock);
+/* Updates of the others; n more of this worker's (the line is its own). Sampled clocks only. */
+uint64_t params_clock_others(const params_clock *clock, unsigned worker);
+void params_clock_measure(params_clock *clock, unsigned worker);
+void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n);
 
 struct hw_params {
     hw_params_config config;
@@ -89,8 +98,12 @@ struct hw_params {
     size_t n_stripes;
     pthread_mutex_t mutex; /* LOCKED */
     bool mutex_ready;
-    params_clock clock;        /* not CONSISTENT */
-    params_versions *versions; /* CONSISTENT */
+    params_clock clock;               /* not CONSISTENT */
+    params_versions *versions;        /* CONSISTENT */
+    const struct params_fused *fused; /* or NULL where the modes have no fused forms */
+    struct params_replica *replica;   /* one a worker; NULL without */
+    size_t exchanged;                 /* leading parameters that replicas cover */
+    params_line *pushes;              /* exchanges of each worker */
 };
 
 #endif

@@ -1,67 +1,36 @@
 /* scalar.c - the conforming C11 kernels: relaxed loads and stores, and compare-and-swap. The reference that the wide
  * path is tested against, and the only path of a ThreadSanitizer build.
  *
- * Order: relaxed throughout. A coordinate carries no other data; what a reader may conclude from having seen an
- * update is carried by the clock (clock.c) or by the version head (versions.c). Stronger orders here would cost and
- * would order nothing that anybody relies on.
- *
- * Never `x += y` on an _Atomic float: it calls into libatomic and saves the floating-point environment. */
-#include "params.h"
-
-static inline float load(const params_float *x)
-{
-    return atomic_load_explicit(x, memory_order_relaxed);
-}
-
-static inline void store(params_float *x, float value)
-{
-    atomic_store_explicit(x, value, memory_order_relaxed);
-}
-
-/* x += y; y is lost never, and lands exactly once. Relaxed: additions commute. */
-static inline void cas_add(params_float *x, float y)
-{
-    float old = load(x);
-    while (!atomic_compare_exchange_weak_explicit(x, &old, old + y, memory_order_relaxed, memory_order_relaxed)) {
-    }
-}
-
-/* x = a x + y; returns the new value, which this call alone produced. */
-static inline float cas_scale_add(params_float *x, float a, float y)
-{
-    float old = load(x), next = a * old + y;
-    while (!atomic_compare_exchange_weak_explicit(x, &old, next, memory_order_relaxed, memory_order_relaxed))
-        next = a * old + y;
-    return next;
-}
+ * access.h says why every order is relaxed. */
+#include "access.h"
 
 void params_store(params_float *w, const float *values, size_t n)
 {
-    for (size_t i = 0; i < n; i++) store(w + i, values ? values[i] : 0);
+    for (size_t i = 0; i < n; i++) params_set(w + i, values ? values[i] : 0);
 }
 
 static void scalar_copy(float *out, const params_float *w, size_t n)
 {
-    for (size_t i = 0; i < n; i++) out[i] = load(w + i);
+    for (size_t i = 0; i < n; i++) out[i] = params_get(w + i);
 }
 
 static void scalar_ahead(float *out, const params_float *w, const params_float *v, float s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) out[i] = load(w + i) + s * load(v + i);
+    for (size_t i = 0; i < n; i++) out[i] = params_get(w + i) + s * params_get(v + i);
 }
 
 static void scalar_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
 {
-    for (size_t i = 0; i < n; i++) store(dw + i, load(w + i) + e * g[i]);
+    for (size_t i = 0; i < n; i++) params_set(dw + i, params_get(w + i) + e * g[i]);
 }
 
 static void scalar_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
                             const float *g, float a, float b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float next = a * load(v + i) + b * g[i];
-        store(dv + i, next);
-        store(dw + i, load(w + i) + next);
+        float next = a * params_get(v + i) + b * g[i];
+        params_set(dv + i, next);
+        params_set(dw + i, params_get(w + i) + next);
     }
 }
 
@@ -69,10 +38,10 @@ static void scalar_general(params_float *dw, params_float *dv, params_float *du,
                            const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float last = u ? load(u + i) : 0, next = f->a * load(v + i) + f->b * g[i] + f->c * last;
-        store(dv + i, next);
-        if (du) store(du + i, g[i]);
-        store(dw + i, load(w + i) + f->d * next + f->e * g[i]);
+        float last = u ? params_get(u + i) : 0, next = f->a * params_get(v + i) + f->b * g[i] + f->c * last;
+        params_set(dv + i, next);
+        if (du) params_set(du + i, g[i]);
+        params_set(dw + i, params_get(w + i) + f->d * next + f->e * g[i]);
     }
 }
 
@@ -82,14 +51,14 @@ const params_kernels params_scalar = {"scalar", scalar_copy, scalar_ahead, scala
 static void atomic_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
 {
     (void)w;
-    for (size_t i = 0; i < n; i++) cas_add(dw + i, e * g[i]);
+    for (size_t i = 0; i < n; i++) (void)params_add_cas(dw + i, e * g[i]);
 }
 
 static void atomic_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
                             const float *g, float a, float b, size_t n)
 {
     (void)w, (void)v;
-    for (size_t i = 0; i < n; i++) cas_add(dw + i, cas_scale_add(dv + i, a, b * g[i]));
+    for (size_t i = 0; i < n; i++) (void)params_add_cas(dw + i, params_scale_add_cas(dv + i, a, b * g[i]));
 }
 
 static void atomic_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
@@ -98,8 +67,8 @@ static void atomic_general(params_float *dw, params_float *dv, params_float *du,
     (void)w, (void)v, (void)u;
     for (size_t i = 0; i < n; i++) {
         float last = du ? atomic_exchange_explicit(du + i, g[i], memory_order_relaxed) : 0;
-        float next = cas_scale_add(dv + i, f->a, f->b * g[i] + f->c * last);
-        cas_add(dw + i, f->d * next + f->e * g[i]);
+        float next = params_scale_add_cas(dv + i, f->a, f->b * g[i] + f->c * last);
+        (void)params_add_cas(dw + i, f->d * next + f->e * g[i]);
     }
 }
 
@@ -119,14 +88,14 @@ static void apply_rule(const params_kernels *k, unsigned arrays, const params_ar
         if (lossless)
             for (unsigned s = 0; s < arrays; s++)
                 for (size_t i = 0; i < m; i++) saved[s][i] = state[s][i];
-        form->rule(form->context, at, m, w, states, g + done, delta);
+        form->rule(form->context, at, NULL, m, w, states, g + done, delta);
         for (unsigned s = 0; s < arrays; s++)
             for (size_t i = 0; i < m; i++) {
                 before = lossless ? saved[s][i] : 0;
                 if (lossless)
-                    cas_add(dst->at[1 + s] + at + i, state[s][i] - before);
+                    (void)params_add_cas(dst->at[1 + s] + at + i, state[s][i] - before);
                 else
-                    store(dst->at[1 + s] + at + i, state[s][i]);
+                    params_set(dst->at[1 + s] + at + i, state[s][i]);
             }
         k->add(dst->at[0] + at, src->at[0] + at, delta, 1.0f, m);
         done += m;
@@ -148,9 +117,4 @@ void params_apply(const params_kernels *k, unsigned arrays, const params_arrays 
         break;
     case HW_FORM_RULE: apply_rule(k, arrays, dst, src, first, n, form, g); break;
     }
-}
-
-void params_apply_one(bool lossless, unsigned arrays, const params_arrays *dst, size_t i, const hw_form *form, float g)
-{
-    params_apply(lossless ? &params_cas : &params_scalar, arrays, dst, dst, i, 1, form, &g);
 }

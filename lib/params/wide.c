@@ -7,35 +7,9 @@
  * stores, so the clock's release and acquire cover them as they cover relaxed accesses.
  *
  * A stretch's unaligned head and tail go through the scalar kernels: no store touches a coordinate outside it. */
-#include "params.h"
+#include "wide.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define WIDE 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define WIDE 0
-#endif
-#endif
-#if !defined(WIDE) && defined(__x86_64__) && defined(__GNUC__)
-#define WIDE 1
-#endif
-
-#if WIDE
-#include <immintrin.h>
-
-#define AVX2 __attribute__((target("avx2,fma")))
-
-AVX2 static inline __m256 load(const params_float *x)
-{
-    __m256 v;
-    __asm__ volatile("vmovaps %1, %0" : "=x"(v) : "m"(*(const __m256 *)(const void *)x));
-    return v;
-}
-
-AVX2 static inline void store(params_float *x, __m256 v)
-{
-    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m256 *)(void *)x) : "x"(v));
-}
+#if PARAMS_WIDE
 
 /* Floats before the first 32-byte boundary. */
 static size_t head(const params_float *w, size_t n)
@@ -49,13 +23,14 @@ AVX2 static void wide_copy(float *out, const params_float *w, size_t n)
     size_t i = head(w, n);
     params_scalar.copy(out, w, i);
     for (; i + 32 <= n; i += 32) {
-        __m256 a = load(w + i), b = load(w + i + 8), c = load(w + i + 16), d = load(w + i + 24);
+        __m256 a = params_load(w + i), b = params_load(w + i + 8), c = params_load(w + i + 16),
+               d = params_load(w + i + 24);
         _mm256_storeu_ps(out + i, a);
         _mm256_storeu_ps(out + i + 8, b);
         _mm256_storeu_ps(out + i + 16, c);
         _mm256_storeu_ps(out + i + 24, d);
     }
-    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, load(w + i));
+    for (; i + 8 <= n; i += 8) _mm256_storeu_ps(out + i, params_load(w + i));
     params_scalar.copy(out + i, w + i, n - i);
 }
 
@@ -65,7 +40,7 @@ AVX2 static void wide_ahead(float *out, const params_float *w, const params_floa
     params_scalar.ahead(out, w, v, s, i);
     __m256 scale = _mm256_set1_ps(s);
     for (; i + 16 <= n; i += 16) {
-        __m256 a = load(w + i), b = load(w + i + 8), c = load(v + i), d = load(v + i + 8);
+        __m256 a = params_load(w + i), b = params_load(w + i + 8), c = params_load(v + i), d = params_load(v + i + 8);
         _mm256_storeu_ps(out + i, _mm256_fmadd_ps(scale, c, a));
         _mm256_storeu_ps(out + i + 8, _mm256_fmadd_ps(scale, d, b));
     }
@@ -78,9 +53,9 @@ AVX2 static void wide_add(params_float *dw, const params_float *w, const float *
     params_scalar.add(dw, w, g, e, i);
     __m256 scale = _mm256_set1_ps(e);
     for (; i + 16 <= n; i += 16) {
-        __m256 a = load(w + i), b = load(w + i + 8);
-        store(dw + i, _mm256_fmadd_ps(scale, _mm256_loadu_ps(g + i), a));
-        store(dw + i + 8, _mm256_fmadd_ps(scale, _mm256_loadu_ps(g + i + 8), b));
+        __m256 a = params_load(w + i), b = params_load(w + i + 8);
+        params_put(dw + i, _mm256_fmadd_ps(scale, _mm256_loadu_ps(g + i), a));
+        params_put(dw + i + 8, _mm256_fmadd_ps(scale, _mm256_loadu_ps(g + i + 8), b));
     }
     params_scalar.add(dw + i, w + i, g + i, e, n - i);
 }
@@ -92,13 +67,14 @@ AVX2 static void wide_momentum(params_float *dw, params_float *dv, const params_
     params_scalar.momentum(dw, dv, w, v, g, a, b, i);
     __m256 va = _mm256_set1_ps(a), vb = _mm256_set1_ps(b);
     for (; i + 16 <= n; i += 16) {
-        __m256 v0 = load(v + i), v1 = load(v + i + 8), w0 = load(w + i), w1 = load(w + i + 8);
+        __m256 v0 = params_load(v + i), v1 = params_load(v + i + 8), w0 = params_load(w + i),
+               w1 = params_load(w + i + 8);
         v0 = _mm256_fmadd_ps(va, v0, _mm256_mul_ps(vb, _mm256_loadu_ps(g + i)));
         v1 = _mm256_fmadd_ps(va, v1, _mm256_mul_ps(vb, _mm256_loadu_ps(g + i + 8)));
-        store(dv + i, v0);
-        store(dv + i + 8, v1);
-        store(dw + i, _mm256_add_ps(w0, v0));
-        store(dw + i + 8, _mm256_add_ps(w1, v1));
+        params_put(dv + i, v0);
+        params_put(dv + i + 8, v1);
+        params_put(dw + i, _mm256_add_ps(w0, v0));
+        params_put(dw + i + 8, _mm256_add_ps(w1, v1));
     }
     params_scalar.momentum(dw + i, dv + i, w + i, v + i, g + i, a, b, n - i);
 }
@@ -111,11 +87,11 @@ AVX2 static void wide_general(params_float *dw, params_float *dv, params_float *
     __m256 a = _mm256_set1_ps(f->a), b = _mm256_set1_ps(f->b), c = _mm256_set1_ps(f->c), d = _mm256_set1_ps(f->d),
            e = _mm256_set1_ps(f->e);
     for (; i + 8 <= n; i += 8) {
-        __m256 x = _mm256_loadu_ps(g + i), next = _mm256_fmadd_ps(a, load(v + i), _mm256_mul_ps(b, x));
-        if (u) next = _mm256_fmadd_ps(c, load(u + i), next);
-        store(dv + i, next);
-        if (du) store(du + i, x);
-        store(dw + i, _mm256_fmadd_ps(d, next, _mm256_fmadd_ps(e, x, load(w + i))));
+        __m256 x = _mm256_loadu_ps(g + i), next = _mm256_fmadd_ps(a, params_load(v + i), _mm256_mul_ps(b, x));
+        if (u) next = _mm256_fmadd_ps(c, params_load(u + i), next);
+        params_put(dv + i, next);
+        if (du) params_put(du + i, x);
+        params_put(dw + i, _mm256_fmadd_ps(d, next, _mm256_fmadd_ps(e, x, params_load(w + i))));
     }
     params_scalar.general(dw + i, dv + i, du ? du + i : NULL, w + i, v + i, u ? u + i : NULL, g + i, f, n - i);
 }

@@ -1,0 +1,279 @@
+/* fused.c - fused steps in conforming C11: relaxed loads with relaxed stores, or with compare-and-swap; and the public
+ * calls, which find the worker's replica or the shared array. fused_wide.c has the vectors.
+ */
+#include "access.h"
+#include "fused.h"
+#include <math.h>
+
+static float dot_at(const params_float *w, const uint32_t *indices, const float *values, size_t n)
+{
+    float sum[4] = {0, 0, 0, 0};
+    for (size_t i = 0; i < n; i++) sum[i % 4] += values[i] * params_get(w + indices[i]);
+    return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+static inline void axpy(params_float *w, const uint32_t *indices, const float *values, size_t n, float step,
+                        bool lossless)
+{
+    for (size_t i = 0; i < n; i++) params_add(w + indices[i], step * values[i], lossless);
+}
+
+static inline void decay(params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
+                         float rate, const float *lambda, bool lossless)
+{
+    for (size_t i = 0; i < n; i++) {
+        params_float *x = w + indices[i];
+        float share = rate * lambda[indices[i]];
+        params_add(x, -rate * slope * values[i] - (share < 1 ? share : 1) * params_get(x), lossless);
+    }
+}
+
+static inline void adagrad(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
+                           float slope, const hw_fused_rule *rule, bool lossless)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = indices[i];
+        float g = slope * values[i] + (rule->decay ? rule->decay[at] * params_get(w + at) : 0);
+        float square = params_add(s + at, g * g, lossless);
+        params_add(w + at, -rule->rate * g / (sqrtf(square) + rule->epsilon), lossless);
+    }
+}
+
+static inline float pair(const params_pair *rows, const hw_pairs *form, float value, float rate, bool lossless)
+{
+    float sum[8] = {0}, score = form->mean, gp = 0, gq = 0, rp = rate, rq = rate, rank = (float)form->rank;
+    for (size_t d = 0; d < form->rank; d++) sum[d % 8] += params_get(rows->p + d) * params_get(rows->q + d);
+    for (int k = 0; k < 4; k++) sum[k] += sum[k + 4];
+    score += (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    float bp = params_get(rows->hp), bq = params_get(rows->hq);
+    if (form->biases) score += bp + bq;
+    float e = value - score, l2 = form->l2;
+    if (form->adagrad) {
+        rp = rate / sqrtf(params_get(rows->hp + 1));
+        rq = rate / sqrtf(params_get(rows->hq + 1));
+    }
+    for (size_t d = 0; d < form->rank; d++) {
+        float p = params_get(rows->p + d), q = params_get(rows->q + d), dp = l2 * p - e * q, dq = l2 * q - e * p;
+        gp += dp * dp;
+        gq += dq * dq;
+        params_add(rows->p + d, -rp * dp, lossless);
+        params_add(rows->q + d, -rq * dq, lossless);
+    }
+    if (form->biases) {
+        params_add(rows->hp, -rp * (l2 * bp - e), lossless);
+        params_add(rows->hq, -rq * (l2 * bq - e), lossless);
+    }
+    if (form->adagrad) {
+        params_add(rows->hp + 1, gp / rank, lossless);
+        params_add(rows->hq + 1, gq / rank, lossless);
+    }
+    return e;
+}
+
+static float row_dot(const params_float *w, const float *x, size_t n)
+{
+    float sum[8] = {0};
+    for (size_t i = 0; i < n; i++) sum[i % 8] += params_get(w + i) * x[i];
+    for (int k = 0; k < 4; k++) sum[k] += sum[k + 4];
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+static inline void row_add(params_float *w, const float *x, size_t n, float coefficient, float *sum, bool lossless)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (sum) sum[i] += coefficient * params_get(w + i);
+        params_add(w + i, coefficient * x[i], lossless);
+    }
+}
+
+/* The two sets differ in one constant, which the compiler folds. */
+#define SET(name, lossless)                                                                                         \
+    static void name##_axpy(params_float *w, const uint32_t *i, const float *v, size_t n, float step)               \
+    {                                                                                                               \
+        axpy(w, i, v, n, step, lossless);                                                                           \
+    }                                                                                                               \
+    static void name##_decay(params_float *w, const uint32_t *i, const float *v, size_t n, float slope, float rate, \
+                             const float *lambda)                                                                   \
+    {                                                                                                               \
+        decay(w, i, v, n, slope, rate, lambda, lossless);                                                           \
+    }                                                                                                               \
+    static void name##_adagrad(params_float *w, params_float *s, const uint32_t *i, const float *v, size_t n,       \
+                               float slope, const hw_fused_rule *rule)                                              \
+    {                                                                                                               \
+        adagrad(w, s, i, v, n, slope, rule, lossless);                                                              \
+    }                                                                                                               \
+    static float name##_pair(const params_pair *rows, const hw_pairs *form, float value, float rate)                \
+    {                                                                                                               \
+        return pair(rows, form, value, rate, lossless);                                                             \
+    }                                                                                                               \
+    static void name##_row_add(params_float *w, const float *x, size_t n, float coefficient, float *sum)            \
+    {                                                                                                               \
+        row_add(w, x, n, coefficient, sum, lossless);                                                               \
+    }                                                                                                               \
+    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay,  name##_adagrad,              \
+                                              name##_pair, row_dot,     name##_row_add};
+SET(racy, false)
+SET(cas, true)
+
+/* --- the public calls --------------------------------------------------------------------------------------------- */
+
+int hw_params_fused(const hw_params *p)
+{
+    return p->fused != NULL;
+}
+
+/* How many of ascending indices lie in the replica: only where hot and cold ones are mixed is there anything to look
+ * for. */
+static size_t replicated(const hw_params *p, const uint32_t *indices, size_t n)
+{
+    if (!p->replica || n == 0 || indices[0] >= p->exchanged) return 0;
+    if (indices[n - 1] < p->exchanged) return n;
+    size_t low = 0, high = n;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (indices[middle] < p->exchanged)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+float hw_params_dot_at(const hw_params *p, unsigned worker, const uint32_t *indices, const float *values, size_t n)
+{
+    size_t hot = replicated(p, indices, n);
+    float sum = 0;
+    if (hot) sum = p->fused->dot_at(p->replica[worker].at.at[0], indices, values, hot);
+    return hot == n ? sum : sum + p->fused->dot_at(p->shared.at[0], indices + hot, values + hot, n - hot);
+}
+
+static void axpy_part(const params_fused *k, const params_arrays *a, const hw_fused_rule *rule, const uint32_t *indices,
+                      const float *values, size_t n, float slope)
+{
+    if (rule->adagrad)
+        k->adagrad_at(a->at[0], a->at[1], indices, values, n, slope, rule);
+    else if (rule->decay)
+        k->decay_at(a->at[0], indices, values, n, slope, rule->rate, rule->decay);
+    else
+        k->axpy_at(a->at[0], indices, values, n, -rule->rate * slope);
+}
+
+void hw_params_axpy_at(hw_params *p, unsigned worker, const hw_fused_rule *rule, const uint32_t *indices,
+                       const float *values, size_t n, float slope)
+{
+    size_t hot = replicated(p, indices, n);
+    if (hot) axpy_part(p->fused, &p->replica[worker].at, rule, indices, values, hot, slope);
+    if (hot < n) axpy_part(p->fused, &p->shared, rule, indices + hot, values + hot, n - hot, slope);
+}
+
+void hw_params_prefetch_at(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n)
+{
+    const params_float *w = p->replica ? p->replica[worker].at.at[0] : p->shared.at[0];
+    for (size_t i = 0; i < n; i++) __builtin_prefetch((const char *)(w + indices[i]), 1);
+}
+
+void hw_params_prefetch_row(const hw_params *p, unsigned worker, size_t first, size_t n)
+{
+    const char *at = (const char *)params_place(p, worker, 0, first);
+    for (size_t line = 0; line < n * sizeof(float); line += HW_LINE) __builtin_prefetch(at + line, 1);
+}
+
+/* Where the rows of a rating are; base: of all of them, NULL where only some are in the worker's replica. */
+static inline params_pair place_pair(const hw_params *p, unsigned worker, params_float *base, const hw_pairs *f,
+                                     const hw_rating *r)
+{
+    size_t a = f->a + r->user * f->stride, b = f->b + r->item * f->stride;
+    size_t ha = f->head_a + 2 * (size_t)r->user, hb = f->head_b + 2 * (size_t)r->item;
+    if (base) return (params_pair){base + a, base + b, base + ha, base + hb};
+    return (params_pair){params_place(p, worker, 0, a), params_place(p, worker, 0, b), params_place(p, worker, 0, ha),
+                         params_place(p, worker, 0, hb)};
+}
+
+static inline void prefetch_pair(const params_pair *rows, const hw_pairs *f)
+{
+    for (size_t line = 0; line < f->stride; line += HW_LINE / sizeof(float)) {
+        __builtin_prefetch((const char *)(rows->p + line), 1);
+        __builtin_prefetch((const char *)(rows->q + line), 1);
+    }
+    if (!f->biases && !f->adagrad) return;
+    __builtin_prefetch((const char *)rows->hp, 1);
+    __builtin_prefetch((const char *)rows->hq, 1);
+}
+
+double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list, const uint32_t *index,
+                       size_t n, float rate)
+{
+    enum { AHEAD = 6, COUNTED = 4 }; /* a miss takes as long as so many steps; ratings that land at once in the count */
+    bool whole = !p->replica || p->exchanged >= p->config.size;
+    params_float *base = whole ? params_place(p, worker, 0, 0) : NULL;
+    float (*const pair_of)(const params_pair *, const hw_pairs *, float, float) = p->fused->pair;
+    double loss = 0;
+    for (size_t i = 0; i < n + AHEAD; i++) {
+        if (i < n) {
+            params_pair next = place_pair(p, worker, base, f, list + (index ? index[i] : i));
+            prefetch_pair(&next, f);
+        }
+        if (i < AHEAD) continue;
+        size_t at = i - AHEAD;
+        const hw_rating *r = list + (index ? index[at] : at);
+        params_pair rows = place_pair(p, worker, base, f, r);
+        float e = pair_of(&rows, f, r->value, rate);
+        loss += (double)e * (double)e;
+        if (at % COUNTED == COUNTED - 1 && !p->replica) hw_params_landed(p, worker, COUNTED);
+    }
+    if (n % COUNTED && !p->replica) hw_params_landed(p, worker, n % COUNTED);
+    return 0.5 * loss;
+}
+
+void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
+                        const float *x, float *out)
+{
+    for (size_t r = 0; r < rows; r++) out[r] = p->fused->row_dot(params_place(p, worker, 0, first[r]), x, n);
+}
+
+void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
+                        const float *coefficient, const float *x, float *sum)
+{
+    for (size_t r = 0; r < rows; r++)
+        p->fused->row_add(params_place(p, worker, 0, first[r]), x, n, coefficient[r], sum);
+}
+
+void hw_params_row_read(const hw_params *p, unsigned worker, size_t first, size_t n, float *values)
+{
+    p->reads->copy(values, params_place(p, worker, 0, first), n);
+}
+
+void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, const float *delta)
+{
+    p->fused->row_add(params_place(p, worker, 0, first), delta, n, 1, NULL);
+}
+
+void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)
+{
+    params_clock_advance(&p->clock, worker, n);
+}
+
+uint64_t hw_params_others(const hw_params *p, unsigned worker)
+{
+    return p->clock.interval == 1 ? 0 : params_clock_others(&p->clock, worker);
+}
+
+void hw_params_measure(hw_params *p, unsigned worker)
+{
+    if (!p->versions) params_clock_measure(&p->clock, worker);
+}
+
+size_t hw_params_changed(const hw_params *p, const hw_range *ranges, const uint32_t *indices, size_t n,
+                         const float *values)
+{
+    size_t changed = 0;
+    if (p->versions) return 0;
+    for (size_t r = 0; r < n; r++) {
+        size_t first = indices ? indices[r] : ranges[r].first, count = indices ? 1 : ranges[r].count;
+        for (size_t i = 0; i < count; i++, values++) {
+            float now = params_get(p->shared.at[0] + first + i);
+            changed += now < *values || now > *values;
+        }
+    }
+    return changed;
+}

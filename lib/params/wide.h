@@ -1,0 +1,39 @@
+/* wide.h (internal) - aligned vector loads and stores of shared floats, in inline assembly; see wide.c. */
+#ifndef HOGWILD_LIB_WIDE_H
+#define HOGWILD_LIB_WIDE_H
+
+#include "params.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define PARAMS_WIDE 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PARAMS_WIDE 0
+#endif
+#endif
+#if !defined(PARAMS_WIDE) && defined(__x86_64__) && defined(__GNUC__)
+#define PARAMS_WIDE 1
+#endif
+#if !defined(PARAMS_WIDE)
+#define PARAMS_WIDE 0
+#endif
+
+#if PARAMS_WIDE
+#include <immintrin.h>
+
+#define AVX2 __attribute__((target("avx2,fma")))
+
+AVX2 static inline __m256 params_load(const params_float *x)
+{
+    __m256 v;
+    __asm__ volatile("vmovaps %1, %0" : "=x"(v) : "m"(*(const __m256 *)(const void *)x));
+    return v;
+}
+
+AVX2 static inline void params_put(params_float *x, __m256 v)
+{
+    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m256 *)(void *)x) : "x"(v));
+}
+#endif
+
+#endif
