@@ -20,7 +20,8 @@ typedef enum hw_schedule_kind {
     HW_SCHEDULE_STEP,        /* base gamma^floor(t / interval)                           */
     HW_SCHEDULE_INV,         /* base (1 + gamma t)^(-power)      (Caffe's "inv")         */
     HW_SCHEDULE_EXPONENTIAL, /* base gamma^t                                             */
-    HW_SCHEDULE_COSINE       /* base (1 + cos(pi min(t, interval) / interval)) / 2       */
+    HW_SCHEDULE_COSINE,      /* base (1 + cos(pi min(t, interval) / interval)) / 2       */
+    HW_SCHEDULE_LINEAR       /* base max(1 - t / interval, 10^-4)        (word2vec's)    */
 } hw_schedule_kind;
 
 typedef struct hw_schedule {
@@ -52,6 +53,7 @@ typedef struct hw_rule_info {
     double learning_rate, momentum; /* in force for this update and section */
     uint64_t update;                /* updates landed when the write began  */
     size_t first;                   /* index of the first parameter         */
+    const uint32_t *indices;        /* of all, where they are no stretch; or NULL */
 } hw_rule_info;
 
 /* A rule of the user's: sees private copies of at most HW_RULE_BLOCK parameters, changes state in place, fills

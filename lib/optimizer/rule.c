@@ -31,9 +31,10 @@ hw_status optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_
                          "config.optimizer.user_rule: a user's rule needs its delta function and at "
                          "most %d floats of state a parameter",
                          HW_MAX_ARRAYS);
-    if ((s->kind == HW_SCHEDULE_STEP || s->kind == HW_SCHEDULE_COSINE) && s->interval < 1)
+    bool needs_length = s->kind == HW_SCHEDULE_STEP || s->kind == HW_SCHEDULE_COSINE || s->kind == HW_SCHEDULE_LINEAR;
+    if (needs_length && s->interval < 1)
         return base_fail(why, HW_E_ARGUMENT,
-                         "config.optimizer.schedule.interval is 0: step and cosine schedules need a "
+                         "config.optimizer.schedule.interval is 0: step, cosine and linear schedules need a "
                          "length in updates");
     bool momentum_policy = c->policy != HW_POLICY_AUTO && c->policy != HW_POLICY_NONE;
     if (o->velocity == HW_VELOCITY_PRIVATE) {
@@ -122,6 +123,7 @@ static void adam(const hw_optimizer *o, const hw_rule_info *info, float *const *
 typedef struct block {
     const optimizer_write *write;
     size_t first;
+    const uint32_t *indices;
     const float *w, *g;
     float *const *state;
     float *delta;
@@ -133,7 +135,7 @@ static void rule_piece(void *context, size_t offset, size_t n, float rate, float
     const block *b = context;
     const hw_optimizer *o = b->write->o;
     hw_rule_info info = {b->write->learning_rate * (double)rate, b->write->momentum, b->write->update,
-                         b->first + offset};
+                         b->indices ? b->indices[offset] : b->first + offset, b->indices ? b->indices + offset : NULL};
     float *state[HW_MAX_ARRAYS] = {b->state[0] + offset, b->state[1] + offset, b->state[2] + offset};
     if (o->rule == HW_RULE_ADAGRAD)
         adagrad(o, &info, state, b->g + offset, b->delta + offset, n);
@@ -143,11 +145,21 @@ static void rule_piece(void *context, size_t offset, size_t n, float rate, float
         o->user_rule->delta(o->user_rule->self, b->w + offset, state, b->g + offset, b->delta + offset, n, &info);
 }
 
-static void rule_block(void *context, size_t first, size_t n, const float *w, float *const *state, const float *g,
-                       float *delta)
+static void rule_block(void *context, size_t first, const uint32_t *indices, size_t n, const float *w,
+                       float *const *state, const float *g, float *delta)
 {
-    block b = {context, first, w, g, state, delta};
-    by_section(b.write->o, first, n, rule_piece, &b);
+    block b = {context, first, indices, w, g, state, delta};
+    if (!indices) {
+        by_section(b.write->o, first, n, rule_piece, &b);
+    } else if (!b.write->o->n_sections) {
+        rule_piece(&b, 0, n, 1, 1);
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            float *one[HW_MAX_ARRAYS] = {state[0] + i, state[1] + i, state[2] + i};
+            block single = {context, indices[i], NULL, w + i, g + i, one, delta + i};
+            by_section(b.write->o, indices[i], 1, rule_piece, &single);
+        }
+    }
 }
 
 void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compensation *c, const hw_setting *setting,

@@ -8,7 +8,14 @@ double hw_schedule_rate(const hw_schedule *s, uint64_t t)
     switch (s->kind) {
     case HW_SCHEDULE_CONSTANT: break;
     case HW_SCHEDULE_STEP: rate *= pow(s->gamma, floor(x / (double)s->interval)); break;
-    case HW_SCHEDULE_INV: rate *= pow(1 + s->gamma * x, -s->power); break;
+    case HW_SCHEDULE_LINEAR: rate *= fmax(1 - x / (double)s->interval, 1e-4); break;
+    case HW_SCHEDULE_INV:
+        if (s->power < 1 || s->power > 1) {
+            rate *= pow(1 + s->gamma * x, -s->power);
+            break;
+        }
+        rate /= 1 + s->gamma * x; /* a division, for steps that are shorter than a power takes */
+        break;
     case HW_SCHEDULE_EXPONENTIAL: rate *= pow(s->gamma, x); break;
     case HW_SCHEDULE_COSINE: {
         double share = fmin(x, (double)s->interval) / (double)s->interval;
