@@ -60,7 +60,14 @@ typedef struct hw_config {
     hw_read_mode read;
     hw_write_mode write;
     hw_path path;
-    unsigned stripe, clock_interval, exchange_interval;
+    unsigned stripe, clock_interval;
+    unsigned exchange_interval; /* 1: HOGWILD! as published. Above: each worker steps on a private replica and exchanges
+                                   it every so many steps (ASYNC); 0: chosen from the first steps' times, so that
+                                   exchanges take about 1/40 of the time                                    */
+    size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
+    int fused; /* use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd
+                  without momentum or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing
+                  that looks at single updates (hook, trace, age, clipping, sections, weight decay, skipping)      */
     /* steps */
     hw_optimizer optimizer;
     hw_compensation compensation;
@@ -69,6 +76,8 @@ typedef struct hw_config {
     /* sampling */
     uint64_t seed;
     int with_replacement;
+    uint32_t shuffle_block; /* examples that stand next to each other and are visited together, so that memory streams;
+                               the data set should be shuffled once then. 1: every example by itself           */
     /* stop: the first that holds; 0 = not this one */
     uint64_t updates; /* calls of step; with one pair of read and write a call: updates (gathering: gradients) */
     double epochs, seconds;
@@ -82,7 +91,12 @@ typedef struct hw_config {
     hw_nan_policy on_nan;
     double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
                             (the mean of about 20; with ten workers or more of two each); 0: off           */
-    uint64_t keep_every; /* updates between snapshots of the last good parameters                       */
+    uint64_t keep_every; /* updates between snapshots of the last good parameters; with objective.touched at least
+                            256 parameters / touched, so that copying them stays cheap                   */
+    /* averaging (Polyak): every so many updates the parameters enter a running mean, which evaluations then see and
+     * hw_engine_average and hw_train give. 0: off. From average_from, a share of the run by updates or epochs, on */
+    uint64_t average_every;
+    double average_from;
     /* measuring */
     int record;          /* staleness histograms; 0 only for measuring their cost: policies then go by M */
     uint32_t exact;      /* bins of their own for staleness below this                                  */
@@ -146,6 +160,11 @@ typedef struct hw_result {
     uint64_t updates, examples, tickets;
     uint64_t good_update; /* the update whose parameters are in force: updates, or the last good one's */
     uint64_t clipped, skipped;
+    uint64_t fused;             /* updates made by sweeps */
+    unsigned exchange_interval; /* in force: 1, config's, or the chosen one */
+    uint64_t exchanges;         /* of all workers */
+    double collisions; /* sparse updates that were measured with a sampled clock: share of the parameters read that
+                          others had changed before the write; NaN where none was                        */
     double epochs, seconds, evaluation_seconds, preparation_seconds;
     double curvature;         /* used; 0 where none was */
     double train_loss;        /* of the last steps: each worker's exponential mean over about 5 of its steps */
@@ -182,6 +201,8 @@ HW_API void hw_stop(hw_engine *engine);
 
 /* Parameters and velocity (n floats each); HW_E_STATE during a run. velocity: HW_E_STATE where the rule keeps none. */
 HW_API hw_status hw_engine_get(hw_engine *engine, float *params);
+/* The mean of the parameters; HW_E_STATE without average_every, or before anything entered it. */
+HW_API hw_status hw_engine_average(hw_engine *engine, float *params);
 HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
 HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
 HW_API size_t hw_engine_bytes(const hw_engine *engine);

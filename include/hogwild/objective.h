@@ -47,6 +47,17 @@ typedef struct hw_objective {
     hw_status (*step)(void *self, hw_worker *w, const hw_batch *batch);
     double (*loss_gradient)(void *self, void *scratch, const hw_batch *batch, const float *x, float *g);
 
+    /* Beside step, for steps of some hundred nanoseconds and less: run->count updates of one example each, in a row, in
+     * place, through the hw_sweep_ calls below; the sum of their losses into *loss. Tickets run->step, run->step + 1,
+     * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
+     * SEQUENTIAL both give the same parameters to rounding. May be NULL. */
+    hw_status (*sweep)(void *self, hw_worker *w, const hw_batch *run, double *loss);
+    /* Blocks of examples that no two workers shall have at once where they share a group (rows of users, columns of
+     * items): ASYNC and SEQUENTIAL then hand out whole blocks, each once an epoch, never two that share a group.
+     * blocks = 0: none. Borrowed. Examples of a block are block.first .. first + count - 1. */
+    const struct hw_block *block;
+    uint32_t blocks, block_groups;
+
     /* Private memory of one executing thread: zeroed, 64-byte aligned; init and free may be NULL. */
     size_t scratch_bytes;
     hw_status (*scratch_init)(void *self, void *scratch);
@@ -67,6 +78,10 @@ typedef struct hw_objective {
                        hw_compensation.margin */
     int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
 } hw_objective;
+
+typedef struct hw_block {
+    uint32_t first, count, group[2]; /* groups below block_groups */
+} hw_block;
 
 HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
 
@@ -103,9 +118,37 @@ HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float
 HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
 HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);
 HW_API hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss);
-/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Not under SYNC and GROUPS.
- */
+/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Under SYNC and GROUPS the
+ * mean of the threads' deltas, weighted by their examples, is added. */
 HW_API hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss);
+HW_API hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *delta, double loss);
+
+/* The learning rate in force for this ticket: schedule and compensation. */
+HW_API double hw_learning_rate(hw_worker *w);
+
+/* --- inside a sweep -------------------------------------------------------------------------------------------------
+ *
+ * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
+ * and the learning rate of example i of the run. hw_sweep_landed once an example, after its last write; pairs counts
+ * itself. */
+HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
+HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);
+/* The gradient slope * values + decay[index] * parameter, through the rule. Indices ascend. */
+HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n,
+                             float slope, const float *decay);
+HW_API void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n);
+HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list,
+                             const uint32_t *index, size_t n);
+HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
+HW_API void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *coefficient,
+                              const float *x, float *sum);
+HW_API void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values);
+HW_API void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta);
+HW_API void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n);
+HW_API void hw_sweep_landed(hw_worker *w);
+
+/* --- services -------------------------------------------------------------------------------------------------------
+ */
 
 HW_API void *hw_scratch(hw_worker *w);
 HW_API unsigned hw_worker_id(const hw_worker *w);

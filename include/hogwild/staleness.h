@@ -99,6 +99,8 @@ typedef struct hw_observation {
 /* One landed update. weight: 1, or with a sampled clock the updates since the last measured one. */
 HW_API void hw_staleness_record(hw_staleness *s, unsigned worker, const hw_observation *o, uint64_t weight);
 
+/* SPREAD: updates that landed during the read; with an exchange interval: exchanges of others from one of a worker's to
+ * its next (and STALENESS: their updates, once for each of the worker's). */
 enum { HW_HISTOGRAM_STALENESS, HW_HISTOGRAM_SPREAD, HW_HISTOGRAM_OVERLAP, HW_HISTOGRAM_WORK, HW_HISTOGRAMS };
 
 /* Add the workers' histograms (or one worker's) into h, which has been initialised with the recorder's `exact`

@@ -25,6 +25,8 @@ hw_config hw_config_defaults(void)
     c.stripe = p.stripe;
     c.clock_interval = p.clock_interval;
     c.exchange_interval = p.exchange_interval;
+    c.fused = 1;
+    c.shuffle_block = 1;
     c.optimizer.rule = HW_RULE_SGD;
     c.optimizer.momentum = 0.9;
     c.optimizer.beta2 = 0.999;
@@ -62,8 +64,15 @@ hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsign
     p.path = c->path;
     p.stripe = c->stripe;
     p.clock_interval = c->clock_interval;
-    p.exchange_interval = c->exchange_interval;
+    p.exchange_interval = !engine_exchanges(c) ? 1 : c->exchange_interval > 1 ? c->exchange_interval : 2;
+    p.exchanged = c->exchanged;
     return p;
+}
+
+bool engine_exchanges(const hw_config *c)
+{
+    /* Alone there is nobody to exchange with: chosen intervals are for more workers than one. */
+    return c->exchange_interval == 0 ? c->workers > 1 : c->exchange_interval > 1;
 }
 
 unsigned engine_simulation_threads(const hw_config *c)
@@ -178,6 +187,34 @@ static hw_status check_simulation(const hw_config *c, const hw_objective *o, cha
     return c->simulation.clock == HW_CLOCK_REPLAY ? check_replay(c, o, why) : HW_OK;
 }
 
+/* What replicas and blocks go with. */
+static hw_status check_exchange(const hw_config *c, const hw_objective *o, char *why)
+{
+    const hw_optimizer *r = &c->optimizer;
+    bool threads = c->scheduler == HW_ASYNC || c->scheduler == HW_SEQUENTIAL;
+    if (o->blocks && !threads)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "the objective has blocks that no two workers share: they are handed out by schedulers async "
+                         "and sequential only");
+    if (o->blocks && (c->batch != 1 || c->trace || c->with_replacement))
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "the objective's blocks are visited example by example: config.batch must be 1, without trace "
+                         "and with_replacement");
+    if (!engine_exchanges(c)) return HW_OK;
+    if (!threads || c->trace)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "config.exchange_interval is for schedulers async and sequential, without a trace");
+    bool plain = r->rule == HW_RULE_ADAGRAD ||
+                 (r->rule == HW_RULE_SGD && (r->momentum == 0 || r->velocity == HW_VELOCITY_PRIVATE) &&
+                  (c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE ||
+                   (r->velocity == HW_VELOCITY_PRIVATE && c->compensation.policy == HW_POLICY_FIXED)));
+    if (!plain || c->compensation.age != HW_AGE_NONE)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "config.exchange_interval: what replicas add up are sums, so the rule must be adagrad, or sgd "
+                         "without momentum or with velocity private and compensation none, and no age");
+    return HW_OK;
+}
+
 static hw_status check_workers(const hw_config *c, const hw_objective *o, char *why)
 {
     if (c->scheduler == HW_SEQUENTIAL && c->workers != 1)
@@ -230,6 +267,7 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
                          "config.epochs to 0 and stop by updates, seconds or target",
                          c->epochs);
     status = check_simulation(c, o, why);
+    if (status == HW_OK) status = check_exchange(c, o, why);
     if (status != HW_OK) return status;
     if (c->trace && c->clock_interval != 1)
         return base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");

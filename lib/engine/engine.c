@@ -90,10 +90,11 @@ static hw_status plan_worker(hw_engine *e, unsigned i, char *why)
     w->all.count = n;
     hw_rng_seed(&w->rng, e->config.seed, i + 1);
     bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && (!grouped || w->id == w->group->first);
-    w->x = base_zalloc((own ? 3 : 2) * stride, sizeof(float));
-    e->bytes +=
-        (own ? 3 : 2) * stride * sizeof(float) + e->config.batch * sizeof(uint32_t) + e->objective.scratch_bytes;
-    w->index = base_zalloc(e->config.batch, sizeof(uint32_t));
+    uint32_t examples = e->ticket_block > e->config.batch ? e->ticket_block : e->config.batch;
+    /* Sparse objectives fill the beginning of snapshot and gradient only: pages that nobody touches cost nothing. */
+    w->x = own ? base_zalloc(3 * stride, sizeof(float)) : base_alloc(2 * stride, sizeof(float));
+    e->bytes += (own ? 3 : 2) * stride * sizeof(float) + examples * sizeof(uint32_t) + e->objective.scratch_bytes;
+    w->index = base_zalloc(examples, sizeof(uint32_t));
     if (!w->x || !w->index) return no_memory(why, "a worker's snapshot and gradient");
     w->g = w->x + stride;
     w->velocity = own ? w->x + 2 * stride : NULL;
@@ -132,10 +133,15 @@ static hw_status plan_rest(hw_engine *e, char *why)
     size_t stride = (o->parameters + 15) / 16 * 16;
     bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
     bool automatic = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_MEASURED;
-    e->snapshot = base_zalloc(3 * stride, sizeof(float));
+    e->snapshot = base_alloc(3 * stride, sizeof(float));
     if (!e->snapshot) return no_memory(why, "snapshots");
     e->kept[0] = e->snapshot + stride;
     e->kept[1] = e->snapshot + 2 * stride;
+    if (c->average_every) {
+        e->average = base_alloc(2 * stride, sizeof(float));
+        e->bytes += 2 * stride * sizeof(float);
+        if (!e->average) return no_memory(why, "averaged parameters");
+    }
     e->chunk_size = o->evaluation_chunk ? o->evaluation_chunk : 500;
     e->chunks = o->evaluate ? (o->evaluation_examples + e->chunk_size - 1) / e->chunk_size : 0;
     e->sums = base_zalloc((size_t)e->chunks * HW_METRICS + 1, sizeof *e->sums);
@@ -145,7 +151,7 @@ static hw_status plan_rest(hw_engine *e, char *why)
         !log_init(&e->evaluations, sizeof(hw_evaluation)) || !log_init(&e->settings, sizeof(hw_setting)))
         return no_memory(why, "records");
     e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
-    if (c->curvature == 0 && automatic && linear && e->slots > 1 && o->examples) {
+    if (c->curvature == 0 && automatic && linear && e->slots > 1 && o->examples && !o->touched) {
         /* 256 examples, in parts of the minibatch's size: one minibatch alone overestimates the curvature. */
         e->probe_examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
         if (e->probe_examples > o->examples) e->probe_examples = o->examples;
@@ -200,6 +206,16 @@ static hw_status count_workers(hw_engine *e, char *why)
     return HW_OK;
 }
 
+/* How a run steps: by whole runs of single examples, on replicas, in blocks of the objective's. */
+static void plan_steps(hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    e->exchanges = engine_exchanges(c);
+    e->sweeps = sweep_possible(c, &e->objective, e->params);
+    e->ticket_block = c->clock_interval;
+    if (e->exchanges && e->sweeps && e->ticket_block < 64) e->ticket_block = 64;
+}
+
 static bool plan_locks(hw_engine *e)
 {
     e->mutex_ready = pthread_mutex_init(&e->mutex, NULL) == 0;
@@ -251,6 +267,10 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
                                                                : SIM_RECORDERS;
         status = hw_staleness_create(&e->staleness, recorders, config->exact, why);
     }
+    if (status == HW_OK) {
+        plan_steps(e);
+        status = blocks_create(e, why);
+    }
     if (status == HW_OK) status = plan_members(e, why);
     if (status == HW_OK) status = plan_trace(e, why);
     if (status == HW_OK) status = plan_rest(e, why);
@@ -277,6 +297,7 @@ void hw_engine_free(hw_engine *e)
     }
     sim_free(e);
     trace_recorder_free(e->trace);
+    blocks_free(e);
     base_free(e->worker);
     for (unsigned g = 0; e->group && g < e->slots; g++) barrier_free(&e->group[g].barrier);
     base_free(e->group);
@@ -285,6 +306,7 @@ void hw_engine_free(hw_engine *e)
     hw_params_free(e->params);
     hw_staleness_free(e->staleness);
     base_free(e->snapshot);
+    base_free(e->average);
     base_free(e->sums);
     hw_histogram_free(&e->merged);
     hw_histogram_free(&e->before);
@@ -313,6 +335,15 @@ hw_status hw_engine_get(hw_engine *e, float *params)
     hw_status status = usable(e);
     if (status == HW_OK) hw_params_get(e->params, 0, params);
     return status;
+}
+
+hw_status hw_engine_average(hw_engine *e, float *params)
+{
+    hw_status status = usable(e);
+    if (status != HW_OK) return status;
+    if (!e->average || !e->averaged) return HW_E_STATE;
+    memcpy(params, e->average, e->objective.parameters * sizeof *params);
+    return HW_OK;
 }
 
 hw_status hw_engine_set(hw_engine *e, const float *params)

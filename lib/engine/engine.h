@@ -62,6 +62,11 @@ struct hw_worker {
     hw_range all;
     hw_batch batch;
     uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
+    /* sweeps and exchanges */
+    uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
+    uint64_t exchange_ns;           /* when that was */
+    float run_rate;                 /* learning rate of the sweep under way, where it is constant */
+    base_counter fused, exchanges, collided, looked_at;
     /* of the pair under way */
     hw_read_note note;
     const float *seen;
@@ -77,6 +82,7 @@ struct hw_worker {
     double first_loss, smooth_loss;
     unsigned loss_steps;
     double group_loss;
+    bool group_raw;
     char sentence[HW_WHY];
     bool has_sentence;
     pthread_t thread;
@@ -127,6 +133,10 @@ struct hw_engine {
     engine_barrier start;
     size_t bytes;
     bool running, holds_blas;
+    bool sweeps, exchanges; /* how this run steps: by the objective's sweep; on replicas */
+    uint64_t keep_every;
+    uint32_t ticket_block; /* tickets that a worker takes at once */
+    struct engine_blocks *blocks;
     double curvature;
     /* the run under way */
     base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns,
@@ -146,6 +156,10 @@ struct hw_engine {
     float *kept[2];
     int good;
     uint64_t good_update, candidate_update;
+    /* the running mean of the parameters; under the turn */
+    float *average;
+    uint64_t averaged, average_begins; /* how many entered it; the update that it begins with */
+    base_counter next_average;
     /* compensation: setting and log are under the mutex */
     pthread_mutex_t mutex;
     bool mutex_ready;
@@ -164,6 +178,7 @@ struct hw_engine {
 hw_status engine_check_table(const hw_config *c, char *why);
 
 /* config.c */
+bool engine_exchanges(const hw_config *c); /* on replicas */
 unsigned engine_simulation_threads(const hw_config *c);
 hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsigned slots);
 
@@ -188,14 +203,40 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor);
 /* Into the histograms: its gradient landed as number `landed`. */
 void step_observe(hw_worker *w, uint64_t landed);
 void step_setting(hw_worker *w);
+/* `count` updates of mean loss `loss` landed: counters, and divergence. HW_E_STOPPED where the run fails. */
+hw_status step_account(hw_worker *w, double loss, uint32_t count);
 bool step_ticket(hw_worker *w, uint64_t *ticket);
 void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 hw_status step_run(hw_worker *w);
+
+/* sample.c: which examples */
+uint32_t sample_example(const hw_engine *e, uint64_t epoch, uint32_t position);
+void sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index);
+
+/* sweep.c: runs of single-example updates, and exchanges of replicas */
+bool sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *p);
+/* tickets ticket .. ticket + count - 1, all in hand; false: the worker's loop ends. index NULL: as the sampling has it,
+ * else the first of as many examples in a row. */
+bool sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first);
+bool sweep_exchange(hw_worker *w, bool due);
+
+/* blocks.c: conflict-free blocks */
+hw_status blocks_create(hw_engine *e, char *why);
+void blocks_free(hw_engine *e);
+void blocks_begin(hw_engine *e);
+void blocks_loop(hw_worker *w);
+void async_begin(hw_worker *w);
+/* One ticket through the objective's step; false: the worker's loop ends. */
+bool async_step(hw_worker *w, uint64_t ticket, const uint32_t *example);
+/* Between steps: parked for an evaluation, stopped by a flag; false: the loop ends. */
+bool async_between(hw_worker *w);
 
 /* house.c: what is due after a landing */
 void house_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
 void house_epochs(hw_engine *e, uint64_t landed);
 void house_setting(hw_engine *e, bool first);
+/* Another copy of the parameters enters the mean; `parameters` floats of scratch. */
+void house_average(hw_engine *e, float *scratch);
 void house_evaluated(hw_engine *e);
 /* A replay: setting `number` of the trace, which comes into force with the first worker that has it. */
 void house_recorded(hw_engine *e, uint32_t number, hw_setting *setting);

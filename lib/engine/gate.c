@@ -1,6 +1,7 @@
 /* gate.c - where workers park for an evaluation and where they meet at the end. The last one in opens it; everybody
  * inside evaluates chunks; the last to finish a chunk adds up and lets all go. No lock is held while user code runs. */
 #include "engine.h"
+#include <string.h>
 
 bool gate_init(engine_gate *g, unsigned live)
 {
@@ -61,6 +62,7 @@ static void open_gate(hw_engine *e)
     engine_gate *g = &e->gate;
     g->opened_ns = hw_now();
     hw_params_get(e->params, 0, e->snapshot);
+    if (e->average && e->averaged) memcpy(e->snapshot, e->average, e->objective.parameters * sizeof *e->snapshot);
     counter_set(&g->chunk, 0);
     g->working = g->live;
     g->open = true;

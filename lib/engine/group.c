@@ -39,10 +39,7 @@ static hw_status group_write(hw_worker *w, const engine_access *a, const float *
                     "SYNC or GROUPS");
         return HW_E_STOPPED;
     }
-    if (a->raw) {
-        engine_fail(e, HW_E_UNSUPPORTED, "hw_add_at cannot run under SYNC or GROUPS: raw deltas have no mean");
-        return HW_E_STOPPED;
-    }
+    w->group_raw = a->raw;
     w->group_loss = loss;
     if (a->dense) {
         if (g != w->g)
@@ -85,8 +82,16 @@ static hw_status land(hw_worker *leader)
     engine_group *group = leader->group;
     engine_access all = {&leader->all, NULL, 1, leader->all.count, true, false};
     double loss = 0;
-    for (unsigned k = 0; k < group->count; k++)
-        if (leader[k].batch.count) loss += leader[k].group_loss * leader[k].batch.count;
+    for (unsigned k = 0; k < group->count; k++) {
+        if (!leader[k].batch.count) continue;
+        all.raw = all.raw || leader[k].group_raw;
+        loss += leader[k].group_loss * leader[k].batch.count;
+    }
+    for (unsigned k = 0; all.raw && k < group->count; k++) {
+        if (!leader[k].batch.count || leader[k].group_raw) continue;
+        engine_fail(leader->engine, HW_E_CALLBACK, "in one update some threads wrote gradients and others raw deltas");
+        return HW_E_STOPPED;
+    }
     return step_write(leader, &all, leader->g, loss / leader->batch.whole, leader->batch.whole);
 }
 

@@ -125,10 +125,17 @@ void house_epochs(hw_engine *e, uint64_t n)
     }
 }
 
+void house_average(hw_engine *e, float *x)
+{
+    hw_params_get(e->params, 0, x);
+    float share = 1 / (float)++e->averaged;
+    for (size_t i = 0; i < e->objective.parameters; i++) e->average[i] += share * (x[i] - e->average[i]);
+}
+
 static bool due(const hw_engine *e, uint64_t n)
 {
     return n >= counter_get(&e->next_window) || n >= counter_get(&e->next_keep) || n >= counter_get(&e->next_epoch) ||
-           n >= counter_get(&e->next_evaluation);
+           n >= counter_get(&e->next_evaluation) || n >= counter_get(&e->next_average);
 }
 
 void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
@@ -137,12 +144,16 @@ void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
     /* Who finds the turn taken leaves; so the holder looks again, with the clock of then, after giving it up. */
     while (due(e, n) && !latch_failed(&e->latch) && latch_take_turn(&e->latch)) {
         if (n >= counter_get(&e->next_window)) {
-            counter_set(&e->next_window, after(n, c->compensation.window * c->clock_interval));
+            counter_set(&e->next_window, after(n, c->compensation.window * e->ticket_block));
             house_setting(e, false);
         }
         if (n >= counter_get(&e->next_keep)) {
-            counter_set(&e->next_keep, after(n, c->keep_every));
+            counter_set(&e->next_keep, after(n, e->keep_every));
             keep_good(e, loss, read);
+        }
+        if (n >= counter_get(&e->next_average)) {
+            counter_set(&e->next_average, after(n, c->average_every));
+            house_average(e, e->average + (e->objective.parameters + 15) / 16 * 16);
         }
         house_epochs(e, n);
         if (n >= counter_get(&e->next_evaluation)) {

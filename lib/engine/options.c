@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum field { F_INT, F_UNSIGNED, F_U32, F_U64, F_DOUBLE, F_ENUM } field;
+typedef enum field { F_INT, F_UNSIGNED, F_U32, F_U64, F_SIZE, F_DOUBLE, F_ENUM } field;
 
 typedef struct entry {
     const char *name, *unit, *help;
@@ -51,8 +51,12 @@ static const entry table[] = {
     {"stripe", "floats", "floats under one stripe lock, a multiple of 16", F_UNSIGNED, AT(stripe), 1024, 4096, 0, NULL},
     {"clock_interval", "updates", "1: exact clock; n: every n-th update of a worker is measured", F_UNSIGNED,
      AT(clock_interval), 1, 65536, 0, NULL},
-    {"exchange_interval", "steps", "steps between exchanges with the shared array; only 1 yet", F_UNSIGNED,
-     AT(exchange_interval), 1, 1, 0, NULL},
+    {"exchange_interval", "steps",
+     "steps on a private replica between exchanges; 1: none, every step on the shared array; 0: chosen", F_UNSIGNED,
+     AT(exchange_interval), 0, 1 << 30, 0, NULL},
+    {"exchanged", "floats", "leading parameters in the replicas; 0: all", F_SIZE, AT(exchanged), 0, E32, 0, NULL},
+    {"fused", "", "read and update in place where the objective and the options allow it", F_ENUM, AT(fused), 0, 1, 0,
+     "off|on"},
     {"rule", "", "step rule", F_ENUM, AT(optimizer.rule), 0, 4, 0, "sgd|nesterov|adagrad|adam|user"},
     {"velocity", "", "one shared velocity or one per worker", F_ENUM, AT(optimizer.velocity), 0, 1, 0,
      "shared|private"},
@@ -61,8 +65,8 @@ static const entry table[] = {
     {"clip_norm", "", "largest L2 norm of a gradient; 0: off", F_DOUBLE, AT(optimizer.clip_norm), 0, 1e30, 0, NULL},
     {"beta2", "", "adam's second decay", F_DOUBLE, AT(optimizer.beta2), 0, 1, 1, NULL},
     {"epsilon", "", "adam's and adagrad's guard", F_DOUBLE, AT(optimizer.epsilon), 1e-30, 1, 0, NULL},
-    {"schedule", "", "learning rate over updates", F_ENUM, AT(optimizer.schedule.kind), 0, 4, 0,
-     "constant|step|inv|exponential|cosine"},
+    {"schedule", "", "learning rate over updates", F_ENUM, AT(optimizer.schedule.kind), 0, 5, 0,
+     "constant|step|inv|exponential|cosine|linear"},
     {"learning_rate", "", "base learning rate", F_DOUBLE, AT(optimizer.schedule.base), 1e-30, 1e6, 0, NULL},
     {"schedule.gamma", "", "step, inv, exponential", F_DOUBLE, AT(optimizer.schedule.gamma), 0, 1e6, 0, NULL},
     {"schedule.power", "", "inv", F_DOUBLE, AT(optimizer.schedule.power), 0, 100, 0, NULL},
@@ -91,6 +95,8 @@ static const entry table[] = {
      -1, 1e30, 0, NULL},
     {"seed", "", "of everything random", F_U64, AT(seed), 0, E53, 0, NULL},
     {"with_replacement", "", "draw examples with replacement", F_ENUM, AT(with_replacement), 0, 1, 0, "off|on"},
+    {"shuffle_block", "examples", "neighbours that are visited together; 1: every example by itself", F_U32,
+     AT(shuffle_block), 1, E32, 0, NULL},
     {"updates", "updates", "stop after; 0: no limit", F_U64, AT(updates), 0, E53, 0, NULL},
     {"epochs", "epochs", "stop after; 0: no limit", F_DOUBLE, AT(epochs), 0, 1e9, 0, NULL},
     {"seconds", "s", "stop after this much training; 0: no limit", F_DOUBLE, AT(seconds), 0, 1e9, 0, NULL},
@@ -104,6 +110,9 @@ static const entry table[] = {
     {"divergence", "", "stop when the loss rises this many times; 0: off", F_DOUBLE, AT(divergence), 0, 1e30, 0, NULL},
     {"keep_every", "updates", "updates between snapshots of good parameters; 0: none", F_U64, AT(keep_every), 0, E53, 0,
      NULL},
+    {"average_every", "updates", "updates between copies of the parameters that enter their mean; 0: no averaging",
+     F_U64, AT(average_every), 0, E53, 0, NULL},
+    {"average_from", "", "averaging: from this share of the run on", F_DOUBLE, AT(average_from), 0, 1, 1, NULL},
     {"record", "", "staleness histograms", F_ENUM, AT(record), 0, 1, 0, "off|on"},
     {"exact", "updates", "staleness below this has a bin each, a power of two", F_U32, AT(exact), 8, 65536, 0, NULL},
     {"trace", "", "record the schedule for a replay", F_ENUM, AT(trace), 0, 1, 0, "off|on"},
@@ -128,6 +137,7 @@ static double value_of(const hw_config *c, const entry *o)
     case F_ENUM: return *(const unsigned *)(const void *)at;
     case F_U32: return *(const uint32_t *)(const void *)at;
     case F_U64: return (double)*(const uint64_t *)(const void *)at;
+    case F_SIZE: return (double)*(const size_t *)(const void *)at;
     case F_DOUBLE: return *(const double *)(const void *)at;
     }
     return NAN;
@@ -142,6 +152,7 @@ static void store(hw_config *c, const entry *o, double x)
     case F_ENUM: *(unsigned *)(void *)at = (unsigned)x; break;
     case F_U32: *(uint32_t *)(void *)at = (uint32_t)x; break;
     case F_U64: *(uint64_t *)(void *)at = (uint64_t)x; break;
+    case F_SIZE: *(size_t *)(void *)at = (size_t)x; break;
     case F_DOUBLE: *(double *)(void *)at = x; break;
     }
 }

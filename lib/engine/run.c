@@ -15,6 +15,12 @@ static void reset_worker(hw_worker *w)
     counter_set(&w->examples, 0);
     counter_set(&w->clipped, 0);
     counter_set(&w->skipped, 0);
+    counter_set(&w->fused, 0);
+    counter_set(&w->exchanges, 0);
+    counter_set(&w->collided, 0);
+    counter_set(&w->looked_at, 0);
+    w->since = 0;
+    w->exchange_every = w->engine->config.exchange_interval;
     w->loss_steps = 0;
     w->first_loss = w->smooth_loss = 0;
     w->ticket_end = 0;
@@ -52,6 +58,14 @@ static void estimate_curvature(hw_engine *e)
     e->preparation_ns = hw_now() - from;
 }
 
+/* Copying all parameters after few sparse updates would cost more than the updates. */
+static uint64_t keep_interval(const hw_engine *e)
+{
+    const hw_objective *o = &e->objective;
+    uint64_t least = o->touched ? 256 * (uint64_t)o->parameters / o->touched : 0;
+    return e->config.keep_every && e->config.keep_every < least ? least : e->config.keep_every;
+}
+
 static hw_status begin(hw_engine *e)
 {
     const hw_config *c = &e->config;
@@ -67,8 +81,14 @@ static hw_status begin(hw_engine *e)
     counter_set(&e->tickets, tickets);
     e->first_ticket = tickets;
     counter_set(&e->ticket_limit, tickets + engine_ticket_limit(e));
-    counter_set(&e->next_window, landed + c->compensation.window * c->clock_interval);
-    counter_set(&e->next_keep, c->keep_every ? landed + c->keep_every : UINT64_MAX);
+    counter_set(&e->next_window, landed + c->compensation.window * e->ticket_block);
+    e->keep_every = keep_interval(e);
+    uint64_t steps = engine_ticket_limit(e);
+    e->averaged = 0;
+    e->average_begins = landed + (steps < NO_TICKET_LIMIT ? (uint64_t)(c->average_from * (double)steps) : 0);
+    counter_set(&e->next_average, e->average ? e->average_begins + c->average_every : UINT64_MAX);
+    if (e->average) memset(e->average, 0, e->objective.parameters * sizeof *e->average);
+    counter_set(&e->next_keep, e->keep_every ? landed + e->keep_every : UINT64_MAX);
     counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);
     uint64_t every = c->evaluate_every ? c->evaluate_every
                                        : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->updates_per_epoch));
@@ -97,6 +117,7 @@ static hw_status begin(hw_engine *e)
     e->good = 0;
     e->good_update = landed;
     if (e->sim) sim_begin(e);
+    blocks_begin(e);
     e->running = true;
     counter_set(&e->begin_ns, hw_now());
     return HW_OK;
@@ -146,6 +167,8 @@ static void work(hw_worker *w)
             sim_loop(w);
         else if (w->group)
             group_loop(w);
+        else if (e->blocks)
+            blocks_loop(w);
         else
             async_loop(w);
         (void)gate_enter(w, true);
@@ -321,11 +344,18 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     r->reason = (hw_stop_reason)latch_stopped(&e->latch);
     r->updates = hw_params_clock(e->params) - e->first_update;
     r->good_update = e->good_update - e->first_update;
+    uint64_t looked_at = 0, collided = 0;
     for (unsigned i = 0; i < e->members; i++) {
         r->examples += counter_get(&e->worker[i].examples);
         r->clipped += counter_get(&e->worker[i].clipped);
         r->skipped += counter_get(&e->worker[i].skipped);
+        r->fused += counter_get(&e->worker[i].fused);
+        r->exchanges += counter_get(&e->worker[i].exchanges);
+        looked_at += counter_get(&e->worker[i].looked_at);
+        collided += counter_get(&e->worker[i].collided);
     }
+    r->exchange_interval = e->exchanges ? e->worker[0].exchange_every : 1;
+    r->collisions = looked_at ? (double)collided / (double)looked_at : NAN;
     uint64_t limit = counter_get(&e->ticket_limit), tickets = counter_get(&e->tickets);
     r->tickets = (tickets < limit ? tickets : limit) - e->first_ticket;
     r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
@@ -380,7 +410,8 @@ hw_status hw_train(const hw_objective *objective, const hw_config *config, float
         return status;
     }
     status = hw_engine_run(e, result);
-    if (params && e->process == getpid()) (void)hw_engine_get(e, params);
+    if (params && e->process == getpid() && (status != HW_OK || hw_engine_average(e, params) != HW_OK))
+        (void)hw_engine_get(e, params);
     hw_engine_free(e);
     return status;
 }

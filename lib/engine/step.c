@@ -5,7 +5,7 @@
 bool step_ticket(hw_worker *w, uint64_t *ticket)
 {
     hw_engine *e = w->engine;
-    uint64_t block = e->config.clock_interval, limit = counter_get(&e->ticket_limit);
+    uint64_t block = e->ticket_block, limit = counter_get(&e->ticket_limit);
     if (w->batch.step + 1 < w->ticket_end) {
         *ticket = w->batch.step + 1;
     } else {
@@ -28,7 +28,7 @@ void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
     *b = (hw_batch){n ? w->index : NULL, to - from, from, whole, ticket, epoch, c->seed};
     if (!n) return;
     if (!c->with_replacement) {
-        for (uint32_t i = from; i < to; i++) w->index[i - from] = hw_permute(c->seed, epoch, n, (uint32_t)first + i);
+        sample_run(e, epoch, (uint32_t)first + from, to - from, w->index);
         return;
     }
     hw_rng rng;
@@ -67,7 +67,7 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
     step_setting(w);
     float ahead = (float)w->setting.ahead;
     w->parked_ns = 0;
-    if (e->config.clock_interval == 1) w->read_ns = hw_now();
+    if (e->config.clock_interval == 1 && !e->exchanges) w->read_ns = hw_now();
     if (a->indices)
         hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
     else if (!a->dense)
@@ -174,7 +174,7 @@ static void tell(const hw_worker *w, uint64_t landed, double loss, const optimiz
     const hw_engine *e = w->engine;
     const hw_config *c = &e->config;
     bool measured = w->note.measured;
-    uint64_t number = c->clock_interval == 1 ? landed : counter_get(&w->updates);
+    uint64_t number = c->clock_interval == 1 && !e->exchanges ? landed : counter_get(&w->updates);
     if (number % c->on_update_every) return;
     hw_update_event event = {w->member,
                              number,
@@ -213,6 +213,29 @@ static uint64_t apply(hw_worker *w, double factor, optimizer_write *ow)
                       : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
 }
 
+static hw_status diverged(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    hw_params_release(e->params, w->slot);
+    engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
+                counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count), w->smooth_loss, w->id,
+                (unsigned long long)w->batch.step);
+    return HW_E_STOPPED;
+}
+
+hw_status step_account(hw_worker *w, double loss, uint32_t count)
+{
+    if (!base_finite_double(loss)) return not_finite(w, "loss");
+    if (w->id == 0 && counter_get(&w->updates) == 0) counter_add_double(&w->engine->first_loss, loss);
+    counter_add_double(&w->loss, loss * count);
+    counter_add(&w->losses, count);
+    counter_add(&w->updates, count);
+    counter_add(&w->examples, count);
+    counter_add(&w->fused, count);
+    w->unmeasured += count;
+    return diverging(w, loss) ? diverged(w) : HW_OK;
+}
+
 hw_status step_land(hw_worker *w, uint32_t examples, double factor)
 {
     hw_engine *e = w->engine;
@@ -222,16 +245,11 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     if (p->clipped) counter_add(&w->clipped, 1);
     if (!p->finite) return not_finite(w, "gradient");
     double loss = p->loss;
-    if (diverging(w, loss)) {
-        hw_params_release(e->params, w->slot);
-        engine_fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
-                    counter_get_double(&e->first_losses) / (double)counter_get(&e->first_count), w->smooth_loss, w->id,
-                    (unsigned long long)w->batch.step);
-        return HW_E_STOPPED;
-    }
+    if (diverging(w, loss)) return diverged(w);
     optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
-    if (c->clock_interval == 1 ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
+    bool exact = c->clock_interval == 1 && !e->exchanges;
+    if (exact ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
         counter_add_double(&e->first_loss, loss);
     counter_add_double(&w->loss, loss);
     counter_add(&w->losses, 1);
@@ -243,15 +261,15 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     step_observe(w, landed);
     if (c->on_update) tell(w, landed, loss, &ow);
     if (w->note.measured)
-        house_keep(e, c->clock_interval == 1 ? landed + 1 : hw_params_clock(e->params), loss,
-                   c->clock_interval == 1 ? w->note.clock : w->read_clock);
+        house_keep(e, exact ? landed + 1 : hw_params_clock(e->params), loss, exact ? w->note.clock : w->read_clock);
     return HW_OK;
 }
 
 hw_status step_write(hw_worker *w, const engine_access *a, const float *g, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
-    if (!w->group && latch_paused(&e->latch)) {
+    /* On a replica the update waits for the exchange anyway, and parks there. */
+    if (!w->group && !e->exchanges && latch_paused(&e->latch)) {
         uint64_t parked = hw_now();
         if (!gate_enter(w, false)) return HW_E_STOPPED;
         w->parked_ns += hw_now() - parked;
@@ -263,6 +281,10 @@ hw_status step_write(hw_worker *w, const engine_access *a, const float *g, doubl
         return HW_E_STOPPED;
     }
     w->has_read = false;
+    if (w->note.measured && e->ticket_block > 1 && !a->dense && w->setting.ahead == 0) {
+        counter_add(&w->collided, hw_params_changed(e->params, a->ranges, a->indices, a->n, w->seen));
+        counter_add(&w->looked_at, a->total);
+    }
     step_prepare(w, a, g, loss);
     return step_land(w, examples, -1);
 }

@@ -80,10 +80,22 @@ hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const flo
     return write_access(w, &a, gradients, loss);
 }
 
+hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *delta, double loss)
+{
+    engine_access a = ranges_of(ranges, n);
+    a.raw = true;
+    return write_access(w, &a, delta, loss);
+}
+
 hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss)
 {
     engine_access a = indices_of(indices, n, true);
     return write_access(w, &a, delta, loss);
+}
+
+double hw_learning_rate(hw_worker *w)
+{
+    return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * w->setting.rate;
 }
 
 void *hw_scratch(hw_worker *w)

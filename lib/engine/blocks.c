@@ -1,0 +1,141 @@
+/* blocks.c - conflict-free blocks: a worker has a whole block of examples to itself, and no other worker has one that
+ * shares a group (its users' rows, its items' rows) with it. The table is under a mutex that is taken once a block. */
+#include "engine.h"
+#include <time.h>
+
+typedef struct engine_blocks {
+    pthread_mutex_t mutex;
+    uint32_t *done; /* times that each block was handed out in this run */
+    bool *busy;     /* groups, then blocks */
+    uint32_t next;  /* where the search begins */
+} engine_blocks;
+
+hw_status blocks_create(hw_engine *e, char *why)
+{
+    const hw_objective *o = &e->objective;
+    uint64_t total = 0;
+    if (!o->blocks) return HW_OK;
+    for (uint32_t b = 0; b < o->blocks; b++) {
+        const hw_block *x = o->block + b;
+        if ((uint64_t)x->first + x->count > o->examples || x->group[0] >= o->block_groups ||
+            x->group[1] >= o->block_groups)
+            return base_fail(why, HW_E_ARGUMENT,
+                             "objective.block[%u] has examples or groups beyond the objective's %u and %u", b,
+                             o->examples, o->block_groups);
+        total += x->count;
+    }
+    if (total != o->examples)
+        return base_fail(why, HW_E_ARGUMENT, "objective.block: the blocks have %llu examples, the objective %u",
+                         (unsigned long long)total, o->examples);
+    engine_blocks *s = base_zalloc(1, sizeof *s);
+    if (s && pthread_mutex_init(&s->mutex, NULL) != 0) {
+        base_free(s);
+        s = NULL;
+    }
+    e->blocks = s;
+    if (s) s->done = base_zalloc(o->blocks, sizeof *s->done);
+    if (s) s->busy = base_zalloc((size_t)o->block_groups + o->blocks, sizeof *s->busy);
+    e->bytes += sizeof *s + o->blocks * sizeof *s->done + ((size_t)o->block_groups + o->blocks) * sizeof *s->busy;
+    if (!s || !s->done || !s->busy)
+        return base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %u blocks", o->blocks);
+    return HW_OK;
+}
+
+void blocks_free(hw_engine *e)
+{
+    engine_blocks *s = e->blocks;
+    if (!s) return;
+    (void)pthread_mutex_destroy(&s->mutex);
+    base_free(s->done);
+    base_free(s->busy);
+    base_free(s);
+}
+
+void blocks_begin(hw_engine *e)
+{
+    engine_blocks *s = e->blocks;
+    if (!s) return;
+    for (uint32_t b = 0; b < e->objective.blocks; b++) s->done[b] = 0;
+    for (size_t i = 0; i < (size_t)e->objective.block_groups + e->objective.blocks; i++) s->busy[i] = false;
+    s->next = 0;
+}
+
+/* Under the mutex: the free block that was handed out least often, the first such from `next` on; UINT32_MAX. */
+static uint32_t find(const hw_engine *e)
+{
+    const engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    uint32_t best = UINT32_MAX;
+    for (uint32_t i = 0; i < o->blocks; i++) {
+        uint32_t b = (s->next + i) % o->blocks;
+        const hw_block *x = o->block + b;
+        if (s->busy[o->block_groups + b] || s->busy[x->group[0]] || s->busy[x->group[1]]) continue;
+        if (best == UINT32_MAX || s->done[b] < s->done[best]) best = b;
+    }
+    return best;
+}
+
+static uint32_t acquire(hw_engine *e)
+{
+    engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    (void)pthread_mutex_lock(&s->mutex);
+    uint32_t b = find(e);
+    if (b != UINT32_MAX) {
+        s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = true;
+        s->done[b]++;
+        /* Another block than last epoch's comes after this one: the order is not the same twice. */
+        s->next = hw_permute(e->config.seed, s->done[b], o->blocks, b);
+    }
+    (void)pthread_mutex_unlock(&s->mutex);
+    return b;
+}
+
+static void release(hw_engine *e, uint32_t b)
+{
+    engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    (void)pthread_mutex_lock(&s->mutex);
+    s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = false;
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+/* The first examples of a block, in their order: tickets ticket .. ticket + count - 1. */
+static bool visit(hw_worker *w, uint32_t first, uint64_t ticket, uint32_t count)
+{
+    hw_engine *e = w->engine;
+    for (uint32_t done = 0; done < count;) {
+        uint32_t part = count - done < e->ticket_block ? count - done : e->ticket_block, at = first + done;
+        uint32_t single = e->sweeps && !e->exchanges ? 1 : e->sweeps ? 0 : part;
+        if (single) hw_params_measure(e->params, w->slot);
+        for (uint32_t i = 0; i < single; i++, at++)
+            if (!async_step(w, ticket + done + i, &at)) return false;
+        if (part > single && !sweep_tickets(w, ticket + done + single, part - single, &at)) return false;
+        done += part;
+        if (latch_stopped(&e->latch) || !async_between(w)) return false;
+    }
+    return true;
+}
+
+void blocks_loop(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    const hw_objective *o = &e->objective;
+    uint64_t limit = counter_get(&e->ticket_limit);
+    async_begin(w);
+    while (!latch_stopped(&e->latch) && counter_get(&e->tickets) < limit) {
+        uint32_t b = acquire(e);
+        if (b == UINT32_MAX) { /* fewer groups than workers: wait, but park where asked to */
+            const struct timespec pause = {0, 50000};
+            (void)nanosleep(&pause, NULL);
+            if (!async_between(w)) break;
+            continue;
+        }
+        uint64_t ticket = counter_take(&e->tickets, o->block[b].count), left = ticket < limit ? limit - ticket : 0;
+        uint32_t count = o->block[b].count < left ? o->block[b].count : (uint32_t)left;
+        bool on = visit(w, o->block[b].first, ticket, count);
+        release(e, b);
+        if (!on) break;
+    }
+    (void)sweep_exchange(w, false);
+}

@@ -1,0 +1,23 @@
+/* sample.c - which example stands at a position of an epoch: a keyed permutation of the examples, or of blocks of them.
+ */
+#include "engine.h"
+
+/* Whole blocks are permuted; what is left over at the end of the data stays last. */
+uint32_t sample_example(const hw_engine *e, uint64_t epoch, uint32_t position)
+{
+    uint32_t n = e->objective.examples, block = e->config.shuffle_block, whole = n / block;
+    if (block == 1) return hw_permute(e->config.seed, epoch, n, position);
+    if (position / block >= whole) return position;
+    return hw_permute(e->config.seed, epoch, whole, position / block) * block + position % block;
+}
+
+void sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index)
+{
+    uint32_t block = e->config.shuffle_block;
+    for (uint32_t i = 0; i < count;) {
+        uint32_t at = sample_example(e, epoch, position + i), run = block - (position + i) % block;
+        if (run > count - i) run = count - i;
+        for (uint32_t k = 0; k < run; k++) index[i + k] = at + k;
+        i += run;
+    }
+}
