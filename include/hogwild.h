@@ -10,6 +10,7 @@
 #include "hogwild/objective.h"
 #include "hogwild/engine.h"
 #include "hogwild/data.h"
+#include "hogwild/tables.h"
 #include "hogwild/net.h"
 #include "hogwild/model.h"
 #include "hogwild/report.h"
