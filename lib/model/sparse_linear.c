@@ -1,0 +1,385 @@
+/* sparse_linear.c - linear models on sparse rows: squared, logistic, hinge, squared hinge and softmax loss, with lazy
+ * L2. A step gathers the touched weights, a sweep works in place; both take their slopes from the same functions.
+ * sparse_rule.c has L1. */
+#include "sparse_linear.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Loss at margin or score z, and its slope over z. */
+static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss)
+{
+    float m = y * z, e;
+    switch (kind) {
+    case HW_SPARSE_SQUARED: *loss = 0.5f * (z - y) * (z - y); return z - y;
+    case HW_SPARSE_HINGE: *loss = m < 1 ? 1 - m : 0; return m < 1 ? -y : 0;
+    case HW_SPARSE_SQUARED_HINGE: *loss = m < 1 ? (1 - m) * (1 - m) : 0; return m < 1 ? -2 * y * (1 - m) : 0;
+    default:
+        e = expf(-fabsf(m));
+        *loss = (m > 0 ? 0 : -m) + log1pf(e);
+        return -y * (m > 0 ? e : 1) / (1 + e);
+    }
+}
+
+/* Scores become slopes (probability minus target). */
+static float softmax(float *z, unsigned classes, unsigned y)
+{
+    float most = z[0], sum = 0, at = z[y];
+    for (unsigned c = 1; c < classes; c++) most = z[c] > most ? z[c] : most;
+    for (unsigned c = 0; c < classes; c++) sum += z[c] = expf(z[c] - most);
+    for (unsigned c = 0; c < classes; c++) z[c] = z[c] / sum - (float)(c == y);
+    return logf(sum) - (at - most);
+}
+
+static float weight_of(const hw_sparse_linear *m, float y)
+{
+    if (!m->class_weight) return 1;
+    return m->class_weight[m->loss == HW_SPARSE_SOFTMAX ? (unsigned)y : y > 0];
+}
+
+/* --- a step: columns that several rows of the minibatch share stand once ------------------------------------------ */
+
+static int ascending(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t collect(const hw_sparse_linear *m, const hw_batch *batch, uint32_t *column)
+{
+    const hw_sparse *s = m->train;
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        uint64_t from = s->offset[batch->index[i]], length = s->offset[batch->index[i] + 1] - from;
+        memcpy(column + n, s->index + from, length * sizeof *column);
+        n += (uint32_t)length;
+    }
+    if (batch->count == 1) return n;
+    qsort(column, n, sizeof *column, ascending);
+    uint32_t unique = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (i == 0 || column[i] != column[i - 1]) column[unique++] = column[i];
+    return unique;
+}
+
+static void read_columns(const hw_sparse_linear *m, hw_worker *w, linear_scratch *s, uint32_t n)
+{
+    unsigned classes = linear_width(m);
+    if (m->intercept) s->column[n++] = m->train->columns;
+    s->n = n;
+    if (classes == 1) {
+        hw_read_at(w, s->column, n, s->value);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) s->range[i] = (hw_range){(size_t)s->column[i] * classes, classes};
+    hw_read_ranges(w, s->range, n, s->value);
+}
+
+/* One row's scores, slopes and gradient. The gathered columns ascend like the row's; those of a minibatch of one are
+ * the row's own. */
+static float single_gradient(const hw_sparse_linear *m, const linear_plan *p, linear_scratch *s, uint32_t row)
+{
+    const hw_sparse *d = m->train;
+    const float *x = d->value + d->offset[row], *v = s->value;
+    size_t n = (size_t)(d->offset[row + 1] - d->offset[row]), i = 0;
+    float sum[4] = {0, 0, 0, 0}, y = d->label[row], weight = weight_of(m, y), loss;
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++) sum[k] += x[i + k] * v[i + k];
+    for (; i < n; i++) sum[0] += x[i] * v[i];
+    float z = (sum[0] + sum[1]) + (sum[2] + sum[3]) + (m->intercept ? v[n] : 0);
+    float slope = weight * slope_of(m->loss, z, y, &loss);
+    for (i = 0; i < n; i++) s->gradient[i] = slope * x[i];
+    for (i = 0; p->decay && i < n; i++) s->gradient[i] += fminf(p->decay[s->column[i]], s->most_decay) * v[i];
+    if (m->intercept) s->gradient[n] = slope;
+    return loss * weight;
+}
+
+static float row_gradient(const hw_sparse_linear *m, const linear_plan *p, linear_scratch *s, uint32_t row, float share)
+{
+    const hw_sparse *d = m->train;
+    unsigned classes = linear_width(m);
+    uint32_t last = s->n - 1, at = 0;
+    float y = d->label[row], weight = weight_of(m, y) * share, loss, *z = s->score;
+    for (unsigned c = 0; c < classes; c++) z[c] = m->intercept ? s->value[(size_t)last * classes + c] : 0;
+    for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
+        while (s->column[at] != d->index[k]) at++;
+        for (unsigned c = 0; c < classes; c++) z[c] += d->value[k] * s->value[(size_t)at * classes + c];
+    }
+    if (m->loss == HW_SPARSE_SOFTMAX)
+        loss = softmax(z, classes, (unsigned)y);
+    else
+        z[0] = slope_of(m->loss, z[0], y, &loss);
+    at = 0;
+    for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
+        while (s->column[at] != d->index[k]) at++;
+        float decay = p->decay ? share * fminf(p->decay[d->index[k]], s->most_decay) : 0;
+        for (unsigned c = 0; c < classes; c++) {
+            size_t i = (size_t)at * classes + c;
+            s->gradient[i] += weight * z[c] * d->value[k] + decay * s->value[i];
+        }
+    }
+    for (unsigned c = 0; m->intercept && c < classes; c++) s->gradient[(size_t)last * classes + c] += weight * z[c];
+    return loss * weight;
+}
+
+static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const hw_sparse_linear *m = self;
+    const linear_plan *p = m->plan;
+    linear_scratch s = linear_scratch_of(p, hw_scratch(w));
+    float share = 1 / (float)batch->count, loss = 0;
+    double rate = hw_learning_rate(w);
+    s.most_decay = rate > 0 ? (float)(1 / rate) : INFINITY;
+    read_columns(m, w, &s, collect(m, batch, s.column));
+    if (batch->count == 1 && linear_width(m) == 1) {
+        loss = single_gradient(m, p, &s, batch->index[0]);
+        return hw_write_at(w, s.column, s.n, s.gradient, (double)loss);
+    }
+    memset(s.gradient, 0, (size_t)s.n * linear_width(m) * sizeof *s.gradient);
+    for (uint32_t i = 0; i < batch->count; i++) loss += row_gradient(m, p, &s, batch->index[i], share);
+    return linear_width(m) == 1 ? hw_write_at(w, s.column, s.n, s.gradient, (double)loss)
+                                : hw_write_ranges(w, s.range, s.n, s.gradient, (double)loss);
+}
+
+/* --- a sweep: in place -----------------------------------------------------------------------------------------------
+ */
+
+/* The lines of a row itself; the hardware goes on from the first ones. */
+static void prefetch_row(const hw_sparse *d, uint32_t row)
+{
+    uint64_t from = d->offset[row];
+    for (int line = 0; line < 4; line++) {
+        __builtin_prefetch((const char *)(d->index + from) + 64 * line);
+        __builtin_prefetch((const char *)(d->value + from) + 64 * line);
+    }
+}
+
+static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run, hw_sparse_loss kind)
+{
+    const hw_sparse *d = m->train;
+    const linear_plan *p = m->plan;
+    const float one = 1, *decay = p->decay;
+    const uint32_t *intercept = &d->columns;
+    double total = 0;
+    for (uint32_t i = 0; i < run->count; i++) {
+        uint32_t row = run->index[i];
+        uint64_t from = d->offset[row];
+        size_t n = (size_t)(d->offset[row + 1] - from);
+        const uint32_t *index = d->index + from;
+        const float *value = d->value + from;
+        if (i + 1 < run->count) prefetch_row(d, run->index[i + 1]);
+        if (m->prefetch && i + m->prefetch < run->count) {
+            uint32_t next = run->index[i + m->prefetch];
+            hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
+        }
+        float z = hw_sweep_dot_at(w, index, value, n), y = d->label[row], loss;
+        if (m->intercept) z += hw_sweep_dot_at(w, intercept, &one, 1);
+        float weight = weight_of(m, y), slope = weight * slope_of(kind, z, y, &loss);
+        total += (double)(loss * weight);
+        if (slope != 0 || decay) hw_sweep_axpy_at(w, i, index, value, n, slope, decay);
+        if (slope != 0 && m->intercept) hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
+        hw_sweep_landed(w);
+    }
+    return total;
+}
+
+static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
+{
+    const hw_sparse_linear *m = self;
+    switch (m->loss) { /* the loss is a constant inside, which the compiler folds */
+    case HW_SPARSE_SQUARED: *loss = sweep_rows(m, w, run, HW_SPARSE_SQUARED); break;
+    case HW_SPARSE_HINGE: *loss = sweep_rows(m, w, run, HW_SPARSE_HINGE); break;
+    case HW_SPARSE_SQUARED_HINGE: *loss = sweep_rows(m, w, run, HW_SPARSE_SQUARED_HINGE); break;
+    default: *loss = sweep_rows(m, w, run, HW_SPARSE_LOGISTIC); break;
+    }
+    return HW_OK;
+}
+
+/* --- evaluation ------------------------------------------------------------------------------------------------------
+ */
+
+void hw_sparse_linear_scores(const hw_sparse_linear *m, const float *x, const hw_sparse *d, uint32_t row, double *score)
+{
+    unsigned classes = linear_width(m);
+    size_t columns = m->train->columns;
+    for (unsigned c = 0; c < classes; c++) score[c] = m->intercept ? (double)x[columns * classes + c] : 0;
+    for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
+        if (d->index[k] >= columns) continue; /* no weight was trained for it */
+        for (unsigned c = 0; c < classes; c++)
+            score[c] += (double)d->value[k] * (double)x[(size_t)d->index[k] * classes + c];
+    }
+}
+
+static double penalty(const hw_sparse_linear *m, const float *x)
+{
+    size_t n = (size_t)m->train->columns * linear_width(m);
+    double squares = 0, absolutes = 0;
+    for (size_t i = 0; m->l2 > 0 && i < n; i++) squares += (double)x[i] * (double)x[i];
+    for (size_t i = 0; m->l1 > 0 && i < n; i++) absolutes += fabs((double)x[i]);
+    return 0.5 * m->l2 * squares + m->l1 * absolutes;
+}
+
+static double loss_of(const hw_sparse_linear *m, const double *score, float y, bool *right)
+{
+    if (m->loss == HW_SPARSE_SOFTMAX) {
+        double most = score[0], sum = 0;
+        unsigned best = 0;
+        for (unsigned c = 1; c < m->classes; c++)
+            if (score[c] > most) most = score[best = c];
+        for (unsigned c = 0; c < m->classes; c++) sum += exp(score[c] - most);
+        *right = best == (unsigned)y;
+        return log(sum) + most - score[(unsigned)y];
+    }
+    double z = score[0], t = (double)y, margin = z * t;
+    *right = margin > 0;
+    switch (m->loss) {
+    case HW_SPARSE_SQUARED: return 0.5 * (z - t) * (z - t);
+    case HW_SPARSE_HINGE: return margin < 1 ? 1 - margin : 0;
+    case HW_SPARSE_SQUARED_HINGE: return margin < 1 ? (1 - margin) * (1 - margin) : 0;
+    default: return (margin > 0 ? 0 : -margin) + log1p(exp(-fabs(margin)));
+    }
+}
+
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    const hw_sparse_linear *m = self;
+    const hw_sparse *d = m->test ? m->test : m->train;
+    double score[256];
+    (void)scratch;
+    for (uint32_t i = first; i < first + count; i++) {
+        bool right;
+        hw_sparse_linear_scores(m, x, d, i, score);
+        sums[0] += loss_of(m, score, d->label[i], &right) * (double)weight_of(m, d->label[i]);
+        sums[1] += right;
+    }
+    if (first == 0) sums[0] += penalty(m, x) * d->rows; /* once; it is divided by the rows like the rest */
+    return HW_OK;
+}
+
+/* --- the objective ---------------------------------------------------------------------------------------------------
+ */
+
+hw_sparse_linear hw_sparse_linear_defaults(hw_sparse_loss loss, const hw_sparse *train)
+{
+    hw_sparse_linear m;
+    memset(&m, 0, sizeof m);
+    m.struct_size = sizeof m;
+    m.loss = loss;
+    m.train = train;
+    m.batch = 1;
+    return m;
+}
+
+static hw_status check_labels(const hw_sparse_linear *m, const hw_sparse *d, const char *what, char *why)
+{
+    for (uint32_t i = 0; i < d->rows; i++) {
+        float y = d->label[i];
+        bool softmax_label = y >= 0 && y < (float)m->classes && floorf(y) >= y;
+        bool good = m->loss == HW_SPARSE_SOFTMAX   ? softmax_label
+                    : m->loss == HW_SPARSE_SQUARED ? base_finite(y)
+                                                   : y == 1 || y == -1;
+        if (good) continue;
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_sparse_linear_objective: label %u of the %s set is %g: this loss takes %s", i, what,
+                         (double)y,
+                         m->loss == HW_SPARSE_SOFTMAX   ? "class numbers below classes (hw_sparse_classes makes them)"
+                         : m->loss == HW_SPARSE_SQUARED ? "finite numbers"
+                                                        : "-1 and +1 (hw_sparse_signs makes them)");
+    }
+    return HW_OK;
+}
+
+static hw_status check(const hw_sparse_linear *m, char *why)
+{
+    if (!m || m->struct_size != sizeof *m)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_sparse_linear_objective: the model is NULL or of another version: start from "
+                         "hw_sparse_linear_defaults()");
+    if (!m->train || m->train->rows < 1 || m->train->columns < 1)
+        return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: the training set is empty");
+    if (m->loss > HW_SPARSE_SOFTMAX || !(m->l2 >= 0 && m->l1 >= 0) || m->batch < 1)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_sparse_linear_objective: loss must be one of its enum, l2 and l1 at least 0, batch at "
+                         "least 1");
+    if (m->loss == HW_SPARSE_SOFTMAX && (m->classes < 2 || m->classes > 256))
+        return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: classes is %u: it must be in [2, 256]",
+                         m->classes);
+    if (m->loss == HW_SPARSE_SQUARED && m->class_weight)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_sparse_linear_objective: class_weight: the squared loss has no classes to weigh");
+    unsigned weights = m->loss == HW_SPARSE_SOFTMAX ? m->classes : 2;
+    for (unsigned c = 0; m->class_weight && c < weights; c++)
+        if (!base_finite(m->class_weight[c]) || m->class_weight[c] <= 0)
+            return base_fail(why, HW_E_ARGUMENT,
+                             "hw_sparse_linear_objective: class_weight[%u] is %g: it must be positive", c,
+                             (double)m->class_weight[c]);
+    if (((uint64_t)m->train->columns + 1) * linear_width(m) > UINT32_MAX)
+        return base_fail(why, HW_E_LIMIT,
+                         "hw_sparse_linear_objective: %u columns of %u classes are more than 2^32 - 1 parameters",
+                         m->train->columns, linear_width(m));
+    hw_status status = check_labels(m, m->train, "training", why);
+    return status == HW_OK && m->test ? check_labels(m, m->test, "test", why) : status;
+}
+
+/* l2 over the share of the rows that a column is in. */
+static float *decay_of(const hw_sparse_linear *m)
+{
+    size_t n = (size_t)m->train->columns + 1;
+    float *decay = base_zalloc(n, sizeof *decay);
+    uint32_t *count = base_zalloc(n, sizeof *count);
+    if (decay && count) {
+        hw_sparse_frequency(m->train, count);
+        for (size_t i = 0; i + 1 < n; i++)
+            decay[i] = count[i] ? (float)(m->l2 * (double)m->train->rows / (double)count[i]) : 0;
+    } else {
+        base_free(decay);
+        decay = NULL;
+    }
+    base_free(count);
+    return decay;
+}
+
+hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char *why)
+{
+    hw_status status =
+        o ? check(m, why) : base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
+    if (status != HW_OK) return status;
+    hw_sparse_linear_free(m);
+    linear_plan *p = base_zalloc(1, sizeof *p);
+    m->plan = p;
+    if (p && m->l2 > 0) p->decay = decay_of(m);
+    if (!p || (m->l2 > 0 && !p->decay)) {
+        hw_sparse_linear_free(m);
+        return base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns", m->train->columns);
+    }
+    const hw_sparse *d = m->train;
+    uint64_t longest = 0, room;
+    for (uint32_t i = 0; i < d->rows; i++)
+        if (d->offset[i + 1] - d->offset[i] > longest) longest = d->offset[i + 1] - d->offset[i];
+    room = longest * m->batch;
+    uint64_t touched = (room < d->columns ? room : d->columns) + (uint64_t)(m->intercept != 0);
+    p->room = (size_t)room + 1;
+    p->width = linear_width(m);
+    *o = hw_objective_defaults("sparse linear", ((size_t)d->columns + (m->intercept ? 1 : 0)) * linear_width(m));
+    o->self = m;
+    o->examples = d->rows;
+    o->batch_limit = m->batch;
+    o->touched = (size_t)touched * linear_width(m);
+    o->scratch_bytes = linear_scratch_bytes(p);
+    o->step = step;
+    o->sweep = m->loss != HW_SPARSE_SOFTMAX && m->l1 == 0 ? sweep : NULL;
+    o->evaluate = evaluate;
+    o->evaluation_examples = m->test ? m->test->rows : d->rows;
+    o->evaluation_chunk = 2000;
+    o->metrics = m->loss == HW_SPARSE_SQUARED ? 1 : 2;
+    return HW_OK;
+}
+
+void hw_sparse_linear_free(hw_sparse_linear *m)
+{
+    linear_plan *p = m ? m->plan : NULL;
+    if (!p) return;
+    base_free(p->decay);
+    base_free(p);
+    m->plan = NULL;
+}
