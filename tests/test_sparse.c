@@ -442,6 +442,69 @@ static void blocks_of_neighbours_stay_together(void **state)
         }
 }
 
+static void columns_by_frequency(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    hw_sparse a = data(7, 500, COLUMNS), b = data(7, 500, COLUMNS), test = data(8, 100, COLUMNS + 5);
+    uint32_t number[COLUMNS], count[COLUMNS], old[COLUMNS];
+    unsigned used[COLUMNS] = {0};
+    assert_int_equal(hw_sparse_by_frequency(&a, &test, number, why), HW_OK);
+    hw_sparse_frequency(&a, count);
+    hw_sparse_frequency(&b, old);
+    for (uint32_t j = 0; j < COLUMNS; j++) {
+        used[number[j]]++;
+        assert_int_equal(count[number[j]], old[j]);
+        if (j) assert_true(count[j - 1] >= count[j]);
+    }
+    for (uint32_t j = 0; j < COLUMNS; j++) assert_int_equal(used[j], 1);
+    for (uint32_t i = 0; i < a.rows; i++) {
+        double was = 0, is = 0; /* a weight that depends on the old number meets the same value */
+        for (uint64_t k = b.offset[i]; k < b.offset[i + 1]; k++) was += (double)b.value[k] * sin(b.index[k]);
+        for (uint64_t k = a.offset[i]; k < a.offset[i + 1]; k++) {
+            if (k > a.offset[i]) assert_true(a.index[k - 1] < a.index[k]);
+            uint32_t j = 0;
+            while (number[j] != a.index[k]) j++;
+            is += (double)a.value[k] * sin(j);
+        }
+        assert_near(was, is, 1e-6);
+    }
+    hw_sparse_free(&a), hw_sparse_free(&b), hw_sparse_free(&test);
+}
+
+/* Raw deltas of a group's threads: their mean lands. */
+static hw_status raw(void *self, hw_worker *w, const hw_batch *batch)
+{
+    (void)self;
+    uint32_t at = 1;
+    float x;
+    hw_read_at(w, &at, 1, &x);
+    x = batch->offset ? 3 : 1; /* the first half of a minibatch asks for 1, the second for 3 */
+    return hw_add_at(w, &at, 1, &x, 1);
+}
+
+static void raw_deltas_of_a_group_are_averaged(void **state)
+{
+    (void)state;
+    hw_objective o = hw_objective_defaults("raw", 4);
+    o.step = raw;
+    for (int k = 0; k < 3; k++) {
+        float x[4] = {0};
+        hw_result r;
+        hw_config c = config(k == 0 ? HW_SYNC : k == 1 ? HW_GROUPS : HW_SIMULATED, 2);
+        c.groups = 1;
+        c.simulation.per_group = k == 2 ? 2 : 1;
+        c.clock_interval = 1;
+        c.shuffle_block = 1;
+        c.batch = 2;
+        c.epochs = 0;
+        c.updates = 10;
+        assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
+        assert_near(x[1], 20, 0);
+        assert_near(x[0], 0, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -453,6 +516,8 @@ int main(void)
         cmocka_unit_test(what_looks_at_single_updates_steps),
         cmocka_unit_test(a_sweep_that_diverges_stops),
         cmocka_unit_test(the_mean_of_the_path_is_better_than_its_end),
+        cmocka_unit_test(columns_by_frequency),
+        cmocka_unit_test(raw_deltas_of_a_group_are_averaged),
         cmocka_unit_test(blocks_of_neighbours_stay_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,8 @@ typedef struct hw_objective {
     size_t touched; /* sparse objectives (with a step): the most floats, and so ranges, that one access covers; 0: up to
                        all. SIMULATED keeps so much for each virtual worker; without it every read there is a read
                        of all parameters */
+    size_t hot;     /* so many leading parameters get most of the accesses (0: not known): what a chosen exchange
+                       interval keeps in replicas, where the others can be written as ever */
     int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
                        hw_compensation.margin */
     int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
@@ -132,6 +134,7 @@ HW_API double hw_learning_rate(hw_worker *w);
  * and the learning rate of example i of the run. hw_sweep_landed once an example, after its last write; pairs counts
  * itself. */
 HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
+HW_API int hw_sweep_adagrad(const hw_worker *w); /* the rule: adagrad, else sgd */
 HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);
 /* The gradient slope * values + decay[index] * parameter, through the rule. Indices ascend. */
 HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n,

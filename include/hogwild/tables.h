@@ -35,44 +35,58 @@ HW_API void hw_sparse_free(hw_sparse *s);
 
 typedef struct hw_libsvm_options {
     size_t struct_size;
-    int base;          /* number of the first feature: 0 or 1; -1: 0 where the file has an index 0, else 1         */
+    int base;          /* number of the first feature: 0 or 1; -1: 0 where the file has an index 0, else 1 (a test set
+                         may lack the 0 that its training set has: then say it for both)                          */
     uint32_t columns;  /* 0: as many as the data has; else an index beyond is an error                             */
     unsigned threads;  /* that parse; 0: one a core, at most 16                                                    */
     size_t cap;        /* most bytes that the file may unpack to; 0: 2^33                                          */
     const char *cache; /* file of the binary cache, "" = beside the data (path.hwcache), NULL = none. It is used where
                          it fits the data file's size, time and options and its checksum holds, else written anew;
-                         a cache that cannot be written or is damaged is no error                                 */
+                         a cache that cannot be written or is damaged is no error. A file that is there and does
+                         not begin as a cache does is never replaced                                              */
 } hw_libsvm_options;
 HW_API hw_libsvm_options hw_libsvm_defaults(void);
-/* Lines "label index:value ...", '#' begins a comment, plain or gzip, blank lines are skipped. options may be NULL. */
+/* Lines "label index:value ...", separated by spaces and tabs, LF or CRLF, of at most 2^24 bytes; '#' begins a comment,
+ * plain or gzip, blank lines are skipped. Indices ascend within a line and are at most 2^32 - 2. An entry whose value
+ * is 0 counts for the number of columns and is left out. qid: of ranking data is refused. options may be NULL. May
+ * block on the file; threads that it starts have ended when it returns. A plain file is mapped meanwhile: one that
+ * others cut short during the call ends the process with SIGBUS, as everywhere. */
 HW_API hw_status hw_libsvm_read(const char *path, const hw_libsvm_options *options, hw_sparse *s, char *why);
 
-/* The cache by itself: little-endian arrays under a header with a checksum (docs/formats.md). load maps the file and
- * checks everything in it. */
+/* The cache by itself: little-endian arrays under a header with a checksum (docs/formats.md), at least a row and a
+ * column. save replaces the file whole or not at all. load maps it and checks everything in it; while the set lives,
+ * the file must not be changed in place (that another save renames over it does no harm). HW_E_UNSUPPORTED on
+ * big-endian machines. */
 HW_API hw_status hw_sparse_save(const hw_sparse *s, const char *path, char *why);
 HW_API hw_status hw_sparse_load(hw_sparse *s, const char *path, char *why);
 
-/* Labels in place. SIGNS: two values (or, with split finite, below / at or above it) become -1 and +1. CLASSES: the
- * distinct values in ascending order become 0 .. n - 1 (at most 256; *classes their number; values[256] which they
- * were; either may be NULL; where *classes is not 0 before, values holds the mapping of the training set and others are
- * refused). A mapped data set is copied first. */
+/* Labels in place; on an error they are as before. SIGNS: two values (or, with split finite, below / at or above it)
+ * become -1 and +1; where all are -1 or all +1 they stay, one other value alone is refused. CLASSES: the distinct
+ * values in ascending order become 0 .. n - 1 (at most 256; *classes their number; values[256] which they were; either
+ * may be NULL; where *classes is not 0 before, values holds the mapping of the training set and others are refused). A
+ * mapped data set is copied first. */
 HW_API hw_status hw_sparse_signs(hw_sparse *s, double split, char *why);
 HW_API hw_status hw_sparse_classes(hw_sparse *s, unsigned *classes, float *values, char *why);
-/* In how many rows each column is not zero: count[columns]. */
+/* In how many rows each column is not zero: count[columns]. Neither may be NULL. */
 HW_API void hw_sparse_frequency(const hw_sparse *s, uint32_t *count);
-/* value *= scale[column]; and every row to Euclidean length 1. A mapped data set is copied first. */
+/* value *= scale[column], refused where a product is not finite; and every row to Euclidean length 1, where it has one.
+ * A mapped data set is copied first. */
 HW_API hw_status hw_sparse_scale(hw_sparse *s, const float *scale, char *why);
 HW_API hw_status hw_sparse_unit_rows(hw_sparse *s, char *why);
 /* idf[columns] = ln((1 + rows) / (1 + frequency)) + 1, of the training set. */
 HW_API void hw_sparse_idf(const hw_sparse *s, float *idf);
+/* Number the columns by how many rows of `train` they are in, the most frequent first: number[columns of train] says
+ * which each has become, for undoing it on a model's weights. `other` (a test set, or NULL) is renumbered alike. */
+HW_API hw_status hw_sparse_by_frequency(hw_sparse *train, hw_sparse *other, uint32_t *number, char *why);
 /* Rows first .. first + count - 1 of a permutation (hw_permute, epoch 0) as a data set of its own. */
 HW_API hw_status hw_sparse_subset(const hw_sparse *s, uint64_t seed, uint32_t first, uint32_t count, hw_sparse *out,
                                   char *why);
 
 /* The figures of HOGWILD!'s theory (Niu et al. 2011, section 2): each row is an edge that touches its columns.
  *   omega: most non-zeros of a row; delta: largest share of the rows that one column is in; rho: largest share of the
- *   rows that meet one row. rho is exact up to 2^27 visits of entries; beyond, the largest of a sample of rows that
- *   includes those of the most frequent columns, and so a lower bound (rho_exact = 0). */
+ *   rows that meet one row. A row meets itself. rho is exact where 2^27 visits of entries prove it; else it is the
+ *   largest of the rows with the most entries in their columns, and so a lower bound (rho_exact = 0). Memory follows
+ *   rows and non-zeros, not the number of columns. */
 typedef struct hw_sparse_figures {
     uint32_t rows, columns, omega;
     uint64_t nonzeros;
@@ -82,10 +96,11 @@ typedef struct hw_sparse_figures {
 HW_API hw_status hw_sparse_measure(const hw_sparse *s, hw_sparse_figures *f, char *why);
 HW_API void hw_sparse_print(const hw_sparse_figures *f, FILE *out);
 
-/* Rows with about `nonzeros` entries each, columns drawn by a power law (column j with probability ~ (j +
- * 1)^-exponent), values Gaussian, rows of length 1; weights drawn once into truth[columns] (may be NULL), labels from
- * them: CLASS_LABELS: +1 with probability 1 / (1 + exp(-sharpness * score)), else -1; REAL_LABELS: score + noise *
- * normal. The truth is thus the optimum in expectation. Row i depends on (seed, i) only. */
+/* Rows of `nonzeros` different columns (fewer where a few columns have nearly all the chance), drawn by a power law:
+ * column j with probability ~ (j + 1)^-exponent. Values are Gaussian, rows of length 1. Weights, sharpness * normal,
+ * are drawn once into truth[columns] (may be NULL), and labels from score = truth . row: +1 with probability 1 / (1 +
+ * exp(-score)), else -1; with real_labels score + noise * normal. The truth is thus the optimum of the logistic or the
+ * squared loss in expectation. Row i depends on the plan's shape and (seed, first + i) only. */
 typedef struct hw_sparse_plan {
     size_t struct_size;
     uint32_t rows, columns, nonzeros;

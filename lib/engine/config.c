@@ -66,6 +66,9 @@ hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsign
     p.clock_interval = c->clock_interval;
     p.exchange_interval = !engine_exchanges(c) ? 1 : c->exchange_interval > 1 ? c->exchange_interval : 2;
     p.exchanged = c->exchanged;
+    /* Chosen: the hot parameters in replicas, if the others can be written one by one. */
+    if (c->exchange_interval == 0 && !c->exchanged && (c->write == HW_WRITE_RACY || c->write == HW_WRITE_ADD))
+        p.exchanged = o->hot;
     return p;
 }
 

@@ -35,8 +35,6 @@ static hw_status refuse(hw_worker *w, hw_status code, const char *sentence)
 static hw_status write_part(hw_worker *w, const engine_access *a, const float *g, double loss)
 {
     size_t n = w->all.count;
-    if (a->raw)
-        return refuse(w, HW_E_UNSUPPORTED, "hw_add_at cannot run in a simulated group: raw deltas have no mean");
     if (!a->dense && g == w->g)
         return refuse(w, HW_E_UNSUPPORTED,
                       "in a simulated group a sparse write takes its gradient from the caller's memory, not from "
@@ -46,6 +44,7 @@ static hw_status write_part(hw_worker *w, const engine_access *a, const float *g
     else if (g != w->g)
         memcpy(w->g, g, n * sizeof *g);
     w->lane->part_loss = loss;
+    w->group_raw = a->raw;
     return HW_OK;
 }
 
@@ -142,6 +141,9 @@ static hw_status group_step(hw_engine *e, sim_runner_state *runner, hw_worker *w
         s->rng[w->id] = w->rng;
         float share = (float)w->batch.count / (float)w->batch.whole;
         loss += lane->part_loss * w->batch.count;
+        if (!first && w->group_raw != all.raw)
+            status = hw_fail(w, HW_E_CALLBACK, "in one update some workers wrote gradients and others raw deltas");
+        all.raw = w->group_raw;
         for (size_t i = 0; i < w->all.count; i++)
             lane->g[i] = first ? lane->g[i] * share : lane->g[i] + share * runner->g[i];
         first = false;

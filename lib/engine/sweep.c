@@ -27,6 +27,11 @@ float hw_sweep_rate(hw_worker *w, uint32_t i)
     return (float)(hw_schedule_rate(s, w->batch.step + i) * w->setting.rate);
 }
 
+int hw_sweep_adagrad(const hw_worker *w)
+{
+    return w->engine->config.optimizer.rule == HW_RULE_ADAGRAD;
+}
+
 float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n)
 {
     return hw_params_dot_at(w->engine->params, w->slot, indices, values, n);
@@ -84,13 +89,14 @@ void hw_sweep_landed(hw_worker *w)
 
 /* --- exchanges ---------------------------------------------------------------------------------------------------- */
 
-/* So many steps that an exchange takes about a fortieth of their time, and at least 16; but eight exchanges an epoch a
- * worker, so that replicas do not run apart. */
+/* So many steps that an exchange takes about a fortieth of their time, and at least 16. But what several workers do
+ * from the same start adds up: where k steps along a direction nearly reach its optimum, M workers overshoot it M - 1
+ * times. So at most 256 / (M - 1), and eight exchanges an epoch a worker. */
 static uint32_t chosen_interval(const hw_worker *w, double steps_ns, double exchange_ns)
 {
     const hw_engine *e = w->engine;
-    double k = ceil(40 * exchange_ns / (steps_ns / w->since)), most = 1e9;
-    if (e->objective.examples) most = floor((double)e->objective.examples / (8.0 * e->slots));
+    double k = ceil(40 * exchange_ns / (steps_ns / w->since)), most = e->slots > 1 ? 256.0 / (e->slots - 1) : 256;
+    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->slots)));
     return (uint32_t)fmax(16, fmin(k, most));
 }
 

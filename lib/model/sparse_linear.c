@@ -16,7 +16,7 @@ static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss)
     case HW_SPARSE_SQUARED_HINGE: *loss = m < 1 ? (1 - m) * (1 - m) : 0; return m < 1 ? -2 * y * (1 - m) : 0;
     default:
         e = expf(-fabsf(m));
-        *loss = (m > 0 ? 0 : -m) + log1pf(e);
+        *loss = (m > 0 ? 0 : -m) + logf(1 + e);
         return -y * (m > 0 ? e : 1) / (1 + e);
     }
 }
@@ -161,6 +161,12 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
     const float one = 1, *decay = p->decay;
     const uint32_t *intercept = &d->columns;
     double total = 0;
+    /* Every step writes the intercept, and its line would cross between the cores as often: a run has a copy of its own
+     * and adds what it changed at the end. AdaGrad's intercept has a sum beside it and stays shared. */
+    float bias = 0, before = 0;
+    bool own = m->intercept && !hw_sweep_adagrad(w);
+    if (own) hw_sweep_row_read(w, d->columns, 1, &before);
+    bias = before;
     for (uint32_t i = 0; i < run->count; i++) {
         uint32_t row = run->index[i];
         uint64_t from = d->offset[row];
@@ -173,13 +179,18 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
             hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
         }
         float z = hw_sweep_dot_at(w, index, value, n), y = d->label[row], loss;
-        if (m->intercept) z += hw_sweep_dot_at(w, intercept, &one, 1);
+        if (m->intercept) z += own ? bias : hw_sweep_dot_at(w, intercept, &one, 1);
         float weight = weight_of(m, y), slope = weight * slope_of(kind, z, y, &loss);
         total += (double)(loss * weight);
         if (slope != 0 || decay) hw_sweep_axpy_at(w, i, index, value, n, slope, decay);
-        if (slope != 0 && m->intercept) hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
+        if (own)
+            bias -= hw_sweep_rate(w, i) * slope;
+        else if (slope != 0 && m->intercept)
+            hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
         hw_sweep_landed(w);
     }
+    bias -= before;
+    if (own) hw_sweep_row_add(w, d->columns, 1, &bias);
     return total;
 }
 
@@ -321,22 +332,24 @@ static hw_status check(const hw_sparse_linear *m, char *why)
     return status == HW_OK && m->test ? check_labels(m, m->test, "test", why) : status;
 }
 
-/* l2 over the share of the rows that a column is in. */
-static float *decay_of(const hw_sparse_linear *m)
+/* What the frequencies of the columns say: l2 over the share of the rows that a column is in, and how many leading
+ * columns have nine tenths of the non-zeros, if they are few. */
+static bool plan_columns(const hw_sparse_linear *m, linear_plan *p)
 {
+    enum { MOST_HOT = 16384 };
     size_t n = (size_t)m->train->columns + 1;
-    float *decay = base_zalloc(n, sizeof *decay);
     uint32_t *count = base_zalloc(n, sizeof *count);
-    if (decay && count) {
-        hw_sparse_frequency(m->train, count);
-        for (size_t i = 0; i + 1 < n; i++)
-            decay[i] = count[i] ? (float)(m->l2 * (double)m->train->rows / (double)count[i]) : 0;
-    } else {
-        base_free(decay);
-        decay = NULL;
-    }
+    if (!count) return false;
+    hw_sparse_frequency(m->train, count);
+    if (m->l2 > 0) p->decay = base_zalloc(n, sizeof *p->decay);
+    for (size_t i = 0; p->decay && i + 1 < n; i++)
+        p->decay[i] = count[i] ? (float)(m->l2 * (double)m->train->rows / (double)count[i]) : 0;
+    uint64_t covered = 0;
+    size_t i = 0;
+    while (i + 1 < n && covered < m->train->nonzeros / 10 * 9) covered += count[i++];
+    p->hot = i <= MOST_HOT ? i : 0;
     base_free(count);
-    return decay;
+    return m->l2 <= 0 || p->decay;
 }
 
 hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char *why)
@@ -347,8 +360,7 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     hw_sparse_linear_free(m);
     linear_plan *p = base_zalloc(1, sizeof *p);
     m->plan = p;
-    if (p && m->l2 > 0) p->decay = decay_of(m);
-    if (!p || (m->l2 > 0 && !p->decay)) {
+    if (!p || !plan_columns(m, p)) {
         hw_sparse_linear_free(m);
         return base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns", m->train->columns);
     }
@@ -365,6 +377,7 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     o->examples = d->rows;
     o->batch_limit = m->batch;
     o->touched = (size_t)touched * linear_width(m);
+    o->hot = p->hot * p->width;
     o->scratch_bytes = linear_scratch_bytes(p);
     o->step = step;
     o->sweep = m->loss != HW_SPARSE_SOFTMAX && m->l1 == 0 ? sweep : NULL;
