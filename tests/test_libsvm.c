@@ -13,7 +13,7 @@ static bool parse(const char *text, float *x, size_t *used)
     memcpy(exact + 1, text, n);
     const char *c = exact + 1;
     bool good = text_float(&c, exact + 1 + n, x);
-    *used = (size_t)(c - exact - 1);
+    *used = n - (size_t)(exact + 1 + n - c);
     free(exact);
     return good;
 }
