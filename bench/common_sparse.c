@@ -71,6 +71,11 @@ bool bench_reviews(const char *program, bench_rows *r)
         o.base = 0;
         o.columns = WORDS;
         r->name = "imdb-bow (tf-idf, unit rows)";
+        r->target.passes = 1.75;
+        r->target.rate = 2;
+        r->target.gamma = 2e-4;
+        r->target.average_from = 0.5;
+        r->target.average_every = 1024;
         r->optimum = 0.34336921; /* by L-BFGS in double precision, and by liblinear's dual solver */
         status = read_pair(paths, &o, 5, r, why);
         if (status == HW_OK) status = weigh(r, why);
@@ -95,6 +100,11 @@ bool bench_census(const char *program, bench_rows *r)
     hw_libsvm_options o = hw_libsvm_defaults();
     o.columns = FEATURES;
     r->name = "a9a";
+    r->target.passes = 0.75;
+    r->target.rate = 0.1;
+    r->target.gamma = 4e-4;
+    r->target.average_from = 0.1;
+    r->target.average_every = 128;
     r->optimum = 0.32337958;
     hw_status status = read_pair(paths, &o, NAN, r, why);
     if (status == HW_OK) status = shuffle(&r->train, why);
