@@ -1,4 +1,4 @@
-/* io.c - aligned memory, files read whole (plain or gzip), files replaced whole, JSON scalars. */
+/* io.c - files read whole (plain or gzip), files replaced whole, JSON scalars. */
 #include "base.h"
 #include <errno.h>
 #include <math.h>
@@ -6,26 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <zlib.h>
-
-void *base_alloc(size_t count, size_t size)
-{
-    if (size && count > (SIZE_MAX - HW_LINE) / size) return NULL;
-    size_t bytes = (count * size + HW_LINE - 1) / HW_LINE * HW_LINE;
-    return aligned_alloc(HW_LINE, bytes ? bytes : HW_LINE);
-}
-
-void *base_zalloc(size_t count, size_t size)
-{
-    void *memory = base_alloc(count, size);
-    size_t bytes = memory ? (count * size + HW_LINE - 1) / HW_LINE * HW_LINE : 0;
-    if (memory) memset(memory, 0, bytes ? bytes : HW_LINE);
-    return memory;
-}
-
-void base_free(void *memory)
-{
-    free(memory);
-}
 
 bool base_all_finite(const float *x, size_t n)
 {
