@@ -52,6 +52,7 @@ typedef struct hw_objective {
      * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
      * SEQUENTIAL both give the same parameters to rounding. May be NULL. */
     hw_status (*sweep)(void *self, hw_worker *w, const hw_batch *run, double *loss);
+    int sweep_sgd; /* it knows plain SGD only: with rule adagrad the engine steps */
     /* Blocks of examples that no two workers shall have at once where they share a group (rows of users, columns of
      * items): ASYNC and SEQUENTIAL then hand out whole blocks, each once an epoch, never two that share a group.
      * blocks = 0: none. Borrowed. Examples of a block are block.first .. first + count - 1. */

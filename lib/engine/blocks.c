@@ -1,13 +1,15 @@
 /* blocks.c - conflict-free blocks: a worker has a whole block of examples to itself, and no other worker has one that
  * shares a group (its users' rows, its items' rows) with it. The table is under a mutex that is taken once a block. */
 #include "engine.h"
-#include <time.h>
+#include <sched.h>
 
 typedef struct engine_blocks {
     pthread_mutex_t mutex;
     uint32_t *done; /* times that each block was handed out in this run */
     bool *busy;     /* groups, then blocks */
     uint32_t next;  /* where the search begins */
+    uint32_t epoch, behind; /* every block was handed out so often; so many not more often */
+    uint64_t passes;        /* of the run */
 } engine_blocks;
 
 hw_status blocks_create(hw_engine *e, char *why)
@@ -57,22 +59,38 @@ void blocks_begin(hw_engine *e)
     if (!s) return;
     for (uint32_t b = 0; b < e->objective.blocks; b++) s->done[b] = 0;
     for (size_t i = 0; i < (size_t)e->objective.block_groups + e->objective.blocks; i++) s->busy[i] = false;
-    s->next = 0;
+    s->next = s->epoch = 0;
+    s->behind = e->objective.blocks;
+    uint64_t steps = engine_ticket_limit(e);
+    s->passes = steps < NO_TICKET_LIMIT ? (steps + e->objective.examples - 1) / e->objective.examples : UINT64_MAX;
 }
 
-/* Under the mutex: the free block that was handed out least often, the first such from `next` on; UINT32_MAX. */
+/* Under the mutex: the free block that was handed out least often, the first such from `next` on; UINT32_MAX where none
+ * is to be had now. None gets more than one pass ahead of the last one, and none more passes than the run has. */
 static uint32_t find(const hw_engine *e)
 {
     const engine_blocks *s = e->blocks;
     const hw_objective *o = &e->objective;
-    uint32_t best = UINT32_MAX;
+    uint32_t best = UINT32_MAX, least = s->epoch;
     for (uint32_t i = 0; i < o->blocks; i++) {
         uint32_t b = (s->next + i) % o->blocks;
         const hw_block *x = o->block + b;
+        if (s->done[b] > least + 1 || s->done[b] >= s->passes) continue;
         if (s->busy[o->block_groups + b] || s->busy[x->group[0]] || s->busy[x->group[1]]) continue;
         if (best == UINT32_MAX || s->done[b] < s->done[best]) best = b;
+        if (s->done[b] == least) break; /* there is no rarer one */
     }
     return best;
+}
+
+/* A block was handed out once more: when all have been as often, the next pass begins. */
+static void count(engine_blocks *s, uint32_t b, uint32_t blocks)
+{
+    if (s->done[b]++ == s->epoch) s->behind--;
+    while (s->behind == 0) {
+        s->epoch++;
+        for (uint32_t i = 0; i < blocks; i++) s->behind += s->done[i] == s->epoch;
+    }
 }
 
 static uint32_t acquire(hw_engine *e)
@@ -83,7 +101,7 @@ static uint32_t acquire(hw_engine *e)
     uint32_t b = find(e);
     if (b != UINT32_MAX) {
         s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = true;
-        s->done[b]++;
+        count(s, b, o->blocks);
         /* Another block than last epoch's comes after this one: the order is not the same twice. */
         s->next = hw_permute(e->config.seed, s->done[b], o->blocks, b);
     }
@@ -125,9 +143,8 @@ void blocks_loop(hw_worker *w)
     async_begin(w);
     while (!latch_stopped(&e->latch) && counter_get(&e->tickets) < limit) {
         uint32_t b = acquire(e);
-        if (b == UINT32_MAX) { /* fewer groups than workers: wait, but park where asked to */
-            const struct timespec pause = {0, 50000};
-            (void)nanosleep(&pause, NULL);
+        if (b == UINT32_MAX) { /* the others have what is left of a pass: wait, but park where asked to */
+            (void)sched_yield();
             if (!async_between(w)) break;
             continue;
         }

@@ -8,7 +8,7 @@ bool sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *
 {
     const hw_optimizer *r = &c->optimizer;
     bool rule =
-        r->rule == HW_RULE_ADAGRAD || (r->rule == HW_RULE_SGD && r->momentum == 0 &&
+        (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) || (r->rule == HW_RULE_SGD && r->momentum == 0 &&
                                        c->compensation.policy != HW_POLICY_EXACT && r->velocity == HW_VELOCITY_SHARED);
     bool policy = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE;
     bool single = c->on_update || c->trace || c->compensation.age != HW_AGE_NONE || r->clip_norm > 0 ||

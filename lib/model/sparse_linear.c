@@ -128,7 +128,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
     const linear_plan *p = m->plan;
     linear_scratch s = linear_scratch_of(p, hw_scratch(w));
     float share = 1 / (float)batch->count, loss = 0;
-    double rate = hw_learning_rate(w);
+    double rate = p->decay ? hw_learning_rate(w) : 0;
     s.most_decay = rate > 0 ? (float)(1 / rate) : INFINITY;
     read_columns(m, w, &s, collect(m, batch, s.column));
     if (batch->count == 1 && linear_width(m) == 1) {
@@ -308,10 +308,11 @@ static hw_status check(const hw_sparse_linear *m, char *why)
                          "hw_sparse_linear_defaults()");
     if (!m->train || m->train->rows < 1 || m->train->columns < 1)
         return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: the training set is empty");
-    if (m->loss > HW_SPARSE_SOFTMAX || !(m->l2 >= 0 && m->l1 >= 0) || m->batch < 1)
+    bool penalties = m->l2 >= 0 && m->l1 >= 0 && base_finite_double(m->l2) && base_finite_double(m->l1);
+    if (m->loss > HW_SPARSE_SOFTMAX || !penalties || m->batch < 1)
         return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_objective: loss must be one of its enum, l2 and l1 at least 0, batch at "
-                         "least 1");
+                         "hw_sparse_linear_objective: loss must be one of its enum, l2 and l1 at least 0 and finite, "
+                         "batch at least 1");
     if (m->loss == HW_SPARSE_SOFTMAX && (m->classes < 2 || m->classes > 256))
         return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: classes is %u: it must be in [2, 256]",
                          m->classes);
@@ -352,11 +353,26 @@ static bool plan_columns(const hw_sparse_linear *m, linear_plan *p)
     return m->l2 <= 0 || p->decay;
 }
 
+static uint64_t longest_row(const hw_sparse *d)
+{
+    uint64_t longest = 0;
+    for (uint32_t i = 0; i < d->rows; i++)
+        if (d->offset[i + 1] - d->offset[i] > longest) longest = d->offset[i + 1] - d->offset[i];
+    return longest;
+}
+
 hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char *why)
 {
     hw_status status =
         o ? check(m, why) : base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
     if (status != HW_OK) return status;
+    const hw_sparse *d = m->train;
+    uint64_t room = longest_row(d) * m->batch;
+    if (room >= UINT32_MAX)
+        return base_fail(why, HW_E_LIMIT,
+                         "hw_sparse_linear_objective: batch is %u: with the longest row a minibatch may have %llu "
+                         "entries, at most 2^32 - 2 are possible",
+                         m->batch, (unsigned long long)room);
     hw_sparse_linear_free(m);
     linear_plan *p = base_zalloc(1, sizeof *p);
     m->plan = p;
@@ -364,11 +380,6 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
         hw_sparse_linear_free(m);
         return base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns", m->train->columns);
     }
-    const hw_sparse *d = m->train;
-    uint64_t longest = 0, room;
-    for (uint32_t i = 0; i < d->rows; i++)
-        if (d->offset[i + 1] - d->offset[i] > longest) longest = d->offset[i + 1] - d->offset[i];
-    room = longest * m->batch;
     uint64_t touched = (room < d->columns ? room : d->columns) + (uint64_t)(m->intercept != 0);
     p->room = (size_t)room + 1;
     p->width = linear_width(m);

@@ -70,20 +70,24 @@ static inline float pair(const params_pair *rows, const hw_pairs *form, float va
     return e;
 }
 
-static float row_dot(const params_float *w, const float *x, size_t n)
+static void rows_dot(params_float *const *w, size_t k, size_t n, const float *x, float *out)
 {
-    float sum[8] = {0};
-    for (size_t i = 0; i < n; i++) sum[i % 8] += params_get(w + i) * x[i];
-    for (int k = 0; k < 4; k++) sum[k] += sum[k + 4];
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    for (size_t r = 0; r < k; r++) {
+        float sum[8] = {0};
+        for (size_t i = 0; i < n; i++) sum[i % 8] += params_get(w[r] + i) * x[i];
+        for (int l = 0; l < 4; l++) sum[l] += sum[l + 4];
+        out[r] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+    }
 }
 
-static inline void row_add(params_float *w, const float *x, size_t n, float coefficient, float *sum, bool lossless)
+static inline void rows_add(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                            float *sum, bool lossless)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (sum) sum[i] += coefficient * params_get(w + i);
-        params_add(w + i, coefficient * x[i], lossless);
-    }
+    for (size_t r = 0; r < k; r++)
+        for (size_t i = 0; i < n; i++) {
+            if (sum) sum[i] += coefficient[r] * params_get(w[r] + i);
+            params_add(w[r] + i, coefficient[r] * x[i], lossless);
+        }
 }
 
 /* The two sets differ in one constant, which the compiler folds. */
@@ -106,12 +110,13 @@ static inline void row_add(params_float *w, const float *x, size_t n, float coef
     {                                                                                                               \
         return pair(rows, form, value, rate, lossless);                                                             \
     }                                                                                                               \
-    static void name##_row_add(params_float *w, const float *x, size_t n, float coefficient, float *sum)            \
+    static void name##_rows_add(params_float *const *w, size_t k, size_t n, const float *c, const float *x,         \
+                                float *sum)                                                                         \
     {                                                                                                               \
-        row_add(w, x, n, coefficient, sum, lossless);                                                               \
+        rows_add(w, k, n, c, x, sum, lossless);                                                                     \
     }                                                                                                               \
-    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay,  name##_adagrad,              \
-                                              name##_pair, row_dot,     name##_row_add};
+    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay,   name##_adagrad,             \
+                                              name##_pair, NULL, rows_dot,    name##_rows_add};
 SET(racy, false)
 SET(cas, true)
 
@@ -174,78 +179,83 @@ void hw_params_prefetch_at(const hw_params *p, unsigned worker, const uint32_t *
 
 void hw_params_prefetch_row(const hw_params *p, unsigned worker, size_t first, size_t n)
 {
-    const char *at = (const char *)params_place(p, worker, 0, first);
+    const char *at = (const char *)params_place(p, worker, 0, first, n);
     for (size_t line = 0; line < n * sizeof(float); line += HW_LINE) __builtin_prefetch(at + line, 1);
 }
 
-/* Where the rows of a rating are; base: of all of them, NULL where only some are in the worker's replica. */
-static inline params_pair place_pair(const hw_params *p, unsigned worker, params_float *base, const hw_pairs *f,
-                                     const hw_rating *r)
+static float pairs_scalar(const hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list,
+                          const uint32_t *index, size_t n, float rate)
 {
-    size_t a = f->a + r->user * f->stride, b = f->b + r->item * f->stride;
-    size_t ha = f->head_a + 2 * (size_t)r->user, hb = f->head_b + 2 * (size_t)r->item;
-    if (base) return (params_pair){base + a, base + b, base + ha, base + hb};
-    return (params_pair){params_place(p, worker, 0, a), params_place(p, worker, 0, b), params_place(p, worker, 0, ha),
-                         params_place(p, worker, 0, hb)};
-}
-
-static inline void prefetch_pair(const params_pair *rows, const hw_pairs *f)
-{
-    for (size_t line = 0; line < f->stride; line += HW_LINE / sizeof(float)) {
-        __builtin_prefetch((const char *)(rows->p + line), 1);
-        __builtin_prefetch((const char *)(rows->q + line), 1);
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        const hw_rating *r = list + (index ? index[i] : i);
+        params_pair rows = {params_place(p, worker, 0, f->a + r->user * f->stride, f->stride),
+                            params_place(p, worker, 0, f->b + r->item * f->stride, f->stride),
+                            params_place(p, worker, 0, f->head_a + 2 * (size_t)r->user, 2),
+                            params_place(p, worker, 0, f->head_b + 2 * (size_t)r->item, 2)};
+        float e = p->fused->pair(&rows, f, r->value, rate);
+        sum += e * e;
     }
-    if (!f->biases && !f->adagrad) return;
-    __builtin_prefetch((const char *)rows->hp, 1);
-    __builtin_prefetch((const char *)rows->hq, 1);
+    return sum;
 }
 
 double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list, const uint32_t *index,
                        size_t n, float rate)
 {
-    enum { AHEAD = 6, COUNTED = 4 }; /* a miss takes as long as so many steps; ratings that land at once in the count */
-    bool whole = !p->replica || p->exchanged >= p->config.size;
-    params_float *base = whole ? params_place(p, worker, 0, 0) : NULL;
-    float (*const pair_of)(const params_pair *, const hw_pairs *, float, float) = p->fused->pair;
+    enum { PART = 8 }; /* ratings that enter the clock at once */
+    bool whole = !p->replica || p->exchanged >= p->config.size, wide = whole && p->fused->pairs;
+    params_float *w = params_place(p, worker, 0, 0, p->replica ? p->exchanged : 0);
     double loss = 0;
-    for (size_t i = 0; i < n + AHEAD; i++) {
-        if (i < n) {
-            params_pair next = place_pair(p, worker, base, f, list + (index ? index[i] : i));
-            prefetch_pair(&next, f);
-        }
-        if (i < AHEAD) continue;
-        size_t at = i - AHEAD;
-        const hw_rating *r = list + (index ? index[at] : at);
-        params_pair rows = place_pair(p, worker, base, f, r);
-        float e = pair_of(&rows, f, r->value, rate);
-        loss += (double)e * (double)e;
-        if (at % COUNTED == COUNTED - 1 && !p->replica) hw_params_landed(p, worker, COUNTED);
+    for (size_t i = 0, part; i < n; i += part) {
+        const hw_rating *from = index ? list : list + i;
+        const uint32_t *which = index ? index + i : NULL;
+        part = n - i < PART ? n - i : PART;
+        loss += (double)(wide ? p->fused->pairs(w, f, from, which, part, n - i, rate)
+                              : pairs_scalar(p, worker, f, from, which, part, rate));
+        if (!p->replica) hw_params_landed(p, worker, part);
     }
-    if (n % COUNTED && !p->replica) hw_params_landed(p, worker, n % COUNTED);
     return 0.5 * loss;
+}
+
+/* Up to PARAMS_ROWS rows of the list from `from` on. */
+static size_t places(const hw_params *p, unsigned worker, const uint32_t *first, size_t from, size_t rows, size_t n,
+                     params_float **w)
+{
+    size_t k = rows - from < PARAMS_ROWS ? rows - from : PARAMS_ROWS;
+    for (size_t r = 0; r < k; r++) w[r] = params_place(p, worker, 0, first[from + r], n);
+    return k;
 }
 
 void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *x, float *out)
 {
-    for (size_t r = 0; r < rows; r++) out[r] = p->fused->row_dot(params_place(p, worker, 0, first[r]), x, n);
+    params_float *w[PARAMS_ROWS];
+    for (size_t from = 0, k; from < rows; from += k) {
+        k = places(p, worker, first, from, rows, n, w);
+        p->fused->rows_dot(w, k, n, x, out + from);
+    }
 }
 
 void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *coefficient, const float *x, float *sum)
 {
-    for (size_t r = 0; r < rows; r++)
-        p->fused->row_add(params_place(p, worker, 0, first[r]), x, n, coefficient[r], sum);
+    params_float *w[PARAMS_ROWS];
+    for (size_t from = 0, k; from < rows; from += k) {
+        k = places(p, worker, first, from, rows, n, w);
+        p->fused->rows_add(w, k, n, coefficient + from, x, sum);
+    }
 }
 
 void hw_params_row_read(const hw_params *p, unsigned worker, size_t first, size_t n, float *values)
 {
-    p->reads->copy(values, params_place(p, worker, 0, first), n);
+    p->reads->copy(values, params_place(p, worker, 0, first, n), n);
 }
 
 void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, const float *delta)
 {
-    p->fused->row_add(params_place(p, worker, 0, first), delta, n, 1, NULL);
+    params_float *w = params_place(p, worker, 0, first, n);
+    float one = 1;
+    p->fused->rows_add(&w, 1, n, &one, delta, NULL);
 }
 
 void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)

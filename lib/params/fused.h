@@ -10,6 +10,7 @@ typedef struct params_pair {
     params_float *p, *q, *hp, *hq;
 } params_pair;
 
+#define PARAMS_ROWS 6 /* a word and five negatives; their sums and coefficients fit in registers */
 typedef struct params_fused {
     float (*dot_at)(const params_float *w, const uint32_t *indices, const float *values, size_t n);
     void (*axpy_at)(params_float *w, const uint32_t *indices, const float *values, size_t n, float step);
@@ -19,12 +20,24 @@ typedef struct params_fused {
     void (*adagrad_at)(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
                        float slope, const hw_fused_rule *rule);
     float (*pair)(const params_pair *rows, const hw_pairs *form, float value, float rate); /* returns e */
-    float (*row_dot)(const params_float *w, const float *x, size_t n);
-    void (*row_add)(params_float *w, const float *x, size_t n, float coefficient, float *sum);
+    /* n pairs whose rows all lie in w; `coming` ratings are known from list (or index) on. Sum of e^2. NULL: pair by
+     * pair. */
+    float (*pairs)(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
+                   size_t coming, float rate);
+    /* k <= PARAMS_ROWS rows at once */
+    void (*rows_dot)(params_float *const *w, size_t k, size_t n, const float *x, float *out);
+    void (*rows_add)(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum);
 } params_fused;
 
 extern const params_fused params_fused_racy, params_fused_cas;
 const params_fused *params_fused_wide(void); /* or NULL */
+/* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where params_fused_wide says that there are any */
+void params_rows_dot_wide(params_float *const *w, size_t k, size_t n, const float *x, float *out);
+void params_rows_add_wide(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                          float *sum);
+void params_rows_dot_512(params_float *const *w, size_t k, size_t n, const float *x, float *out);
+void params_rows_add_512(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                         float *sum);
 
 /* replica.c: the private copies of one worker */
 typedef struct params_replica {
@@ -43,10 +56,10 @@ void params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *
 void params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
                           const uint32_t *indices, size_t n, const float *g);
 
-/* Where a worker finds coordinate `first`: in its replica, or shared. */
-static inline params_float *params_place(const hw_params *p, unsigned worker, unsigned array, size_t first)
+/* Where a worker finds the n floats from `first` on: in its replica if that has them all, else shared. */
+static inline params_float *params_place(const hw_params *p, unsigned worker, unsigned array, size_t first, size_t n)
 {
-    return (p->replica && first < p->exchanged ? p->replica[worker].at.at[array] : p->shared.at[array]) + first;
+    return (p->replica && first + n <= p->exchanged ? p->replica[worker].at.at[array] : p->shared.at[array]) + first;
 }
 
 #endif

@@ -19,39 +19,58 @@ AVX2 static inline void put(params_float *x, float v)
     __asm__ volatile("vmovss %1, %0" : "=m"(*(float *)(void *)x) : "x"(v));
 }
 
-AVX2 static inline float sum8(__m256 v)
-{
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
-}
-
 AVX2 static float dot_at(const params_float *w, const uint32_t *indices, const float *values, size_t n)
 {
     float a = 0, b = 0, c = 0, d = 0;
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        a += values[i] * get(w + indices[i]);
-        b += values[i + 1] * get(w + indices[i + 1]);
-        c += values[i + 2] * get(w + indices[i + 2]);
-        d += values[i + 3] * get(w + indices[i + 3]);
+        a = __builtin_fmaf(values[i], get(w + indices[i]), a);
+        b = __builtin_fmaf(values[i + 1], get(w + indices[i + 1]), b);
+        c = __builtin_fmaf(values[i + 2], get(w + indices[i + 2]), c);
+        d = __builtin_fmaf(values[i + 3], get(w + indices[i + 3]), d);
     }
-    for (; i < n; i++) a += values[i] * get(w + indices[i]);
+    for (; i < n; i++) a = __builtin_fmaf(values[i], get(w + indices[i]), a);
     return (a + b) + (c + d);
 }
 
+/* Indices are unique, so that the loads of the next coordinates need not wait for the stores of these. */
 AVX2 static void axpy_at(params_float *w, const uint32_t *indices, const float *values, size_t n, float step)
 {
-    for (size_t i = 0; i < n; i++) put(w + indices[i], get(w + indices[i]) + step * values[i]);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        params_float *a = w + indices[i], *b = w + indices[i + 1], *c = w + indices[i + 2], *d = w + indices[i + 3];
+        float x = get(a), y = get(b), z = get(c), u = get(d);
+        put(a, __builtin_fmaf(step, values[i], x));
+        put(b, __builtin_fmaf(step, values[i + 1], y));
+        put(c, __builtin_fmaf(step, values[i + 2], z));
+        put(d, __builtin_fmaf(step, values[i + 3], u));
+    }
+    for (; i < n; i++) put(w + indices[i], __builtin_fmaf(step, values[i], get(w + indices[i])));
+}
+
+/* 1 - share of the weight stays, at most one share of it goes. */
+AVX2 static inline float kept(float rate, float decay)
+{
+    __m128 share = _mm_min_ss(_mm_set_ss(rate * decay), _mm_set_ss(1));
+    return 1 - _mm_cvtss_f32(share);
 }
 
 AVX2 static void decay_at(params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
                           float rate, const float *decay)
 {
     float step = -rate * slope;
-    for (size_t i = 0; i < n; i++) {
-        float x = get(w + indices[i]), share = rate * decay[indices[i]];
-        put(w + indices[i], x - (share < 1 ? share : 1) * x + step * values[i]);
+    size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        uint32_t a = indices[i], b = indices[i + 1], c = indices[i + 2], d = indices[i + 3];
+        float x = get(w + a), y = get(w + b), z = get(w + c), u = get(w + d);
+        put(w + a, __builtin_fmaf(kept(rate, decay[a]), x, step * values[i]));
+        put(w + b, __builtin_fmaf(kept(rate, decay[b]), y, step * values[i + 1]));
+        put(w + c, __builtin_fmaf(kept(rate, decay[c]), z, step * values[i + 2]));
+        put(w + d, __builtin_fmaf(kept(rate, decay[d]), u, step * values[i + 3]));
+    }
+    for (; i < n; i++) {
+        params_float *x = w + indices[i];
+        put(x, __builtin_fmaf(kept(rate, decay[indices[i]]), get(x), step * values[i]));
     }
 }
 
@@ -90,7 +109,7 @@ AVX2 static inline __m256 sum_all(__m256 v)
     return _mm256_add_ps(v, _mm256_permute_ps(v, 0xb1));
 }
 
-/* The sums of a's and of b's lanes: a, b, a, b. */
+/* The sums of a's and of b's lanes, in the first two lanes. */
 AVX2 static inline __m128 sum_two(__m256 a, __m256 b)
 {
     __m256 x = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
@@ -98,7 +117,7 @@ AVX2 static inline __m128 sum_two(__m256 a, __m256 b)
     return _mm_add_ps(y, _mm_movehl_ps(y, y));
 }
 
-#define INLINE __attribute__((always_inline)) static inline
+#define ALWAYS static inline __attribute__((always_inline))
 
 /* What a pair's update is made of: x' = keep x + take y. */
 typedef struct pair_state {
@@ -107,7 +126,7 @@ typedef struct pair_state {
 } pair_state;
 
 /* dots: the lanes of p . q. */
-AVX2 INLINE pair_state pair_begin(const params_pair *rows, const hw_pairs *form, float value, float rate, __m256 dots)
+AVX2 ALWAYS pair_state pair_begin(const params_pair *rows, const hw_pairs *form, float value, float rate, __m256 dots)
 {
     pair_state s;
     float known = value - form->mean;
@@ -116,8 +135,7 @@ AVX2 INLINE pair_state pair_begin(const params_pair *rows, const hw_pairs *form,
     if (form->biases || form->adagrad) s.heads = get_heads(rows);
     if (form->biases) known -= _mm_cvtss_f32(_mm_add_ss(s.heads, _mm_movehl_ps(s.heads, s.heads)));
     if (form->adagrad) s.rates = _mm_div_ps(s.rates, _mm_sqrt_ps(_mm_shuffle_ps(s.heads, s.heads, 0xf5)));
-    __m256 both = _mm256_insertf128_ps(_mm256_castps128_ps256(s.rates), s.rates, 1);
-    __m256 rp = _mm256_permute_ps(both, 0), rq = _mm256_permute_ps(both, 0xff);
+    __m256 rp = _mm256_broadcastss_ps(s.rates), rq = _mm256_broadcastss_ps(_mm_movehl_ps(s.rates, s.rates));
     __m256 l2 = _mm256_set1_ps(form->l2), one = _mm256_set1_ps(1);
     s.keep_p = _mm256_fnmadd_ps(l2, rp, one);
     s.keep_q = _mm256_fnmadd_ps(l2, rq, one);
@@ -128,56 +146,62 @@ AVX2 INLINE pair_state pair_begin(const params_pair *rows, const hw_pairs *form,
     return s;
 }
 
-AVX2 INLINE void pair_update(params_float *p, params_float *q, const pair_state *s, __m256 x, __m256 y)
+AVX2 ALWAYS void pair_update(params_float *p, params_float *q, const pair_state *s, __m256 x, __m256 y)
 {
     params_put(p, _mm256_fmadd_ps(s->take_p, y, _mm256_mul_ps(s->keep_p, x)));
     params_put(q, _mm256_fmadd_ps(s->take_q, x, _mm256_mul_ps(s->keep_q, y)));
 }
 
 /* The heads. What G grows by, the mean of (l2 p - e q)^2, comes from |p|^2, |q|^2 and p . q, which are known before e
- * is. */
-AVX2 INLINE void pair_end(const params_pair *rows, const hw_pairs *form, const pair_state *s, __m256 pp, __m256 qq)
+ * is; squares: |p|^2 and |q|^2 in the first two lanes. share: 1 / rank. */
+AVX2 ALWAYS void pair_end(const params_pair *rows, const hw_pairs *form, const pair_state *s, __m128 squares,
+                          float share)
 {
     if (!form->biases && !form->adagrad) return;
-    __m128 e = _mm256_castps256_ps128(s->e), l2 = _mm_set1_ps(form->l2), next = s->heads, sums = s->heads;
-    if (form->biases) next = _mm_fmadd_ps(s->rates, _mm_fnmadd_ps(l2, s->heads, e), s->heads);
+    float l2 = form->l2;
+    __m128 e = _mm256_castps256_ps128(s->e), next = s->heads, sums = s->heads;
+    if (form->biases) next = _mm_fmadd_ps(s->rates, _mm_fnmadd_ps(_mm_set1_ps(l2), s->heads, e), s->heads);
     if (form->adagrad) {
-        __m128 squares = sum_two(qq, pp), share = _mm_set1_ps(1 / (float)form->rank); /* q, p, q, p */
-        __m128 cross = _mm_mul_ps(l2, _mm256_castps256_ps128(s->score));
-        __m128 far = _mm_mul_ps(_mm_fmsub_ps(e, squares, _mm_add_ps(cross, cross)), e);
-        __m128 near = _mm_mul_ps(_mm_mul_ps(l2, l2), squares);
-        __m128 g = _mm_add_ps(_mm_unpacklo_ps(far, far), _mm_shuffle_ps(near, near, 0x05)); /* of p, p, q, q */
-        sums = _mm_fmadd_ps(g, share, s->heads);
+        __m128 other = _mm_shuffle_ps(squares, squares, 0x04); /* lane 1: |q|^2, lane 3: |p|^2 */
+        __m128 slope = _mm_fmsub_ps(e, other, _mm_mul_ps(_mm_set1_ps(2 * l2), _mm256_castps256_ps128(s->score)));
+        /* Lane 1: |p|^2, lane 3: |q|^2. */
+        sums = _mm_fmadd_ps(_mm_set1_ps(l2 * l2 * share), _mm_unpacklo_ps(squares, squares), s->heads);
+        sums = _mm_fmadd_ps(slope, _mm_mul_ps(e, _mm_set1_ps(share)), sums);
     }
     put_heads(rows, _mm_blend_ps(next, sums, 0xa));
 }
 
-/* n vectors a row, constant: both rows stay in registers. */
-AVX2 INLINE float pair_near(const params_pair *rows, const hw_pairs *form, float value, float rate, size_t n)
+/* n vectors a row, constant: both rows stay in registers. Returns e in every lane. */
+AVX2 ALWAYS __m256 pair_near(const params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+                             size_t n)
 {
     params_float *const p = rows->p, *const q = rows->q;
     __m256 x[4], y[4], dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
+    __m128 squares = _mm_setzero_ps();
     for (size_t v = 0; v < n; v++) {
         x[v] = params_load(p + 8 * v);
         y[v] = params_load(q + 8 * v);
     }
     for (size_t v = 0; v < n; v += 2) {
-        dots = _mm256_fmadd_ps(x[v], y[v], dots);
-        more = _mm256_fmadd_ps(x[v + 1], y[v + 1], more);
+        dots = v ? _mm256_fmadd_ps(x[v], y[v], dots) : _mm256_mul_ps(x[v], y[v]);
+        more = v ? _mm256_fmadd_ps(x[v + 1], y[v + 1], more) : _mm256_mul_ps(x[v + 1], y[v + 1]);
+    }
+    if (form->adagrad) {
+        for (size_t v = 0; v < n; v++) {
+            pp = v ? _mm256_fmadd_ps(x[v], x[v], pp) : _mm256_mul_ps(x[v], x[v]);
+            qq = v ? _mm256_fmadd_ps(y[v], y[v], qq) : _mm256_mul_ps(y[v], y[v]);
+        }
+        squares = sum_two(pp, qq);
     }
     pair_state s = pair_begin(rows, form, value, rate, _mm256_add_ps(dots, more));
-    if (form->adagrad)
-        for (size_t v = 0; v < n; v++) {
-            pp = _mm256_fmadd_ps(x[v], x[v], pp);
-            qq = _mm256_fmadd_ps(y[v], y[v], qq);
-        }
     for (size_t v = 0; v < n; v++) pair_update(p + 8 * v, q + 8 * v, &s, x[v], y[v]);
-    pair_end(rows, form, &s, pp, qq);
-    return _mm256_cvtss_f32(s.e);
+    pair_end(rows, form, &s, squares, share);
+    return s.e;
 }
 
 /* Any even n: the rows are read again for the update. */
-AVX2 static float pair_far(const params_pair *rows, const hw_pairs *form, float value, float rate, size_t n)
+AVX2 ALWAYS __m256 pair_far(const params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+                            size_t n)
 {
     params_float *const p = rows->p, *const q = rows->q;
     __m256 dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
@@ -192,58 +216,83 @@ AVX2 static float pair_far(const params_pair *rows, const hw_pairs *form, float 
     pair_state s = pair_begin(rows, form, value, rate, _mm256_add_ps(dots, more));
     for (size_t v = 0; v < n; v++)
         pair_update(p + 8 * v, q + 8 * v, &s, params_load(p + 8 * v), params_load(q + 8 * v));
-    pair_end(rows, form, &s, pp, qq);
-    return _mm256_cvtss_f32(s.e);
+    pair_end(rows, form, &s, sum_two(pp, qq), share);
+    return s.e;
 }
 
 /* What is past the rank is zero and stays zero. */
 AVX2 static float pair(const params_pair *rows, const hw_pairs *form, float value, float rate)
 {
-    if (form->rank > 32) return pair_far(rows, form, value, rate, ((size_t)form->rank + 15) / 16 * 2);
-    return form->rank > 16 ? pair_near(rows, form, value, rate, 4) : pair_near(rows, form, value, rate, 2);
+    float share = 1 / (float)form->rank;
+    size_t n = ((size_t)form->rank + 15) / 16 * 2;
+    if (n > 4) return _mm256_cvtss_f32(pair_far(rows, form, value, rate, share, n));
+    return _mm256_cvtss_f32(n == 4 ? pair_near(rows, form, value, rate, share, 4)
+                                   : pair_near(rows, form, value, rate, share, 2));
 }
 
-AVX2 static float row_dot(const params_float *w, const float *x, size_t n)
+/* A run of pairs; vectors, biases and adagrad are constants where the caller has them so. */
+AVX2 ALWAYS float run_of(params_float *w, const hw_pairs *given, const hw_rating *list, const uint32_t *index, size_t n,
+                         size_t coming, float rate, size_t vectors, int biases, int adagrad)
 {
-    __m256 a = _mm256_setzero_ps(), b = a, c = a, d = a;
-    size_t i = 0;
-    for (; i + 32 <= n; i += 32) {
-        a = _mm256_fmadd_ps(params_load(w + i), _mm256_loadu_ps(x + i), a);
-        b = _mm256_fmadd_ps(params_load(w + i + 8), _mm256_loadu_ps(x + i + 8), b);
-        c = _mm256_fmadd_ps(params_load(w + i + 16), _mm256_loadu_ps(x + i + 16), c);
-        d = _mm256_fmadd_ps(params_load(w + i + 24), _mm256_loadu_ps(x + i + 24), d);
-    }
-    for (; i + 8 <= n; i += 8) a = _mm256_fmadd_ps(params_load(w + i), _mm256_loadu_ps(x + i), a);
-    float sum = sum8(_mm256_add_ps(_mm256_add_ps(a, b), _mm256_add_ps(c, d)));
-    for (; i < n; i++) sum += get(w + i) * x[i];
-    return sum;
-}
-
-AVX2 static void row_add(params_float *w, const float *x, size_t n, float coefficient, float *sum)
-{
-    __m256 scale = _mm256_set1_ps(coefficient);
-    size_t i = 0;
-    if (sum)
-        for (; i + 8 <= n; i += 8) {
-            __m256 old = params_load(w + i);
-            _mm256_storeu_ps(sum + i, _mm256_fmadd_ps(scale, old, _mm256_loadu_ps(sum + i)));
-            params_put(w + i, _mm256_fmadd_ps(scale, _mm256_loadu_ps(x + i), old));
+    enum { AHEAD = 24 }; /* ratings whose rows are on their way: large sets miss in the page table too */
+    hw_pairs form = *given;
+    form.biases = biases;
+    form.adagrad = adagrad;
+    float share = 1 / (float)form.rank;
+    params_float *const a = w + form.a, *const b = w + form.b, *const ha = w + form.head_a, *const hb = w + form.head_b;
+    __m256 sum = _mm256_setzero_ps();
+    for (size_t i = 0; i < n; i++) {
+        if (i + AHEAD < coming) {
+            const hw_rating *next = list + (index ? index[i + AHEAD] : i + AHEAD);
+            const char *p = (const char *)(a + next->user * form.stride);
+            const char *q = (const char *)(b + next->item * form.stride);
+            for (size_t v = 0; v < vectors; v += 2) {
+                __builtin_prefetch(p + 32 * v, 1);
+                __builtin_prefetch(q + 32 * v, 1);
+            }
+            if (biases || adagrad) {
+                __builtin_prefetch((const char *)(ha + 2 * (size_t)next->user), 1);
+                __builtin_prefetch((const char *)(hb + 2 * (size_t)next->item), 1);
+            }
         }
-    else
-        for (; i + 8 <= n; i += 8)
-            params_put(w + i, _mm256_fmadd_ps(scale, _mm256_loadu_ps(x + i), params_load(w + i)));
-    for (; i < n; i++) {
-        float old = get(w + i);
-        if (sum) sum[i] += coefficient * old;
-        put(w + i, old + coefficient * x[i]);
+        const hw_rating *r = list + (index ? index[i] : i);
+        params_pair rows = {a + r->user * form.stride, b + r->item * form.stride, ha + 2 * (size_t)r->user,
+                            hb + 2 * (size_t)r->item};
+        __m256 e = vectors <= 4 ? pair_near(&rows, &form, r->value, rate, share, vectors)
+                                : pair_far(&rows, &form, r->value, rate, share, vectors);
+        sum = _mm256_fmadd_ps(e, e, sum);
     }
+    return _mm256_cvtss_f32(sum);
 }
 
-static const params_fused avx2 = {dot_at, axpy_at, decay_at, adagrad_at, pair, row_dot, row_add};
+AVX2 static float pairs(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
+                             size_t n, size_t coming, float rate)
+{
+    size_t vectors = ((size_t)form->rank + 15) / 16 * 2;
+    int biases = form->biases != 0, adagrad = form->adagrad != 0;
+#define RUN(v, b, a) run_of(w, form, list, index, n, coming, rate, v, b, a)
+    if (vectors > 4) return RUN(vectors, biases, adagrad);
+    switch (4 * (vectors == 4) + 2 * biases + adagrad) {
+    case 0: return RUN(2, 0, 0);
+    case 1: return RUN(2, 0, 1);
+    case 2: return RUN(2, 1, 0);
+    case 3: return RUN(2, 1, 1);
+    case 4: return RUN(4, 0, 0);
+    case 5: return RUN(4, 0, 1);
+    case 6: return RUN(4, 1, 0);
+    default: return RUN(4, 1, 1);
+    }
+#undef RUN
+}
+
+static const params_fused
+    avx2 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, params_rows_dot_wide, params_rows_add_wide},
+    avx512 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, params_rows_dot_512, params_rows_add_512};
 
 const params_fused *params_fused_wide(void)
 {
-    return params_wide() ? &avx2 : NULL;
+    if (!params_wide()) return NULL;
+    return __builtin_cpu_supports("avx512f") ? &avx512 : &avx2;
 }
 
 #else

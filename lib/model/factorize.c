@@ -1,0 +1,318 @@
+/* factorize.c - matrix factorisation: users' and items' rows, biases, and AdaGrad with one sum a row.
+ *
+ * The step gathers the rows of its minibatch, each once, and scatters one gradient (or, for AdaGrad, one delta): the
+ * reference. The sweep does the same arithmetic in place, one rating at a time, in params_pairs. */
+#include "../base/base.h"
+#include "grid.h"
+#include "hogwild/model.h"
+#include <math.h>
+#include <string.h>
+
+#define RANK_MOST 1024
+#define GRID_MOST 256
+
+hw_factorize hw_factorize_defaults(const hw_ratings *train, unsigned rank)
+{
+    hw_factorize m;
+    memset(&m, 0, sizeof m);
+    m.struct_size = sizeof m;
+    m.train = train;
+    m.rank = rank;
+    m.l2 = 0.1;
+    m.biases = m.adagrad = 1;
+    m.batch = 1;
+    m.seed = 1;
+    return m;
+}
+
+/* Examples are numbered as they stand here. */
+static const hw_rating *ratings(const hw_factorize *m)
+{
+    const factorize_grid *g = m->plan;
+    return g ? g->rating : m->train->rating;
+}
+
+static float dot(const float *p, const float *q, unsigned n)
+{
+    float lane[8] = {0};
+    unsigned d = 0;
+    for (; d + 8 <= n; d += 8)
+        for (unsigned k = 0; k < 8; k++) lane[k] += p[d + k] * q[d + k];
+    for (unsigned k = 0; d < n; d++, k++) lane[k] += p[d] * q[d];
+    for (unsigned k = 0; k < 4; k++) lane[k] += lane[k + 4];
+    return (lane[0] + lane[2]) + (lane[1] + lane[3]);
+}
+
+double hw_factorize_predict(const hw_factorize *m, const float *x, uint32_t user, uint32_t item)
+{
+    const hw_pairs *f = &m->pairs;
+    float score = f->mean + dot(x + f->a + user * f->stride, x + f->b + item * f->stride, f->rank);
+    if (f->biases) score += x[f->head_a + 2 * (size_t)user] + x[f->head_b + 2 * (size_t)item];
+    return (double)score;
+}
+
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    const hw_factorize *m = self;
+    const hw_rating *list = m->test ? m->test->rating : m->train->rating;
+    (void)scratch;
+    for (uint32_t i = first; i < first + count; i++) {
+        double e = (double)list[i].value - hw_factorize_predict(m, x, list[i].user, list[i].item);
+        sums[0] += e * e;
+    }
+    return HW_OK;
+}
+
+/* --- the step ------------------------------------------------------------------------------------------------------
+ */
+
+/* A row of the minibatch is `width` values: rank factors, then the bias and the sum of squares where there are such.
+ * A table finds the rows that came before; entries are 1 + the row's number in the minibatch, 0: free. */
+typedef struct gather {
+    size_t rows, width, heads, ranges;
+    float *value, *slope;
+    hw_range *range;
+    uint32_t *place; /* of each rating: its user's row, its item's row */
+    uint32_t *table, mask;
+} gather;
+
+static size_t heads_of(const hw_factorize *m)
+{
+    return (size_t)(m->biases != 0) + (size_t)(m->adagrad != 0);
+}
+
+static uint32_t table_size(uint32_t batch)
+{
+    uint32_t n = 4;
+    while (n < 4 * (uint64_t)batch) n *= 2;
+    return n;
+}
+
+/* Carve the scratch memory, in order of falling alignment; returns its size. */
+static size_t carve(const hw_factorize *m, void *scratch, gather *g)
+{
+    size_t batch = m->batch, width = m->rank + heads_of(m), floats = (2 * batch * width + 15) / 16 * 16;
+    uint32_t table = table_size(m->batch);
+    if (g) {
+        float *value = scratch;
+        hw_range *range = (hw_range *)(void *)(value + 2 * floats);
+        uint32_t *place = (uint32_t *)(void *)(range + 4 * batch);
+        *g = (gather){0, width, heads_of(m), 0, value, value + floats, range, place, place + 2 * batch, table - 1};
+    }
+    return 2 * floats * sizeof(float) + 4 * batch * sizeof(hw_range) + (2 * batch + table) * sizeof(uint32_t);
+}
+
+/* The place of a row that begins at `first` and has its head at `head`; new rows go to the end. */
+static uint32_t place_row(gather *g, const hw_factorize *m, size_t first, size_t head)
+{
+    uint32_t at = (uint32_t)(first / m->pairs.stride * 2654435761u >> 7) & g->mask;
+    for (; g->table[at]; at = (at + 1) & g->mask)
+        if (g->range[(g->table[at] - 1) * (g->heads ? 2 : 1)].first == first) return g->table[at] - 1;
+    g->table[at] = (uint32_t)++g->rows;
+    g->range[g->ranges++] = (hw_range){first, m->rank};
+    if (g->heads) g->range[g->ranges++] = (hw_range){head + (m->biases ? 0 : 1), g->heads};
+    return (uint32_t)(g->rows - 1);
+}
+
+static void place_rows(gather *g, const hw_factorize *m, const hw_batch *batch)
+{
+    const hw_rating *list = ratings(m);
+    const hw_pairs *f = &m->pairs;
+    memset(g->table, 0, ((size_t)g->mask + 1) * sizeof *g->table);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        const hw_rating *r = list + batch->index[i];
+        g->place[2 * i] = place_row(g, m, f->a + r->user * f->stride, f->head_a + 2 * (size_t)r->user);
+        g->place[2 * i + 1] = place_row(g, m, f->b + r->item * f->stride, f->head_b + 2 * (size_t)r->item);
+    }
+}
+
+/* Adds a rating's gradient, share times; returns its loss. */
+static double one(const hw_factorize *m, float value, float share, const float *p, const float *q, float *gp, float *gq)
+{
+    unsigned rank = m->rank;
+    float l2 = m->pairs.l2, score = m->pairs.mean + dot(p, q, rank);
+    if (m->biases) score += p[rank] + q[rank];
+    float e = value - score;
+    double norm = 0;
+    for (unsigned d = 0; d < rank + (m->biases ? 1 : 0); d++) {
+        float fp = d < rank ? q[d] : 1, fq = d < rank ? p[d] : 1; /* what the score grows by */
+        gp[d] += share * (l2 * p[d] - e * fp);
+        gq[d] += share * (l2 * q[d] - e * fq);
+        norm += (double)(p[d] * p[d] + q[d] * q[d]);
+    }
+    return 0.5 * ((double)e * (double)e + m->l2 * norm);
+}
+
+/* The gradient of a row into its delta: rate alpha / sqrt(G), and what G grows by. */
+static void adagrad(const hw_factorize *m, const float *row, float *slope, float rate)
+{
+    size_t bias = m->biases ? 1 : 0, at = m->rank + bias;
+    float sum = 0, step = -rate / sqrtf(row[at]);
+    for (unsigned d = 0; d < m->rank; d++) sum += slope[d] * slope[d];
+    for (size_t d = 0; d < at; d++) slope[d] *= step;
+    slope[at] = sum / (float)m->rank;
+}
+
+static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const hw_factorize *m = self;
+    const hw_rating *list = ratings(m);
+    float share = 1 / (float)batch->count;
+    double loss = 0;
+    gather g;
+    (void)carve(m, hw_scratch(w), &g);
+    place_rows(&g, m, batch);
+    hw_read_ranges(w, g.range, g.ranges, g.value);
+    memset(g.slope, 0, g.rows * g.width * sizeof *g.slope);
+    for (uint32_t i = 0; i < batch->count; i++) {
+        size_t p = g.place[2 * i] * g.width, q = g.place[2 * i + 1] * g.width;
+        loss += one(m, list[batch->index[i]].value, share, g.value + p, g.value + q, g.slope + p, g.slope + q);
+    }
+    loss /= batch->count;
+    if (!m->adagrad) return hw_write_ranges(w, g.range, g.ranges, g.slope, loss);
+    float rate = (float)hw_learning_rate(w);
+    for (size_t r = 0; r < g.rows; r++) adagrad(m, g.value + r * g.width, g.slope + r * g.width, rate);
+    return hw_add_ranges(w, g.range, g.ranges, g.slope, loss);
+}
+
+/* --- the sweep -----------------------------------------------------------------------------------------------------
+ */
+
+/* Stretches of one learning rate, to rounding: all of the run, or halves of it where the schedule moves. */
+static double stretch(const hw_factorize *m, hw_worker *w, const hw_batch *run, uint32_t from, uint32_t n)
+{
+    float first = hw_sweep_rate(w, from), middle = hw_sweep_rate(w, from + n / 2),
+          last = hw_sweep_rate(w, from + n - 1);
+    if (n == 1 || fabsf(last - first) + fabsf(middle - first) <= 1e-6f * first)
+        return hw_sweep_pairs(w, from, &m->pairs, ratings(m), run->index + from, n);
+    double loss = stretch(m, w, run, from, n / 2);
+    return loss + stretch(m, w, run, from + n / 2, n - n / 2);
+}
+
+static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
+{
+    *loss = stretch(self, w, run, 0, run->count);
+    return HW_OK;
+}
+
+/* --- the model -----------------------------------------------------------------------------------------------------
+ */
+
+static hw_status check_ratings(const hw_factorize *m, const hw_ratings *r, const char *name, char *why)
+{
+    if (!r->rating || !r->count)
+        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: %s has no ratings", name);
+    for (uint32_t i = 0; i < r->count; i++) {
+        const hw_rating *x = r->rating + i;
+        if (x->user >= m->train->users || x->item >= m->train->items || !base_finite(x->value))
+            return base_fail(why, HW_E_ARGUMENT,
+                             "hw_factorize_objective: %s rating %u is user %u, item %u, value %g: users are below %u, "
+                             "items below %u, and values finite",
+                             name, i, x->user, x->item, (double)x->value, m->train->users, m->train->items);
+    }
+    return HW_OK;
+}
+
+static hw_status check(const hw_factorize *m, char *why)
+{
+    if (!m || m->struct_size != sizeof *m)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "the model is NULL or of another version: start from hw_factorize_defaults()");
+    if (!m->train) return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: there are no ratings to train on");
+    if (m->rank < 1 || m->rank > RANK_MOST)
+        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: rank is %u: it must be in [1, %d]", m->rank,
+                         RANK_MOST);
+    if (!(m->l2 >= 0) || !base_finite((float)m->l2))
+        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: l2 is %g: it must be finite and not negative",
+                         m->l2);
+    if (m->batch < 1 || m->batch > 1u << 20)
+        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: batch is %u: it must be in [1, %u]", m->batch,
+                         1u << 20);
+    uint32_t fewer = m->train->users < m->train->items ? m->train->users : m->train->items;
+    if (m->grid > GRID_MOST || m->grid > fewer)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "hw_factorize_objective: grid is %u: it must be at most %d, and at most the users (%u) and "
+                         "items (%u)",
+                         m->grid, GRID_MOST, m->train->users, m->train->items);
+    hw_status status = check_ratings(m, m->train, "train", why);
+    return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
+}
+
+/* Rows of users, of items, heads of users, of items. */
+static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
+{
+    uint64_t users = m->train->users, items = m->train->items, stride = (m->rank + 15) / 16 * 16;
+    uint64_t all = (users + items) * (stride + 2);
+    if (all > UINT32_MAX)
+        return base_fail(why, HW_E_LIMIT,
+                         "hw_factorize_objective: %llu users and %llu items of rank %u need %llu parameters: at most "
+                         "2^32 - 1 are possible",
+                         (unsigned long long)users, (unsigned long long)items, m->rank, (unsigned long long)all);
+    size_t b = (size_t)(users * stride), head_a = b + (size_t)(items * stride), head_b = head_a + 2 * (size_t)users;
+    m->pairs = (hw_pairs){0,
+                          b,
+                          head_a,
+                          head_b,
+                          (size_t)stride,
+                          m->rank,
+                          (float)m->train->mean,
+                          (float)m->l2,
+                          m->biases != 0,
+                          m->adagrad != 0};
+    *parameters = (size_t)all;
+    return HW_OK;
+}
+
+hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
+{
+    size_t parameters = 0;
+    factorize_grid *grid = NULL;
+    if (!o) return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
+    hw_status status = check(m, why);
+    if (status == HW_OK) status = lay_out(m, &parameters, why);
+    if (status == HW_OK && m->grid) status = factorize_grid_create(&grid, m->train, m->grid, m->seed, why);
+    if (status != HW_OK) return status;
+    hw_factorize_free(m);
+    m->plan = grid;
+    *o = hw_objective_defaults("factorize", parameters);
+    o->self = m;
+    o->examples = m->train->count;
+    o->batch_limit = m->batch;
+    o->step = step;
+    o->sweep = sweep;
+    o->sweep_sgd = 1;
+    if (grid) {
+        o->block = grid->block;
+        o->blocks = grid->blocks;
+        o->block_groups = 2 * m->grid;
+    }
+    o->scratch_bytes = carve(m, NULL, NULL);
+    o->evaluate = evaluate;
+    o->evaluation_examples = m->test ? m->test->count : m->train->count;
+    o->evaluation_chunk = 8192;
+    o->touched = 2 * (size_t)m->batch * (m->rank + heads_of(m));
+    return HW_OK;
+}
+
+void hw_factorize_free(hw_factorize *m)
+{
+    if (!m) return;
+    factorize_grid_free(m->plan);
+    m->plan = NULL;
+}
+
+void hw_factorize_start(const hw_factorize *m, double scale, uint64_t seed, float *x)
+{
+    const hw_pairs *f = &m->pairs;
+    size_t rows = (size_t)m->train->users + m->train->items;
+    hw_rng rng;
+    hw_rng_seed(&rng, seed, 0);
+    scale = (scale > 0 ? scale : m->biases ? 0.1 : 1) / sqrt(m->rank);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t d = 0; d < f->stride; d++)
+            x[r * f->stride + d] = d < f->rank ? (float)(scale * hw_rng_uniform(&rng)) : 0;
+    for (size_t r = 0; r < rows; r++) {
+        x[f->head_a + 2 * r] = 0;
+        x[f->head_a + 2 * r + 1] = 1;
+    }
+}
