@@ -126,7 +126,7 @@ HW_API hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, co
 HW_API hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss);
 HW_API hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *delta, double loss);
 
-/* The learning rate in force for this ticket: schedule and compensation. */
+/* The learning rate in force for this ticket: schedule and compensation; 0 in hw_check_gradient and hw_curvature. */
 HW_API double hw_learning_rate(hw_worker *w);
 
 /* --- inside a sweep -------------------------------------------------------------------------------------------------

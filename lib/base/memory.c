@@ -24,7 +24,7 @@ void *base_alloc(size_t count, size_t size)
     size_t bytes = whole_lines(count * size);
 #if defined(MADV_HUGEPAGE)
     if (bytes >= LARGE) {
-        void *memory = aligned_alloc(HUGE_PAGE, bytes);
+        void *memory = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
         if (memory) (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: where it is not taken nothing is lost */
         return memory;
     }

@@ -95,6 +95,7 @@ hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float
 
 double hw_learning_rate(hw_worker *w)
 {
+    if (!w->engine) return 0; /* a probe of the gradient: no rate is in force */
     return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * w->setting.rate;
 }
 

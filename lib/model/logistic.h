@@ -51,7 +51,7 @@ LOGISTIC_INLINE void logistic_lanes(const float *restrict score, float *restrict
         slope[t] = -0.5f - copysignf(1 / (1 + e) - 0.5f, x);
         /* log(1 + e) = 2 atanh(z), z = e / (2 + e) at most 1/3 */
         float z = e / (2 + e), q = z * z;
-        float log1 = 2 * z * (1 + q * (1 / 3.0f + q * (1 / 5.0f + q * (1 / 7.0f + q * (1 / 9.0f)))));
+        float log1 = 2 * z * (1 + q * (1 / 3.0f + q * (1 / 5.0f + q * (1 / 7.0f + q * (1 / 9.0f + q * (1 / 11.0f))))));
         loss[t] = 0.5f * (x + fabsf(x)) + log1;
     }
 }
