@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #endif
 
-#define LARGE     ((size_t)4 << 20)
+#define LARGE     ((size_t)8 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
 static size_t whole_lines(size_t bytes)
