@@ -197,7 +197,7 @@ static hw_status add_sweep(void *self, hw_worker *w, const hw_batch *run, double
         /* As a real step does, read before writing. */
         float z = hw_sweep_dot_at(w, d->index + from, a->ones, n);
         hw_sweep_axpy_at(w, i, d->index + from, a->ones, n, z < 0 ? 0 : -1, NULL);
-        hw_sweep_landed(w);
+        hw_sweep_landed(w, 1);
     }
     *loss = run->count;
     return HW_OK;

@@ -318,7 +318,7 @@ static hw_status witness_step(void *self, hw_worker *w, const hw_batch *batch)
 static hw_status witness_sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
 {
     visit(self, run->index, run->count);
-    for (uint32_t i = 0; i < run->count; i++) hw_sweep_landed(w);
+    for (uint32_t i = 0; i < run->count; i++) hw_sweep_landed(w, 1);
     *loss = run->count;
     return HW_OK;
 }

@@ -63,8 +63,9 @@ typedef struct hw_config {
     unsigned stripe, clock_interval;
     unsigned exchange_interval; /* 1: HOGWILD! as published. Above: each worker steps on a private replica and exchanges
                                    it every so many steps (ASYNC); 0: chosen from the first steps' times, so that
-                                   exchanges take about 1/40 of the time, but at most 256 / (workers - 1): what
-                                   several workers do from the same start adds up                            */
+                                   exchanges take about 1/40 of the time, but at most 256 / (workers - 1), since
+                                   what several workers do from the same start adds up, unless exchanges then took
+                                   more than a fifth                                                         */
     size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
     int fused; /* use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd
                   without momentum or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing

@@ -50,7 +50,8 @@ typedef struct hw_objective {
     /* Beside step, for steps of some hundred nanoseconds and less: run->count updates of one example each, in a row, in
      * place, through the hw_sweep_ calls below; the sum of their losses into *loss. Tickets run->step, run->step + 1,
      * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
-     * SEQUENTIAL both give the same parameters to rounding. May be NULL. */
+     * SEQUENTIAL both give the same parameters to rounding (to first order in the learning rate where a sweep's example
+     * reads what it has just written, as word vectors do). May be NULL. */
     hw_status (*sweep)(void *self, hw_worker *w, const hw_batch *run, double *loss);
     int sweep_sgd; /* it knows plain SGD only: with rule adagrad the engine steps */
     /* Blocks of examples that no two workers shall have at once where they share a group (rows of users, columns of
@@ -132,8 +133,8 @@ HW_API double hw_learning_rate(hw_worker *w);
 /* --- inside a sweep -------------------------------------------------------------------------------------------------
  *
  * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
- * and the learning rate of example i of the run. hw_sweep_landed once an example, after its last write; pairs counts
- * itself. */
+ * and the learning rate of example i of the run. hw_sweep_landed after the last write of an example, or of a few; pairs
+ * counts itself. */
 HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
 HW_API int hw_sweep_adagrad(const hw_worker *w); /* the rule: adagrad, else sgd */
 HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);
@@ -149,7 +150,7 @@ HW_API void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, 
 HW_API void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values);
 HW_API void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta);
 HW_API void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n);
-HW_API void hw_sweep_landed(hw_worker *w);
+HW_API void hw_sweep_landed(hw_worker *w, uint32_t examples);
 
 /* --- services -------------------------------------------------------------------------------------------------------
  */

@@ -7,9 +7,9 @@
 bool sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *p)
 {
     const hw_optimizer *r = &c->optimizer;
-    bool rule =
-        (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) || (r->rule == HW_RULE_SGD && r->momentum == 0 &&
-                                       c->compensation.policy != HW_POLICY_EXACT && r->velocity == HW_VELOCITY_SHARED);
+    bool rule = (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) ||
+                (r->rule == HW_RULE_SGD && r->momentum == 0 && c->compensation.policy != HW_POLICY_EXACT &&
+                 r->velocity == HW_VELOCITY_SHARED);
     bool policy = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE;
     bool single = c->on_update || c->trace || c->compensation.age != HW_AGE_NONE || r->clip_norm > 0 ||
                   r->weight_decay > 0 || r->n_sections || c->on_nan == HW_NAN_SKIP;
@@ -82,22 +82,23 @@ void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n)
     hw_params_prefetch_row(w->engine->params, w->slot, first, n);
 }
 
-void hw_sweep_landed(hw_worker *w)
+void hw_sweep_landed(hw_worker *w, uint32_t examples)
 {
-    if (!w->engine->exchanges) hw_params_landed(w->engine->params, w->slot, 1);
+    if (!w->engine->exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
 }
 
 /* --- exchanges ---------------------------------------------------------------------------------------------------- */
 
 /* So many steps that an exchange takes about a fortieth of their time, and at least 16. But what several workers do
  * from the same start adds up: where k steps along a direction nearly reach its optimum, M workers overshoot it M - 1
- * times. So at most 256 / (M - 1), and eight exchanges an epoch a worker. */
+ * times. So at most 256 / (M - 1), and eight exchanges an epoch a worker, unless that would cost a fifth of the time.
+ */
 static uint32_t chosen_interval(const hw_worker *w, double steps_ns, double exchange_ns)
 {
     const hw_engine *e = w->engine;
-    double k = ceil(40 * exchange_ns / (steps_ns / w->since)), most = e->slots > 1 ? 256.0 / (e->slots - 1) : 256;
+    double steps = exchange_ns / (steps_ns / w->since), most = e->slots > 1 ? 256.0 / (e->slots - 1) : 256;
     if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->slots)));
-    return (uint32_t)fmax(16, fmin(k, most));
+    return (uint32_t)fmin(1e9, fmax(16, fmax(4 * steps, fmin(40 * steps, most))));
 }
 
 bool sweep_exchange(hw_worker *w, bool due)

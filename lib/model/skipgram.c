@@ -169,10 +169,11 @@ static double stretch(const plan *p, hw_worker *w, work *s, const hw_batch *run,
         }
         at = window_next(at, &pass);
         if (i == 0 || landed < pass.example) rate = hw_sweep_rate(w, first + pass.example);
-        for (; landed < pass.example; landed++) hw_sweep_landed(w);
+        hw_sweep_landed(w, pass.example - landed);
+        landed = pass.example;
         loss += pass_in_place(p, w, s, &pass, rate);
     }
-    for (; landed < count; landed++) hw_sweep_landed(w);
+    hw_sweep_landed(w, count - landed);
     return loss;
 }
 
@@ -362,6 +363,7 @@ hw_status hw_skipgram_objective(hw_skipgram *m, hw_objective *o, char *why)
     o->evaluate = evaluate;
     o->evaluation_examples = p->probes;
     o->touched = p->rows * stride;
+    o->hot = (m->corpus->words < 128 ? m->corpus->words : 128) * 2 * m->stride; /* the most frequent words */
     return HW_OK;
 }
 

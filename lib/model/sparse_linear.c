@@ -187,7 +187,7 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
             bias -= hw_sweep_rate(w, i) * slope;
         else if (slope != 0 && m->intercept)
             hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
-        hw_sweep_landed(w);
+        hw_sweep_landed(w, 1);
     }
     bias -= before;
     if (own) hw_sweep_row_add(w, d->columns, 1, &bias);
