@@ -64,6 +64,7 @@ bool bench_reviews(const char *program, bench_rows *r)
     char train[700], test[700], why[HW_WHY] = "no memory";
     memset(r, 0, sizeof *r);
     r->optimum = NAN;
+    r->rate = 0.5;
     hw_status status;
     if (locate("imdb-bow/train.feat.gz", train, sizeof train) && locate("imdb-bow/test.feat.gz", test, sizeof test)) {
         const char *const paths[2] = {train, test};
@@ -100,6 +101,7 @@ bool bench_census(const char *program, bench_rows *r)
     hw_libsvm_options o = hw_libsvm_defaults();
     o.columns = FEATURES;
     r->name = "a9a";
+    r->rate = 0.05;
     r->target.passes = 0.75;
     r->target.rate = 0.1;
     r->target.gamma = 4e-4;

@@ -14,6 +14,7 @@ typedef struct bench_rows {
         double passes, rate, gamma, average_from;
         uint64_t average_every;
     } target;       /* schedule base / sqrt(1 + gamma t) */
+    double rate;    /* a constant learning rate that is safe for every loss and rule */
     double optimum; /* least mean logistic loss + 1/(2 rows) |w|^2, no intercept; NAN where it is not known */
 } bench_rows;
 /* Reviews as bags of words: tf-idf, rows of length 1; from $HOGWILD_DATA, else generated with the same size and power

@@ -32,7 +32,7 @@ typedef struct way {
     hw_result last;
 } way;
 
-static hw_config configure(const way *v, unsigned epochs)
+static hw_config configure(const bench_rows *rows, const way *v, unsigned epochs)
 {
     hw_config c = hw_config_defaults();
     c.scheduler = v->workers > 1 ? HW_ASYNC : HW_SEQUENTIAL;
@@ -46,7 +46,7 @@ static hw_config configure(const way *v, unsigned epochs)
     c.record = !v->unrecorded;
     c.optimizer.rule = v->rule;
     c.optimizer.momentum = 0;
-    c.optimizer.schedule.base = v->rate;
+    c.optimizer.schedule.base = v->rate * rows->rate;
     c.compensation.policy = HW_POLICY_NONE;
     c.epochs = epochs;
     c.evaluate_epochs = 0;
@@ -61,7 +61,7 @@ static bool run(const bench_rows *rows, way *v, unsigned round, unsigned epochs)
     hw_sparse_linear m = hw_sparse_linear_defaults(HW_SPARSE_LOGISTIC, &rows->train);
     m.l2 = v->l2;
     if (hw_sparse_linear_objective(&m, &o, why) != HW_OK) return cli_error("linear", 1, why) == 0;
-    hw_config c = configure(v, epochs);
+    hw_config c = configure(rows, v, epochs);
     hw_status status = hw_engine_create(&e, &o, &c, NULL, why);
     if (status == HW_OK) {
         status = hw_engine_run(e, &v->last);
@@ -112,17 +112,17 @@ static bool speed(const bench_rows *rows, const options *o)
 {
     double l2 = 1.0 / rows->train.rows;
     way ways[] = {
-        {"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 0.5, false, false, {0}, {0}},
-        {"1 worker, l2 1/n", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 0.5, false, false, {0}, {0}},
-        {"1 worker, adagrad", 1, 1, HW_WRITE_RACY, HW_RULE_ADAGRAD, 0, 0.05, false, false, {0}, {0}},
-        {"1 worker, by steps", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 0.5, true, false, {0}, {0}},
-        {"2 workers, racy", 2, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 0.5, false, false, {0}, {0}},
-        {"2 workers, add", 2, 1, HW_WRITE_ADD, HW_RULE_SGD, 0, 0.5, false, false, {0}, {0}},
-        {"2 workers, racy, by steps", 2, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 0.5, true, false, {0}, {0}},
-        {"2 workers, locked (by steps)", 2, 1, HW_WRITE_LOCKED, HW_RULE_SGD, 0, 0.5, true, false, {0}, {0}},
-        {"2 workers, exchange, interval chosen", 2, 0, HW_WRITE_STRIPED, HW_RULE_SGD, 0, 0.5, false, false, {0}, {0}},
-        {"2 workers, exchange, l2 1/n", 2, 0, HW_WRITE_STRIPED, HW_RULE_SGD, l2, 0.5, false, false, {0}, {0}},
-        {"2 workers, exchange, adagrad", 2, 0, HW_WRITE_STRIPED, HW_RULE_ADAGRAD, 0, 0.05, false, false, {0}, {0}},
+        {"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
+        {"1 worker, l2 1/n", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}},
+        {"1 worker, adagrad", 1, 1, HW_WRITE_RACY, HW_RULE_ADAGRAD, 0, 0.1, false, false, {0}, {0}},
+        {"1 worker, by steps", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, true, false, {0}, {0}},
+        {"2 workers, racy", 2, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
+        {"2 workers, add", 2, 1, HW_WRITE_ADD, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
+        {"2 workers, racy, by steps", 2, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, true, false, {0}, {0}},
+        {"2 workers, locked (by steps)", 2, 1, HW_WRITE_LOCKED, HW_RULE_SGD, 0, 1, true, false, {0}, {0}},
+        {"2 workers, exchange, interval chosen", 2, 0, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
+        {"2 workers, exchange, l2 1/n", 2, 0, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}},
+        {"2 workers, exchange, adagrad", 2, 0, HW_WRITE_RACY, HW_RULE_ADAGRAD, 0, 0.1, false, false, {0}, {0}},
     };
     size_t n = sizeof ways / sizeof *ways;
     printf("\n%s: %u rows, %u columns, %llu non-zeros; logistic loss, %u passes, median of %u rounds (low-high)\n",
@@ -144,17 +144,17 @@ static bool interval(const bench_rows *rows, const options *o)
     char names[9][40];
     double l2 = 1.0 / rows->train.rows;
     memset(ways, 0, sizeof ways);
-    ways[0] = (way){"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 0.5, false, false, {0}, {0}};
+    ways[0] = (way){"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}};
     for (int i = 0; i < 8; i++) {
         (void)snprintf(names[i], sizeof names[i], k[i] ? "2 workers, exchange every %u" : "2 workers, interval chosen",
                        k[i]);
         ways[1 + i] = (way){k[i] == 1 ? "2 workers, shared" : names[i],
                             2,
                             k[i],
-                            k[i] == 1 ? HW_WRITE_RACY : HW_WRITE_STRIPED,
+                            k[i] > 1 ? HW_WRITE_STRIPED : HW_WRITE_RACY,
                             HW_RULE_SGD,
                             l2,
-                            0.5,
+                            1,
                             false,
                             false,
                             {0},
@@ -225,8 +225,9 @@ static bool lost(const bench_rows *rows, const options *o)
         double share[MOST];
         for (unsigned r = 0; good && r < o->rounds; r++) {
             way v = {"", 2, k == 2 ? 0 : 1, modes[k], HW_RULE_SGD, 0, 1, false, false, {0}, {0}};
-            hw_config c = configure(&v, o->epochs);
+            hw_config c = configure(rows, &v, o->epochs);
             hw_result result;
+            c.optimizer.schedule.base = 1;
             memset(sum, 0, d->columns * sizeof *sum);
             good = hw_train(&objective, &c, sum, &result) == HW_OK;
             if (!good) (void)cli_error("linear", 1, result.message);
@@ -247,7 +248,7 @@ static bool measuring(const bench_rows *rows, const options *o)
 {
     printf("\n%s: what the histograms and collision counts cost (clock_interval 64)\n", rows->name);
     for (unsigned workers = 1; workers <= 2; workers++) {
-        way on = {"", workers, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 0.5, false, false, {0}, {0}}, off = on;
+        way on = {"", workers, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}}, off = on;
         double cost[MOST];
         off.unrecorded = true;
         for (unsigned r = 0; r < o->rounds; r++) {
@@ -276,8 +277,9 @@ static bool target_of(const bench_rows *rows, unsigned workers, unsigned interva
     hw_sparse_linear m = hw_sparse_linear_defaults(HW_SPARSE_LOGISTIC, &rows->train);
     m.l2 = 1.0 / rows->train.rows;
     float *x = malloc(rows->train.columns * sizeof *x);
-    hw_config c = configure(&v, 0);
+    hw_config c = configure(rows, &v, 0);
     c.seed = seed;
+    c.optimizer.schedule.base = rows->target.rate;
     c.epochs = rows->target.passes;
     c.optimizer.schedule.kind = HW_SCHEDULE_INV;
     c.optimizer.schedule.gamma = rows->target.gamma;

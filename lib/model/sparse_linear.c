@@ -6,19 +6,29 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Loss at margin or score z, and its slope over z. */
-static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss)
+/* Loss at margin or score z, and its slope over z. Logistic: without log(1 + e^-|margin|), whose 1 + ... goes into
+ * *factor, so that a run takes one logarithm of their product. */
+static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss, float *factor)
 {
     float m = y * z, e;
+    *factor = 1;
     switch (kind) {
     case HW_SPARSE_SQUARED: *loss = 0.5f * (z - y) * (z - y); return z - y;
     case HW_SPARSE_HINGE: *loss = m < 1 ? 1 - m : 0; return m < 1 ? -y : 0;
     case HW_SPARSE_SQUARED_HINGE: *loss = m < 1 ? (1 - m) * (1 - m) : 0; return m < 1 ? -2 * y * (1 - m) : 0;
     default:
         e = expf(-fabsf(m));
-        *loss = (m > 0 ? 0 : -m) + logf(1 + e);
+        *loss = m > 0 ? 0 : -m;
+        *factor = 1 + e;
         return -y * (m > 0 ? e : 1) / (1 + e);
     }
+}
+
+static float slope_and_loss(hw_sparse_loss kind, float z, float y, float *loss)
+{
+    float factor, slope = slope_of(kind, z, y, loss, &factor);
+    *loss += logf(factor);
+    return slope;
 }
 
 /* Scores become slopes (probability minus target). */
@@ -87,7 +97,7 @@ static float single_gradient(const hw_sparse_linear *m, const linear_plan *p, li
         for (size_t k = 0; k < 4; k++) sum[k] += x[i + k] * v[i + k];
     for (; i < n; i++) sum[0] += x[i] * v[i];
     float z = (sum[0] + sum[1]) + (sum[2] + sum[3]) + (m->intercept ? v[n] : 0);
-    float slope = weight * slope_of(m->loss, z, y, &loss);
+    float slope = weight * slope_and_loss(m->loss, z, y, &loss);
     for (i = 0; i < n; i++) s->gradient[i] = slope * x[i];
     for (i = 0; p->decay && i < n; i++) s->gradient[i] += fminf(p->decay[s->column[i]], s->most_decay) * v[i];
     if (m->intercept) s->gradient[n] = slope;
@@ -108,7 +118,7 @@ static float row_gradient(const hw_sparse_linear *m, const linear_plan *p, linea
     if (m->loss == HW_SPARSE_SOFTMAX)
         loss = softmax(z, classes, (unsigned)y);
     else
-        z[0] = slope_of(m->loss, z[0], y, &loss);
+        z[0] = slope_and_loss(m->loss, z[0], y, &loss);
     at = 0;
     for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
         while (s->column[at] != d->index[k]) at++;
@@ -144,11 +154,11 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 /* --- a sweep: in place -----------------------------------------------------------------------------------------------
  */
 
-/* The lines of a row itself; the hardware goes on from the first ones. */
+/* The lines of a row itself, as many as most rows have. */
 static void prefetch_row(const hw_sparse *d, uint32_t row)
 {
     uint64_t from = d->offset[row];
-    for (int line = 0; line < 4; line++) {
+    for (int line = 0; line < 10; line++) {
         __builtin_prefetch((const char *)(d->index + from) + 64 * line);
         __builtin_prefetch((const char *)(d->value + from) + 64 * line);
     }
@@ -160,7 +170,7 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
     const linear_plan *p = m->plan;
     const float one = 1, *decay = p->decay;
     const uint32_t *intercept = &d->columns;
-    double total = 0;
+    double total = 0, product = 1;
     /* Every step writes the intercept, and its line would cross between the cores as often: a run has a copy of its own
      * and adds what it changed at the end. AdaGrad's intercept has a sum beside it and stays shared. */
     float bias = 0, before = 0;
@@ -173,15 +183,24 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
         size_t n = (size_t)(d->offset[row + 1] - from);
         const uint32_t *index = d->index + from;
         const float *value = d->value + from;
-        if (i + 1 < run->count) prefetch_row(d, run->index[i + 1]);
+        if (i + 2 < run->count) prefetch_row(d, run->index[i + 2]);
         if (m->prefetch && i + m->prefetch < run->count) {
             uint32_t next = run->index[i + m->prefetch];
             hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
         }
         float z = hw_sweep_dot_at(w, index, value, n), y = d->label[row], loss;
         if (m->intercept) z += own ? bias : hw_sweep_dot_at(w, intercept, &one, 1);
-        float weight = weight_of(m, y), slope = weight * slope_of(kind, z, y, &loss);
-        total += (double)(loss * weight);
+        float weight = weight_of(m, y), factor, slope = weight * slope_of(kind, z, y, &loss, &factor);
+        if (m->class_weight) { /* a weighted logarithm is no factor */
+            loss = weight * (loss + logf(factor));
+            factor = 1;
+        }
+        total += (double)loss;
+        product *= (double)factor;
+        if (product > 1e280) {
+            total += log(product);
+            product = 1;
+        }
         if (slope != 0 || decay) hw_sweep_axpy_at(w, i, index, value, n, slope, decay);
         if (own)
             bias -= hw_sweep_rate(w, i) * slope;
@@ -191,7 +210,7 @@ static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const h
     }
     bias -= before;
     if (own) hw_sweep_row_add(w, d->columns, 1, &bias);
-    return total;
+    return total + log(product);
 }
 
 static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
