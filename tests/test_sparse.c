@@ -184,7 +184,7 @@ static void a_sweep_is_the_steps_to_rounding(void **state)
     for (int k = 0; k < 32; k++) {
         hw_sparse_linear m = hw_sparse_linear_defaults((hw_sparse_loss)(k % 4), &s);
         m.intercept = (k & 4) != 0;
-        m.l2 = k & 8 ? 1e-3 : 0;
+        m.l2 = k & 8 ? (k & 4 ? 0.05 : 1e-3) : 0; /* with 0.05 the cap on the decay acts */
         m.class_weight = k % 3 == 0 && k % 4 != HW_SPARSE_SQUARED ? weights : NULL;
         m.prefetch = (unsigned)k % 2;
         hw_objective o;
@@ -192,7 +192,7 @@ static void a_sweep_is_the_steps_to_rounding(void **state)
         assert_int_equal(hw_sparse_linear_objective(&m, &o, why), HW_OK);
         hw_config c = config(HW_SEQUENTIAL, 1);
         c.optimizer.rule = k & 16 ? HW_RULE_ADAGRAD : HW_RULE_SGD;
-        c.optimizer.schedule.base = k & 16 ? 0.05 : 0.1;
+        c.optimizer.schedule.base = k & 16 ? (k & 4 ? 2 : 0.05) : 0.1;
         if (k % 5 == 0) {
             c.optimizer.schedule.kind = HW_SCHEDULE_INV;
             c.optimizer.schedule.gamma = 1e-3;
@@ -357,6 +357,101 @@ static void a_sweep_that_diverges_stops(void **state)
     hw_sparse_free(&s);
 }
 
+/* Every way that a run can end badly: the code, finite parameters, and every landed update in the histogram. */
+static void divergence_is_noticed_everywhere(void **state)
+{
+    (void)state;
+    hw_sparse s = data(9, ROWS, COLUMNS);
+    float *x = check_floats(COLUMNS);
+    char why[HW_WHY];
+    static const hw_sparse_loss losses[] = {HW_SPARSE_SQUARED, HW_SPARSE_SQUARED_HINGE};
+    for (int k = 0; k < 12; k++) {
+        hw_sparse_linear m = hw_sparse_linear_defaults(losses[k % 2], &s);
+        hw_objective o;
+        hw_engine *e;
+        hw_result r;
+        assert_int_equal(hw_sparse_linear_objective(&m, &o, why), HW_OK);
+        hw_config c = config(k < 6 ? HW_SEQUENTIAL : HW_ASYNC, k < 6 ? 1 : 2);
+        c.optimizer.schedule.base = 300;
+        c.epochs = 20;
+        c.divergence = k % 4 < 2 ? 10 : 0; /* 0: only what is no number any more stops */
+        c.exchange_interval = k % 3 == 0 ? 1 : k % 3 == 1 ? 0 : 40;
+        c.clock_interval = k == 4 ? 1 : 16;
+        c.path = k % 2 ? HW_PATH_SCALAR : HW_PATH_AUTO;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), HW_OK);
+        if (hw_engine_run(e, &r) != HW_E_DIVERGED) fail_msg("run %d: %d %s", k, r.status, r.message);
+        assert_int_equal(hw_engine_get(e, x), HW_OK);
+        for (size_t i = 0; i < COLUMNS; i++) assert_true(isfinite(x[i]));
+        if (c.exchange_interval == 1 || k < 6) assert_int_equal(r.shape.updates, r.updates);
+        hw_engine_free(e);
+        hw_sparse_linear_free(&m);
+    }
+    free(x);
+    hw_sparse_free(&s);
+}
+
+typedef struct pairs {
+    int count;
+} pairs;
+
+static hw_status paired_step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const pairs *p = self;
+    for (int k = 0; k < p->count; k++) {
+        uint32_t at = (uint32_t)batch->step % 4;
+        float x, g = 0.1f;
+        hw_read_at(w, &at, 1, &x);
+        hw_status status = hw_write_at(w, &at, 1, &g, 1);
+        if (status != HW_OK) return status;
+    }
+    return HW_OK;
+}
+
+static void replicas_count_updates_not_calls(void **state)
+{
+    (void)state;
+    pairs p = {2};
+    hw_objective o = hw_objective_defaults("pairs", 4);
+    o.self = &p;
+    o.step = paired_step;
+    for (unsigned interval = 1; interval <= 10; interval += 9) {
+        hw_result r;
+        hw_config c = config(HW_SEQUENTIAL, 1);
+        c.epochs = 0;
+        c.updates = 100; /* tickets */
+        c.exchange_interval = interval;
+        assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
+        assert_int_equal(r.updates, 200);
+        assert_int_equal(r.shape.updates, 200);
+    }
+}
+
+static hw_status slow_step(void *self, hw_worker *w, const hw_batch *batch)
+{
+    (void)self;
+    uint64_t from = hw_now();
+    while (hw_now() - from < 200000) {
+    }
+    pairs one = {1};
+    return paired_step(&one, w, batch);
+}
+
+static void seconds_end_a_long_interval(void **state)
+{
+    (void)state;
+    hw_objective o = hw_objective_defaults("slow", 4);
+    o.step = slow_step;
+    hw_result r;
+    hw_config c = config(HW_ASYNC, 2);
+    c.epochs = 0;
+    c.seconds = 0.05;
+    c.exchange_interval = 1 << 30;
+    assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
+    assert_int_equal(r.reason, HW_STOP_SECONDS);
+    assert_int_equal(r.shape.updates, r.updates); /* the last exchange brought them all */
+    assert_true(r.updates < 100000);
+}
+
 /* --- averaging -----------------------------------------------------------------------------------------------------
  */
 
@@ -515,6 +610,9 @@ int main(void)
         cmocka_unit_test(a_chosen_interval_is_reported),
         cmocka_unit_test(what_looks_at_single_updates_steps),
         cmocka_unit_test(a_sweep_that_diverges_stops),
+        cmocka_unit_test(divergence_is_noticed_everywhere),
+        cmocka_unit_test(replicas_count_updates_not_calls),
+        cmocka_unit_test(seconds_end_a_long_interval),
         cmocka_unit_test(the_mean_of_the_path_is_better_than_its_end),
         cmocka_unit_test(columns_by_frequency),
         cmocka_unit_test(raw_deltas_of_a_group_are_averaged),

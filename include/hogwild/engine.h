@@ -85,7 +85,7 @@ typedef struct hw_config {
     double epochs, seconds;
     int target_metric; /* metric 0 stops at or below target, the others at or above                   */
     double target;     /* 0: none                                                                     */
-    const volatile sig_atomic_t *stop_flag; /* polled every step; a signal handler may set it             */
+    const volatile sig_atomic_t *stop_flag; /* polled every step, or run of a sweep; a signal handler may set it */
     /* evaluation */
     uint64_t evaluate_every; /* updates; 0: by epochs */
     double evaluate_epochs;  /* default 1; 0: only at the end */

@@ -41,15 +41,15 @@ HW_API hw_status hw_linear_objective(hw_linear *model, hw_objective *objective, 
 
 /* Linear models on sparse rows: mean loss over rows plus l2/2 |weights|^2 plus l1 |weights|_1 (neither on intercepts).
  *
- *   SQUARED, LOGISTIC, HINGE, SQUARED_HINGE: parameters are columns weights, then the intercept if there is one; targets
- *   are -1, +1 (SQUARED: any).
- *   SOFTMAX: columns x classes, the classes of a column side by side, then classes intercepts; targets 0 .. classes - 1.
+ *   SQUARED, LOGISTIC, HINGE, SQUARED_HINGE: parameters are columns weights, then the intercept if there is one;
+ * targets are -1, +1 (SQUARED: any). SOFTMAX: columns x classes, the classes of a column side by side, then classes
+ * intercepts; targets 0 .. classes - 1.
  *
  * l2 is lazy: a step decays the touched weights only, by l2 / (share of the rows that the column is in), which is exact
- * in expectation wherever learning rate times that is at most 1 (it is capped there). l1 is cumulative (Tsuruoka, Tsujii,
- * Ananiadou 2009) and needs hw_sparse_linear_rule. With sgd without momentum or adagrad, and without l1, a step reads
- * and updates in place (hw_config.fused). Momentum acts on the touched coordinates only: a weight that is not in a row
- * keeps its velocity and does not move. For averaged weights see hw_config.average_every.
+ * in expectation wherever learning rate times that is at most 1 (it is capped there). l1 is cumulative (Tsuruoka,
+ * Tsujii, Ananiadou 2009) and needs hw_sparse_linear_rule. With sgd without momentum or adagrad, and without l1, a step
+ * of all but SOFTMAX reads and updates in place (hw_config.fused). Momentum acts on the touched coordinates only: a
+ * weight that is not in a row keeps its velocity and does not move. For averaged weights see hw_config.average_every.
  *
  * Metrics: mean loss (with the penalty), then, for the classifiers, accuracy; on the test rows where there are any. */
 typedef enum hw_sparse_loss {
@@ -74,8 +74,8 @@ typedef struct hw_sparse_linear {
 HW_API hw_sparse_linear hw_sparse_linear_defaults(hw_sparse_loss loss, const hw_sparse *train);
 HW_API hw_status hw_sparse_linear_objective(hw_sparse_linear *model, hw_objective *objective, char *why);
 HW_API void hw_sparse_linear_free(hw_sparse_linear *model);
-/* The rule for l1, for hw_optimizer.user_rule (rule user): plain SGD on `schedule` (constant or inv), then the weight is
- * cut towards 0 by what it has been spared of the total penalty so far, l1 times the sum of all learning rates. One
+/* The rule for l1, for hw_optimizer.user_rule (rule user): plain SGD on `schedule` (constant or inv), then the weight
+ * is cut towards 0 by what it has been spared of the total penalty so far, l1 times the sum of all learning rates. One
  * float of state a parameter. Borrows the model. */
 HW_API hw_status hw_sparse_linear_rule(hw_sparse_linear *model, const hw_schedule *schedule, hw_rule *rule, char *why);
 /* Scores of row `row` of a data set with as many columns or fewer: 1, or classes, values. */

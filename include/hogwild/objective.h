@@ -78,6 +78,8 @@ typedef struct hw_objective {
                        of all parameters */
     size_t hot;     /* so many leading parameters get most of the accesses (0: not known): what a chosen exchange
                        interval keeps in replicas, where the others can be written as ever */
+    int raw;        /* its steps write raw deltas by a rule of their own: another rule, momentum, weight decay, clipping
+                       and age are refused */
     int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
                        hw_compensation.margin */
     int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
@@ -118,6 +120,7 @@ HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
 /* Ranges, packed one after the other, and single coordinates: indices < parameters, unique within a call. The lists
  * stay the caller's and unchanged from the read to the write; a write covers what its read covered (weight decay uses
  * the values read). Momentum acts on the touched coordinates only. */
+/* values: what was read; unchanged until the write (weight decay and the count of collisions look at it). */
 HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values);
 HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
 HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);
@@ -133,8 +136,8 @@ HW_API double hw_learning_rate(hw_worker *w);
 /* --- inside a sweep -------------------------------------------------------------------------------------------------
  *
  * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
- * and the learning rate of example i of the run. hw_sweep_landed after the last write of an example, or of a few; pairs
- * counts itself. */
+ * and the learning rate of example i of the run. Rows begin at multiples of 16 floats. hw_sweep_landed after the last
+ * write of an example, or of a few; pairs counts itself. */
 HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
 HW_API int hw_sweep_adagrad(const hw_worker *w); /* the rule: adagrad, else sgd */
 HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);

@@ -24,7 +24,8 @@
  * the mutex and is therefore consistent). Anything else is refused with a sentence. RACY is a data race on the level
  * of updates, never of the language: each float is loaded and stored atomically.
  *
- * Memory: ATOMIC and LOCKED hold (1 + arrays) * size floats. CONSISTENT holds 2 (workers + 1) + 2 versions of that:
+ * Memory: ATOMIC and LOCKED hold (1 + arrays) * size floats, and with replicas 2 (1 + arrays) floats more a worker for
+ * each that is exchanged. CONSISTENT holds 2 (workers + 1) + 2 versions of that:
  * one is current, each worker (and the handle itself, for get) pins at most one and owns at most one being filled,
  * and at most one is between its retirement and its release. The slots are allocated once; nothing grows.
  *
@@ -146,16 +147,15 @@ HW_API uint64_t hw_params_write_at(hw_params *params, unsigned worker, const hw_
  * One step of a linear or row model takes 5 to 200 ns: a private copy of what it reads would double that. The fused
  * forms read and update in place: untorn coordinates, relaxed, RACY by loads and stores or lossless by ADD's
  * compare-and-swap, on the worker's replica where there is one. They go with read ATOMIC and write RACY or ADD, or with
- * any write beside replicas (hw_params_fused tells). They read no clock: hw_params_landed counts, hw_params_note
- * measures. `worker` as everywhere. */
+ * any write beside replicas (hw_params_fused tells). They read no clock: hw_params_landed counts. `worker` as
+ * everywhere. */
 HW_API int hw_params_fused(const hw_params *params);
 
 /* Sum of values[i] * w[indices[i]]. */
 HW_API float hw_params_dot_at(const hw_params *params, unsigned worker, const uint32_t *indices, const float *values,
                               size_t n);
-/* With g_i = slope * values[i] + decay[indices[i]] * w (decay NULL: none; SGD: at most 1 / alpha) and rate alpha:
- *   SGD      w -= alpha g
- *   AdaGrad  s += g^2; w -= alpha g / (sqrt(s) + epsilon)          (s is array 1) */
+/* With g_i = slope * values[i] + decay[indices[i]] * w (decay NULL: none; at most 1 / alpha of it counts) and rate
+ * alpha: SGD      w -= alpha g AdaGrad  s += g^2; w -= alpha g / (sqrt(s) + epsilon)          (s is array 1) */
 typedef struct hw_fused_rule {
     float rate, epsilon;
     const float *decay;
@@ -182,8 +182,8 @@ typedef struct hw_pairs {
 HW_API double hw_params_pairs(hw_params *params, unsigned worker, const hw_pairs *form, const hw_rating *list,
                               const uint32_t *index, size_t n, float rate);
 
-/* Rows of n floats (embeddings), at first[0 .. rows-1]; x, out, coefficient, delta and sum are private.
- *   dot: out[r] = w_r . x      add: sum += sum_r coefficient[r] w_r, then w_r += coefficient[r] x
+/* Rows of n floats (embeddings), at first[0 .. rows-1] (multiples of 16, or they are slow); x, out, coefficient, delta
+ * and sum are private. dot: out[r] = w_r . x      add: sum += sum_r coefficient[r] w_r, then w_r += coefficient[r] x
  *   (sum NULL: left out; rows that come twice are done in turn). */
 HW_API void hw_params_rows_dot(const hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                                const float *x, float *out);
@@ -202,13 +202,12 @@ HW_API void hw_params_measure(hw_params *params, unsigned worker);
 /* How many of the parameters that a sparse read gave differ by now. ranges or indices, the other NULL. */
 HW_API size_t hw_params_changed(const hw_params *params, const hw_range *ranges, const uint32_t *indices, size_t n,
                                 const float *values);
-/* Updates of all others that have landed (sampled clock). */
-HW_API uint64_t hw_params_others(const hw_params *params, unsigned worker);
 
 /* Replicas: add what this worker's replica has changed since its last exchange (parameters, and the sums that a rule
  * keeps beside them) to the shared array by the write mode, and take the shared values over: one pass. steps: updates
  * that this brings; the clock advances by so many. *note: its clock is what others had landed at the exchange before,
- * its spread the exchanges of others since then. Returns what others have landed now. */
+ * its spread the exchanges of others since then. Returns what others have landed now; without replicas nothing happens.
+ */
 HW_API uint64_t hw_params_exchange(hw_params *params, unsigned worker, uint64_t steps, hw_read_note *note);
 
 #ifdef __cplusplus

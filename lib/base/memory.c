@@ -20,7 +20,7 @@ static size_t whole_lines(size_t bytes)
 
 void *base_alloc(size_t count, size_t size)
 {
-    if (size && count > (SIZE_MAX - HW_LINE) / size) return NULL;
+    if (size && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
     size_t bytes = whole_lines(count * size);
 #if defined(MADV_HUGEPAGE)
     if (bytes >= LARGE) {

@@ -26,7 +26,11 @@ bool async_between(hw_worker *w)
 {
     hw_engine *e = w->engine;
     /* Park here too, with no gradient pending, rather than compute one that ages while the others evaluate. */
-    if (latch_paused(&e->latch) && (!sweep_exchange(w, false) || !gate_enter(w, false))) return false;
+    if (latch_paused(&e->latch)) {
+        if (!sweep_exchange(w, false) || !gate_enter(w, false)) return false;
+        w->exchange_ns = hw_now(); /* an evaluation is no work */
+    }
+    if (e->exchanges) step_over_time(w); /* between exchanges nothing is measured */
     if (e->config.stop_flag && *e->config.stop_flag) latch_stop(&e->latch, HW_STOP_ASKED);
     return true;
 }
@@ -45,11 +49,7 @@ bool async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
         engine_fail(e, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
         return false;
     }
-    if (e->exchanges) {
-        w->since++;
-        return sweep_exchange(w, true);
-    }
-    return true;
+    return sweep_exchange(w, true);
 }
 
 /* The tickets in hand: one by the step, which is measured, and the rest as a run. On replicas the exchange is measured.

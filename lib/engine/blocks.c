@@ -5,9 +5,9 @@
 
 typedef struct engine_blocks {
     pthread_mutex_t mutex;
-    uint32_t *done; /* times that each block was handed out in this run */
-    bool *busy;     /* groups, then blocks */
-    uint32_t next;  /* where the search begins */
+    uint32_t *done;         /* times that each block was handed out in this run */
+    bool *busy;             /* groups, then blocks */
+    uint32_t next;          /* where the search begins */
     uint32_t epoch, behind; /* every block was handed out so often; so many not more often */
     uint64_t passes;        /* of the run */
 } engine_blocks;
@@ -17,8 +17,15 @@ hw_status blocks_create(hw_engine *e, char *why)
     const hw_objective *o = &e->objective;
     uint64_t total = 0;
     if (!o->blocks) return HW_OK;
+    if (!o->block)
+        return base_fail(why, HW_E_ARGUMENT, "objective.blocks is %u, but objective.block is NULL", o->blocks);
     for (uint32_t b = 0; b < o->blocks; b++) {
         const hw_block *x = o->block + b;
+        if (x->first != total)
+            return base_fail(why, HW_E_ARGUMENT,
+                             "objective.block[%u] begins at example %u: it must begin at %llu, where "
+                             "the one before ends",
+                             b, x->first, (unsigned long long)total);
         if ((uint64_t)x->first + x->count > o->examples || x->group[0] >= o->block_groups ||
             x->group[1] >= o->block_groups)
             return base_fail(why, HW_E_ARGUMENT,

@@ -203,6 +203,17 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, char 
         return base_fail(why, HW_E_UNSUPPORTED,
                          "the objective's blocks are visited example by example: config.batch must be 1, without trace "
                          "and with_replacement");
+    if (c->exchange_interval == 1 && c->exchanged)
+        return base_fail(why, HW_E_ARGUMENT,
+                         "config.exchanged is %zu, but config.exchange_interval is 1: nothing is exchanged",
+                         c->exchanged);
+    if (o->raw && (r->rule != HW_RULE_SGD || r->momentum > 0 || r->weight_decay > 0 || r->clip_norm > 0 ||
+                   c->compensation.age != HW_AGE_NONE))
+        return base_fail(
+            why, HW_E_UNSUPPORTED,
+            "objective '%.40s' has a rule of its own: config takes rule sgd with momentum.target 0, without "
+            "weight_decay, clip_norm and age",
+            o->name ? o->name : "");
     if (!engine_exchanges(c)) return HW_OK;
     if (!threads || c->trace)
         return base_fail(why, HW_E_UNSUPPORTED,

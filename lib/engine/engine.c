@@ -341,7 +341,7 @@ hw_status hw_engine_average(hw_engine *e, float *params)
 {
     hw_status status = usable(e);
     if (status != HW_OK) return status;
-    if (!e->average || !e->averaged) return HW_E_STATE;
+    if (!e->average || !e->averaged || e->run_status != HW_OK) return HW_E_STATE;
     memcpy(params, e->average, e->objective.parameters * sizeof *params);
     return HW_OK;
 }

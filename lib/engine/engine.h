@@ -65,6 +65,7 @@ struct hw_worker {
     /* sweeps and exchanges */
     uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
     uint64_t exchange_ns;           /* when that was */
+    uint32_t swept;                 /* examples that the sweep under way has landed */
     float run_rate;                 /* learning rate of the sweep under way, where it is constant */
     base_counter fused, exchanges, collided, looked_at;
     /* of the pair under way */
@@ -203,8 +204,10 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor);
 /* Into the histograms: its gradient landed as number `landed`. */
 void step_observe(hw_worker *w, uint64_t landed);
 void step_setting(hw_worker *w);
-/* `count` updates of mean loss `loss` landed: counters, and divergence. HW_E_STOPPED where the run fails. */
-hw_status step_account(hw_worker *w, double loss, uint32_t count);
+/* `count` updates of mean loss `loss` landed: counters, and, to be judged, divergence. HW_E_STOPPED where the run
+ * fails. */
+hw_status step_account(hw_worker *w, double loss, uint32_t count, bool judge);
+void step_over_time(const hw_worker *w); /* stops the run where its seconds are over */
 bool step_ticket(hw_worker *w, uint64_t *ticket);
 void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 hw_status step_run(hw_worker *w);

@@ -42,7 +42,7 @@ void house_setting(hw_engine *e, bool first)
     if (!first && c->record) {
         /* The window is the difference of two merged states: recorders are never reset. */
         hw_histogram_clear(&e->merged);
-        hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
+        hw_staleness_merge(e->staleness, e->exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS, &e->merged);
         hw_histogram_copy(&e->window, &e->merged);
         hw_histogram_subtract(&e->window, &e->before);
         hw_histogram_copy(&e->before, &e->merged);
@@ -128,6 +128,7 @@ void house_epochs(hw_engine *e, uint64_t n)
 void house_average(hw_engine *e, float *x)
 {
     hw_params_get(e->params, 0, x);
+    if (!base_all_finite(x, e->objective.parameters)) return;
     float share = 1 / (float)++e->averaged;
     for (size_t i = 0; i < e->objective.parameters; i++) e->average[i] += share * (x[i] - e->average[i]);
 }

@@ -84,7 +84,7 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
     return values;
 }
 
-static void over_time(const hw_worker *w)
+void step_over_time(const hw_worker *w)
 {
     hw_engine *e = w->engine;
     if (e->config.seconds <= 0) return;
@@ -98,7 +98,7 @@ static hw_status not_finite(hw_worker *w, const char *what)
     hw_params_release(e->params, w->slot);
     if (e->config.on_nan == HW_NAN_SKIP) {
         counter_add(&w->skipped, 1);
-        over_time(w); /* where nothing lands any more, time still ends the run */
+        step_over_time(w); /* where nothing lands any more, time still ends the run */
         return HW_OK;
     }
     engine_fail(e, HW_E_DIVERGED, "the %s stopped being finite on worker %u at step %llu", what, w->id,
@@ -166,7 +166,7 @@ void step_observe(hw_worker *w, uint64_t landed)
     if (e->config.record) hw_staleness_record(e->staleness, w->recorder, &o, w->unmeasured);
     w->observed = o;
     w->unmeasured = 0;
-    over_time(w);
+    step_over_time(w);
 }
 
 static void tell(const hw_worker *w, uint64_t landed, double loss, const optimizer_write *ow)
@@ -223,16 +223,17 @@ static hw_status diverged(hw_worker *w)
     return HW_E_STOPPED;
 }
 
-hw_status step_account(hw_worker *w, double loss, uint32_t count)
+hw_status step_account(hw_worker *w, double loss, uint32_t count, bool judge)
 {
-    if (!base_finite_double(loss)) return not_finite(w, "loss");
-    if (w->id == 0 && counter_get(&w->updates) == 0) counter_add_double(&w->engine->first_loss, loss);
-    counter_add_double(&w->loss, loss * count);
-    counter_add(&w->losses, count);
     counter_add(&w->updates, count);
     counter_add(&w->examples, count);
     counter_add(&w->fused, count);
     w->unmeasured += count;
+    if (!judge) return HW_OK;
+    if (!base_finite_double(loss)) return not_finite(w, "loss");
+    if (w->id == 0 && w->loss_steps == 0) counter_add_double(&w->engine->first_loss, loss);
+    counter_add_double(&w->loss, loss * count);
+    counter_add(&w->losses, count);
     return diverging(w, loss) ? diverged(w) : HW_OK;
 }
 
@@ -250,11 +251,14 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
     bool exact = c->clock_interval == 1 && !e->exchanges;
-    if (exact ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
+    if (e->sweeps) {
+        /* the first run of a sweep says more than one example */
+    } else if (exact ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
         counter_add_double(&e->first_loss, loss);
     counter_add_double(&w->loss, loss);
     counter_add(&w->losses, 1);
     counter_add(&w->updates, 1);
+    if (e->exchanges) w->since++;
     counter_add(&w->examples, examples);
     if (e->trace)
         trace_record(e->trace, w->member, landed - e->first_update, w->note.clock - e->first_update, w->batch.step,
@@ -262,7 +266,8 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     step_observe(w, landed);
     if (c->on_update) tell(w, landed, loss, &ow);
     if (w->note.measured)
-        house_keep(e, exact ? landed + 1 : hw_params_clock(e->params), loss, exact ? w->note.clock : w->read_clock);
+        house_keep(e, exact ? landed + 1 : hw_params_clock(e->params), e->sweeps ? w->smooth_loss : loss,
+                   exact ? w->note.clock : w->read_clock);
     return HW_OK;
 }
 

@@ -15,7 +15,7 @@ bool sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *
                   r->weight_decay > 0 || r->n_sections || c->on_nan == HW_NAN_SKIP;
     return o->sweep && c->fused && c->batch == 1 && o->examples &&
            (c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC) && rule && policy && !single &&
-           hw_params_fused(p) && (c->clock_interval > 1 || c->exchange_interval != 1);
+           hw_params_fused(p) && (c->clock_interval > 1 || engine_exchanges(c));
 }
 
 /* --- the objective's view of a sweep ------------------------------------------------------------------------------ */
@@ -53,6 +53,7 @@ void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n)
 double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
                       size_t n)
 {
+    w->swept += (uint32_t)n;
     return hw_params_pairs(w->engine->params, w->slot, form, list, index, n, hw_sweep_rate(w, i));
 }
 
@@ -84,6 +85,7 @@ void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n)
 
 void hw_sweep_landed(hw_worker *w, uint32_t examples)
 {
+    w->swept += examples;
     if (!w->engine->exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
 }
 
@@ -150,9 +152,12 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     w->run_rate = constant ? (float)(hw_schedule_rate(s, ticket) * w->setting.rate) : 0;
     w->has_sentence = false;
     double loss = 0;
+    w->swept = 0;
     hw_status status = e->objective.sweep(e->objective.self, w, &w->batch, &loss);
-    w->since += count;
-    if (status == HW_OK) status = step_account(w, loss / count, count);
+    uint32_t landed = status == HW_OK ? count : w->swept; /* one that failed landed what it said it had */
+    w->since += landed;
+    if (landed && step_account(w, loss / landed, landed, status == HW_OK) != HW_OK && status == HW_OK)
+        status = HW_E_STOPPED;
     w->batch.step = ticket + count - 1; /* the last ticket that is done */
     if (status == HW_OK) return sweep_exchange(w, true);
     if (status != HW_E_STOPPED) engine_fail_worker(w, status);

@@ -133,14 +133,12 @@ static double one(const hw_factorize *m, float value, float share, const float *
     float l2 = m->pairs.l2, score = m->pairs.mean + dot(p, q, rank);
     if (m->biases) score += p[rank] + q[rank];
     float e = value - score;
-    double norm = 0;
     for (unsigned d = 0; d < rank + (m->biases ? 1 : 0); d++) {
         float fp = d < rank ? q[d] : 1, fq = d < rank ? p[d] : 1; /* what the score grows by */
         gp[d] += share * (l2 * p[d] - e * fp);
         gq[d] += share * (l2 * q[d] - e * fq);
-        norm += (double)(p[d] * p[d] + q[d] * q[d]);
     }
-    return 0.5 * ((double)e * (double)e + m->l2 * norm);
+    return 0.5 * (double)e * (double)e; /* as a sweep says it: what the penalty adds is left out */
 }
 
 /* The gradient of a row into its delta: rate alpha / sqrt(G), and what G grows by. */
@@ -281,6 +279,7 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     o->step = step;
     o->sweep = sweep;
     o->sweep_sgd = 1;
+    o->raw = m->adagrad;
     if (grid) {
         o->block = grid->block;
         o->blocks = grid->blocks;

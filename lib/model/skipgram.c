@@ -330,6 +330,7 @@ hw_status hw_skipgram_objective(hw_skipgram *m, hw_objective *o, char *why)
                          "hw_skipgram_objective: two rows of %zu floats for each of %u words: an objective has fewer "
                          "than 2^32 parameters",
                          stride, m->corpus->words);
+    hw_skipgram_free(m); /* of an objective before this one */
     plan *p = base_zalloc(1, sizeof *p);
     if (!p) return base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for its plan");
     m->stride = stride;

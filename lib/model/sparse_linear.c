@@ -2,8 +2,8 @@
  * L2. A step gathers the touched weights, a sweep works in place; both take their slopes from the same functions.
  * sparse_rule.c has L1. */
 #include "sparse_linear.h"
+#include "../base/sort.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Loss at margin or score z, and its slope over z. Logistic: without log(1 + e^-|margin|), whose 1 + ... goes into
@@ -14,8 +14,8 @@ static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss,
     *factor = 1;
     switch (kind) {
     case HW_SPARSE_SQUARED: *loss = 0.5f * (z - y) * (z - y); return z - y;
-    case HW_SPARSE_HINGE: *loss = m < 1 ? 1 - m : 0; return m < 1 ? -y : 0;
-    case HW_SPARSE_SQUARED_HINGE: *loss = m < 1 ? (1 - m) * (1 - m) : 0; return m < 1 ? -2 * y * (1 - m) : 0;
+    case HW_SPARSE_HINGE: *loss = m >= 1 ? 0 : 1 - m; return m >= 1 ? 0 : -y;
+    case HW_SPARSE_SQUARED_HINGE: *loss = m >= 1 ? 0 : (1 - m) * (1 - m); return m >= 1 ? 0 : -2 * y * (1 - m);
     default:
         e = expf(-fabsf(m));
         *loss = m > 0 ? 0 : -m;
@@ -49,12 +49,6 @@ static float weight_of(const hw_sparse_linear *m, float y)
 
 /* --- a step: columns that several rows of the minibatch share stand once ------------------------------------------ */
 
-static int ascending(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-    return (x > y) - (x < y);
-}
-
 static uint32_t collect(const hw_sparse_linear *m, const hw_batch *batch, uint32_t *column)
 {
     const hw_sparse *s = m->train;
@@ -65,7 +59,7 @@ static uint32_t collect(const hw_sparse_linear *m, const hw_batch *batch, uint32
         n += (uint32_t)length;
     }
     if (batch->count == 1) return n;
-    qsort(column, n, sizeof *column, ascending);
+    sort_ascending(column, n);
     uint32_t unique = 0;
     for (uint32_t i = 0; i < n; i++)
         if (i == 0 || column[i] != column[i - 1]) column[unique++] = column[i];
@@ -157,10 +151,12 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 /* The lines of a row itself, as many as most rows have. */
 static void prefetch_row(const hw_sparse *d, uint32_t row)
 {
-    uint64_t from = d->offset[row];
-    for (int line = 0; line < 10; line++) {
-        __builtin_prefetch((const char *)(d->index + from) + 64 * line);
-        __builtin_prefetch((const char *)(d->value + from) + 64 * line);
+    enum { LINES = 10, A_LINE = HW_LINE / sizeof(float) };
+    uint64_t from = d->offset[row], end = d->offset[row + 1];
+    if (end > from + LINES * A_LINE) end = from + LINES * A_LINE;
+    for (; from < end; from += A_LINE) {
+        __builtin_prefetch(d->index + from);
+        __builtin_prefetch(d->value + from);
     }
 }
 
@@ -264,8 +260,8 @@ static double loss_of(const hw_sparse_linear *m, const double *score, float y, b
     *right = margin > 0;
     switch (m->loss) {
     case HW_SPARSE_SQUARED: return 0.5 * (z - t) * (z - t);
-    case HW_SPARSE_HINGE: return margin < 1 ? 1 - margin : 0;
-    case HW_SPARSE_SQUARED_HINGE: return margin < 1 ? (1 - margin) * (1 - margin) : 0;
+    case HW_SPARSE_HINGE: return margin >= 1 ? 0 : 1 - margin;
+    case HW_SPARSE_SQUARED_HINGE: return margin >= 1 ? 0 : (1 - margin) * (1 - margin);
     default: return (margin > 0 ? 0 : -margin) + log1p(exp(-fabs(margin)));
     }
 }
@@ -367,7 +363,7 @@ static bool plan_columns(const hw_sparse_linear *m, linear_plan *p)
     uint64_t covered = 0;
     size_t i = 0;
     while (i + 1 < n && covered < m->train->nonzeros / 10 * 9) covered += count[i++];
-    p->hot = i <= MOST_HOT ? i : 0;
+    p->hot = n > MOST_HOT && i <= MOST_HOT ? i : 0; /* few columns are exchanged as a whole */
     base_free(count);
     return m->l2 <= 0 || p->decay;
 }

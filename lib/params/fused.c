@@ -33,7 +33,7 @@ static inline void adagrad(params_float *w, params_float *s, const uint32_t *ind
 {
     for (size_t i = 0; i < n; i++) {
         size_t at = indices[i];
-        float g = slope * values[i] + (rule->decay ? rule->decay[at] * params_get(w + at) : 0);
+        float g = slope * values[i] + (rule->decay ? fminf(rule->decay[at], 1 / rule->rate) * params_get(w + at) : 0);
         float square = params_add(s + at, g * g, lossless);
         params_add(w + at, -rule->rate * g / (sqrtf(square) + rule->epsilon), lossless);
     }
@@ -115,8 +115,8 @@ static inline void rows_add(params_float *const *w, size_t k, size_t n, const fl
     {                                                                                                               \
         rows_add(w, k, n, c, x, sum, lossless);                                                                     \
     }                                                                                                               \
-    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay,   name##_adagrad,             \
-                                              name##_pair, NULL, rows_dot,    name##_rows_add};
+    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay, name##_adagrad,               \
+                                              name##_pair, NULL,        rows_dot,     name##_rows_add};
 SET(racy, false)
 SET(cas, true)
 
@@ -173,8 +173,9 @@ void hw_params_axpy_at(hw_params *p, unsigned worker, const hw_fused_rule *rule,
 
 void hw_params_prefetch_at(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n)
 {
-    const params_float *w = p->replica ? p->replica[worker].at.at[0] : p->shared.at[0];
-    for (size_t i = 0; i < n; i++) __builtin_prefetch((const char *)(w + indices[i]), 1);
+    for (size_t i = 0; i < n; i++) __builtin_prefetch((const char *)params_place(p, worker, 0, indices[i], 1), 1);
+    for (size_t i = 0; p->config.arrays && i < n; i++)
+        __builtin_prefetch((const char *)params_place(p, worker, 1, indices[i], 1), 1);
 }
 
 void hw_params_prefetch_row(const hw_params *p, unsigned worker, size_t first, size_t n)
@@ -226,13 +227,21 @@ static size_t places(const hw_params *p, unsigned worker, const uint32_t *first,
     return k;
 }
 
+/* Vectors are for rows that begin at a line; what begins elsewhere takes the reference. */
+static const params_fused *rows_of(const hw_params *p, params_float *const *w, size_t k)
+{
+    uintptr_t low = 0;
+    for (size_t r = 0; r < k; r++) low |= (uintptr_t)w[r];
+    return low % HW_LINE == 0 || p->fused == &params_fused_cas ? p->fused : &params_fused_racy;
+}
+
 void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *x, float *out)
 {
     params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
-        p->fused->rows_dot(w, k, n, x, out + from);
+        rows_of(p, w, k)->rows_dot(w, k, n, x, out + from);
     }
 }
 
@@ -242,7 +251,7 @@ void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, si
     params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
-        p->fused->rows_add(w, k, n, coefficient + from, x, sum);
+        rows_of(p, w, k)->rows_add(w, k, n, coefficient + from, x, sum);
     }
 }
 
@@ -255,17 +264,12 @@ void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, co
 {
     params_float *w = params_place(p, worker, 0, first, n);
     float one = 1;
-    p->fused->rows_add(&w, 1, n, &one, delta, NULL);
+    rows_of(p, &w, 1)->rows_add(&w, 1, n, &one, delta, NULL);
 }
 
 void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)
 {
     params_clock_advance(&p->clock, worker, n);
-}
-
-uint64_t hw_params_others(const hw_params *p, unsigned worker)
-{
-    return p->clock.interval == 1 ? 0 : params_clock_others(&p->clock, worker);
 }
 
 void hw_params_measure(hw_params *p, unsigned worker)

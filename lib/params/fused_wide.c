@@ -77,9 +77,10 @@ AVX2 static void decay_at(params_float *w, const uint32_t *indices, const float 
 AVX2 static void adagrad_at(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
                             float slope, const hw_fused_rule *rule)
 {
+    float most = 1 / rule->rate;
     for (size_t i = 0; i < n; i++) {
         size_t at = indices[i];
-        float x = get(w + at), g = slope * values[i] + (rule->decay ? rule->decay[at] * x : 0);
+        float x = get(w + at), g = slope * values[i] + (rule->decay ? fminf(rule->decay[at], most) * x : 0);
         float square = get(s + at) + g * g;
         put(s + at, square);
         put(w + at, x - rule->rate * g / (sqrtf(square) + rule->epsilon));
@@ -265,8 +266,8 @@ AVX2 ALWAYS float run_of(params_float *w, const hw_pairs *given, const hw_rating
     return _mm256_cvtss_f32(sum);
 }
 
-AVX2 static float pairs(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
-                             size_t n, size_t coming, float rate)
+AVX2 static float pairs(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
+                        size_t coming, float rate)
 {
     size_t vectors = ((size_t)form->rank + 15) / 16 * 2;
     int biases = form->biases != 0, adagrad = form->adagrad != 0;

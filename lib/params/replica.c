@@ -52,7 +52,7 @@ static void exchange_scalar(params_float *shared, params_float *at, params_float
 {
     for (size_t i = 0; i < n; i++) {
         float delta = params_get(at + i) - params_get(base + i), next = params_get(shared + i) + delta;
-        if (delta < 0 || delta > 0) params_set(shared + i, next);
+        if (delta != 0) params_set(shared + i, next); /* a NaN too: it must be seen */
         params_set(at + i, next);
         params_set(base + i, next);
     }
@@ -63,7 +63,7 @@ static void exchange_cas(params_float *shared, params_float *at, params_float *b
 {
     for (size_t i = 0; i < n; i++) {
         float delta = params_get(at + i) - params_get(base + i);
-        float next = delta < 0 || delta > 0 ? params_add_cas(shared + i, delta) : params_get(shared + i);
+        float next = delta != 0 ? params_add_cas(shared + i, delta) : params_get(shared + i);
         params_set(at + i, next);
         params_set(base + i, next);
     }
@@ -76,7 +76,8 @@ AVX2 static void exchange_wide(params_float *shared, params_float *at, params_fl
     for (; i + 8 <= n; i += 8) {
         __m256 delta = _mm256_sub_ps(params_load(at + i), params_load(base + i));
         __m256 next = _mm256_add_ps(params_load(shared + i), delta);
-        if (_mm256_movemask_ps(_mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ))) params_put(shared + i, next);
+        __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ);
+        params_put_some(shared + i, changed, next);
         params_put(at + i, next);
         params_put(base + i, next);
     }
@@ -113,6 +114,8 @@ static void exchange_striped(const hw_params *p, params_replica *r)
 
 uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_read_note *note)
 {
+    *note = (hw_read_note){0, 0, 0, 0};
+    if (!p->replica) return 0;
     params_replica *r = p->replica + worker;
     uint64_t pushes = 0;
     /* Acquire, in both sums: whoever counts an exchange as past sees its stores (clock.c). */

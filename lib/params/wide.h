@@ -34,6 +34,11 @@ AVX2 static inline void params_put(params_float *x, __m256 v)
 {
     __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m256 *)(void *)x) : "x"(v));
 }
+/* Only the lanes whose mask's top bit is set: the others belong to whoever writes them meanwhile. */
+AVX2 static inline void params_put_some(params_float *x, __m256 mask, __m256 v)
+{
+    __asm__ volatile("vmaskmovps %2, %1, %0" : "+m"(*(__m256 *)(void *)x) : "x"(mask), "x"(v));
+}
 #endif
 
 #endif
