@@ -83,13 +83,13 @@ HW_API void hw_sparse_linear_scores(const hw_sparse_linear *model, const float *
                                     uint32_t row, double *score);
 
 /* Matrix factorisation: value ~ mean + b_u + b_i + p_u . q_i, loss (1/2) e^2 + l2/2 (|p_u|^2 + |q_i|^2 + b_u^2 + b_i^2)
- * for every rating, so that a row is decayed as often as it is met. The parameters are laid out as hw_pairs says: rows
- * of users, of items, heads of users, of items, each row padded to 16 floats. adagrad: one sum a row, as LIBMF keeps it
- * (params.h); the step then makes raw deltas, for rule sgd without momentum (any momentum is not used). Without it
- * every rule applies, and momentum acts on the touched rows only. grid > 0: users and items are cut into grid parts
- * each and the ratings into grid^2 blocks, which no two workers share rows of (hw_objective.block); ratings are ordered
- * by block, in random order within each. At least as many parts as workers. Metric 0: mean squared error, on test where
- * there is one. */
+ * for every rating, so that a row is decayed as often as it is met (the losses that steps report leave the penalty
+ * out). The parameters are laid out as hw_pairs says: rows of users, of items, heads of users, of items, each row
+ * padded to 16 floats. adagrad: one sum a row, as LIBMF keeps it (params.h); the step then makes raw deltas, and the
+ * engine takes rule sgd without momentum. Without it every rule applies, and momentum acts on the touched rows only.
+ * grid > 0: users and items are cut into grid parts each and the ratings into grid^2 blocks, which no two workers share
+ * rows of (hw_objective.block); ratings are ordered by block, in random order within each. At least as many parts as
+ * workers. Metric 0: mean squared error, on test where there is one. */
 typedef struct hw_factorize {
     size_t struct_size;
     const hw_ratings *train, *test; /* test may be NULL; users and items of train bound both                  */
