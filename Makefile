@@ -49,7 +49,7 @@ help:
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-long       stress tests at full length"
 	@echo "make lib | examples | bench | docs      parts of it"
-	@echo "make bench-peers     our programs alternating with PyTorch (Debian: python3-torch)"
+	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
 	@echo "make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make dist clean"
 	@echo "variables: CC CFLAGS SAN (e.g. -fsanitize=thread) WERROR HOGWILD_DATA; objects now in $(OUT)"

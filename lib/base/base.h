@@ -17,6 +17,19 @@
 /* One of 0 .. n - 1 by cumulative shares (ascending to about 1), n >= 1; one number off the stream. */
 size_t base_draw(const double *share, size_t n, hw_rng *rng);
 
+/* One slot of an alias table: itself with probability share / 2^32, else the other. */
+typedef struct base_alias {
+    uint32_t share, other;
+} base_alias;
+/* table[n] for draws in proportion to share[n] (positive; used up). False: no memory. */
+bool base_alias_fill(base_alias *table, double *share, uint32_t n);
+static inline uint32_t base_alias_draw(const base_alias *table, uint32_t n, uint64_t random)
+{
+    uint32_t slot = (uint32_t)((random >> 32) * n >> 32);
+    uint32_t itself = -(uint32_t)((uint32_t)random < table[slot].share); /* all bits or none: no branch can guess it */
+    return (slot & itself) | (table[slot].other & ~itself);
+}
+
 /* Write a sentence into why[HW_WHY] (may be NULL) and return `status`. */
 hw_status base_fail(char *why, hw_status status, const char *format, ...) HW_PRINTF(3, 4);
 

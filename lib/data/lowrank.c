@@ -60,57 +60,21 @@ float lowrank_score(const lowrank *t, uint32_t user, uint32_t item)
     return sum;
 }
 
-/* --- who rates what: Walker's alias method (Vose 1991), one look-up a draw ------------------------------------------
+/* --- who rates what --------------------------------------------------------------------------------------------------
  */
 
-typedef struct alias {
-    uint32_t keep; /* a slot is its own number below this part of 2^32, else another's */
-    uint32_t other;
-} alias;
-
 /* Number hw_permute(r) gets a share of (r + 1)^-exponent, so that frequent numbers are scattered. NULL: no memory. */
-static alias *alias_make(uint32_t n, double exponent, uint64_t seed, uint64_t epoch)
+static base_alias *alias_make(uint32_t n, double exponent, uint64_t seed, uint64_t epoch)
 {
-    alias *table = base_zalloc(n, sizeof *table);
-    double *part = base_zalloc(n, sizeof *part), sum = 0; /* in slots: 1 on average */
-    uint32_t *list = base_zalloc(n, sizeof *list);        /* poor ones from the left, rich ones from the right */
-    uint32_t poor = 0, rich = n;
-    if (!table || !part || !list) {
+    base_alias *table = base_zalloc(n, sizeof *table);
+    double *share = base_zalloc(n, sizeof *share);
+    for (uint32_t r = 0; share && r < n; r++) share[hw_permute(seed, epoch, n, r)] = pow((double)r + 1, -exponent);
+    if (!table || !share || !base_alias_fill(table, share, n)) {
         base_free(table);
         table = NULL;
-        n = 0;
     }
-    for (uint32_t r = 0; r < n; r++) {
-        double share = pow((double)r + 1, -exponent);
-        part[hw_permute(seed, epoch, n, r)] = share;
-        sum += share;
-    }
-    for (uint32_t i = 0; i < n; i++) {
-        part[i] *= n / sum;
-        table[i] = (alias){UINT32_MAX, i}; /* what rounding leaves over keeps itself */
-        if (part[i] < 1)
-            list[poor++] = i;
-        else
-            list[--rich] = i;
-    }
-    while (poor > 0 && rich < n) {
-        uint32_t low = list[--poor], high = list[rich];
-        table[low] = (alias){(uint32_t)(part[low] * 0x1p32), high};
-        part[high] -= 1 - part[low];
-        if (part[high] >= 1) continue;
-        rich++;
-        list[poor++] = high;
-    }
-    base_free(part);
-    base_free(list);
+    base_free(share);
     return table;
-}
-
-static inline uint32_t alias_draw(const alias *table, uint32_t n, hw_rng *rng)
-{
-    uint64_t x = hw_rng_next(rng);
-    uint32_t i = (uint32_t)((x >> 32) * n >> 32);
-    return (uint32_t)x < table[i].keep ? i : table[i].other;
 }
 
 /* --- ratings -------------------------------------------------------------------------------------------------------
@@ -141,8 +105,8 @@ hw_status hw_ratings_generate(const hw_ratings_plan *plan, hw_ratings *r, char *
     hw_status status = check(plan, why);
     if (status == HW_OK) status = lowrank_draw(plan, &truth, why);
     if (status != HW_OK) return status;
-    alias *users = alias_make(plan->users, plan->exponent, plan->seed, 1);
-    alias *items = alias_make(plan->items, plan->exponent, plan->seed, 2);
+    base_alias *users = alias_make(plan->users, plan->exponent, plan->seed, 1);
+    base_alias *items = alias_make(plan->items, plan->exponent, plan->seed, 2);
     hw_rating *rating = base_zalloc(plan->count, sizeof *rating);
     if (!users || !items || !rating) {
         base_free(rating);
@@ -154,8 +118,8 @@ hw_status hw_ratings_generate(const hw_ratings_plan *plan, hw_ratings *r, char *
         *r = (hw_ratings){.count = plan->count, .users = plan->users, .items = plan->items, .rating = rating};
         for (uint32_t i = 0; i < plan->count; i++) {
             hw_rating *to = rating + i;
-            to->user = alias_draw(users, plan->users, &rng);
-            to->item = alias_draw(items, plan->items, &rng);
+            to->user = base_alias_draw(users, plan->users, hw_rng_next(&rng));
+            to->item = base_alias_draw(items, plan->items, hw_rng_next(&rng));
             to->value = lowrank_score(&truth, to->user, to->item) + (float)(plan->noise * hw_rng_normal(&rng));
             if (i == 0 || to->value < r->low) r->low = to->value;
             if (i == 0 || to->value > r->high) r->high = to->value;

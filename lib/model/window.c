@@ -27,43 +27,14 @@ double window_keep(const hw_corpus *corpus, double sample, uint32_t word)
     return fmin(1, (sqrt(count / expected) + 1) * expected / count);
 }
 
-/* Vose's way: every slot is filled up to the mean by one word that has more than it. */
 static bool make_alias(window_plan *p)
 {
-    uint32_t words = p->corpus->words, low = 0, high = words; /* stacks from both ends of one list */
-    double *share = base_zalloc(words, sizeof *share), sum = 0;
-    uint32_t *stack = base_zalloc(words, sizeof *stack);
-    if (!share || !stack) {
-        base_free(share);
-        base_free(stack);
-        return false;
-    }
-    for (uint32_t v = 0; v < words; v++) sum += share[v] = pow((double)p->corpus->count[v], 0.75);
-    for (uint32_t v = 0; v < words; v++) {
-        share[v] *= words / sum;
-        if (share[v] < 1)
-            stack[low++] = v;
-        else
-            stack[--high] = v;
-    }
-    while (low && high < words) {
-        uint32_t small = stack[--low], large = stack[high];
-        p->alias[small] = (window_alias){(uint32_t)(share[small] * 0x1p32), large};
-        share[large] -= 1 - share[small];
-        if (share[large] < 1) {
-            stack[low++] = large;
-            high++;
-        }
-    }
-    /* What is left has a share of one, but for rounding. */
-    while (low) {
-        low--;
-        p->alias[stack[low]] = (window_alias){UINT32_MAX, stack[low]};
-    }
-    for (; high < words; high++) p->alias[stack[high]] = (window_alias){UINT32_MAX, stack[high]};
+    uint32_t words = p->corpus->words;
+    double *share = base_zalloc(words, sizeof *share);
+    for (uint32_t v = 0; share && v < words; v++) share[v] = pow((double)p->corpus->count[v], 0.75);
+    bool good = share && base_alias_fill(p->alias, share, words);
     base_free(share);
-    base_free(stack);
-    return true;
+    return good;
 }
 
 hw_status window_plan_create(window_plan *p, double sample, char *why)
@@ -164,15 +135,11 @@ static uint32_t gather(const window_plan *p, uint64_t key, uint32_t from, uint32
 static inline uint32_t draw_targets(const window_plan *p, uint64_t hash, uint32_t draw, uint32_t centre,
                                     uint32_t *target)
 {
-    uint64_t words = p->corpus->words;
-    uint32_t stride = (uint32_t)p->stride, n = 1;
+    uint32_t words = p->corpus->words, stride = (uint32_t)p->stride, n = 1;
     target[0] = (2 * centre + 1) * stride;
     for (uint32_t k = 1; k <= p->negatives; k++) {
         uint64_t h = mix(hash + (draw + k) * GOLDEN);
-        uint32_t slot = (uint32_t)((h >> 32) * words >> 32);
-        const window_alias *a = p->alias + slot;
-        uint32_t itself = -(uint32_t)((uint32_t)h < a->share); /* all bits or none: no branch can guess it */
-        uint32_t v = (slot & itself) | (a->other & ~itself);
+        uint32_t v = base_alias_draw(p->alias, words, h);
         target[n] = (2 * v + 1) * stride;
         n += v != centre;
     }

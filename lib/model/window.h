@@ -7,18 +7,13 @@
 #include "../base/base.h"
 #include "hogwild/tables.h"
 
-/* One slot of an alias table (Walker 1977): itself with probability share / 2^32, else the other. */
-typedef struct window_alias {
-    uint32_t share, other;
-} window_alias;
-
 typedef struct window_plan {
     const hw_corpus *corpus;
     unsigned width, negatives;
     bool cbow, shared;
-    size_t stride;       /* floats a row: input of word v at 2 v stride, its output one row behind */
-    uint32_t *keep;      /* a word stays where its position's hash is at most this */
-    window_alias *alias; /* negatives, by count^(3/4)                              */
+    size_t stride;     /* floats a row: input of word v at 2 v stride, its output one row behind */
+    uint32_t *keep;    /* a word stays where its position's hash is at most this */
+    base_alias *alias; /* negatives, by count^(3/4)                              */
 } window_plan;
 
 /* The first five fields are set before; 2 words stride < 2^32. */
