@@ -618,7 +618,7 @@ static void every_form_of_access(void **state)
             if (form == 3) assert_int_equal(r.updates, 8000); /* two pairs a ticket */
             /* A worker that loses its core lands a gradient of long ago: one step of 0.02 * 31, twice with the
              * momentum. */
-            double tolerance = s == 1 || s == 3 ? 1.5 : 0.05;
+            double tolerance = s == 1 || s == 3 ? form == 3 ? 16 : 1.5 : 0.05; /* raw: half of 31 */
             for (int i = 0; i < 32; i++)
                 if (form != 1 || (i >= 20 && i < 25)) assert_near((double)x[i], i, tolerance);
         }
