@@ -92,7 +92,8 @@ typedef struct hw_config {
     /* trouble */
     hw_nan_policy on_nan;
     double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
-                            (the mean of about 20; with ten workers or more of two each); 0: off           */
+                            (the mean of about 20; with ten workers or more of two each); the steps of sparse
+                            objectives count sixteen examples together; 0: off                             */
     uint64_t keep_every; /* updates between snapshots of the last good parameters; with objective.touched at least
                             256 parameters / touched, so that copying them stays cheap                   */
     /* averaging (Polyak): every so many updates the parameters enter a running mean, which evaluations then see and

@@ -107,12 +107,14 @@ static hw_status not_finite(hw_worker *w, const char *what)
 }
 
 /* Smoothed loss against the run's first losses (about the first 20 updates, from every worker's first few): divergence
- * that never reaches NaN is noticed too. */
-static bool diverging(hw_worker *w, double loss)
+ * that never reaches NaN is noticed too. The loss of a few examples of a sparse model says little (a rating can be off
+ * by four without anything being wrong), so those are taken sixteen together. */
+static bool diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
-    unsigned first = e->slots >= 10 ? 2 : 20 / e->slots;
-    w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 * (loss - w->smooth_loss) : loss;
+    unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
+    unsigned first = (e->slots >= 10 ? 2 : 20 / e->slots) * few;
+    w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 / few * (loss - w->smooth_loss) : loss;
     if (w->loss_steps < first) {
         w->first_loss += loss;
         if (++w->loss_steps == first) {
@@ -120,6 +122,7 @@ static bool diverging(hw_worker *w, double loss)
             counter_add_double(&e->first_losses, w->first_loss);
             counter_add(&e->first_count, first);
             (void)pthread_mutex_unlock(&e->mutex);
+            if (few > 1) w->smooth_loss = w->first_loss / first;
         }
         return false;
     }
@@ -234,7 +237,7 @@ hw_status step_account(hw_worker *w, double loss, uint32_t count, bool judge)
     if (w->id == 0 && w->loss_steps == 0) counter_add_double(&w->engine->first_loss, loss);
     counter_add_double(&w->loss, loss * count);
     counter_add(&w->losses, count);
-    return diverging(w, loss) ? diverged(w) : HW_OK;
+    return diverging(w, loss, count) ? diverged(w) : HW_OK;
 }
 
 hw_status step_land(hw_worker *w, uint32_t examples, double factor)
@@ -247,7 +250,7 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     if (!p->finite) return not_finite(w, "gradient");
     double loss = p->loss;
     /* Beside sweeps one example says less than the mean of a run, which step_account looks at. */
-    if (!e->sweeps && diverging(w, loss)) return diverged(w);
+    if (!e->sweeps && diverging(w, loss, examples ? examples : 1)) return diverged(w);
     optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
     bool exact = c->clock_interval == 1 && !e->exchanges;
