@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 static bool fail(char *why, const char *path, const char *sentence)
@@ -57,6 +58,7 @@ bool words_save(words_file *file, const words_table *t, bool binary, char *why)
     }
     bool good = fflush(out) == 0 && !ferror(out);
     if (!good) (void)fail(why, file->temporary, strerror(errno));
+    good = good && fflush(out) == 0 && fsync(fileno(out)) == 0;
     good = fclose(out) == 0 && good;
     file->stream = NULL;
     if (good && rename(file->temporary, file->path) == 0) return true;

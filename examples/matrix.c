@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PROGRAM "matrix"
 #define UNSET   UINT32_MAX
@@ -192,6 +193,7 @@ static int save_model(const char *path, model *m)
     good = good && fprintf(f, HEADER " checksum %016" PRIx64 "\n", m->users, m->items, p->rank, p->biases,
                            m->user_id && m->item_id, (double)p->mean, (double)m->low, (double)m->high, hash) > 0;
     good = good && walk_model(f, WRITE, m, &hash);
+    good = good && fflush(f) == 0 && fsync(fileno(f)) == 0;
     good = fclose(f) == 0 && good;
     if (good && rename(temporary, path) == 0) return 0;
     (void)remove(temporary);

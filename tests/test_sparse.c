@@ -390,6 +390,44 @@ static void divergence_is_noticed_everywhere(void **state)
     hw_sparse_free(&s);
 }
 
+/* The row models too, with and without blocks. */
+static void row_models_diverge_with_a_sentence(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    hw_ratings ratings;
+    hw_corpus corpus;
+    hw_ratings_plan plan = hw_ratings_plan_defaults(4000, 60, 50);
+    assert_int_equal(hw_ratings_generate(&plan, &ratings, why), HW_OK);
+    assert_int_equal(hw_corpus_generate(40, 4, 300, 10, 1, &corpus, why), HW_OK);
+    for (int k = 0; k < 4; k++) {
+        hw_factorize f = hw_factorize_defaults(&ratings, 8);
+        hw_skipgram g = hw_skipgram_defaults(&corpus);
+        hw_objective o;
+        hw_result r;
+        f.adagrad = 0;
+        f.grid = k == 2 ? 4 : 0;
+        g.sample = 0;
+        assert_int_equal(k < 3 ? hw_factorize_objective(&f, &o, why) : hw_skipgram_objective(&g, &o, why), HW_OK);
+        float *x = check_floats(o.parameters);
+        if (k < 3)
+            hw_factorize_start(&f, 0, 1, x);
+        else
+            hw_skipgram_start(&g, 1, x);
+        hw_config c = config(k == 0 ? HW_SEQUENTIAL : HW_ASYNC, k == 0 ? 1 : 2);
+        c.optimizer.schedule.base = k < 3 ? 20 : 1e5;
+        c.epochs = 20;
+        assert_int_equal(hw_train(&o, &c, x, &r), HW_E_DIVERGED);
+        assert_text(r.message, "training stopped at update");
+        for (size_t i = 0; i < o.parameters; i++) assert_true(isfinite(x[i]));
+        hw_factorize_free(&f);
+        hw_skipgram_free(&g);
+        free(x);
+    }
+    hw_ratings_free(&ratings);
+    hw_corpus_free(&corpus);
+}
+
 typedef struct pairs {
     int count;
 } pairs;
@@ -611,6 +649,7 @@ int main(void)
         cmocka_unit_test(what_looks_at_single_updates_steps),
         cmocka_unit_test(a_sweep_that_diverges_stops),
         cmocka_unit_test(divergence_is_noticed_everywhere),
+        cmocka_unit_test(row_models_diverge_with_a_sentence),
         cmocka_unit_test(replicas_count_updates_not_calls),
         cmocka_unit_test(seconds_end_a_long_interval),
         cmocka_unit_test(the_mean_of_the_path_is_better_than_its_end),
