@@ -155,7 +155,10 @@ HW_API int hw_params_fused(const hw_params *params);
 HW_API float hw_params_dot_at(const hw_params *params, unsigned worker, const uint32_t *indices, const float *values,
                               size_t n);
 /* With g_i = slope * values[i] + decay[indices[i]] * w (decay NULL: none; at most 1 / alpha of it counts) and rate
- * alpha: SGD      w -= alpha g AdaGrad  s += g^2; w -= alpha g / (sqrt(s) + epsilon)          (s is array 1) */
+ * alpha:
+ *
+ *   SGD      w -= alpha g
+ *   AdaGrad  s += g^2; w -= alpha g / (sqrt(s) + epsilon)          (s is array 1) */
 typedef struct hw_fused_rule {
     float rate, epsilon;
     const float *decay;
@@ -167,12 +170,17 @@ HW_API void hw_params_axpy_at(hw_params *params, unsigned worker, const hw_fused
 HW_API void hw_params_prefetch_at(const hw_params *params, unsigned worker, const uint32_t *indices, size_t n);
 HW_API void hw_params_prefetch_row(const hw_params *params, unsigned worker, size_t first, size_t n);
 
-/* Bilinear row models: score(u, i) = mean + b_u + b_i + p_u . q_i. Row u of a is `stride` floats from a + u * stride on
- * (of them `rank` in use, the rest zero; multiples of 16 floats each), and its head two floats at head_a + 2 u: the
- * bias b and, for AdaGrad, the row's sum of mean squared gradients G, in the way of LIBMF: the rate is alpha / sqrt(G)
- * with G before the step, G += the mean over the row of g^2. One step with e = value - score: p -= alpha_u (l2 p - e
- * q); q -= alpha_i (l2 q - e p); b_u -= alpha_u (l2 b_u - e) and b_i alike, unless biases is 0. Returns the sum of e^2
- * / 2 over list[index[0 .. n-1]] (index NULL: list[0 .. n-1]), each one update, and counts n landings as it goes. */
+/* Bilinear row models: score(u, i) = mean + b_u + b_i + p_u . q_i. Row u of a is `stride` floats from a + u * stride
+ * on, of which `rank` are in use and the rest zero; a, b and stride are multiples of 16 floats. Its head is two floats
+ * at head_a + 2 u: the bias b and, for AdaGrad, the row's sum of mean squared gradients G, in the way of LIBMF: the
+ * rate is alpha / sqrt(G) with G before the step, then G += the mean over the row of g^2. One step with e = value -
+ * score:
+ *
+ *   p -= alpha_u (l2 p - e q); q -= alpha_i (l2 q - e p)
+ *   b_u -= alpha_u (l2 b_u - e), and b_i alike, unless biases is 0
+ *
+ * Returns the sum of e^2 / 2 over list[index[0 .. n-1]] (index NULL: list[0 .. n-1]), each one update, and counts n
+ * landings as it goes. */
 typedef struct hw_pairs {
     size_t a, b, head_a, head_b, stride;
     unsigned rank;
@@ -183,8 +191,10 @@ HW_API double hw_params_pairs(hw_params *params, unsigned worker, const hw_pairs
                               const uint32_t *index, size_t n, float rate);
 
 /* Rows of n floats (embeddings), at first[0 .. rows-1] (multiples of 16, or they are slow); x, out, coefficient, delta
- * and sum are private. dot: out[r] = w_r . x      add: sum += sum_r coefficient[r] w_r, then w_r += coefficient[r] x
- *   (sum NULL: left out; rows that come twice are done in turn). */
+ * and sum are private; sum NULL: left out; rows that come twice are done in turn.
+ *
+ *   dot: out[r] = w_r . x
+ *   add: sum += sum_r coefficient[r] w_r, then w_r += coefficient[r] x */
 HW_API void hw_params_rows_dot(const hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                                const float *x, float *out);
 HW_API void hw_params_rows_add(hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
