@@ -159,7 +159,7 @@ struct hw_engine {
     uint64_t good_update, candidate_update;
     /* the running mean of the parameters; under the turn */
     float *average;
-    uint64_t averaged, average_begins; /* how many entered it; the update that it begins with */
+    uint64_t averaged; /* how many entered it */
     base_counter next_average;
     /* compensation: setting and log are under the mutex */
     pthread_mutex_t mutex;
@@ -215,6 +215,8 @@ hw_status step_run(hw_worker *w);
 /* sample.c: which examples */
 uint32_t sample_example(const hw_engine *e, uint64_t epoch, uint32_t position);
 void sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index);
+/* With replacement: draws from .. to - 1 of a ticket. */
+void sample_drawn(const hw_engine *e, uint64_t ticket, uint32_t from, uint32_t to, uint32_t *index);
 
 /* sweep.c: runs of single-example updates, and exchanges of replicas */
 bool sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *p);

@@ -85,11 +85,11 @@ static hw_status begin(hw_engine *e)
     e->keep_every = keep_interval(e);
     uint64_t steps = engine_ticket_limit(e);
     e->averaged = 0;
-    e->average_begins =
+    uint64_t average_begins =
         landed + (steps < NO_TICKET_LIMIT
                       ? (uint64_t)(c->average_from * (double)steps / (e->sim ? c->simulation.gather : 1))
                       : 0);
-    counter_set(&e->next_average, e->average ? e->average_begins + c->average_every : UINT64_MAX);
+    counter_set(&e->next_average, e->average ? average_begins + c->average_every : UINT64_MAX);
     if (e->average) memset(e->average, 0, e->objective.parameters * sizeof *e->average);
     counter_set(&e->next_keep, e->keep_every ? landed + e->keep_every : UINT64_MAX);
     counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);

@@ -1,4 +1,5 @@
-/* sample.c - which example stands at a position of an epoch: a keyed permutation of the examples, or of blocks of them.
+/* sample.c - which example stands at a position of an epoch: a keyed permutation of the examples, or of blocks of them;
+ * or, with replacement, which ones a ticket draws.
  */
 #include "engine.h"
 
@@ -19,5 +20,15 @@ void sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t 
         if (run > count - i) run = count - i;
         for (uint32_t k = 0; k < run; k++) index[i + k] = at + k;
         i += run;
+    }
+}
+
+void sample_drawn(const hw_engine *e, uint64_t ticket, uint32_t from, uint32_t to, uint32_t *index)
+{
+    hw_rng rng;
+    hw_rng_seed(&rng, e->config.seed, ticket + ((uint64_t)1 << 40));
+    for (uint32_t i = 0; i < to; i++) {
+        uint32_t pick = (uint32_t)hw_rng_below(&rng, e->objective.examples);
+        if (i >= from) index[i - from] = pick;
     }
 }

@@ -31,12 +31,7 @@ void step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
         sample_run(e, epoch, (uint32_t)first + from, to - from, w->index);
         return;
     }
-    hw_rng rng;
-    hw_rng_seed(&rng, c->seed, ticket + ((uint64_t)1 << 40));
-    for (uint32_t i = 0; i < to; i++) {
-        uint32_t pick = (uint32_t)hw_rng_below(&rng, n);
-        if (i >= from) w->index[i - from] = pick;
-    }
+    sample_drawn(e, ticket, from, to, w->index);
 }
 
 hw_status step_run(hw_worker *w)
@@ -254,9 +249,8 @@ hw_status step_land(hw_worker *w, uint32_t examples, double factor)
     optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
     bool exact = c->clock_interval == 1 && !e->exchanges;
-    if (e->sweeps) {
-        /* the first run of a sweep says more than one example */
-    } else if (exact ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0)
+    bool opens = exact ? landed == e->first_update : w->id == 0 && counter_get(&w->updates) == 0;
+    if (opens && !e->sweeps) /* with sweeps the first run's mean, which says more */
         counter_add_double(&e->first_loss, loss);
     counter_add_double(&w->loss, loss);
     counter_add(&w->losses, 1);

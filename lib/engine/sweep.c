@@ -141,11 +141,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     if (first)
         for (uint32_t i = 0; i < count; i++) w->index[i] = *first + i;
     else if (e->config.with_replacement)
-        for (uint32_t i = 0; i < count; i++) {
-            hw_rng rng;
-            hw_rng_seed(&rng, e->config.seed, ticket + i + ((uint64_t)1 << 40));
-            w->index[i] = (uint32_t)hw_rng_below(&rng, n);
-        }
+        for (uint32_t i = 0; i < count; i++) sample_drawn(e, ticket + i, 0, 1, w->index + i);
     else
         sample_run(e, epoch, (uint32_t)(ticket % n), count, w->index);
     bool constant = s->kind == HW_SCHEDULE_CONSTANT && ticket >= s->warmup;
