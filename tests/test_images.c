@@ -1,5 +1,5 @@
-/* test_images.c - CIFAR-10's files and hostile ones, the generated textures, the net of Xu et al., dead units, and the
- * report's charts. */
+/* test_images.c - CIFAR-10's files and hostile ones, fewer classes, the generated textures, the net of Xu et al., dead
+ * units, and the report's charts. */
 #include "check.h"
 #include <unistd.h>
 #include <zlib.h>
@@ -98,49 +98,191 @@ static void hostile_cifar_gets_a_sentence(void **state)
     assert_int_equal(hw_cifar10_files(paths, 0, &images, why), HW_E_ARGUMENT);
 }
 
-static void textures_are_deterministic_and_hard_for_a_line(void **state)
+static void fewer_classes_are_a_copy(void **state)
 {
     (void)state;
-    hw_images a, b, test;
-    assert_int_equal(hw_textures_generate(1500, 10, 7, &a), HW_OK);
+    char why[HW_WHY] = "";
+    unsigned char pixels[7 * 2], labels[7] = {3, 0, 9, 1, 2, 8, 0};
+    for (unsigned i = 0; i < sizeof pixels; i++) pixels[i] = (unsigned char)(40 + i);
+    const hw_images from = {7, 1, 1, 2, 10, pixels, labels};
+    hw_images to;
+    assert_int_equal(hw_images_select(&from, 3, &to, why), HW_OK);
+    assert_int_equal(to.count, 4);
+    assert_int_equal(to.classes, 3);
+    assert_memory_equal(to.labels, "\0\1\2\0", 4);
+    assert_memory_equal(to.pixels, "\x2a\x2b\x2e\x2f\x30\x31\x34\x35", 8);
+    assert_int_equal(to.width * to.height * to.channels, 2);
+    hw_images_free(&to);
+    assert_int_equal(hw_images_select(&from, 10, &to, why), HW_OK);
+    assert_memory_equal(to.pixels, pixels, sizeof pixels);
+    hw_images_free(&to);
+    to.count = 9;
+    assert_int_equal(hw_images_select(&from, 0, &to, why), HW_E_ARGUMENT);
+    assert_int_equal(to.count, 0);
+    assert_int_equal(hw_images_select(&from, 11, &to, why), HW_E_ARGUMENT);
+    assert_text(why, "classes is 11");
+    labels[1] = labels[6] = 4;
+    assert_int_equal(hw_images_select(&from, 1, &to, why), HW_E_ARGUMENT);
+    assert_text(why, "none of the 7 images");
+    assert_int_equal(hw_images_select(&(hw_images){.classes = 4}, 2, &to, why), HW_E_ARGUMENT);
+}
+
+static void textures_are_deterministic(void **state)
+{
+    (void)state;
+    hw_images a, b;
+    assert_int_equal(hw_textures_generate(60, 10, 7, &a), HW_OK);
     assert_int_equal(hw_textures_generate(40, 10, 7, &b), HW_OK);
     assert_memory_equal(a.pixels, b.pixels, 40 * 3072);
     assert_memory_equal(a.labels, b.labels, 40);
+    hw_images_free(&a);
     hw_images_free(&b);
+    assert_int_equal(hw_textures_generate(40, 10, 7, &a), HW_OK);
     assert_int_equal(hw_textures_generate(40, 10, 8, &b), HW_OK);
     assert_memory_not_equal(a.pixels, b.pixels, 3072);
+    hw_images_free(&a);
     hw_images_free(&b);
     assert_int_equal(hw_textures_generate(1, 1, 8, &b), HW_E_ARGUMENT);
+    assert_int_equal(hw_textures_generate(1, 101, 8, &b), HW_E_ARGUMENT);
+    assert_int_equal(hw_textures_generate(0, 10, 8, &b), HW_E_ARGUMENT);
     assert_int_equal(hw_textures_generate(300, 100, 8, &b), HW_OK);
     unsigned most = 0;
     for (int i = 0; i < 300; i++) most = b.labels[i] > most ? b.labels[i] : most;
     assert_true(most > 80 && most < 100);
     hw_images_free(&b);
-    /* A linear model: far below 60 %. */
-    assert_int_equal(hw_textures_generate(500, 10, 9, &test), HW_OK);
+}
+
+static double share_right(const hw_net *net, void *scratch, const hw_images *images, const float *params)
+{
+    uint32_t right = 0, index[20];
+    for (uint32_t i = 0; i < images->count; i += 20) {
+        uint32_t some = 0;
+        for (uint32_t k = 0; k < 20; k++) index[k] = i + k;
+        hw_batch batch = {.index = index, .count = 20};
+        hw_net_loss(net, scratch, images, &batch, params, NULL, &some);
+        right += some;
+    }
+    return right / (double)images->count;
+}
+
+/* Softmax regression on the pixels, trained until it knows its training images far better than any others. (10,000
+ * images and 25 to 60 epochs bring it to 22 % of 10 classes, 13 % of 100; a net of two convolutions: 83 % and 86 %.) */
+static void textures_are_hard_for_a_linear_model(void **state)
+{
+    (void)state;
+    hw_images train, test;
     char why[HW_WHY];
+    assert_int_equal(hw_textures_generate(2000, 10, 7, &train), HW_OK);
+    assert_int_equal(hw_textures_generate(1000, 10, 9, &test), HW_OK);
     hw_net *net = hw_net_create(3, 32, 32);
     hw_net_input(net, 1 / 127.5f, 127.5f);
     hw_net_dense(net, 10);
     assert_int_equal(hw_net_finish(net, 20, why), HW_OK);
-    hw_net_task task = {net, &a, &test};
+    hw_net_task task = {.net = net, .train = &train, .test = &test};
     hw_objective o;
     assert_int_equal(hw_net_objective(&task, &o, why), HW_OK);
     float *params = check_floats(hw_net_parameters(net));
+    void *scratch = check_floats(hw_net_scratch_bytes(net) / sizeof(float) + 1);
     hw_net_init(net, 1, params);
     hw_config c = hw_config_defaults();
     c.scheduler = HW_SEQUENTIAL;
     c.workers = 1;
     c.batch = 20;
-    c.epochs = 3;
+    c.epochs = 10;
     c.optimizer.schedule.base = 0.0005;
     hw_result r;
     assert_int_equal(hw_train(&o, &c, params, &r), HW_OK);
-    assert_true(r.last.metric[1] < 0.5);
+    double known = share_right(net, scratch, &train, params), unknown = share_right(net, scratch, &test, params);
+    print_message("a linear model: %.1f %% of its own images, %.1f %% of others\n", 100 * known, 100 * unknown);
+    assert_true(known > 0.45);
+    assert_true(unknown < 0.6 && unknown > 0.05);
     free(params);
+    free(scratch);
     hw_net_free(net);
-    hw_images_free(&a);
+    hw_images_free(&train);
     hw_images_free(&test);
+}
+
+/* --- the classes can be told apart: by where the power of their spectrum lies ---------------------------------------
+ */
+
+enum { SIDE = 32, HALF = 17, SPECTRUM = SIDE * HALF };
+
+/* Magnitudes of the two-dimensional transform of all three channels, without the mean, of length 1. */
+static void spectrum_of(const unsigned char *pixels, float *out)
+{
+    static double wave[2][SIDE];
+    double power[SPECTRUM] = {0}, total = 0;
+    for (int k = 0; k < SIDE; k++) {
+        wave[0][k] = cos(2 * 3.14159265358979 * k / SIDE);
+        wave[1][k] = sin(2 * 3.14159265358979 * k / SIDE);
+    }
+    for (int c = 0; c < 3; c++) {
+        double rows[2][SIDE][HALF] = {{{0}}};
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++)
+                for (int k = 0; k < HALF; k++)
+                    for (int part = 0; part < 2; part++)
+                        rows[part][y][k] += pixels[(c * SIDE + y) * SIDE + x] * wave[part][k * x % SIDE];
+        for (int v = 0; v < SIDE; v++)
+            for (int k = 0; k < HALF; k++) {
+                double re = 0, im = 0;
+                for (int y = 0; y < SIDE; y++) {
+                    double cosine = wave[0][v * y % SIDE], sine = wave[1][v * y % SIDE];
+                    re += rows[0][y][k] * cosine - rows[1][y][k] * sine;
+                    im += rows[0][y][k] * sine + rows[1][y][k] * cosine;
+                }
+                if (v || k) power[v * HALF + k] += re * re + im * im;
+            }
+    }
+    for (int k = 0; k < SPECTRUM; k++) total += power[k];
+    for (int k = 0; k < SPECTRUM; k++) out[k] = (float)sqrt(power[k] / total);
+}
+
+static float product(const float *a, const float *b)
+{
+    float sum = 0;
+    for (int k = 0; k < SPECTRUM; k++) sum += a[k] * b[k];
+    return sum;
+}
+
+/* The share of test images whose spectrum is nearest (by angle) to that of their own class's mean. */
+static double nearest_mean(unsigned classes, uint32_t n_train, uint32_t n_test)
+{
+    hw_images train, test;
+    assert_int_equal(hw_textures_generate(n_train, classes, 7, &train), HW_OK);
+    assert_int_equal(hw_textures_generate(n_test, classes, 9, &test), HW_OK);
+    float *mean = check_floats((size_t)classes * SPECTRUM), one[SPECTRUM];
+    for (uint32_t i = 0; i < n_train; i++) {
+        spectrum_of(train.pixels + (size_t)i * 3072, one);
+        for (int k = 0; k < SPECTRUM; k++) mean[train.labels[i] * SPECTRUM + k] += one[k];
+    }
+    for (unsigned c = 0; c < classes; c++) {
+        float length = sqrtf(product(mean + c * SPECTRUM, mean + c * SPECTRUM));
+        for (int k = 0; k < SPECTRUM; k++) mean[c * SPECTRUM + (unsigned)k] /= length;
+    }
+    uint32_t right = 0;
+    for (uint32_t i = 0; i < n_test; i++) {
+        unsigned best = 0;
+        spectrum_of(test.pixels + (size_t)i * 3072, one);
+        for (unsigned c = 1; c < classes; c++)
+            if (product(one, mean + c * SPECTRUM) > product(one, mean + best * SPECTRUM)) best = c;
+        right += best == test.labels[i];
+    }
+    free(mean);
+    hw_images_free(&train);
+    hw_images_free(&test);
+    return right / (double)n_test;
+}
+
+static void textures_can_be_told_apart(void **state)
+{
+    (void)state;
+    uint32_t n = CHECK_SLOW ? 1500 : 3000;
+    double ten = nearest_mean(10, n / 3, 500), hundred = nearest_mean(100, n, 500);
+    print_message("nearest mean spectrum: %.1f %% of 10 classes, %.1f %% of 100\n", 100 * ten, 100 * hundred);
+    assert_true(ten > 0.7);
+    assert_true(hundred > 0.7);
 }
 
 static void the_net_of_xu_and_its_dead_units(void **state)
@@ -222,7 +364,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cifar_files_are_read),
         cmocka_unit_test(hostile_cifar_gets_a_sentence),
-        cmocka_unit_test(textures_are_deterministic_and_hard_for_a_line),
+        cmocka_unit_test(fewer_classes_are_a_copy),
+        cmocka_unit_test(textures_are_deterministic),
+        cmocka_unit_test(textures_are_hard_for_a_linear_model),
+        cmocka_unit_test(textures_can_be_told_apart),
         cmocka_unit_test(the_net_of_xu_and_its_dead_units),
         cmocka_unit_test(charts_are_files_and_a_picture),
     };

@@ -7,16 +7,23 @@
 #define SIDE 32
 #define TAU  6.28318530717958648
 
-/* A class: five orientations, then frequencies, then whether a second grating crosses the first. */
+/* A class: the orientation, then the frequency, then whether a second grating crosses the first. The second stands at
+ * 60 degrees, not 90: a grating that is crossed at right angles is its own quarter turn, which would be another class.
+ */
 typedef struct texture {
     double angle, frequency;
     bool crossed;
+    double turn, stretch; /* standard deviations of the angle and, relative, of the frequency */
 } texture;
 
+/* Up to 10 classes are few and vary much, so that a tenth of the images is ambiguous; of more, each varies less, as its
+ * neighbours are nearer. */
 static texture texture_of(unsigned label, unsigned classes)
 {
-    unsigned orientations = classes > 10 ? 10 : 5, rest = label / orientations;
-    return (texture){TAU / 2 * (label % orientations) / orientations, 0.09 + 0.035 * (rest % 5), rest / 5 % 2 != 0};
+    static const double frequencies[] = {0.09, 0.117, 0.152, 0.198, 0.257};
+    if (classes <= 10) return (texture){TAU / 2 * (label % 5) / 5, 0.09 + 0.035 * (label / 5 % 5), false, 0.16, 0.12};
+    unsigned rest = label / 10;
+    return (texture){TAU / 2 * (label % 10) / 10, frequencies[rest % 5], rest / 5 != 0, 0.06, 0.05};
 }
 
 static unsigned char byte_of(double x)
@@ -26,7 +33,8 @@ static unsigned char byte_of(double x)
 
 static void draw(hw_rng *rng, const texture *t, unsigned char *pixels)
 {
-    double angle = t->angle + 0.16 * hw_rng_normal(rng), f = t->frequency * (1 + 0.12 * hw_rng_normal(rng));
+    double angle = t->angle + t->turn * hw_rng_normal(rng);
+    double f = t->frequency * (1 + t->stretch * hw_rng_normal(rng)), second = angle + TAU / 6;
     double phase = TAU * hw_rng_uniform(rng), other = TAU * hw_rng_uniform(rng);
     double contrast = 25 + 45 * hw_rng_uniform(rng), noise = 18 + 22 * hw_rng_uniform(rng), base[3], colour[3];
     double cx = SIDE * hw_rng_uniform(rng), cy = SIDE * hw_rng_uniform(rng), radius = 3 + 6 * hw_rng_uniform(rng);
@@ -37,7 +45,7 @@ static void draw(hw_rng *rng, const texture *t, unsigned char *pixels)
     }
     for (int y = 0; y < SIDE; y++)
         for (int x = 0; x < SIDE; x++) {
-            double u = x * cos(angle) + y * sin(angle), v = -x * sin(angle) + y * cos(angle);
+            double u = x * cos(angle) + y * sin(angle), v = x * cos(second) + y * sin(second);
             double wave = sin(TAU * f * u + phase);
             if (t->crossed) wave = 0.6 * (wave + sin(TAU * f * v + other));
             bool covered = (x - cx) * (x - cx) + (y - cy) * (y - cy) < radius * radius;
