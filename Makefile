@@ -15,12 +15,14 @@ have     = $(shell pkg-config --exists $(1) 2>/dev/null && echo yes)
 flags    = $(shell pkg-config $(1) $(2) 2>/dev/null)
 BLAS_CFLAGS := $(call flags,--cflags,openblas)
 BLAS_LIBS   := $(or $(call flags,--libs,openblas),-lopenblas)
+JANSSON_CFLAGS := $(call flags,--cflags,jansson)
+JANSSON_LIBS   := $(or $(call flags,--libs,jansson),-ljansson)
 HWLOC       := $(call have,hwloc)
 COMMIT      := $(shell git rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
 
 BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude $(BLAS_CFLAGS) $(WARN) $(SAN) \
-           -fvisibility=hidden -fPIC -pthread $(if $(HWLOC),-DHW_HWLOC)
-LDLIBS  := $(BLAS_LIBS) -lz $(if $(HWLOC),-lhwloc) -lm -pthread
+           -fvisibility=hidden -fPIC -pthread $(if $(HWLOC),-DHW_HWLOC)$(if $(JANSSON_CFLAGS), $(JANSSON_CFLAGS))
+LDLIBS  := $(BLAS_LIBS) $(JANSSON_LIBS) -lz $(if $(HWLOC),-lhwloc) -lm -pthread
 HASH    := $(shell printf '%s' "$(CC) $(CFLAGS) $(BASE) $(LDFLAGS)" | cksum | cut -d' ' -f1)
 OUT     := build/$(HASH)
 
@@ -31,13 +33,15 @@ SUPPORT  := $(filter examples/common_%.c bench/common_%.c,$(PROGRAMS))
 PAPERS   := $(filter bench/papers_%.c,$(PROGRAMS))
 EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT),$(filter examples/%,$(PROGRAMS))))
 BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT) $(PAPERS),$(filter bench/%,$(PROGRAMS))))
+CRASH    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/crash_*.c))
 TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
 STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
 HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
+comma    := ,
 WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
-.PHONY: all lib examples bench demo test test-san test-model test-long bench-peers install uninstall dist clean help \
-        current build-tests run-tests figures docs
+.PHONY: all lib examples bench demo test test-san test-model test-crash test-long bench-peers install uninstall dist \
+        clean help current build-tests run-tests figures docs
 
 all: lib examples
 
@@ -47,6 +51,7 @@ help:
 	@echo "make test            installs what is missing, builds and runs the tests (1 min after the packages)"
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
+	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
 	@echo "make test-long       stress tests at full length"
 	@echo "make lib | examples | bench | docs      parts of it"
 	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
@@ -73,7 +78,7 @@ $(OUT)/$(SONAME): $(OBJECTS)
 .PHONY: $(OUT)/hogwild.pc
 $(OUT)/hogwild.pc:
 	@mkdir -p $(@D)
-	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild\nDescription: HOGWILD! training with measured staleness and compensated momentum\nVersion: %s\nRequires.private: openblas zlib%s\nLibs: -L$${libdir} -lhogwild\nLibs.private: -lm -pthread\nCflags: -I$${includedir}\n' \
+	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild\nDescription: HOGWILD! training with measured staleness and compensated momentum\nVersion: %s\nRequires.private: openblas zlib jansson%s\nLibs: -L$${libdir} -lhogwild\nLibs.private: -lm -pthread\nCflags: -I$${includedir}\n' \
 		'$(PREFIX)' '$(LIBDIR)' '$(VERSION)' '$(if $(HWLOC), hwloc)' > $@
 
 # The commit is in one object only, which is rebuilt when it changes.
@@ -93,7 +98,7 @@ $(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
 $(OUT)/bench/papers: $(PAPERS:%.c=$(OUT)/%.o)
 $(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
-	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP))
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP)) $(if $(findstring crash,$*),-Wl$(comma)--wrap=write)
 
 build-tests: $(TESTS)
 run-tests: lib examples build-tests $(OUT)/bench/papers
@@ -113,6 +118,12 @@ test-san:
 	@sh tests/sanitize
 test-model:
 	@sh tests/model/run
+test-crash:
+	@sh .ci/packages test strace
+	@$(MAKE) --no-print-directory -s run-crash
+.PHONY: run-crash
+run-crash: $(CRASH)
+	@OUT=$(OUT) sh tests/crash
 test-long: $(STRESS) $(OUT)/tests/test_engine
 	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
 bench-peers: examples bench

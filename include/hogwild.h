@@ -4,10 +4,12 @@
 #define HOGWILD_H
 
 #include "hogwild/base.h"
+#include "hogwild/state.h"
 #include "hogwild/params.h"
 #include "hogwild/staleness.h"
 #include "hogwild/optimizer.h"
 #include "hogwild/objective.h"
+#include "hogwild/checkpoint.h"
 #include "hogwild/engine.h"
 #include "hogwild/data.h"
 #include "hogwild/tables.h"
