@@ -46,7 +46,7 @@ int main(int argc, char **argv)
                           hw_net_perceptron(1, 28, 28, 32, 10, 8, why)};
         for (int k = 0; k < 3; k++) {
             if (!nets[k]) return 1;
-            hw_net_task t = {nets[k], k == 1 ? &textures : &digits, NULL};
+            hw_net_task t = {nets[k], k == 1 ? &textures : &digits, NULL, NULL};
             hw_objective o;
             float *params = calloc(hw_net_parameters(nets[k]), sizeof *params);
             if (!params || hw_net_objective(&t, &o, why) != HW_OK) return 1;

@@ -158,7 +158,7 @@ static void differences(hw_net *net, const char *name, unsigned channels, unsign
     float *x = check_floats(hw_net_parameters(net));
     hw_net_init(net, 11, x);
     for (size_t i = 0; i < hw_net_parameters(net); i++) x[i] += 0.02f * sinf((float)i * 3.1f); /* biases too */
-    hw_net_task task = {net, &images, &images};
+    hw_net_task task = {net, &images, &images, NULL};
     hw_objective o;
     hw_gradient_report r;
     uint32_t index[BATCH];
@@ -274,7 +274,7 @@ static void mistakes_name_the_layer(void **state)
     hw_net_dense(net, 3);
     assert_int_equal(hw_net_finish(net, 4, why), HW_OK);
     hw_images images = pictures(1, 9, 4);
-    hw_net_task task = {net, &images, NULL};
+    hw_net_task task = {net, &images, NULL, NULL};
     hw_objective o;
     assert_int_equal(hw_net_objective(&task, &o, why), HW_E_ARGUMENT);
     assert_text(why, "1 x 9 x 9");

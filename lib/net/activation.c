@@ -1,74 +1,151 @@
-/* activation.c - ReLU, dropout, and the softmax cross-entropy at the end. */
+/* activation.c - ReLU, dropout, the addition of two outputs, and the softmax cross-entropy at the end. */
 #include "net.h"
 #include <math.h>
+#include <string.h>
 
-NET_HOT static void relu_forward_n(const float *in, float *out, size_t n)
+/* Where a layer may work in place there are two loops: clang makes vectors of one only where it can tell the arrays
+ * apart, or sees that there is one. */
+NET_HOT static void rectify(const float *in, float *out, size_t n)
 {
     for (size_t i = 0; i < n; i++) out[i] = in[i] > 0 ? in[i] : 0;
 }
 
-NET_HOT static void relu_backward_n(const float *out, const float *dout, float *din, size_t n)
+NET_HOT static void rectify_over(float *x, size_t n)
 {
-    for (size_t i = 0; i < n; i++) din[i] = out[i] > 0 ? dout[i] : 0;
+    for (size_t i = 0; i < n; i++) x[i] = x[i] > 0 ? x[i] : 0;
+}
+
+/* The gradient is loaded whether it is wanted or not: another reason for vectors. */
+NET_HOT static void pass_where_positive(const float *out, const float *dout, float *din, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float d = dout[i];
+        din[i] = out[i] > 0 ? d : 0;
+    }
+}
+
+NET_HOT static void clear_elsewhere(const float *out, float *d, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float own = d[i];
+        d[i] = out[i] > 0 ? own : 0;
+    }
 }
 
 static void relu_forward(const net_call *c)
 {
-    relu_forward_n(c->in, c->out, c->n * net_floats(c->layer->out));
+    size_t n = c->n * net_floats(c->layer->out);
+    if (c->in == c->out)
+        rectify_over(c->out, n);
+    else
+        rectify(c->in, c->out, n);
 }
 
 static void relu_backward(const net_call *c)
 {
-    if (c->din) relu_backward_n(c->out, c->dout, c->din, c->n * net_floats(c->layer->out));
+    size_t n = c->n * net_floats(c->layer->out);
+    if (c->din == c->dout && c->din)
+        clear_elsewhere(c->out, c->din, n);
+    else if (c->din)
+        pass_where_positive(c->out, c->dout, c->din, n);
 }
 
-const net_kind net_relu = {"ReLU", false, false, true, NULL, NULL, NULL, NULL, NULL, NULL, relu_forward, relu_backward};
+const net_kind net_relu = {.name = "ReLU",
+                           .needs_output = true,
+                           .in_place = true,
+                           .din_in_place = true,
+                           .forward = relu_forward,
+                           .backward = relu_backward};
+
+/* --- dropout ------------------------------------------------------------------------------------------------------ */
 
 static size_t dropout_aux(const net_layer *l)
 {
     return net_floats(l->out);
 }
 
+/* One image's mask: the same for every thread and every split of the minibatch. */
+static void draw_mask(const net_call *c, size_t image, unsigned char *keep, size_t n)
+{
+    hw_rng rng;
+    hw_rng_seed(&rng, c->seed + 1000003u * (c->layer->number + 1), (c->step << 20) + c->position + image);
+    for (size_t j = 0; j < n; j++) keep[j] = hw_rng_uniform(&rng) >= (double)c->layer->rate;
+}
+
+NET_HOT static void mask(const float *in, const unsigned char *keep, float scale, float *out, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float scaled = scale * in[i];
+        out[i] = keep[i] ? scaled : 0;
+    }
+}
+
 static void dropout_forward(const net_call *c)
 {
-    const net_layer *l = c->layer;
-    size_t n = net_floats(l->out);
-    float scale = 1 / (1 - l->rate);
-    for (size_t i = 0; i < c->n; i++) {
-        hw_rng rng;
-        hw_rng_seed(&rng, c->seed + 1000003u * (l->number + 1), (c->step << 20) + c->position + i);
-        for (size_t j = 0; j < n; j++) {
-            bool keep = !c->train || hw_rng_uniform(&rng) >= (double)l->rate;
-            c->aux[i * n + j] = keep;
-            c->out[i * n + j] = !c->train ? c->in[i * n + j] : keep ? scale * c->in[i * n + j] : 0;
-        }
+    size_t n = net_floats(c->layer->out);
+    if (!c->train) {
+        if (c->out != c->in) memcpy(c->out, c->in, c->n * n * sizeof *c->out);
+        return;
     }
+    for (size_t i = 0; i < c->n; i++) draw_mask(c, i, c->aux + i * n, n);
+    mask(c->in, c->aux, 1 / (1 - c->layer->rate), c->out, c->n * n);
 }
 
 static void dropout_backward(const net_call *c)
 {
-    size_t n = c->n * net_floats(c->layer->out);
-    float scale = 1 / (1 - c->layer->rate);
-    for (size_t i = 0; c->din && i < n; i++) c->din[i] = c->aux[i] ? scale * c->dout[i] : 0;
+    if (c->din) mask(c->dout, c->aux, 1 / (1 - c->layer->rate), c->din, c->n * net_floats(c->layer->out));
 }
 
-const net_kind net_dropout = {"dropout", false, false,           false,           NULL, NULL, NULL, dropout_aux,
-                              NULL,      NULL,  dropout_forward, dropout_backward};
+const net_kind net_dropout = {.name = "dropout",
+                              .in_place = true,
+                              .din_in_place = true,
+                              .aux = dropout_aux,
+                              .forward = dropout_forward,
+                              .backward = dropout_backward};
 
-double net_softmax(const float *out, const unsigned char *label, size_t n, unsigned classes, float scale, float *dout,
-                   uint32_t *correct)
+/* --- addition ----------------------------------------------------------------------------------------------------- */
+
+NET_HOT static void sum_of(const float *a, const float *b, float *sum, size_t n)
 {
+    for (size_t i = 0; i < n; i++) sum[i] = a[i] + b[i];
+}
+
+NET_HOT static void add_to(float *sum, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) sum[i] += x[i];
+}
+
+static void add_forward(const net_call *c)
+{
+    size_t n = c->n * net_floats(c->layer->out);
+    if (c->in == c->out)
+        add_to(c->out, c->also, n);
+    else
+        sum_of(c->in, c->also, c->out, n);
+}
+
+const net_kind net_add = {.name = "addition", .in_place = true, .passes = true, .forward = add_forward};
+
+/* --- the loss ----------------------------------------------------------------------------------------------------- */
+
+double net_softmax(const float *out, const unsigned char *label, size_t n, unsigned classes, float smoothing,
+                   float scale, float *dout, uint32_t *correct)
+{
+    float other = smoothing / (float)classes; /* target of every class; the label's is 1 - smoothing more */
     double loss = 0;
     for (size_t i = 0; i < n; i++, out += classes) {
         unsigned best = 0;
         for (unsigned j = 1; j < classes; j++)
             if (out[j] > out[best]) best = j;
-        double sum = 0;
+        double sum = 0, all = 0;
         for (unsigned j = 0; j < classes; j++) sum += exp((double)(out[j] - out[best]));
-        loss += log(sum) - (double)(out[label[i]] - out[best]);
+        for (unsigned j = 0; smoothing > 0 && j < classes; j++) all += (double)(out[j] - out[best]);
+        loss += log(sum) - (1 - (double)smoothing) * (double)(out[label[i]] - out[best]) - (double)other * all;
         if (correct) *correct += best == label[i];
-        for (unsigned j = 0; dout && j < classes; j++)
-            *dout++ = scale * ((float)(exp((double)(out[j] - out[best])) / sum) - (j == label[i]));
+        for (unsigned j = 0; dout && j < classes; j++) {
+            float target = j == label[i] ? 1 - smoothing + other : other;
+            *dout++ = scale * ((float)(exp((double)(out[j] - out[best])) / sum) - target);
+        }
     }
     return loss;
 }

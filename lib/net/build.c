@@ -1,15 +1,26 @@
-/* build.c - the builder: layers, shapes, parameters, fillers, the plan of the scratch, the summary. */
+/* build.c - the builder: a list of layers, their shapes, their parameters; mistakes are kept for finish. */
 #include "net.h"
 #include "wide.h"
 #include <math.h>
 #include <string.h>
 
+#define AS_USUAL (NET_INPUT - 1)
+
 hw_net *hw_net_create(unsigned channels, unsigned height, unsigned width)
 {
     hw_net *net = base_zalloc(1, sizeof *net);
     if (!net) return NULL;
+    net->layer = base_zalloc(NET_LAYERS, sizeof *net->layer);
+    if (!net->layer) {
+        base_free(net);
+        return NULL;
+    }
     net->input = (net_shape){channels, height, width};
-    net->scale = 1.0f / 256;
+    net->next_from = AS_USUAL;
+    net->preparation = hw_preparation_defaults();
+    net->running.copies = 1;
+    net->running.share = 0.1f;
+    net->running.epsilon = 1e-5f;
     if (channels < 1 || height < 1 || width < 1 || channels > 4096 || height > 4096 || width > 4096)
         base_fail(net->error, HW_E_ARGUMENT, "hw_net_create: %u x %u x %u is no image shape: each must be in [1, 4096]",
                   channels, height, width);
@@ -18,7 +29,16 @@ hw_net *hw_net_create(unsigned channels, unsigned height, unsigned width)
 
 void hw_net_free(hw_net *net)
 {
+    if (!net) return;
+    base_free(net->layer);
+    base_free(net->segment);
+    base_free(net->tensor);
     base_free(net);
+}
+
+static net_shape output_of(const hw_net *net, int layer)
+{
+    return layer < 0 ? net->input : net->layer[layer].out;
 }
 
 static net_layer *add(hw_net *net, const net_kind *kind)
@@ -33,9 +53,46 @@ static net_layer *add(hw_net *net, const net_kind *kind)
     memset(l, 0, sizeof *l);
     l->kind = kind;
     l->number = net->layers;
-    l->in = l->out = net->layers ? net->layer[net->layers - 1].out : net->input;
+    l->groups = 1;
+    l->from = net->next_from == AS_USUAL ? (int)net->layers - 1 : net->next_from;
+    l->also = AS_USUAL;
+    net->next_from = AS_USUAL;
+    l->in = l->out = output_of(net, l->from);
     net->layers++;
     return l;
+}
+
+unsigned hw_net_here(const hw_net *net)
+{
+    return net ? net->layers : 0;
+}
+
+/* A place is one more than its layer's number: 0 is the input. */
+static bool place_fits(hw_net *net, unsigned place, const char *what)
+{
+    if (!net || net->error[0]) return false;
+    if (place <= net->layers) return true;
+    base_fail(net->error, HW_E_ARGUMENT, "%s: there is no place %u yet: the net has %u layers", what, place,
+              net->layers);
+    return false;
+}
+
+void hw_net_from(hw_net *net, unsigned place)
+{
+    if (place_fits(net, place, "hw_net_from")) net->next_from = (int)place - 1;
+}
+
+void hw_net_add(hw_net *net, unsigned place)
+{
+    if (!place_fits(net, place, "hw_net_add")) return;
+    net_layer *l = add(net, &net_add);
+    if (!l) return;
+    l->also = (int)place - 1;
+    net_shape a = l->in, b = output_of(net, l->also);
+    if (l->also == l->from || a.c != b.c || a.h != b.h || a.w != b.w)
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net: layer %u (addition): %u x %u x %u and %u x %u x %u: two outputs of one shape are needed",
+                  l->number + 1, a.c, a.h, a.w, b.c, b.h, b.w);
 }
 
 static void window(hw_net *net, net_layer *l, unsigned kernel, unsigned stride, unsigned pad, bool up)
@@ -69,18 +126,74 @@ static void weights(hw_net *net, net_layer *l, unsigned outputs, size_t fan_in)
     l->biases = outputs;
 }
 
-void hw_net_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad)
+static net_layer *convolution(hw_net *net, const net_kind *kind, unsigned filters, unsigned kernel, unsigned stride,
+                              unsigned pad)
 {
-    net_layer *l = add(net, &net_conv);
-    if (!l) return;
+    net_layer *l = add(net, kind);
+    if (!l) return NULL;
     window(net, l, kernel, stride, pad, false);
     weights(net, l, filters, (size_t)l->in.c * kernel * kernel);
+    return l;
+}
+
+void hw_net_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad)
+{
+    (void)convolution(net, &net_conv, filters, kernel, stride, pad);
+}
+
+void hw_net_hyper_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad)
+{
+    net_layer *l = convolution(net, &net_hyper_conv, filters, kernel, stride, pad);
+    if (l) l->biases = 0;
+}
+
+/* The last layer, if it is a plain convolution; else that is the error. */
+static net_layer *last_convolution(hw_net *net, const char *what)
+{
+    if (!net || net->error[0] || net->finished) return NULL;
+    net_layer *l = net->layers ? net->layer + net->layers - 1 : NULL;
+    if (l && l->kind == &net_conv) return l;
+    base_fail(net->error, HW_E_STATE, "%s: the last layer is no convolution", what);
+    return NULL;
+}
+
+void hw_net_groups(hw_net *net, unsigned groups)
+{
+    net_layer *l = last_convolution(net, "hw_net_groups");
+    if (!l) return;
+    if (groups < 1 || l->in.c % groups || l->out.c % groups) {
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net: layer %u (convolution): %u groups must divide its %u channels and %u filters", l->number + 1,
+                  groups, l->in.c, l->out.c);
+        return;
+    }
+    l->groups = groups;
+    l->fan_in = (size_t)l->in.c / groups * l->kernel * l->kernel;
+    l->weights = l->fan_in * l->out.c;
+}
+
+void hw_net_no_bias(hw_net *net)
+{
+    net_layer *l = last_convolution(net, "hw_net_no_bias");
+    if (l) l->biases = 0;
 }
 
 void hw_net_max_pool(hw_net *net, unsigned kernel, unsigned stride, unsigned pad)
 {
     net_layer *l = add(net, &net_max_pool);
     if (l) window(net, l, kernel, stride, pad, true);
+}
+
+void hw_net_average_pool(hw_net *net, unsigned kernel, unsigned stride, unsigned pad)
+{
+    net_layer *l = add(net, &net_average_pool);
+    if (l) window(net, l, kernel, stride, pad, true);
+}
+
+void hw_net_global_average(hw_net *net)
+{
+    net_layer *l = add(net, &net_global_average);
+    if (l) l->out.h = l->out.w = 1;
 }
 
 void hw_net_dense(hw_net *net, unsigned outputs)
@@ -96,6 +209,20 @@ void hw_net_relu(hw_net *net)
     (void)add(net, &net_relu);
 }
 
+void hw_net_lrn(hw_net *net, unsigned size, double alpha, double beta)
+{
+    net_layer *l = add(net, &net_lrn);
+    if (!l) return;
+    l->size = size;
+    l->alpha = (float)alpha;
+    l->beta = (float)beta;
+    if (size % 2 == 0 || size > 255 || !(alpha >= 0) || !(beta >= 0) || alpha > 1e6 || beta > 100)
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net: layer %u (response normalisation): size %u, alpha %g, beta %g: an odd size up to 255 and "
+                  "alpha, beta from 0 are needed",
+                  l->number + 1, size, alpha, beta);
+}
+
 void hw_net_dropout(hw_net *net, double rate)
 {
     net_layer *l = add(net, &net_dropout);
@@ -104,6 +231,39 @@ void hw_net_dropout(hw_net *net, double rate)
     if (!(rate >= 0 && rate < 1))
         base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (dropout): rate %g must be in [0, 1)", l->number + 1,
                   rate);
+}
+
+void hw_net_batch_norm(hw_net *net)
+{
+    net_layer *l = add(net, &net_batch_norm);
+    if (!l) return;
+    l->weights = l->biases = l->in.c;
+    l->filler = HW_FILL_CONSTANT;
+    l->fill = 1;
+    net->has_running = true;
+}
+
+void hw_net_statistics(hw_net *net, hw_statistics where, unsigned copies, double share, double epsilon)
+{
+    if (!net || net->error[0] || net->finished) return;
+    net->running.where = where;
+    net->running.copies = where == HW_STATISTICS_SHARED ? 1 : copies;
+    net->running.share = (float)share;
+    net->running.epsilon = (float)epsilon;
+    if ((unsigned)where > HW_STATISTICS_PER_WORKER || net->running.copies < 1 || net->running.copies > 65536 ||
+        !(share > 0 && share <= 1) || !(epsilon > 0 && epsilon < 1))
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net_statistics: %u sets, share %g, epsilon %g: 1 to 65536 sets, a share in (0, 1] and an epsilon "
+                  "in (0, 1) are needed",
+                  net->running.copies, share, epsilon);
+}
+
+void hw_net_label_smoothing(hw_net *net, double epsilon)
+{
+    if (!net || net->error[0] || net->finished) return;
+    net->smoothing = (float)epsilon;
+    if (!(epsilon >= 0 && epsilon < 1))
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net_label_smoothing: %g must be in [0, 1)", epsilon);
 }
 
 void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
@@ -122,8 +282,14 @@ void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
 void hw_net_input(hw_net *net, float scale, float mean)
 {
     if (!net || net->finished) return;
-    net->scale = scale;
-    net->mean = mean;
+    net->preparation = hw_preparation_defaults();
+    net->preparation.scale = scale;
+    net->preparation.shift = mean;
+}
+
+void hw_net_prepare(hw_net *net, const hw_preparation *preparation)
+{
+    if (net && !net->finished && preparation) net->preparation = *preparation;
 }
 
 void hw_net_use_path(hw_net *net, hw_path path)
@@ -134,158 +300,73 @@ void hw_net_use_path(hw_net *net, hw_path path)
         net->code = base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
 }
 
-/* Reserve bytes of the scratch, a cache line apart. */
-static size_t reserve(hw_net *net, size_t bytes)
+/* Where each layer's parameters stand; what follows from the net's settings. */
+static void number_parameters(hw_net *net)
 {
-    size_t at = net->scratch_bytes;
-    net->scratch_bytes += (bytes + HW_LINE - 1) / HW_LINE * HW_LINE + HW_LINE;
-    return at;
-}
-
-static void plan(hw_net *net)
-{
-    size_t widest = net_floats(net->input), widest_block = widest, work = 0;
-    bool wide = net->path != HW_PATH_SCALAR && wide_available();
-    net->block = 1;
-    for (net->per_block = 0; net->per_block < net->layers; net->per_block++)
-        if (net->layer[net->per_block].kind->per_batch) break;
-    net->input_at = reserve(net, net->batch * net_floats(net->input) * sizeof(float));
+    net->parameters = 0;
     for (unsigned i = 0; i < net->layers; i++) {
         net_layer *l = net->layer + i;
-        const net_layer *next = i + 1 < net->layers ? l + 1 : NULL;
-        bool in_block = i < net->per_block;
-        l->wide = wide && ((l->kind == &net_conv && net_conv_fits_wide(l)) ||
-                           (l->kind == &net_max_pool && net_pool_fits_wide(l)));
-        /* Kept for the whole batch where somebody's backward looks at it, or where whole-batch layers begin. */
-        l->kept = !in_block || i + 1 == net->per_block || l->kind->needs_output || (next && next->kind->needs_input);
-        l->out_at = reserve(net, (l->kept ? net->batch : net->block) * net_floats(l->out) * sizeof(float));
-        if (l->kind->packed) l->packed_at = reserve(net, l->kind->packed(l) * sizeof(float));
-        if (l->kind->aux) l->aux_at = reserve(net, net->batch * l->kind->aux(l));
-        if (l->kind->work && l->kind->work(l) > work) work = l->kind->work(l);
-        if (in_block) widest_block = net_floats(l->out) > widest_block ? net_floats(l->out) : widest_block;
-        if (i + 1 >= net->per_block) widest = net_floats(l->out) > widest ? net_floats(l->out) : widest;
+        if (l->kind == &net_batch_norm) {
+            l->copies = net->running.copies;
+            l->epsilon = net->running.epsilon;
+            l->share = net->running.share;
+            l->running = l->copies * (2 * (size_t)l->in.c + 1);
+        }
+        l->at = net->parameters;
+        net->parameters += l->weights + l->biases + l->running;
+        if (net->parameters > UINT32_MAX / 2 && !net->error[0])
+            net->code = base_fail(net->error, HW_E_LIMIT, "hw_net_finish: layer %u (%s): more than 2^31 parameters",
+                                  i + 1, l->kind->name);
     }
-    for (int k = 0; k < 2; k++) {
-        net->gradient_at[k] = reserve(net, net->batch * widest * sizeof(float));
-        net->gradient_block_at[k] = reserve(net, net->block * widest_block * sizeof(float));
+}
+
+static void check_shape(hw_net *net, uint32_t batch)
+{
+    if (net->error[0]) return;
+    if (net->finished) {
+        base_fail(net->error, HW_E_STATE, "hw_net_finish: the net is finished already");
+    } else if (batch < 1 || batch > 65536) {
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: batch is %u: it must be in [1, 65536]", batch);
+    } else if (net->next_from != AS_USUAL) {
+        base_fail(net->error, HW_E_STATE, "hw_net_finish: no layer follows the last hw_net_from");
+    } else if (!net->layers || net->layer[net->layers - 1].out.h != 1 || net->layer[net->layers - 1].out.w != 1) {
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net_finish: the last layer must have 1 x 1 outputs: end with a dense layer");
     }
-    net->work_at = reserve(net, work * sizeof(float));
+    for (unsigned i = 0; i < net->layers; i++) net->layer[i].consumers = 0;
+    for (unsigned i = 0; i < net->layers; i++) {
+        const net_layer *l = net->layer + i;
+        if (l->from >= 0) net->layer[l->from].consumers++;
+        if (l->also >= 0) net->layer[l->also].consumers++;
+    }
+    for (unsigned i = 0; i + 1 < net->layers && !net->error[0]; i++)
+        if (!net->layer[i].consumers)
+            base_fail(net->error, HW_E_STATE, "hw_net_finish: nothing takes the output of layer %u (%s)", i + 1,
+                      net->layer[i].kind->name);
 }
 
 hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
 {
     if (!net) return base_fail(why, HW_E_MEMORY, "hw_net_finish: no memory for the net");
-    if (!net->error[0] && net->finished)
-        base_fail(net->error, HW_E_STATE, "hw_net_finish: the net is finished already");
-    if (!net->error[0] && (batch < 1 || batch > 65536))
-        base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: batch is %u: it must be in [1, 65536]", batch);
-    if (!net->error[0] &&
-        (!net->layers || net->layer[net->layers - 1].out.h != 1 || net->layer[net->layers - 1].out.w != 1))
-        base_fail(net->error, HW_E_ARGUMENT,
-                  "hw_net_finish: the last layer must have 1 x 1 outputs: end with a dense layer");
-    net->parameters = 0;
-    for (unsigned i = 0; i < net->layers; i++) {
-        net_layer *l = net->layer + i;
-        l->at = net->parameters;
-        net->parameters += l->weights + l->biases;
-        if (net->parameters > UINT32_MAX / 2 && !net->error[0])
-            net->code = base_fail(net->error, HW_E_LIMIT, "hw_net_finish: layer %u (%s): more than 2^31 parameters",
-                                  i + 1, l->kind->name);
-    }
+    check_shape(net, batch);
+    if (!net->error[0]) number_parameters(net);
     if (!net->error[0] && !net->parameters)
         base_fail(net->error, HW_E_ARGUMENT, "hw_net_finish: the net has no parameters");
+    if (!net->error[0]) {
+        size_t parts = 0;
+        for (unsigned i = 0; i < net->layers; i++) {
+            const net_layer *l = net->layer + i;
+            parts += 2 + (l->running ? 3 * (size_t)l->copies : 0);
+        }
+        net->segment = base_zalloc(net->layers, sizeof *net->segment);
+        net->tensor = base_zalloc(parts, sizeof *net->tensor);
+        if (!net->segment || !net->tensor)
+            net->code = base_fail(net->error, HW_E_MEMORY, "hw_net_finish: no memory for the plan");
+    }
     if (net->error[0]) return base_fail(why, net->code ? net->code : HW_E_ARGUMENT, "%s", net->error);
     net->batch = batch;
-    plan(net);
+    if (!net_plan(net)) return base_fail(why, HW_E_MEMORY, "hw_net_finish: no memory for the plan");
+    net_name_tensors(net);
     net->finished = true;
     return HW_OK;
-}
-
-size_t hw_net_parameters(const hw_net *net)
-{
-    return net->parameters;
-}
-
-unsigned hw_net_outputs(const hw_net *net)
-{
-    return net->layers ? net->layer[net->layers - 1].out.c : 0;
-}
-
-size_t hw_net_scratch_bytes(const hw_net *net)
-{
-    return net->scratch_bytes;
-}
-
-static uint64_t layer_multiply_adds(const net_layer *l)
-{
-    return l->kind->multiply_adds ? l->kind->multiply_adds(l) : 0;
-}
-
-uint64_t hw_net_multiply_adds(const hw_net *net)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < net->layers; i++) sum += layer_multiply_adds(net->layer + i);
-    return sum;
-}
-
-void hw_net_init(const hw_net *net, uint64_t seed, float *params)
-{
-    for (unsigned i = 0; i < net->layers; i++) {
-        const net_layer *l = net->layer + i;
-        float *w = params + l->at;
-        hw_rng rng;
-        hw_rng_seed(&rng, seed, 4096 + i);
-        for (size_t j = 0; j < l->weights; j++) {
-            double x = l->fill;
-            if (l->filler == HW_FILL_LECUN)
-                x = (2 * hw_rng_uniform(&rng) - 1) / sqrt((double)l->fan_in);
-            else if (l->filler == HW_FILL_XAVIER)
-                x = sqrt(3.0 / (double)l->fan_in) * (2 * hw_rng_uniform(&rng) - 1);
-            else if (l->filler == HW_FILL_HE)
-                x = sqrt(2.0 / (double)l->fan_in) * hw_rng_normal(&rng);
-            else if (l->filler == HW_FILL_GAUSSIAN)
-                x = l->fill * hw_rng_normal(&rng);
-            w[j] = (float)x;
-        }
-        for (size_t j = 0; j < l->biases; j++)
-            w[l->weights + j] = l->filler == HW_FILL_LECUN
-                                    ? (float)((2 * hw_rng_uniform(&rng) - 1) / sqrt((double)l->fan_in))
-                                    : (float)l->fill_bias;
-    }
-}
-
-hw_status hw_net_summary(const hw_net *net, FILE *out)
-{
-    fprintf(out, "  %-3s %-14s %-14s %12s %14s\n", "", "layer", "output", "parameters", "multiply-adds");
-    for (unsigned i = 0; i < net->layers; i++) {
-        const net_layer *l = net->layer + i;
-        char shape[48];
-        (void)snprintf(shape, sizeof shape, "%u x %u x %u", l->out.c, l->out.h, l->out.w);
-        fprintf(out, "  %-3u %-14s %-14s %12zu %14llu\n", i + 1, l->kind->name, shape, l->weights + l->biases,
-                (unsigned long long)layer_multiply_adds(l));
-    }
-    fprintf(out, "  %-3s %-14s %-14s %12zu %14llu\n", "", "together", "", net->parameters,
-            (unsigned long long)hw_net_multiply_adds(net));
-    return ferror(out) ? HW_E_IO : HW_OK;
-}
-
-int hw_net_layer(const hw_net *net, unsigned i, hw_range *w, hw_range *b)
-{
-    if (i >= net->layers || !net->layer[i].weights) return 0;
-    const net_layer *l = net->layer + i;
-    if (w) *w = (hw_range){l->at, l->weights};
-    if (b) *b = (hw_range){l->at + l->weights, l->biases};
-    return 1;
-}
-
-size_t hw_net_bias_sections(const hw_net *net, float rate, float decay, hw_section *sections, size_t room)
-{
-    size_t n = 0;
-    hw_range b;
-    for (unsigned i = 0; i < net->layers; i++) {
-        if (!hw_net_layer(net, i, NULL, &b)) continue;
-        if (n < room) sections[n] = (hw_section){b.first, b.count, rate, decay};
-        n++;
-    }
-    return n;
 }

@@ -6,9 +6,9 @@ static void forward(const net_call *c)
     const net_layer *l = c->layer;
     size_t in = net_floats(l->in), out = l->out.c;
     const float *bias = c->params + l->weights;
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; l->biases && i < c->n; i++)
         for (size_t j = 0; j < out; j++) c->out[i * out + j] = bias[j];
-    blas_gemm(false, true, c->n, out, in, 1, c->in, in, c->params, in, 1, c->out, out);
+    blas_gemm(false, true, c->n, out, in, 1, c->in, in, c->params, in, l->biases ? 1 : 0, c->out, out);
 }
 
 NET_HOT static void bias_gradient(float *g, const float *dout, size_t n, size_t out)
@@ -23,7 +23,7 @@ static void backward(const net_call *c)
     const net_layer *l = c->layer;
     size_t in = net_floats(l->in), out = l->out.c;
     blas_gemm(true, false, out, in, c->n, 1, c->dout, out, c->in, in, 0, c->g, in);
-    bias_gradient(c->g + l->weights, c->dout, c->n, out);
+    if (l->biases) bias_gradient(c->g + l->weights, c->dout, c->n, out);
     if (c->din) blas_gemm(false, false, c->n, in, out, 1, c->dout, out, c->params, in, 0, c->din, in);
 }
 
@@ -32,4 +32,10 @@ static uint64_t multiply_adds(const net_layer *l)
     return (uint64_t)net_floats(l->in) * l->out.c;
 }
 
-const net_kind net_dense = {"dense", true, true, false, NULL, NULL, NULL, NULL, NULL, multiply_adds, forward, backward};
+const net_kind net_dense = {.name = "dense",
+                            .label = "fc",
+                            .whole = true,
+                            .needs_input = true,
+                            .multiply_adds = multiply_adds,
+                            .forward = forward,
+                            .backward = backward};

@@ -1,6 +1,6 @@
-/* pool.c - max pooling with Caffe's rounding up; aux keeps which cell of the window won, one byte an output. */
-#include "net.h"
-#include "wide.h"
+/* pool.c - max pooling with Caffe's rounding up; aux keeps which cell of the window won, one byte an output: the first
+ * of the largest, row by row. */
+#include "wide_pool.h"
 #include <string.h>
 
 #define NONE 255 /* a window that lies in the padding only */
@@ -39,23 +39,44 @@ static bool plain(const net_layer *l)
     return l->kernel == 2 && l->stride == 2 && l->pad == 0 && l->in.h == 2 * l->out.h && l->in.w == 2 * l->out.w;
 }
 
+/* Of one axis: which rows (or columns) of window `at` lie inside the image, from .. to - 1. */
+typedef struct cells {
+    unsigned from, to;
+} cells;
+
+static cells inside(const net_layer *l, unsigned at, unsigned in)
+{
+    unsigned start = at * l->stride, end = in + l->pad; /* both l->pad further than the image */
+    unsigned to = end < start ? 0 : end - start;
+    return (cells){start < l->pad ? l->pad - start : 0, to < l->kernel ? to : l->kernel};
+}
+
+/* in: the window's first cell inside. No branch hangs on the values: they are hard to guess. */
+static unsigned char largest(const net_layer *l, const float *in, cells y, cells x, float *out)
+{
+    unsigned won = y.from * l->kernel + x.from;
+    float best = *in;
+    for (unsigned ky = y.from; ky < y.to; ky++)
+        for (unsigned kx = x.from; kx < x.to; kx++) {
+            float v = in[(size_t)(ky - y.from) * l->in.w + (kx - x.from)];
+            unsigned wins = -(unsigned)(v > best); /* all bits or none */
+            best = v > best ? v : best;
+            won = (won & ~wins) | ((ky * l->kernel + kx) & wins);
+        }
+    *out = best;
+    return (unsigned char)won;
+}
+
 static void pool_plane(const net_layer *l, const float *in, float *out, unsigned char *won)
 {
     for (unsigned oy = 0; oy < l->out.h; oy++)
         for (unsigned ox = 0; ox < l->out.w; ox++, out++, won++) {
-            float best = 0;
+            cells y = inside(l, oy, l->in.h), x = inside(l, ox, l->in.w);
+            *out = 0;
             *won = NONE;
-            for (unsigned ky = 0; ky < l->kernel; ky++)
-                for (unsigned kx = 0; kx < l->kernel; kx++) {
-                    unsigned y = oy * l->stride + ky, x = ox * l->stride + kx;
-                    if (y < l->pad || y - l->pad >= l->in.h || x < l->pad || x - l->pad >= l->in.w) continue;
-                    float v = in[(size_t)(y - l->pad) * l->in.w + (x - l->pad)];
-                    if (*won == NONE || v > best) {
-                        best = v;
-                        *won = (unsigned char)(ky * l->kernel + kx);
-                    }
-                }
-            *out = best;
+            if (y.from >= y.to || x.from >= x.to) continue;
+            size_t row = oy * l->stride + y.from - l->pad, column = ox * l->stride + x.from - l->pad;
+            *won = largest(l, in + row * l->in.w + column, y, x, out);
         }
 }
 
@@ -73,35 +94,41 @@ static void unpool_plane(const net_layer *l, const float *dout, const unsigned c
 static void forward(const net_call *c)
 {
     const net_layer *l = c->layer;
-    size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
-    for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (l->wide)
-            wide_pool(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
-        else if (plain(l))
-            forward_2x2(c->in + i * in, l->in.w, c->out + i * out, c->aux + i * out, l->out.h, l->out.w);
+    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
+    const pool_shape s = wide_pool_shape(l, c->n);
+    size_t in = s.h * s.w, out = s.oh * s.ow;
+    if (wide) {
+        wide->forward(&s, c->in, c->out, c->aux);
+        return;
+    }
+    for (size_t i = 0; i < s.planes; i++)
+        if (plain(l))
+            forward_2x2(c->in + i * in, s.w, c->out + i * out, c->aux + i * out, s.oh, s.ow);
         else
             pool_plane(l, c->in + i * in, c->out + i * out, c->aux + i * out);
-    }
 }
 
 static void backward(const net_call *c)
 {
     const net_layer *l = c->layer;
-    size_t in = (size_t)l->in.h * l->in.w, out = (size_t)l->out.h * l->out.w;
+    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
+    const pool_shape s = wide_pool_shape(l, c->n);
+    size_t in = s.h * s.w, out = s.oh * s.ow;
     if (!c->din) return;
-    for (size_t i = 0; i < c->n * l->in.c; i++) {
-        if (l->wide)
-            wide_unpool(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
-        else if (plain(l))
-            backward_2x2(c->dout + i * out, c->aux + i * out, l->out.h, l->out.w, c->din + i * in, l->in.w);
+    if (wide) {
+        wide->backward(&s, c->dout, c->aux, c->din);
+        return;
+    }
+    for (size_t i = 0; i < s.planes; i++)
+        if (plain(l))
+            backward_2x2(c->dout + i * out, c->aux + i * out, s.oh, s.ow, c->din + i * in, s.w);
         else
             unpool_plane(l, c->dout + i * out, c->aux + i * out, c->din + i * in);
-    }
 }
 
 bool net_pool_fits_wide(const net_layer *l)
 {
-    return plain(l) && l->out.w % 4 == 0 && l->out.h * l->out.w % 8 == 0;
+    return wide_pool_kernel(l) != NULL;
 }
 
 static size_t aux(const net_layer *l)
@@ -109,5 +136,4 @@ static size_t aux(const net_layer *l)
     return net_floats(l->out);
 }
 
-const net_kind net_max_pool = {"max pooling", false, false, false, NULL,    NULL,
-                               NULL,          aux,   NULL,  NULL,  forward, backward};
+const net_kind net_max_pool = {.name = "max pooling", .aux = aux, .forward = forward, .backward = backward};

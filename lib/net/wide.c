@@ -1,4 +1,4 @@
-/* wide.c - direct convolution in AVX2: no im2col, register tiles of 5 x 2 vectors, and pooling eight outputs at a time.
+/* wide.c - direct convolution in AVX2: no im2col, register tiles of 5 x 2 vectors.
  *
  * All three products of a convolution have the same inner shape: two vectors of eight pixels (or filters) and five
  * broadcast scalars make ten accumulators, which is enough to keep both multiply-add units busy. */
@@ -61,7 +61,7 @@ AVX2 void wide_forward(const wide_shape *s, const float *in, const float *packed
     for (size_t f = 0; f < s->f; f += T, packed += T * kk) {
         size_t filters = s->f - f < T ? s->f - f : T;
         float start[T] = {0}, tile[16 * T];
-        memcpy(start, bias + f, filters * sizeof *start);
+        if (bias) memcpy(start, bias + f, filters * sizeof *start);
         for (size_t v = 0; v < vectors; v += 2) {
             size_t u = v + 1 < vectors ? v + 1 : v; /* an odd last one is done twice */
             const float *a = in + v / row * s->w + v % row * 8, *b = in + u / row * s->w + u % row * 8;
@@ -255,59 +255,114 @@ AVX2 void wide_input(const wide_shape *s, const float *dout, const float *packed
     }
 }
 
-/* --- pooling
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- as a kernel ----------------------------------------------------------------------------------------------------
+ */
 
-/* Group g of four outputs reads eight floats of two rows. */
-INLINE const float *group_at(const float *in, size_t w, size_t ow, size_t g)
+static wide_shape shape_of(const conv_shape *s)
 {
-    size_t per_row = ow / 4;
-    return in + g / per_row * 2 * w + g % per_row * 8;
+    return (wide_shape){s->c, s->h + 2 * s->pad, s->w + 2 * s->pad, s->f, s->oh, s->ow, s->k};
 }
 
-INLINE void pairs(const float *p, const float *q, __m256 *even, __m256 *odd)
+static size_t padded(const conv_shape *s)
 {
-    __m256 a = _mm256_loadu_ps(p), b = _mm256_loadu_ps(q);
-    *even = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0x88)), 0xd8));
-    *odd = _mm256_castpd_ps(_mm256_permute4x64_pd(_mm256_castps_pd(_mm256_shuffle_ps(a, b, 0xdd)), 0xd8));
+    return (s->c * (s->h + 2 * s->pad) * (s->w + 2 * s->pad) + 15) / 16 * 16;
 }
 
-AVX2 void wide_pool(const float *in, size_t w, float *out, unsigned char *won, size_t oh, size_t ow)
+static bool takes(const conv_shape *s)
 {
-    const __m256i one = _mm256_set1_epi32(1), two = _mm256_set1_epi32(2);
-    for (size_t g = 0; g < oh * ow / 4; g += 2) {
-        const float *p = group_at(in, w, ow, g), *q = group_at(in, w, ow, g + 1);
-        __m256 a, b, c, d;
-        pairs(p, q, &a, &b);
-        pairs(p + w, q + w, &c, &d);
-        __m256 ab = _mm256_cmp_ps(a, b, _CMP_LT_OQ), cd = _mm256_cmp_ps(c, d, _CMP_LT_OQ);
-        __m256 top = _mm256_blendv_ps(a, b, ab), low = _mm256_blendv_ps(c, d, cd),
-               below = _mm256_cmp_ps(top, low, _CMP_LT_OQ);
-        __m256i i = _mm256_and_si256(_mm256_castps_si256(ab), one),
-                j = _mm256_add_epi32(_mm256_and_si256(_mm256_castps_si256(cd), one), two);
-        __m256i index = _mm256_blendv_epi8(i, j, _mm256_castps_si256(below));
-        __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(index), _mm256_extracti128_si256(index, 1));
-        _mm256_storeu_ps(out + 4 * g, _mm256_blendv_ps(top, low, below));
-        _mm_storel_epi64((__m128i *)(void *)(won + 4 * g), _mm_packus_epi16(words, words));
+    return wide_available() && s->stride == 1 && s->ow % 8 == 0;
+}
+
+static size_t block(const conv_shape *s)
+{
+    (void)s;
+    return 1;
+}
+
+static size_t packed(const conv_shape *s)
+{
+    wide_shape w = shape_of(s);
+    return wide_forward_floats(&w) + wide_backward_floats(&w);
+}
+
+static size_t sum_floats(const conv_shape *s)
+{
+    wide_shape w = shape_of(s);
+    return w.c * w.k * w.k * wide_filters_padded(&w);
+}
+
+static size_t work(const conv_shape *s)
+{
+    wide_shape w = shape_of(s);
+    size_t transposed = s->oh * s->ow * wide_filters_padded(&w), input = wide_input_floats(&w);
+    return padded(s) + (transposed > input ? transposed : input);
+}
+
+static void pack(const conv_shape *s, const float *weights, float *to, bool backward)
+{
+    wide_shape w = shape_of(s);
+    wide_pack_forward(&w, weights, to);
+    if (backward) wide_pack_backward(&w, weights, to + wide_forward_floats(&w));
+}
+
+/* The image with its border of zeros, in `to`; the image itself where there is none. */
+static const float *with_border(const conv_shape *s, const float *in, float *to)
+{
+    if (!s->pad) return in;
+    size_t w = s->w + 2 * s->pad, h = s->h + 2 * s->pad;
+    memset(to, 0, s->c * h * w * sizeof *to);
+    for (size_t ch = 0; ch < s->c; ch++)
+        for (size_t y = 0; y < s->h; y++)
+            memcpy(to + (ch * h + y + s->pad) * w + s->pad, in + (ch * s->h + y) * s->w, s->w * sizeof *to);
+    return to;
+}
+
+static void without_border(const conv_shape *s, const float *from, float *in)
+{
+    size_t w = s->w + 2 * s->pad, h = s->h + 2 * s->pad;
+    for (size_t ch = 0; ch < s->c; ch++)
+        for (size_t y = 0; y < s->h; y++)
+            memcpy(in + (ch * s->h + y) * s->w, from + (ch * h + y + s->pad) * w + s->pad, s->w * sizeof *in);
+}
+
+static void forward(const conv_shape *s, size_t n, const float *in, const float *weights, const float *bias, float *out,
+                    float *room)
+{
+    wide_shape w = shape_of(s);
+    for (size_t i = 0; i < n; i++)
+        wide_forward(&w, with_border(s, in + i * s->in_stride, room), weights, bias, out + i * s->out_stride);
+}
+
+static void backward(const conv_shape *s, size_t n, const float *in, const float *dout, const float *weights,
+                     float *sum, float *din, float *room)
+{
+    wide_shape w = shape_of(s);
+    float *rest = room + padded(s);
+    for (size_t i = 0; i < n; i++, dout += s->out_stride) {
+        wide_weights(&w, with_border(s, in + i * s->in_stride, room), dout, rest, sum);
+        if (!din) continue;
+        float *to = din + i * s->in_stride;
+        wide_input(&w, dout, weights + wide_forward_floats(&w), rest, s->pad ? room : to);
+        if (s->pad) without_border(s, room, to);
     }
 }
 
-AVX2 void wide_unpool(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din, size_t w)
+static void finish(const conv_shape *s, const float *sum, float *g)
 {
-    for (size_t g = 0; g < oh * ow / 4; g += 2) {
-        float *p = (float *)(uintptr_t)group_at(din, w, ow, g), *q = (float *)(uintptr_t)group_at(din, w, ow, g + 1);
-        __m256 d = _mm256_loadu_ps(dout + 4 * g), cell[4];
-        __m256i index = _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)(won + 4 * g)));
-        for (int k = 0; k < 4; k++)
-            cell[k] = _mm256_and_ps(d, _mm256_castsi256_ps(_mm256_cmpeq_epi32(index, _mm256_set1_epi32(k))));
-        for (size_t r = 0; r < 2; r++) {
-            __m256 low = _mm256_unpacklo_ps(cell[2 * r], cell[2 * r + 1]),
-                   high = _mm256_unpackhi_ps(cell[2 * r], cell[2 * r + 1]);
-            _mm256_storeu_ps(p + r * w, _mm256_permute2f128_ps(low, high, 0x20));
-            _mm256_storeu_ps(q + r * w, _mm256_permute2f128_ps(low, high, 0x31));
-        }
-    }
+    wide_shape w = shape_of(s);
+    wide_weights_finish(&w, sum, g);
 }
+
+const conv_kernel conv_wide = {.name = "wide",
+                               .takes = takes,
+                               .block = block,
+                               .packed = packed,
+                               .sum = sum_floats,
+                               .work = work,
+                               .pack = pack,
+                               .forward = forward,
+                               .backward = backward,
+                               .finish = finish};
 
 #else
 
@@ -315,5 +370,13 @@ bool wide_available(void)
 {
     return false;
 }
+
+static bool takes(const conv_shape *s)
+{
+    (void)s;
+    return false;
+}
+
+const conv_kernel conv_wide = {.name = "wide", .takes = takes};
 
 #endif

@@ -1,5 +1,5 @@
-/* wide.h (internal) - AVX2 kernels for stride-1 convolutions whose output rows are whole vectors, and for 2x2 pooling.
- * The portable code in conv.c and pool.c is the reference they are tested against. */
+/* wide.h (internal) - AVX2 kernels for stride-1 convolutions whose output rows are whole vectors.
+ * columns.c is the reference they are tested against. */
 #ifndef HOGWILD_LIB_NET_WIDE_H
 #define HOGWILD_LIB_NET_WIDE_H
 
@@ -25,10 +25,6 @@ void wide_weights_finish(const wide_shape *s, const float *sum, float *g);
 /* din (padded) = gradient of the input; work: wide_input_floats */
 size_t wide_input_floats(const wide_shape *s);
 void wide_input(const wide_shape *s, const float *dout, const float *packed, float *work, float *din);
-
-/* 2x2 windows at stride 2, ow a multiple of 4, an even number of groups of four outputs in the plane. */
-void wide_pool(const float *in, size_t w, float *out, unsigned char *won, size_t oh, size_t ow);
-void wide_unpool(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din, size_t w);
 
 bool wide_available(void);
 
