@@ -189,7 +189,7 @@ bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t b
         papers_digits_close(d);
         return papers_trouble(p, why);
     }
-    d->task = (hw_net_task){d->net, &d->digits.train, &d->digits.test};
+    d->task = (hw_net_task){d->net, &d->digits.train, &d->digits.test, NULL};
     hw_status status = hw_net_objective(&d->task, &d->objective, why);
     d->start = malloc(hw_net_parameters(d->net) * sizeof *d->start);
     if (status != HW_OK || !d->start) {

@@ -51,7 +51,7 @@ static bool train(xu *x, unsigned k, unsigned i, unsigned seed, unsigned m, doub
     char why[HW_WHY];
     hw_net *net = hw_net_xu(4, 1, dropout, why);
     if (!net) return papers_trouble(x->p, why);
-    hw_net_task task = {net, &x->train, &x->test};
+    hw_net_task task = {net, &x->train, &x->test, NULL};
     hw_objective o;
     hw_engine *engine = NULL;
     size_t n = hw_net_parameters(net);

@@ -30,7 +30,7 @@ static bool open_task(task *t)
     if (hw_textures_generate(4000, 10, 1, &t->train) != HW_OK) return cli_error("simulation", 1, why) == 0;
     t->net = hw_net_xu(4, 1, 0, why);
     if (!t->net) return cli_error("simulation", 1, why) == 0;
-    t->task = (hw_net_task){t->net, &t->train, NULL};
+    t->task = (hw_net_task){t->net, &t->train, NULL, NULL};
     t->start = malloc(hw_net_parameters(t->net) * sizeof *t->start);
     if (!t->start || hw_net_objective(&t->task, &t->objective, why) != HW_OK)
         return cli_error("simulation", 1, why) == 0;
