@@ -20,16 +20,45 @@ static bool find_option(const char *name, hw_option *option)
     return false;
 }
 
+/* Word number i of "a|b|c" and its length; NULL beyond the last. */
+static const char *choice(const char *choices, unsigned i, size_t *length)
+{
+    for (; i > 0 && choices; i--) {
+        choices = strchr(choices, '|');
+        if (choices) choices++;
+    }
+    if (choices) *length = strcspn(choices, "|");
+    return choices;
+}
+
+static void help_own(const cli *c, const cli_option *o)
+{
+    char left[64];
+    if (o->kind == CLI_HEADING) {
+        printf("\n%s\n", o->help);
+    } else if (o->kind == CLI_CHOICE) {
+        size_t n = 0;
+        const char *now = choice(o->value, *(const unsigned *)(const void *)((const char *)c->context + o->at), &n);
+        (void)snprintf(left, sizeof left, "%s NAME", o->flag);
+        printf("  %-26s %s (%.*s; %s)\n", left, o->help, (int)n, now, o->value);
+    } else {
+        (void)snprintf(left, sizeof left, "%s %s", o->flag, o->value ? o->value : "");
+        printf("  %-26s %s\n", left, o->help);
+    }
+}
+
 static void help(const cli *c)
 {
     printf("%s - %s\n\nusage: %s [options]\n\nthis program\n", c->program, c->purpose, c->program);
-    for (size_t i = 0; i < c->n_own; i++) {
-        char left[64];
-        (void)snprintf(left, sizeof left, "%s %s", c->own[i].flag, c->own[i].value ? c->own[i].value : "");
-        printf("  %-26s %s\n", left, c->own[i].help);
+    bool told = false;
+    for (size_t i = 0; i <= c->n_own; i++) {
+        if (!told && (i == c->n_own || c->own[i].kind == CLI_HEADING)) {
+            printf("  %-26s %s\n  %-26s %s\n", "--help", "this text", "--version", "version, commit, BLAS");
+            told = true;
+        }
+        if (i < c->n_own) help_own(c, c->own + i);
     }
-    printf("  %-26s %s\n  %-26s %s\n%s", "--help", "this text", "--version", "version, commit, BLAS",
-           c->n_engine ? "\ntraining (default; range)\n" : "");
+    if (c->n_engine) printf("\ntraining (default; range)\n");
     for (size_t i = 0; i < c->n_engine; i++) {
         const char *eq = strchr(c->engine[i], '=');
         hw_option o;
@@ -59,6 +88,20 @@ static int usage_error(const cli *c, const char *why)
     return cli_error(c->program, 2, text);
 }
 
+static bool set_choice(const cli *c, const cli_option *o, const char *value)
+{
+    char text[200];
+    size_t n = 0;
+    const char *word;
+    for (unsigned i = 0; (word = choice(o->value, i, &n)) != NULL; i++) {
+        if (strlen(value) != n || strncmp(word, value, n) != 0) continue;
+        *(unsigned *)(void *)((char *)c->context + o->at) = i;
+        return true;
+    }
+    (void)snprintf(text, sizeof text, "%.40s %.40s: it must be one of %.90s", o->flag, value, o->value);
+    return usage_error(c, text) == 0;
+}
+
 static bool set_own(const cli *c, const cli_option *o, const char *value)
 {
     char *at = (char *)c->context + o->at, text[200];
@@ -67,8 +110,10 @@ static bool set_own(const cli *c, const cli_option *o, const char *value)
     case CLI_TEXT: *(const char **)(void *)at = value; return true;
     case CLI_SWITCH: *(bool *)(void *)at = true; return true;
     case CLI_CALL: return c->set(c->context, o->flag, value);
+    case CLI_CHOICE: return set_choice(c, o, value);
     case CLI_NUMBER:
-    case CLI_WHOLE: break;
+    case CLI_WHOLE:
+    case CLI_HEADING: break;
     }
     if (!cli_number(c->program, o->flag, value, o->low, o->high, &x)) return false;
     if (o->kind == CLI_NUMBER) {
@@ -99,7 +144,7 @@ int cli_parse(const cli *c, int argc, char **argv)
             return 0;
         }
         for (size_t k = 0; k < c->n_own; k++)
-            if (strcmp(c->own[k].flag, flag) == 0) own = c->own + k;
+            if (c->own[k].kind != CLI_HEADING && strcmp(c->own[k].flag, flag) == 0) own = c->own + k;
         for (size_t k = 0; k < c->n_engine; k++) {
             size_t n = (size_t)(strchr(c->engine[k], '=') - c->engine[k]);
             if (strlen(flag) == n && strncmp(flag, c->engine[k], n) == 0) name = c->engine[k] + n + 1;
@@ -181,7 +226,7 @@ int cli_lenet_open(const char *program, const char *folder, uint32_t images, uin
     if (!cli_digits_load(program, folder, folder != NULL, images, &l->digits)) return 1;
     if (images < l->digits.train.count) l->digits.train.count = images;
     l->net = hw_net_lenet(batch, why);
-    l->task = (hw_net_task){l->net, &l->digits.train, &l->digits.test};
+    l->task = (hw_net_task){l->net, &l->digits.train, &l->digits.test, NULL};
     hw_status status = l->net ? hw_net_objective(&l->task, &l->objective, why) : HW_E_ARGUMENT;
     if (status == HW_OK) l->params = aligned_alloc(64, (hw_net_parameters(l->net) * sizeof(float) + 63) / 64 * 64);
     if (l->params) return 0;
@@ -212,12 +257,13 @@ void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet
 
 static void line(const cli_progress *p, const hw_progress *n)
 {
-    char eta[32] = "", accuracy[32] = "";
+    char eta[32] = "", accuracy[32] = "", end[32] = "";
+    if (p->epochs > 0) (void)snprintf(end, sizeof end, "/%g", p->epochs);
     if (n->fraction > 0 && n->fraction < 1)
         (void)snprintf(eta, sizeof eta, "  %.0f s left", n->seconds * (1 - n->fraction) / n->fraction);
     if (n->last) (void)snprintf(accuracy, sizeof accuracy, "  test %.2f %%", 100 * n->last->metric[1]);
-    fprintf(p->out, "%-28s epoch %.2f/%g  %.0f img/s  loss %.3f%s  staleness %.2f  momentum %.2f", p->label, n->epoch,
-            p->epochs, n->examples_per_second, n->train_loss, accuracy, n->staleness, n->momentum);
+    fprintf(p->out, "%-28s epoch %.2f%s  %.0f img/s  loss %.3f%s  staleness %.2f  momentum %.2f", p->label, n->epoch,
+            end, n->examples_per_second, n->train_loss, accuracy, n->staleness, n->momentum);
     if (n->ahead > 0) fprintf(p->out, "  look-ahead %.1f", n->ahead);
     fputs(eta, p->out);
 }

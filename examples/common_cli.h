@@ -8,9 +8,10 @@
 #include <stdio.h>
 
 /* One of a program's own options. What its value becomes stands at `at` in the program's context: a text as it is
- * (const char *), a number (double) in [low, high], a whole one (unsigned), a switch (bool, set to true). CALL goes to
- * the program's set. */
-typedef enum cli_kind { CLI_TEXT, CLI_NUMBER, CLI_WHOLE, CLI_SWITCH, CLI_CALL } cli_kind;
+ * (const char *), a number (double) in [low, high], a whole one (unsigned), a switch (bool, set to true). CHOICE: the
+ * number (unsigned) of the word in `value`, "a|b|c". CALL goes to the program's set. HEADING, with flag "", is none:
+ * its help stands above the options that follow. */
+typedef enum cli_kind { CLI_TEXT, CLI_NUMBER, CLI_WHOLE, CLI_SWITCH, CLI_CHOICE, CLI_CALL, CLI_HEADING } cli_kind;
 typedef struct cli_option {
     const char *flag, *value, *help; /* "--data", "FOLDER", ...; value NULL for a switch */
     cli_kind kind;
