@@ -103,7 +103,7 @@ static void pack(const conv_shape *s, const float *weights, float *packed, bool 
             size_t filters = smaller(PANEL, s->f - f), channels = smaller(PANEL, s->c - c);
             float *to = packed + (f * s->c + c * PANEL);
             p.steps->gather(weights + (f * s->c + c) * kk, s->c * kk, filters, channels * kk, pixels);
-            if (filters < PANEL) /* the lanes beyond are multiplied too */
+            if (filters < PANEL) /* gather leaves half a panel as it was; it is transformed too */
                 for (size_t i = 0; i < channels * kk; i++)
                     memset(pixels + i * PANEL + filters, 0, (PANEL - filters) * sizeof *pixels);
             p.steps->weights(s->k, channels, pixels, to, p.weights_stride);

@@ -20,8 +20,8 @@
 #define WINOGRAD_SIDE   6
 #define WINOGRAD_POINTS 36
 
-/* One strip is a row of tiles of an image. Lanes beyond `channels` (1 to 16) of a panel are not read by anyone. `rows`
- * is scratch: SIDE x width x PANEL floats. */
+/* One strip is a row of tiles of an image. Of a panel, `channels` (1 to 16) are used; the lanes beyond, up to a whole
+ * vector, are zeros or come to nothing. `rows` is scratch: SIDE x width x PANEL floats. */
 typedef struct winograd_strip {
     size_t m, tiles, width; /* tiles in the strip; pixels from one row of the patch to the next */
     size_t channels;        /* that are used of this panel */
