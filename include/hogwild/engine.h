@@ -25,6 +25,7 @@
 #include "optimizer.h"
 #include "simulation.h"
 #include "staleness.h"
+#include "state.h"
 #include <signal.h>
 
 #ifdef __cplusplus
@@ -115,6 +116,16 @@ typedef struct hw_config {
     hw_status (*on_epoch)(void *context, uint64_t epoch);
     hw_status (*on_progress)(void *context, const hw_progress *progress); /* from the thread that called run */
     unsigned progress_ms;
+    /* captures: called with everything that the run needs to go on (hw_engine_capture) whenever one of the three is
+     * due, and once more at the end of every run that did not fail, whatever stopped it, unless the parameters are
+     * those of the last capture. All workers are parked, between steps, with no gradient lost; the time is not charged
+     * to training. The state is the engine's and valid during the call, in the worker that makes it. An evaluation that
+     * is due at the same update comes first; the one at the end of a run that hw_stop, stop_flag or config.seconds have
+     * cut short comes after, since the whole run would not make it. */
+    hw_status (*on_checkpoint)(void *context, const hw_state *state);
+    uint64_t checkpoint_every; /* updates; 0: off                                  */
+    double checkpoint_epochs;  /* 0: off                                           */
+    double checkpoint_seconds; /* of training; looked at after a landing; 0: off   */
 } hw_config;
 
 HW_API hw_config hw_config_defaults(void);
@@ -209,6 +220,46 @@ HW_API hw_status hw_engine_average(hw_engine *engine, float *params);
 HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
 HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
 HW_API size_t hw_engine_bytes(const hw_engine *engine);
+
+/* --- capture and restore -------------------------------------------------------------------------------------------
+ *
+ * A captured state goes on in a new engine of the same objective and configuration, in this or another process, as if
+ * nothing had happened:
+ *
+ *   SEQUENTIAL, SYNC, SIMULATED  bit for bit on the same kind of processor and build: parameters and the arrays beside
+ *                                them, evaluations and settings (their seconds aside), histograms (work times aside),
+ *                                and it ends at the same update. SIMULATED: on any number of real threads
+ *   ASYNC, GROUPS                from the same parameters, arrays, clock, tickets, histograms, random streams and
+ *                                setting; no gradient is lost, since captures wait until every worker is between steps
+ *
+ * What the objective keeps in self, in its scratch, or in streams of its own is not in it. With an exchange interval
+ * every capture is an exchange too, so bits are those of a run that captures at the same updates; a sampled clock's
+ * last few updates stand in the histogram from the end of a run on.
+ *
+ * Entries: the parameters as one F32 array per tensor of the objective, by its name, and "weights" for what no tensor
+ * names; the velocity (or the rule's first array) likewise as "velocity.<tensor>" and "velocity", the others as
+ * "array2....", "array3...."; "worker.velocity" [workers, parameters] where each has its own; config.<option> for every
+ * option; all else under run, worker, clock, staleness, setting, evaluations, settings, kept, average, blocks, lane,
+ * sim and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left alone. */
+
+/* Fill `state` (not cleared: entries of the same names are replaced) with what the engine holds, outside a run. Of an
+ * engine that has not run yet: its start. HW_E_STATE during a run and after one that failed, whose good parameters
+ * hw_engine_get gives; HW_E_FORK; HW_E_ARGUMENT; HW_E_MEMORY. The state is the caller's. */
+HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
+/* Outside a run: the engine is then where the captured one was, and the next hw_engine_run goes on with that run.
+ * Tickets, clock and the stops by updates, epochs and seconds count from its original start, so the same configuration
+ * ends at the same update; results, evaluations and settings count everything. config.updates, epochs, seconds, target,
+ * target_metric, divergence, evaluate_every, evaluate_epochs, checkpoint_*, pin, progress_ms and simulation.threads may
+ * be others than they were; a run that had come to its end and goes on with a raised stop need not equal one that was
+ * longer from the start (the last tickets of a simulation found their workers idle, and average_from is a share of the
+ * run). What is passed by pointers is compared where it can be: sections, the single workers' clocks, delays, the
+ * trace; callbacks cannot.
+ *
+ * The state is untrusted: HW_E_FORMAT with a sentence where an entry is missing, misshapen, not finite, out of range or
+ * at odds with another, or where the engine differs in anything that the run depends on; HW_E_MEMORY; HW_E_STATE during
+ * a run; HW_E_UNSUPPORTED with config.trace; HW_E_FORK. Nothing in the engine is changed then. The state is not kept.
+ */
+HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, char *why);
 
 /* What was measured; pointers are owned by the engine and valid until its next run or free. Each list
  * holds 4,096 entries; a longer one is thinned to every second entry, the newest kept. */

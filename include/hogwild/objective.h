@@ -34,6 +34,14 @@ typedef struct hw_batch {
 
 #define HW_METRICS 4
 
+/* A named part of the parameter vector, row-major from `first` on: what a checkpoint calls its tensors. */
+typedef struct hw_tensor {
+    char name[48];
+    unsigned dims; /* 1 .. 4 */
+    uint64_t shape[4];
+    size_t first;
+} hw_tensor;
+
 typedef struct hw_objective {
     size_t struct_size; /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
     const char *name;
@@ -83,6 +91,12 @@ typedef struct hw_objective {
     int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
                        hw_compensation.margin */
     int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
+
+    /* Optional: names for parts of the parameters, which may not overlap. Borrowed while an engine lives. A state holds
+     * nothing of the objective's own: what steps and sweeps keep in self or in their scratch from one to the next is
+     * not in it. */
+    const struct hw_tensor *tensors;
+    size_t tensor_count;
 } hw_objective;
 
 typedef struct hw_block {
@@ -132,6 +146,11 @@ HW_API hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, c
 
 /* The learning rate in force for this ticket: schedule and compensation; 0 in hw_check_gradient and hw_curvature. */
 HW_API double hw_learning_rate(hw_worker *w);
+
+/* For parameters that are a running mean r of something each step measures (b), rather than trained: with the gradient
+ * gain (r - b) the rule moves r by `share` of the way a step, in the long run, whatever learning rate and momentum are
+ * in force. 0 in hw_check_gradient and hw_curvature; negative under rules that are not linear in the gradient. */
+HW_API double hw_running_gain(hw_worker *w, double share);
 
 /* --- inside a sweep -------------------------------------------------------------------------------------------------
  *

@@ -27,7 +27,7 @@ bool async_between(hw_worker *w)
     hw_engine *e = w->engine;
     /* Park here too, with no gradient pending, rather than compute one that ages while the others evaluate. */
     if (latch_paused(&e->latch)) {
-        if (!sweep_exchange(w, false) || !gate_enter(w, false)) return false;
+        if (!sweep_exchange(w, false) || !gate_enter(w, GATE_BETWEEN)) return false;
         w->exchange_ns = hw_now(); /* an evaluation is no work */
     }
     if (e->exchanges) step_over_time(w); /* between exchanges nothing is measured */

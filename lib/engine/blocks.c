@@ -60,16 +60,69 @@ void blocks_free(hw_engine *e)
     base_free(s);
 }
 
-void blocks_begin(hw_engine *e)
+/* A block is a worker's, or nobody's any more. */
+static void mark(hw_engine *e, uint32_t b, bool busy)
+{
+    engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = busy;
+}
+
+void blocks_begin(hw_engine *e, bool restored)
 {
     engine_blocks *s = e->blocks;
     if (!s) return;
-    for (uint32_t b = 0; b < e->objective.blocks; b++) s->done[b] = 0;
     for (size_t i = 0; i < (size_t)e->objective.block_groups + e->objective.blocks; i++) s->busy[i] = false;
-    s->next = s->epoch = 0;
-    s->behind = e->objective.blocks;
+    for (unsigned i = 0; restored && i < e->threads; i++)
+        if (e->worker[i].block_count) mark(e, e->worker[i].block, true);
+    for (uint32_t b = 0; !restored && b < e->objective.blocks; b++) s->done[b] = 0;
+    if (!restored) {
+        s->next = s->epoch = 0;
+        s->behind = e->objective.blocks;
+    }
     uint64_t steps = engine_ticket_limit(e);
     s->passes = steps < NO_TICKET_LIMIT ? (steps + e->objective.examples - 1) / e->objective.examples : UINT64_MAX;
+}
+
+void blocks_visit(hw_engine *e, base_visit *v)
+{
+    static const visit_field table[] = {{"next", offsetof(engine_blocks, next), VISIT_U32, VISIT_ANY},
+                                        {"epoch", offsetof(engine_blocks, epoch), VISIT_U32, VISIT_ANY},
+                                        {"behind", offsetof(engine_blocks, behind), VISIT_U32, VISIT_ANY}};
+    static const visit_field held[] = {{"block", offsetof(hw_worker, block), VISIT_U32, VISIT_ANY},
+                                       {"block_count", offsetof(hw_worker, block_count), VISIT_U32, VISIT_ANY},
+                                       {"block_done", offsetof(hw_worker, block_done), VISIT_U32, VISIT_ANY},
+                                       {"block_ticket", offsetof(hw_worker, block_ticket), VISIT_U64, VISIT_COUNT}};
+    engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    if (!s) return;
+    visit_values(v, "blocks", VISIT_FIELDS(table), s);
+    visit_plain(v, "blocks.done", HW_U32, s->done, o->blocks);
+    visit_columns(v, "worker", VISIT_FIELDS(held), e->worker, sizeof *e->worker, e->threads);
+    if (!visit_checks(v)) return;
+    const uint32_t *done = hw_state_array(v->from, "blocks.done", HW_U32, o->blocks);
+    uint64_t next = hw_state_number(v->from, "blocks.next", 0), epoch = hw_state_number(v->from, "blocks.epoch", 0);
+    uint64_t behind = 0, left = hw_state_number(v->from, "blocks.behind", 0);
+    bool good = next < o->blocks && epoch < UINT32_MAX - 2;
+    for (uint32_t b = 0; b < o->blocks && good; b++) {
+        good = done[b] >= epoch && done[b] <= epoch + 2;
+        behind += done[b] == epoch;
+    }
+    /* Before the first run nothing has been counted. */
+    if (!good || behind != left || behind == 0) good = !hw_state_number(v->from, "run.begun", 0);
+    const uint32_t *block = hw_state_array(v->from, "worker.block", HW_U32, e->threads);
+    const uint32_t *count = hw_state_array(v->from, "worker.block_count", HW_U32, e->threads);
+    const uint32_t *at = hw_state_array(v->from, "worker.block_done", HW_U32, e->threads);
+    for (unsigned i = 0; i < e->threads && good; i++) {
+        if (!count[i]) continue;
+        good = block[i] < o->blocks && count[i] <= o->block[block[i]].count && at[i] <= count[i];
+        for (unsigned k = 0; k < i && good; k++) {
+            if (!count[k]) continue;
+            const uint32_t *a = o->block[block[i]].group, *b = o->block[block[k]].group;
+            good = block[i] != block[k] && a[0] != b[0] && a[0] != b[1] && a[1] != b[0] && a[1] != b[1];
+        }
+    }
+    if (!good) visit_refuse(v, "the entries 'blocks...' and 'worker.block...' of the state do not fit together");
 }
 
 /* Under the mutex: the free block that was handed out least often, the first such from `next` on; UINT32_MAX where none
@@ -107,7 +160,7 @@ static uint32_t acquire(hw_engine *e)
     (void)pthread_mutex_lock(&s->mutex);
     uint32_t b = find(e);
     if (b != UINT32_MAX) {
-        s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = true;
+        mark(e, b, true);
         count(s, b, o->blocks);
         /* Another block than last epoch's comes after this one: the order is not the same twice. */
         s->next = hw_permute(e->config.seed, s->done[b], o->blocks, b);
@@ -118,18 +171,18 @@ static uint32_t acquire(hw_engine *e)
 
 static void release(hw_engine *e, uint32_t b)
 {
-    engine_blocks *s = e->blocks;
-    const hw_objective *o = &e->objective;
-    (void)pthread_mutex_lock(&s->mutex);
-    s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = false;
-    (void)pthread_mutex_unlock(&s->mutex);
+    (void)pthread_mutex_lock(&e->blocks->mutex);
+    mark(e, b, false);
+    (void)pthread_mutex_unlock(&e->blocks->mutex);
 }
 
-/* The first examples of a block, in their order: tickets ticket .. ticket + count - 1. */
-static bool visit(hw_worker *w, uint32_t first, uint64_t ticket, uint32_t count)
+/* The examples of the block in hand that are left of its first block_count, in their order. */
+static bool visit(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    for (uint32_t done = 0; done < count;) {
+    uint64_t ticket = w->block_ticket;
+    uint32_t first = e->objective.block[w->block].first, count = w->block_count;
+    for (uint32_t done = w->block_done; done < count;) {
         uint32_t part = count - done < e->ticket_block ? count - done : e->ticket_block, at = first + done;
         uint32_t single = e->sweeps && !e->exchanges ? 1 : e->sweeps ? 0 : part;
         if (single) hw_params_measure(e->params, w->slot);
@@ -137,6 +190,7 @@ static bool visit(hw_worker *w, uint32_t first, uint64_t ticket, uint32_t count)
             if (!async_step(w, ticket + done + i, &at)) return false;
         if (part > single && !sweep_tickets(w, ticket + done + single, part - single, &at)) return false;
         done += part;
+        w->block_done = done;
         if (latch_stopped(&e->latch) || !async_between(w)) return false;
     }
     return true;
@@ -148,7 +202,16 @@ void blocks_loop(hw_worker *w)
     const hw_objective *o = &e->objective;
     uint64_t limit = counter_get(&e->ticket_limit);
     async_begin(w);
-    while (!latch_stopped(&e->latch) && counter_get(&e->tickets) < limit) {
+    for (;;) {
+        if (w->block_count) {
+            bool on = visit(w);
+            if (w->block_done == w->block_count) { /* else it stays this worker's, for a capture and the run after it */
+                release(e, w->block);
+                w->block_count = 0;
+            }
+            if (!on) break;
+        }
+        if (latch_stopped(&e->latch) || counter_get(&e->tickets) >= limit) break;
         uint32_t b = acquire(e);
         if (b == UINT32_MAX) { /* the others have what is left of a pass: wait, but park where asked to */
             (void)sched_yield();
@@ -156,10 +219,11 @@ void blocks_loop(hw_worker *w)
             continue;
         }
         uint64_t ticket = counter_take(&e->tickets, o->block[b].count), left = ticket < limit ? limit - ticket : 0;
-        uint32_t count = o->block[b].count < left ? o->block[b].count : (uint32_t)left;
-        bool on = visit(w, o->block[b].first, ticket, count);
-        release(e, b);
-        if (!on) break;
+        w->block = b;
+        w->block_ticket = ticket;
+        w->block_count = o->block[b].count < left ? o->block[b].count : (uint32_t)left;
+        w->block_done = 0;
+        if (!w->block_count) release(e, b); /* an empty block, or another worker took the last ticket */
     }
     (void)sweep_exchange(w, false);
 }

@@ -305,6 +305,20 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
         return base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
     if (c->on_update && c->on_update_every < 1)
         return base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
+    if (!c->on_checkpoint && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))
+        return base_fail(
+            why, HW_E_ARGUMENT,
+            "config.checkpoint_%s is set, but config.on_checkpoint is NULL: there is nobody to take the state",
+            c->checkpoint_every        ? "every"
+            : c->checkpoint_epochs > 0 ? "epochs"
+                                       : "seconds");
+    if (c->on_checkpoint && c->trace)
+        return base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.trace and config.on_checkpoint: a recorded schedule is of one whole run and is not in a "
+            "state");
+    status = tensors_check(o, why);
+    if (status != HW_OK) return status;
     hw_params_config params = engine_params(c, o, c->scheduler == HW_SIMULATED ? 1 : c->workers / share);
     status = hw_params_check(&params, why);
     return status == HW_OK ? optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;

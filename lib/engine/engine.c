@@ -50,15 +50,26 @@ void engine_fail_worker(hw_worker *w, hw_status code)
                     (unsigned long long)w->batch.step);
 }
 
-uint64_t engine_paused(const hw_engine *e)
+static uint64_t since_begin(const hw_engine *e, uint64_t now)
 {
-    return counter_get(&e->paused_ns);
+    /* A run that goes on begins in the past, and the pauses are looked at after the clock: never below 0. */
+    int64_t ns = (int64_t)(now - counter_get(&e->begin_ns) - counter_get(&e->paused_ns));
+    return ns > 0 ? (uint64_t)ns : 0;
+}
+
+uint64_t engine_trained_ns(const hw_engine *e)
+{
+    return since_begin(e, e->gate.open ? e->gate.opened_ns : e->end_ns ? e->end_ns : hw_now());
+}
+
+uint64_t engine_training_ns(const hw_engine *e)
+{
+    return since_begin(e, hw_now());
 }
 
 double engine_seconds(const hw_engine *e)
 {
-    uint64_t now = e->gate.open ? e->gate.opened_ns : e->end_ns ? e->end_ns : hw_now();
-    return (double)(now - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9;
+    return (double)engine_trained_ns(e) * 1e-9;
 }
 
 void engine_losses(const hw_engine *e, double *sum, uint64_t *count)
@@ -206,12 +217,21 @@ static hw_status count_workers(hw_engine *e, char *why)
     return HW_OK;
 }
 
+/* Copying all parameters after few sparse updates would cost more than the updates. */
+static uint64_t keep_interval(const hw_engine *e)
+{
+    const hw_objective *o = &e->objective;
+    uint64_t least = o->touched ? 256 * (uint64_t)o->parameters / o->touched : 0;
+    return e->config.keep_every && e->config.keep_every < least ? least : e->config.keep_every;
+}
+
 /* How a run steps: by whole runs of single examples, on replicas, in blocks of the objective's. */
 static void plan_steps(hw_engine *e)
 {
     const hw_config *c = &e->config;
     e->exchanges = engine_exchanges(c);
     e->sweeps = sweep_possible(c, &e->objective, e->params);
+    e->keep_every = keep_interval(e);
     e->ticket_block = c->clock_interval;
     if (e->exchanges && e->sweeps && e->ticket_block < 64) e->ticket_block = 64;
 }
@@ -280,6 +300,11 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     }
     e->bytes += hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness);
     if (params) hw_params_set(e->params, 0, params);
+    status = capture_plan(e, why);
+    if (status != HW_OK) {
+        hw_engine_free(e);
+        return status;
+    }
     *out = e;
     return HW_OK;
 }
@@ -305,6 +330,7 @@ void hw_engine_free(hw_engine *e)
     base_free(e->probe_index);
     hw_params_free(e->params);
     hw_staleness_free(e->staleness);
+    hw_state_free(e->checkpoint);
     base_free(e->snapshot);
     base_free(e->average);
     base_free(e->sums);

@@ -4,6 +4,7 @@
 
 #include "../base/base.h"
 #include "../base/counter.h"
+#include "../base/visit.h"
 #include "../optimizer/optimizer.h"
 #include "../timeline/timeline.h"
 #include "barrier.h"
@@ -62,6 +63,9 @@ struct hw_worker {
     hw_range all;
     hw_batch batch;
     uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
+    /* the block in hand: ticket block_ticket + block_done comes next, of block_count */
+    uint32_t block, block_count, block_done;
+    uint64_t block_ticket;
     /* sweeps and exchanges */
     uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
     uint64_t exchange_ns;           /* when that was */
@@ -93,7 +97,7 @@ typedef struct engine_group {
     engine_barrier barrier;
     unsigned first, count; /* workers */
     const float *x;        /* the common snapshot */
-    bool park, finish;
+    bool rest, park, finish;
     uint64_t step;
 } engine_group;
 
@@ -101,9 +105,9 @@ typedef struct engine_gate {
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ready;
-    unsigned live, arrived, finished, working;
+    unsigned live, arrived, finished, between, working; /* between: of those inside, with no gradient in hand */
     bool poisoned, open, final_done;
-    uint64_t generation;
+    uint64_t generation, captures;
     uint64_t opened_ns;
     base_counter chunk;
 } engine_gate;
@@ -122,6 +126,8 @@ struct hw_engine {
     struct engine_sim *sim;  /* SIMULATED */
     trace_recorder *trace;
     uint32_t setting_number, replayed_setting;
+    hw_state *checkpoint; /* what the run's captures fill; NULL without on_checkpoint */
+    bool begun, restored; /* there has been a run or a restore; the next run goes on with a restored one */
     uint64_t steps_per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
     hw_params *params;
     hw_staleness *staleness;
@@ -140,9 +146,9 @@ struct hw_engine {
     struct engine_blocks *blocks;
     double curvature;
     /* the run under way */
-    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, paused_ns, begin_ns,
-        first_losses, first_count, first_loss;
-    uint64_t first_update, first_ticket, end_ns, evaluation_ns, preparation_ns;
+    base_counter tickets, ticket_limit, next_window, next_evaluation, next_keep, next_epoch, next_checkpoint,
+        next_checkpoint_ns, paused_ns, begin_ns, first_losses, first_count, first_loss;
+    uint64_t first_update, first_ticket, end_ns, evaluation_ns, preparation_ns, captured_update;
     /* evaluation */
     float *snapshot;
     double *sums; /* per chunk */
@@ -187,7 +193,8 @@ hw_params_config engine_params(const hw_config *c, const hw_objective *o, unsign
 void engine_fail(hw_engine *e, hw_status code, const char *format, ...) HW_PRINTF(3, 4);
 void engine_fail_worker(hw_worker *w, hw_status code); /* with the sentence that the worker left, if any */
 void *engine_log_next(engine_log *log);
-uint64_t engine_paused(const hw_engine *e);
+uint64_t engine_trained_ns(const hw_engine *e);  /* by a worker; while the gate is open only by who is inside */
+uint64_t engine_training_ns(const hw_engine *e); /* outside the gate, as of now */
 double engine_seconds(const hw_engine *e);
 #define NO_TICKET_LIMIT (UINT64_MAX / 4)
 uint64_t engine_ticket_limit(const hw_engine *e); /* the stop by updates or epochs, in steps */
@@ -228,7 +235,8 @@ bool sweep_exchange(hw_worker *w, bool due);
 /* blocks.c: conflict-free blocks */
 hw_status blocks_create(hw_engine *e, char *why);
 void blocks_free(hw_engine *e);
-void blocks_begin(hw_engine *e);
+void blocks_begin(hw_engine *e, bool restored);
+void blocks_visit(hw_engine *e, base_visit *v);
 void blocks_loop(hw_worker *w);
 void async_begin(hw_worker *w);
 /* One ticket through the objective's step; false: the worker's loop ends. */
@@ -243,6 +251,10 @@ void house_setting(hw_engine *e, bool first);
 /* Another copy of the parameters enters the mean; `parameters` floats of scratch. */
 void house_average(hw_engine *e, float *scratch);
 void house_evaluated(hw_engine *e);
+/* The first update after n at which `every` updates of the run have passed again; never for 0. */
+uint64_t house_after(const hw_engine *e, uint64_t n, uint64_t every);
+uint64_t house_evaluate_every(const hw_engine *e); /* updates; 0: only at the end */
+void house_checkpoints(hw_engine *e, uint64_t n);  /* when the next ones are due */
 /* A replay: setting `number` of the trace, which comes into force with the first worker that has it. */
 void house_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
 
@@ -250,8 +262,9 @@ void house_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
 bool gate_init(engine_gate *g, unsigned live);
 void gate_free(engine_gate *g);
 void gate_reset(hw_engine *e);
-/* Park until the evaluation asked for is over (or, finishing, until all have finished). False: poisoned. */
-bool gate_enter(hw_worker *w, bool finishing);
+/* Park until the evaluation or capture asked for is over (or, finishing, until all have finished). False: poisoned. */
+typedef enum gate_place { GATE_WRITE, GATE_BETWEEN, GATE_FINISH } gate_place;
+bool gate_enter(hw_worker *w, gate_place place);
 void gate_poison(engine_gate *g);
 
 /* async.c, group.c: the loops of one thread */
@@ -265,7 +278,8 @@ void access_gather(const engine_access *a, const float *x, float *values);
 /* simulate.c: lanes, runners and the loop of one real thread */
 hw_status sim_plan(hw_engine *e, char *why);
 void sim_free(hw_engine *e);
-void sim_begin(hw_engine *e);
+void sim_begin(hw_engine *e, bool restored);
+void sim_finish_queue(hw_worker *runner); /* computes what has been read, everybody else parked */
 void sim_loop(hw_worker *runner);
 hw_worker *sim_runner(hw_engine *e, unsigned thread);
 void sim_wake(hw_engine *e);
@@ -273,6 +287,25 @@ uint64_t sim_now(const hw_engine *e); /* virtual nanoseconds */
 double sim_time(const hw_engine *e);
 /* The setting of a recorded run, for a replay; false where this run makes its own. */
 bool sim_recorded_setting(const hw_engine *e, uint32_t number, hw_setting *setting);
+
+/* capture.c: everything that a run needs to go on, with nobody at work */
+hw_status capture_plan(hw_engine *e, char *why);
+/* In the gate. */
+void capture_in_run(hw_worker *w);
+/* Room in the engine's own state for lists of so many entries more than the run may make by itself. */
+hw_status capture_room(hw_engine *e, size_t evaluations, size_t settings, char *why);
+void capture_walk(hw_engine *e, base_visit *v);
+/* likeness.c: what an engine must have in common with the one that was captured */
+void likeness_visit(const hw_engine *e, base_visit *v);
+void options_visit(const hw_config *c, base_visit *v);
+/* tensors.c: parameters and the arrays beside them, by the objective's names */
+hw_status tensors_check(const hw_objective *o, char *why);
+void tensors_visit(hw_engine *e, base_visit *v);
+/* simstate.c */
+void sim_visit(hw_engine *e, base_visit *v);
+void sim_complete(hw_engine *e, bool more); /* after TAKE; more: tickets are left */
+/* restore.c: what must be true of a state beyond its form */
+void restore_check(hw_engine *e, base_visit *v);
 
 /* probe.c */
 typedef struct engine_probe {

@@ -1,5 +1,6 @@
-/* gate.c - where workers park for an evaluation and where they meet at the end. The last one in opens it; everybody
- * inside evaluates chunks; the last to finish a chunk adds up and lets all go. No lock is held while user code runs. */
+/* gate.c - where workers park for an evaluation or a capture and where they meet at the end. The last one in opens it;
+ * everybody inside evaluates chunks; the last to finish a chunk adds up and lets all go. A capture is made by one,
+ * while the others wait. No lock is held while user code runs. */
 #include "engine.h"
 #include <string.h>
 
@@ -26,7 +27,7 @@ void gate_free(engine_gate *g)
 void gate_reset(hw_engine *e)
 {
     engine_gate *g = &e->gate;
-    g->arrived = g->finished = g->working = 0;
+    g->arrived = g->finished = g->between = g->working = 0;
     g->poisoned = g->open = false;
     g->final_done = e->objective.evaluate == NULL;
 }
@@ -79,26 +80,64 @@ static void close_gate(hw_engine *e, bool final)
     uint64_t now = hw_now();
     e->evaluation_ns += now - g->opened_ns;
     counter_add(&e->paused_ns, now - g->opened_ns);
-    latch_pause(&e->latch, false);
+    latch_resume(&e->latch, LATCH_EVALUATE);
     g->open = false;
     if (final) g->final_done = true;
     (void)pthread_cond_broadcast(&g->changed);
 }
 
-bool gate_enter(hw_worker *w, bool finishing)
+/* The lock is held, everybody is inside, and nobody has a gradient in hand. Evaluations come first; at the end of a run
+ * there is one more, unless these very parameters have just been captured. */
+static bool capture_due(const hw_engine *e)
+{
+    const engine_gate *g = &e->gate;
+    if (!e->checkpoint || g->open || g->between < g->live || latch_failed(&e->latch)) return false;
+    bool asked = (latch_paused(&e->latch) & LATCH_CAPTURE) != 0, ends = g->finished == g->live;
+    return asked || (ends && e->captured_update != hw_params_clock(e->params));
+}
+
+/* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
+ * capture. */
+static bool cut_short(const hw_engine *e)
+{
+    int reason = latch_stopped(&e->latch);
+    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
+}
+
+/* The lock is held on entry and on return; the gate is open meanwhile, so nobody leaves and the clock stands. */
+static void capture(hw_worker *w)
 {
     hw_engine *e = w->engine;
     engine_gate *g = &e->gate;
+    g->opened_ns = hw_now();
+    g->open = true;
+    (void)pthread_mutex_unlock(&g->mutex);
+    capture_in_run(w);
+    (void)pthread_mutex_lock(&g->mutex);
+    counter_add(&e->paused_ns, hw_now() - g->opened_ns);
+    latch_resume(&e->latch, LATCH_CAPTURE);
+    g->captures++;
+    g->open = false;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+bool gate_enter(hw_worker *w, gate_place place)
+{
+    hw_engine *e = w->engine;
+    engine_gate *g = &e->gate;
+    bool finishing = place == GATE_FINISH;
     (void)pthread_mutex_lock(&g->mutex);
     uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
+    uint64_t captures = g->captures;
     g->arrived++;
+    if (place != GATE_WRITE) g->between++;
     if (finishing) g->finished++;
     bool through = false;
     while (!g->poisoned) {
         bool all = g->finished == g->live;
         /* An evaluation that has just been made of these very parameters is the final one too. */
         if (all && !g->open && e->has_last && e->last.update == hw_params_clock(e->params)) g->final_done = true;
-        if (all && g->final_done && !g->open) {
+        if (all && g->final_done && !g->open && !capture_due(e)) {
             if (finishing) {
                 through = true;
                 if (e->end_ns == 0) {
@@ -108,7 +147,15 @@ bool gate_enter(hw_worker *w, bool finishing)
                 break;
             }
         }
-        if (!g->open && g->arrived == g->live && (latch_paused(&e->latch) || (all && !g->final_done))) open_gate(e);
+        if (!g->open && g->arrived == g->live) {
+            bool due = (latch_paused(&e->latch) & LATCH_EVALUATE) != 0;
+            if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
+                open_gate(e);
+            } else if (capture_due(e)) {
+                capture(w);
+                continue;
+            }
+        }
         if (g->open && seen != g->generation) {
             seen = g->generation;
             (void)pthread_mutex_unlock(&g->mutex);
@@ -118,14 +165,19 @@ bool gate_enter(hw_worker *w, bool finishing)
             continue;
         }
         /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be
-         * waiting for this one at their barrier before any of them can come here again. */
-        if (!g->open && !finishing && (seen != entered || !latch_paused(&e->latch))) {
+         * waiting for this one at their barrier before any of them can come here again. For a capture those between
+         * steps stay until it has been made. */
+        int pause = latch_paused(&e->latch);
+        bool stays = place == GATE_BETWEEN && (pause & LATCH_CAPTURE) && g->captures == captures;
+        bool parted = seen != entered || g->captures != captures || !(pause & LATCH_EVALUATE);
+        if (!g->open && !finishing && parted && !stays) {
             through = true;
             break;
         }
         (void)pthread_cond_wait(&g->changed, &g->mutex);
     }
     g->arrived--;
+    if (place != GATE_WRITE) g->between--;
     (void)pthread_mutex_unlock(&g->mutex);
     return through;
 }

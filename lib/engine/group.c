@@ -2,7 +2,10 @@
  * mean gradient is added in worker order and lands as one update. SYNC is one group.
  *
  * A round has three barriers: (A) the leader has taken a ticket and a snapshot; (B) all gradients are there; (C) the
- * sum is there. Then the leader lands it while the others wait at (A). */
+ * sum is there. Then the leader lands it while the others wait at (A). Groups park for an evaluation after (C), as
+ * other workers do before their write; for a capture, and where there is one group, instead of a round, with nothing in
+ * hand.
+ */
 #include "engine.h"
 
 void access_gather(const engine_access *a, const float *x, float *values)
@@ -123,13 +126,19 @@ void group_loop(hw_worker *w)
     engine_access all = {&w->all, NULL, 1, w->all.count, true, false};
     for (;;) {
         if (leads) {
-            group->finish = latch_stopped(&e->latch) || !step_ticket(w, &group->step);
-            if (!group->finish) {
+            int pause = latch_paused(&e->latch);
+            group->rest = e->slots == 1 ? pause != 0 : (pause & LATCH_CAPTURE) != 0;
+            group->finish = !group->rest && (latch_stopped(&e->latch) || !step_ticket(w, &group->step));
+            if (!group->rest && !group->finish) {
                 w->batch.step = group->step;
                 group->x = step_read(w, &all, w->x);
             }
         }
         if (!barrier_wait(&group->barrier) || group->finish) return;
+        if (group->rest) {
+            if (!gate_enter(w, GATE_BETWEEN)) return;
+            continue;
+        }
         hw_status status = member_step(w);
         if (status != HW_OK) {
             if (status != HW_E_STOPPED) engine_fail_worker(w, status);
@@ -137,11 +146,11 @@ void group_loop(hw_worker *w)
         }
         if (!barrier_wait(&group->barrier)) return;
         reduce(w);
-        if (leads) group->park = latch_paused(&e->latch);
+        if (leads) group->park = e->slots > 1 && (latch_paused(&e->latch) & LATCH_EVALUATE);
         if (!barrier_wait(&group->barrier)) return;
         if (group->park) {
             uint64_t parked = hw_now();
-            if (!gate_enter(w, false)) return;
+            if (!gate_enter(w, GATE_WRITE)) return;
             w->parked_ns += hw_now() - parked;
         }
         if (leads && land(w) != HW_OK) return;

@@ -1,4 +1,5 @@
-/* house.c - what is due after a landing: a new setting, a snapshot of good parameters, an epoch, an evaluation.
+/* house.c - what is due after a landing: a new setting, a snapshot of good parameters, an epoch, an evaluation, a
+ * capture.
  * One worker at a time does it (the latch's turn); the others go on. */
 #include "engine.h"
 #include <math.h>
@@ -8,6 +9,33 @@
 static uint64_t after(uint64_t n, uint64_t step)
 {
     return step ? (n / step + 1) * step : UINT64_MAX;
+}
+
+uint64_t house_after(const hw_engine *e, uint64_t n, uint64_t every)
+{
+    return every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX;
+}
+
+/* So many updates as there are in a number of epochs. */
+static uint64_t updates_of(const hw_engine *e, double epochs)
+{
+    return (uint64_t)ceil(fmin(1e15, epochs * (double)e->updates_per_epoch));
+}
+
+uint64_t house_evaluate_every(const hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    return c->evaluate_every ? c->evaluate_every : updates_of(e, c->evaluate_epochs);
+}
+
+void house_checkpoints(hw_engine *e, uint64_t n)
+{
+    const hw_config *c = &e->config;
+    uint64_t a = house_after(e, n, c->checkpoint_every), b = house_after(e, n, updates_of(e, c->checkpoint_epochs));
+    counter_set(&e->next_checkpoint, !e->checkpoint ? UINT64_MAX : a < b ? a : b);
+    bool timed = e->checkpoint && c->checkpoint_seconds > 0;
+    counter_set(&e->next_checkpoint_ns,
+                timed ? after(engine_trained_ns(e), (uint64_t)fmax(1, c->checkpoint_seconds * 1e9)) : UINT64_MAX);
 }
 
 /* A new setting in force: into the record, the trace, and before the workers' eyes. Under the mutex. */
@@ -133,8 +161,15 @@ void house_average(hw_engine *e, float *x)
     for (size_t i = 0; i < e->objective.parameters; i++) e->average[i] += share * (x[i] - e->average[i]);
 }
 
+static bool checkpoint_due(const hw_engine *e, uint64_t n)
+{
+    uint64_t ns = counter_get(&e->next_checkpoint_ns);
+    return n >= counter_get(&e->next_checkpoint) || (ns != UINT64_MAX && engine_training_ns(e) >= ns);
+}
+
 static bool due(const hw_engine *e, uint64_t n)
 {
+    if (e->checkpoint && checkpoint_due(e, n)) return true;
     return n >= counter_get(&e->next_window) || n >= counter_get(&e->next_keep) || n >= counter_get(&e->next_epoch) ||
            n >= counter_get(&e->next_evaluation) || n >= counter_get(&e->next_average);
 }
@@ -159,7 +194,12 @@ void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
         house_epochs(e, n);
         if (n >= counter_get(&e->next_evaluation)) {
             counter_set(&e->next_evaluation, UINT64_MAX); /* set again when it has been done */
-            latch_pause(&e->latch, true);
+            latch_pause(&e->latch, LATCH_EVALUATE);
+        }
+        if (e->checkpoint && checkpoint_due(e, n)) {
+            counter_set(&e->next_checkpoint, UINT64_MAX); /* likewise */
+            counter_set(&e->next_checkpoint_ns, UINT64_MAX);
+            latch_pause(&e->latch, LATCH_CAPTURE);
         }
         latch_give_turn(&e->latch);
         n = hw_params_clock(e->params);
@@ -209,9 +249,7 @@ void house_evaluated(hw_engine *e)
         }
         latch_stop(&e->latch, HW_STOP_TARGET);
     }
-    uint64_t every = c->evaluate_every ? c->evaluate_every
-                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->updates_per_epoch));
-    counter_set(&e->next_evaluation, every ? e->first_update + after(n - e->first_update, every) : UINT64_MAX);
+    counter_set(&e->next_evaluation, house_after(e, n, house_evaluate_every(e)));
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);
 }

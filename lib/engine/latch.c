@@ -50,15 +50,21 @@ bool latch_failed(const engine_latch *l)
     return atomic_load_explicit(&l->failed, memory_order_acquire) == 2;
 }
 
-void latch_pause(engine_latch *l, bool on)
+void latch_pause(engine_latch *l, int what)
 {
     /* Relaxed: a hint that sends workers to the gate, whose mutex orders everything that follows. */
-    atomic_store_explicit(&l->pause, on, memory_order_relaxed);
+    (void)atomic_fetch_or_explicit(&l->pause, what, memory_order_relaxed);
 }
 
-bool latch_paused(const engine_latch *l)
+void latch_resume(engine_latch *l, int what)
 {
-    return atomic_load_explicit(&l->pause, memory_order_relaxed) != 0;
+    /* Relaxed: as in latch_pause. */
+    (void)atomic_fetch_and_explicit(&l->pause, ~what, memory_order_relaxed);
+}
+
+int latch_paused(const engine_latch *l)
+{
+    return atomic_load_explicit(&l->pause, memory_order_relaxed);
 }
 
 bool latch_take_turn(engine_latch *l)

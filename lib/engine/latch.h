@@ -10,7 +10,7 @@
 typedef struct engine_latch {
     _Alignas(HW_LINE) _Atomic int stop; /* hw_stop_reason */
     _Atomic int failed;                 /* 0, 1 = a first error is being written, 2 = it stands */
-    _Atomic int pause;                  /* the gate asks the workers in */
+    _Atomic int pause;                  /* the gate asks the workers in, for these */
     _Atomic int turn;                   /* somebody does the housekeeping of a window */
     _Atomic uint32_t version;           /* of the setting in force */
     hw_status code;
@@ -24,8 +24,11 @@ int latch_stopped(const engine_latch *l);
 /* The first error wins; true where it was this one. Stops with HW_STOP_ERROR in any case. */
 bool latch_fail(engine_latch *l, hw_status code, const char *sentence);
 bool latch_failed(const engine_latch *l);
-void latch_pause(engine_latch *l, bool on);
-bool latch_paused(const engine_latch *l);
+/* For an evaluation a worker parks before its write too; for a capture only between steps, with nothing in hand. */
+enum { LATCH_EVALUATE = 1, LATCH_CAPTURE = 2 };
+void latch_pause(engine_latch *l, int what);
+void latch_resume(engine_latch *l, int what);
+int latch_paused(const engine_latch *l);
 bool latch_take_turn(engine_latch *l);
 void latch_give_turn(engine_latch *l);
 uint32_t latch_version(const engine_latch *l);

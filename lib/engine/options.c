@@ -118,6 +118,12 @@ static const entry table[] = {
     {"trace", "", "record the schedule for a replay", F_ENUM, AT(trace), 0, 1, 0, "off|on"},
     {"trace_room", "updates", "room of the trace; 0: from the stop by updates or epochs", F_U64, AT(trace_room), 0, E53,
      0, NULL},
+    {"checkpoint_every", "updates", "updates between captures of the run; 0: off", F_U64, AT(checkpoint_every), 0, E53,
+     0, NULL},
+    {"checkpoint_epochs", "epochs", "epochs between captures; 0: off", F_DOUBLE, AT(checkpoint_epochs), 0, 1e9, 0,
+     NULL},
+    {"checkpoint_seconds", "s", "training time between captures; 0: off", F_DOUBLE, AT(checkpoint_seconds), 0, 1e9, 0,
+     NULL},
     {"progress_ms", "ms", "between progress callbacks", F_UNSIGNED, AT(progress_ms), 10, 60000, 0, NULL},
 };
 
@@ -281,6 +287,66 @@ hw_status hw_config_json(const hw_config *config, FILE *out)
     }
     fputc('}', out);
     return ferror(out) ? HW_E_IO : HW_OK;
+}
+
+/* What may be another for a run that goes on: when it stops, what is looked at, and how fast. */
+static bool is_free(const entry *o)
+{
+    static const char *const names[] = {"updates",
+                                        "epochs",
+                                        "seconds",
+                                        "target_metric",
+                                        "target",
+                                        "evaluate_every",
+                                        "evaluate_epochs",
+                                        "divergence",
+                                        "pin",
+                                        "progress_ms",
+                                        "simulation.threads",
+                                        "trace",
+                                        "trace_room",
+                                        "checkpoint_every",
+                                        "checkpoint_epochs",
+                                        "checkpoint_seconds"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(o->name, names[i]) == 0) return true;
+    return false;
+}
+
+/* Every option, as config.<name>: choices by their names. */
+static void visit_option(const hw_config *c, const entry *o, base_visit *v)
+{
+    char name[HW_STATE_NAME], shown[64], there[64];
+    double x = value_of(c, o);
+    (void)snprintf(name, sizeof name, "config.%s", o->name);
+    print(o, x, shown, sizeof shown);
+    if (v->way == VISIT_PUT) {
+        hw_status status = o->kind == F_ENUM     ? hw_state_put_text(v->to, name, shown)
+                           : o->kind == F_DOUBLE ? hw_state_put_real(v->to, name, x)
+                                                 : hw_state_put_number(v->to, name, (uint64_t)x);
+        if (status != HW_OK) v->status = base_fail(v->why, status, "the state does not take entry '%s'", name);
+        return;
+    }
+    const hw_entry *kept = hw_state_find(v->from, name);
+    hw_entry_kind kind = o->kind == F_ENUM ? HW_ENTRY_TEXT : o->kind == F_DOUBLE ? HW_ENTRY_REAL : HW_ENTRY_COUNT;
+    if (!kept || kept->kind != kind) {
+        visit_refuse(v, "the state has no entry '%s' of the right kind", name);
+        return;
+    }
+    bool same = kind == HW_ENTRY_TEXT   ? strcmp(kept->text, shown) == 0
+                : kind == HW_ENTRY_REAL ? kept->real >= x && kept->real <= x
+                                        : kept->number == (uint64_t)x;
+    if (same || is_free(o)) return;
+    if (kind == HW_ENTRY_TEXT)
+        (void)snprintf(there, sizeof there, "%s", kept->text);
+    else
+        print(o, kind == HW_ENTRY_REAL ? kept->real : (double)kept->number, there, sizeof there);
+    visit_refuse(v, "the state was captured with config.%s %s, this engine has %s", o->name, there, shown);
+}
+
+void options_visit(const hw_config *c, base_visit *v)
+{
+    for (size_t i = 0; i < COUNT && v->status == HW_OK; i++) visit_option(c, table + i, v);
 }
 
 hw_status engine_check_table(const hw_config *c, char *why)

@@ -24,6 +24,7 @@ static void reset_worker(hw_worker *w)
     w->loss_steps = 0;
     w->first_loss = w->smooth_loss = 0;
     w->ticket_end = 0;
+    w->block_count = w->block_done = 0;
     w->unmeasured = 0;
     w->has_sentence = false;
     w->version = UINT32_MAX;
@@ -58,23 +59,10 @@ static void estimate_curvature(hw_engine *e)
     e->preparation_ns = hw_now() - from;
 }
 
-/* Copying all parameters after few sparse updates would cost more than the updates. */
-static uint64_t keep_interval(const hw_engine *e)
-{
-    const hw_objective *o = &e->objective;
-    uint64_t least = o->touched ? 256 * (uint64_t)o->parameters / o->touched : 0;
-    return e->config.keep_every && e->config.keep_every < least ? least : e->config.keep_every;
-}
-
-static hw_status begin(hw_engine *e)
+/* A run from its start: everything that is counted is counted from here. */
+static void begin_new(hw_engine *e)
 {
     const hw_config *c = &e->config;
-    if (e->process != getpid()) return HW_E_FORK;
-    if (e->running) return HW_E_STATE;
-    latch_reset(&e->latch);
-    gate_reset(e);
-    barrier_reset(&e->start);
-    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_reset(&e->group[g].barrier);
     for (unsigned i = 0; i < e->members; i++) reset_worker(e->worker + i);
     uint64_t landed = hw_params_clock(e->params), tickets = counter_get(&e->ticket_limit);
     if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
@@ -82,7 +70,6 @@ static hw_status begin(hw_engine *e)
     e->first_ticket = tickets;
     counter_set(&e->ticket_limit, tickets + engine_ticket_limit(e));
     counter_set(&e->next_window, landed + c->compensation.window * e->ticket_block);
-    e->keep_every = keep_interval(e);
     uint64_t steps = engine_ticket_limit(e);
     e->averaged = 0;
     uint64_t average_begins =
@@ -93,41 +80,56 @@ static hw_status begin(hw_engine *e)
     if (e->average) memset(e->average, 0, e->objective.parameters * sizeof *e->average);
     counter_set(&e->next_keep, e->keep_every ? landed + e->keep_every : UINT64_MAX);
     counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);
-    uint64_t every = c->evaluate_every ? c->evaluate_every
-                                       : (uint64_t)ceil(fmin(1e15, c->evaluate_epochs * (double)e->updates_per_epoch));
+    uint64_t every = house_evaluate_every(e);
     counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
-    counter_set(&e->paused_ns, 0);
     counter_set(&e->first_losses, 0);
     counter_set(&e->first_count, 0);
     counter_set(&e->first_loss, 0);
     e->candidate_update = 0;
     e->first_update = landed;
-    e->evaluation_ns = e->preparation_ns = e->end_ns = 0;
+    e->evaluation_ns = e->preparation_ns = 0;
     e->loss_before = 0;
     e->losses_before = 0;
     e->has_last = false;
     e->seconds_to_target = NAN;
     e->updates_to_target = 0;
     e->evaluations.count = e->settings.count = 0;
-    e->done = 0;
-    if (e->trace) trace_recorder_reset(e->trace);
     e->setting_number = e->replayed_setting = 0;
-    if (e->objective.blas) blas_hold();
-    e->holds_blas = e->objective.blas != 0;
     estimate_curvature(e);
     house_setting(e, true);
     hw_params_get(e->params, 0, e->kept[0]);
     e->good = 0;
     e->good_update = landed;
-    if (e->sim) sim_begin(e);
-    blocks_begin(e);
-    e->running = true;
-    counter_set(&e->begin_ns, hw_now());
+}
+
+static hw_status begin(hw_engine *e)
+{
+    if (e->process != getpid()) return HW_E_FORK;
+    if (e->running) return HW_E_STATE;
+    latch_reset(&e->latch);
+    gate_reset(e);
+    barrier_reset(&e->start);
+    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_reset(&e->group[g].barrier);
+    if (e->trace) trace_recorder_reset(e->trace);
+    if (e->objective.blas) blas_hold();
+    e->holds_blas = e->objective.blas != 0;
+    e->done = 0;
+    uint64_t trained = e->restored ? engine_trained_ns(e) : 0;
+    if (!e->restored) begin_new(e);
+    if (e->sim) sim_begin(e, e->restored);
+    blocks_begin(e, e->restored);
+    e->restored = false;
+    e->begun = e->running = true;
+    e->captured_update = UINT64_MAX;
+    e->end_ns = 0;
+    counter_set(&e->paused_ns, 0);
+    counter_set(&e->begin_ns, hw_now() - trained);
+    house_checkpoints(e, hw_params_clock(e->params));
     return HW_OK;
 }
 
 /* Put the last good parameters back; velocities, last gradients and second moments start anew. */
-static void restore(hw_engine *e)
+static void fall_back(hw_engine *e)
 {
     hw_params_set(e->params, 0, e->kept[e->good]);
     for (unsigned a = 1; a <= optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
@@ -147,7 +149,7 @@ static void end(hw_engine *e)
     if (!finite && !latch_failed(&e->latch)) engine_fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
     e->good_update = finite && !(latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED) ? hw_params_clock(e->params)
                                                                                             : e->good_update;
-    if (!finite || (latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) restore(e);
+    if (!finite || (latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) fall_back(e);
     /* A sampled clock's last updates stand with the last measured one, so the histogram's sum is the updates. */
     for (unsigned i = 0; i < e->members; i++) {
         hw_worker *w = e->worker + i;
@@ -174,7 +176,7 @@ static void work(hw_worker *w)
             blocks_loop(w);
         else
             async_loop(w);
-        (void)gate_enter(w, true);
+        (void)gate_enter(w, GATE_FINISH);
     }
     if (!e->sim && (!w->group || w->id == w->group->first)) hw_params_release(e->params, w->slot);
     thread_leave(e, &state);

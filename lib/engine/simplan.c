@@ -28,6 +28,7 @@ static hw_status plan_lanes(hw_engine *e, char *why)
     e->worker = good ? take(e, e->members, sizeof *e->worker, &good) : NULL;
     s->lane = take(e, e->members, sizeof *s->lane, &good);
     s->due = take(e, e->members, sizeof *s->due, &good);
+    s->place = take(e, e->members, sizeof *s->place, &good);
     s->floats = good ? take(e, e->members * own, sizeof *s->floats, &good) : NULL;
     s->lists = lists ? take(e, e->members * lists, sizeof *s->lists, &good) : NULL;
     s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
@@ -137,6 +138,7 @@ void sim_free(hw_engine *e)
     base_free(s->sum);
     base_free(s->lane);
     base_free(s->due);
+    base_free(s->place);
     base_free(s->floats);
     base_free(s->lists);
     base_free(s->ranges);

@@ -97,7 +97,7 @@ static void loop_alone(hw_engine *e, sim_runner_state *runner)
     for (;;) {
         if (latch_stopped(&e->latch)) return;
         if (latch_paused(&e->latch)) {
-            if (!gate_enter(&runner->worker, false)) return;
+            if (!gate_enter(&runner->worker, GATE_BETWEEN)) return;
             continue; /* the evaluation may have ended the run */
         }
         if (s->exhausted && !s->pending) break;
@@ -193,9 +193,12 @@ static bool advance(hw_engine *e, sim_runner_state *runner)
         return true;
     }
     next_event(e);
-    if (replayed(e)) {
+    if (replayed(e)) { /* the event stays drawn: a run that goes on farther begins with it */
         s->over = true;
-    } else if (s->event.land) {
+        changed(s);
+        return true;
+    }
+    if (s->event.land) {
         const sim_lane *lane = e->worker[s->event.lane].lane;
         if (lane->busy && !lane->done) return false;
         s->landing = true;
@@ -247,7 +250,7 @@ static void loop_together(hw_engine *e, sim_runner_state *runner)
     while (!s->over && !latch_stopped(&e->latch)) {
         if (latch_paused(&e->latch)) {
             (void)pthread_mutex_unlock(&s->mutex);
-            bool through = gate_enter(&runner->worker, false);
+            bool through = gate_enter(&runner->worker, GATE_BETWEEN);
             (void)pthread_mutex_lock(&s->mutex);
             if (!through) break;
             continue;
@@ -263,6 +266,15 @@ static void loop_together(hw_engine *e, sim_runner_state *runner)
     changed(s);
     /* What has been read is computed, landed or not: a worker's random numbers go on from there in the next run. */
     while (s->queued) compute_one(e, runner);
+    (void)pthread_mutex_unlock(&s->mutex);
+}
+
+void sim_finish_queue(hw_worker *worker)
+{
+    hw_engine *e = worker->engine;
+    struct engine_sim *s = e->sim;
+    (void)pthread_mutex_lock(&s->mutex);
+    while (s->queued) compute_one(e, s->runner + worker->id);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
@@ -290,14 +302,17 @@ void sim_wake(hw_engine *e)
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-void sim_begin(hw_engine *e)
+void sim_begin(hw_engine *e, bool restored)
 {
     struct engine_sim *s = e->sim;
-    s->landing = s->has_event = s->over = s->exhausted = false;
-    s->pending = 0;
-    s->queued = s->gathered = 0;
+    s->landing = s->over = false;
+    s->queued = 0;
     s->current = NULL;
     for (unsigned i = 0; i < s->pooled; i++) s->pool[i].users = 0;
+    if (restored) return;
+    s->has_event = s->exhausted = false;
+    s->pending = 0;
+    s->gathered = 0;
     for (unsigned i = 0; i < e->members; i++) {
         s->lane[i].busy = s->lane[i].done = false;
         s->lane[i].snapshot = NULL;

@@ -51,6 +51,7 @@ struct engine_sim {
     uint64_t pending;
     sim_snapshot *pool, *current;
     unsigned pooled;
+    uint8_t *place;  /* of all lanes: where a state has them in its timeline */
     double *due;     /* of all lanes: the order in which they land */
     uint32_t *queue; /* lanes to be computed, a heap by due */
     uint32_t queued;

@@ -11,7 +11,7 @@ bool step_ticket(hw_worker *w, uint64_t *ticket)
     } else {
         /* A sampled clock hands out tickets in blocks too: one shared line less per step. */
         *ticket = counter_take(&e->tickets, block);
-        w->ticket_end = *ticket + block < limit ? *ticket + block : limit;
+        w->ticket_end = *ticket >= limit ? 0 : *ticket + block < limit ? *ticket + block : limit;
     }
     return *ticket < limit;
 }
@@ -82,8 +82,7 @@ const float *step_read(hw_worker *w, const engine_access *a, float *values)
 void step_over_time(const hw_worker *w)
 {
     hw_engine *e = w->engine;
-    if (e->config.seconds <= 0) return;
-    if ((double)(int64_t)(hw_now() - counter_get(&e->begin_ns) - engine_paused(e)) * 1e-9 >= e->config.seconds)
+    if (e->config.seconds > 0 && (double)engine_training_ns(e) * 1e-9 >= e->config.seconds)
         latch_stop(&e->latch, HW_STOP_SECONDS);
 }
 
@@ -272,9 +271,9 @@ hw_status step_write(hw_worker *w, const engine_access *a, const float *g, doubl
 {
     hw_engine *e = w->engine;
     /* On a replica the update waits for the exchange anyway, and parks there. */
-    if (!w->group && !e->exchanges && latch_paused(&e->latch)) {
+    if (!w->group && !e->exchanges && (latch_paused(&e->latch) & LATCH_EVALUATE)) {
         uint64_t parked = hw_now();
-        if (!gate_enter(w, false)) return HW_E_STOPPED;
+        if (!gate_enter(w, GATE_WRITE)) return HW_E_STOPPED;
         w->parked_ns += hw_now() - parked;
     }
     if (latch_failed(&e->latch)) return HW_E_STOPPED;

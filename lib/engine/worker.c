@@ -99,6 +99,15 @@ double hw_learning_rate(hw_worker *w)
     return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * w->setting.rate;
 }
 
+double hw_running_gain(hw_worker *w, double share)
+{
+    if (!w->engine) return 0;
+    const hw_optimizer *o = &w->engine->config.optimizer;
+    if (o->rule != HW_RULE_SGD && o->rule != HW_RULE_NESTEROV) return -1;
+    double rate = hw_learning_rate(w);
+    return rate > 0 ? share * (1 - o->momentum) / rate : 0;
+}
+
 void *hw_scratch(hw_worker *w)
 {
     return w->scratch;

@@ -2,6 +2,8 @@
  *
  * Exact (interval 1): two shared counters. Sampled (interval n): one line a worker, added up by a measured step. */
 #include "params.h"
+#include "visit.h"
+#include "../base/counter.h"
 
 hw_status params_clock_create(params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)
 {
@@ -104,4 +106,25 @@ void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n)
     }
     uint64_t own = atomic_load_explicit(&clock->counts[worker].value, memory_order_relaxed);
     atomic_store_explicit(&clock->counts[worker].value, own + n, memory_order_release);
+}
+
+/* Nothing is under way: what has begun has landed, and the gate's mutex or a join has ordered everything before. */
+uint64_t params_clock_visit(params_clock *clock, base_visit *v)
+{
+    static const visit_field exact[] = {
+        {"landed", offsetof(params_clock, landed) + offsetof(params_line, value), VISIT_COUNTER, VISIT_COUNT}};
+    static const visit_field line[] = {{"landed", offsetof(params_line, value), VISIT_COUNTER, VISIT_COUNT}};
+    static const visit_field turn[] = {{"turns", offsetof(params_line, value), VISIT_COUNTER, VISIT_ANY}};
+    if (clock->interval == 1) {
+        visit_values(v, "clock", VISIT_FIELDS(exact), clock);
+        if (v->way == VISIT_TAKE) counter_set(&clock->begun.value, counter_get(&clock->landed.value));
+        return v->way == VISIT_PUT ? params_clock_now(clock) : hw_state_number(v->from, "clock.landed", 0);
+    }
+    visit_columns(v, "clock", VISIT_FIELDS(line), clock->counts, sizeof *clock->counts, clock->workers);
+    visit_columns(v, "clock", VISIT_FIELDS(turn), clock->turns, sizeof *clock->turns, clock->workers);
+    if (v->way == VISIT_PUT || v->status != HW_OK) return params_clock_now(clock);
+    const uint64_t *counts = hw_state_array(v->from, "clock.landed", HW_U64, clock->workers);
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < clock->workers; i++) sum += counts[i];
+    return sum;
 }

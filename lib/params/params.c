@@ -1,5 +1,6 @@
 /* params.c - the handle: create, set, get, and the reads and writes of every mode. A mode is a function. */
 #include "fused.h"
+#include "visit.h"
 #include <string.h>
 
 hw_params_config hw_params_defaults(size_t size, unsigned workers)
@@ -173,6 +174,11 @@ const char *hw_params_path(const hw_params *p)
 uint64_t hw_params_clock(const hw_params *p)
 {
     return p->versions ? params_versions_number(p->versions) : params_clock_now(&p->clock);
+}
+
+uint64_t params_visit(hw_params *p, base_visit *v)
+{
+    return p->versions ? params_versions_visit(p->versions, v) : params_clock_visit(&p->clock, v);
 }
 
 void params_lock(pthread_mutex_t *mutex)

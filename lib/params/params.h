@@ -69,6 +69,8 @@ typedef void (*params_fill)(void *context, const params_arrays *dst, const param
 uint64_t params_versions_publish(params_versions *versions, unsigned worker, params_fill fill, void *context);
 uint64_t params_versions_number(const params_versions *versions);
 params_arrays params_versions_current(params_versions *versions); /* quiescent only */
+struct base_visit;
+uint64_t params_versions_visit(params_versions *versions, struct base_visit *v); /* quiescent only */
 
 /* clock.c: the update clock */
 typedef struct params_clock {
@@ -88,6 +90,7 @@ uint64_t params_clock_now(const params_clock *clock);
 uint64_t params_clock_others(const params_clock *clock, unsigned worker);
 void params_clock_measure(params_clock *clock, unsigned worker);
 void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n);
+uint64_t params_clock_visit(params_clock *clock, struct base_visit *v); /* quiescent only */
 
 struct hw_params {
     hw_params_config config;

@@ -9,6 +9,7 @@
  * Why no ABA: a writer's base is pinned until its compare-and-swap resolves, so the slot cannot be recycled and come
  * back as head meanwhile. tests/model/versions.pml is the model, with mutants. */
 #include "params.h"
+#include "visit.h"
 
 typedef struct version {
     _Alignas(HW_LINE) _Atomic int64_t count; /* pins moved here at retirement minus unpins */
@@ -171,4 +172,12 @@ uint64_t params_versions_number(const params_versions *p)
 params_arrays params_versions_current(params_versions *p)
 {
     return p->version[SLOT(atomic_load_explicit(&p->head, memory_order_acquire))].arrays;
+}
+
+uint64_t params_versions_visit(params_versions *p, base_visit *v)
+{
+    static const visit_field number[] = {{"landed", offsetof(version, number), VISIT_COUNTER, VISIT_COUNT}};
+    version *current = p->version + SLOT(atomic_load_explicit(&p->head, memory_order_acquire));
+    visit_values(v, "clock", VISIT_FIELDS(number), current);
+    return v->way == VISIT_PUT ? number_of(current) : hw_state_number(v->from, "clock.landed", 0);
 }

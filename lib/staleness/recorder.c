@@ -1,26 +1,6 @@
 /* recorder.c - one recorder a worker, written by that worker alone, readable by anybody while it runs. */
-#include "staleness.h"
-#include "../base/counter.h"
+#include "recorder.h"
 #include <math.h>
-
-typedef struct track {
-    base_counter total, sum, squares, largest; /* sum as integer, squares as double */
-    base_counter *counts;
-} track;
-
-typedef struct recorder {
-    _Alignas(HW_LINE) track track[HW_HISTOGRAMS];
-    base_counter steps, work, work2, work_next, tau, tau2, tau_work; /* double sums for the correlations */
-    double last_work;
-} recorder;
-
-struct hw_staleness {
-    unsigned workers;
-    uint32_t exact, bins;
-    size_t bytes;
-    recorder *recorder;
-    base_counter *counts;
-};
 
 hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t exact, char *why)
 {

@@ -1,0 +1,68 @@
+/* likeness.c - what the engine that goes on must have in common with the one that was captured. Options are compared by
+ * their table (options.c), what is passed by pointers by checksums. */
+#include "engine.h"
+#include <string.h>
+
+static uint64_t mix(uint64_t hash, const void *bytes, size_t n)
+{
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < n; i++) hash = (hash ^ p[i]) * 1099511628211u;
+    return hash;
+}
+
+/* Clocks of single workers, delays, the trace: below 2^53, so that any format keeps it. */
+static uint64_t schedule_checksum(const hw_config *c)
+{
+    const hw_simulation *s = &c->simulation;
+    uint64_t hash = 1469598103934665603u;
+    if (c->scheduler != HW_SIMULATED) return 0;
+    for (unsigned i = 0; s->each && i < c->workers; i++) {
+        const double each[] = {(double)s->each[i].kind, s->each[i].shape, s->each[i].mean};
+        hash = mix(hash, each, sizeof each);
+    }
+    if (s->clock == HW_CLOCK_HISTOGRAM) {
+        hash = mix(hash, &s->delays->exact, sizeof s->delays->exact);
+        hash = mix(hash, s->delays->counts, s->delays->bins * sizeof *s->delays->counts);
+    }
+    for (uint64_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.updates; i++) {
+        const hw_trace_entry *x = s->trace->entry + i;
+        const uint64_t entry[] = {x->worker, x->setting, x->read, x->ticket};
+        hash = mix(hash, entry, sizeof entry);
+    }
+    for (uint32_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.settings; i++)
+        hash = mix(hash, s->trace->setting + i, sizeof *s->trace->setting);
+    return (hash ^ hash >> 40) & (VISIT_MOST - 1);
+}
+
+static void visit_name(const hw_engine *e, base_visit *v)
+{
+    char name[48] = "";
+    const uint64_t size = sizeof name;
+    (void)snprintf(name, sizeof name, "%s", e->objective.name ? e->objective.name : "");
+    memset(name + strlen(name), 0, sizeof name - strlen(name));
+    char *kept = visit_array(v, "same.objective", HW_U8, 1, &size);
+    if (!kept) return;
+    if (v->way == VISIT_PUT) memcpy(kept, name, sizeof name);
+    if (v->way == VISIT_CHECK && memcmp(kept, name, sizeof name) != 0)
+        visit_refuse(v, "the state was captured from another objective than this engine's '%s'", name);
+}
+
+void likeness_visit(const hw_engine *e, base_visit *v)
+{
+    const hw_objective *o = &e->objective;
+    if (v->way == VISIT_TAKE) return;
+    visit_same(v, "same.version", 1, "version");
+    visit_name(e, v);
+    visit_same(v, "same.parameters", o->parameters, "parameters:");
+    visit_same(v, "same.examples", o->examples, "training examples:");
+    options_visit(&e->config, v);
+    visit_same(v, "same.touched", o->touched, "objective.touched");
+    visit_same(v, "same.blocks", o->blocks, "objective.blocks");
+    visit_same(v, "same.sweeps", e->sweeps, "steps by the objective's sweep (1: yes):");
+    visit_same(v, "same.arrays", engine_params(&e->config, o, 1).arrays, "arrays beside the parameters:");
+    visit_same(v, "same.lanes", e->members, "workers or lanes:");
+    visit_same(v, "same.rule", engine_rule_checksum(&e->config),
+               "another rule of the user's or other sections: checksum");
+    visit_same(v, "same.schedule", schedule_checksum(&e->config),
+               "other clocks of single workers, delays or trace: checksum");
+}

@@ -1,0 +1,140 @@
+/* restore.c - a state from wherever into an engine: everything is looked at before anything is changed. */
+#include "engine.h"
+#include <math.h>
+#include <unistd.h>
+
+static uint64_t whole(const base_visit *v, const char *name)
+{
+    return hw_state_number(v->from, name, 0);
+}
+
+static void check_clock(hw_engine *e, base_visit *v)
+{
+    uint64_t landed = whole(v, "run.landed"), first = whole(v, "run.first_update");
+    uint64_t good = whole(v, "run.good_update"), candidate = whole(v, "run.candidate_update");
+    uint64_t tickets = whole(v, "run.tickets"), epoch = whole(v, "run.next_epoch");
+    if (first > landed || good < first || good > landed || candidate > landed)
+        visit_refuse(
+            v, "the state's run began at update %llu, stands at %llu and kept %llu and %llu: they are out of order",
+            (unsigned long long)first, (unsigned long long)landed, (unsigned long long)good,
+            (unsigned long long)candidate);
+    if (whole(v, "run.first_ticket") > tickets || whole(v, "run.first_ticket") > whole(v, "run.ticket_limit"))
+        visit_refuse(v, "the state's run began with ticket %llu and stands at %llu",
+                     (unsigned long long)whole(v, "run.first_ticket"), (unsigned long long)tickets);
+    if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->updates_per_epoch))
+        visit_refuse(v, "entry 'run.next_epoch' of the state is %llu, which is no epoch's end",
+                     (unsigned long long)epoch);
+    if ((!e->average && whole(v, "run.next_average") != UINT64_MAX) ||
+        (!e->keep_every && whole(v, "run.next_keep") != UINT64_MAX))
+        visit_refuse(v, "entry 'run.next_average' or 'run.next_keep' of the state asks for what is configured off");
+    if (whole(v, "run.trained_ns") > INT64_MAX / 2)
+        visit_refuse(v, "entry 'run.trained_ns' of the state is more than 146 years");
+    if (e->config.simulation.clock == HW_CLOCK_REPLAY && e->sim &&
+        whole(v, "run.replayed_setting") >= e->config.simulation.trace->info.settings)
+        visit_refuse(v, "entry 'run.replayed_setting' of the state is no setting of the trace");
+}
+
+static void check_workers(hw_engine *e, base_visit *v)
+{
+    size_t n = e->members;
+    const uint64_t *updates = hw_state_array(v->from, "worker.updates", HW_U64, n);
+    const uint64_t *before = hw_state_array(v->from, "worker.landed_before", HW_U64, n);
+    const uint64_t *step = hw_state_array(v->from, "worker.step", HW_U64, n);
+    const uint64_t *end = hw_state_array(v->from, "worker.ticket_end", HW_U64, n);
+    const uint32_t *since = hw_state_array(v->from, "worker.since", HW_U32, n);
+    const uint32_t *every = hw_state_array(v->from, "worker.exchange_every", HW_U32, n);
+    uint64_t sum = 0, all = 0, landed = whole(v, "run.landed"), tickets = whole(v, "run.tickets");
+    for (size_t i = 0; i < n && v->status == HW_OK; i++) {
+        sum += updates[i]; /* at most 2^20 workers of at most 2^53: two sums that are looked at as they grow */
+        all += before[i];
+        if (sum > VISIT_MOST || all > VISIT_MOST) visit_refuse(v, "the state's workers count more than 2^53 updates");
+        if (end[i] > step[i] + 1 + e->ticket_block || (end[i] > tickets && end[i] > step[i] + 1))
+            visit_refuse(v, "worker %zu of the state has tickets %llu to %llu in hand, of %llu", i,
+                         (unsigned long long)step[i], (unsigned long long)end[i], (unsigned long long)tickets);
+        if (since[i] || every[i] > 1u << 30)
+            visit_refuse(v, "worker %zu of the state is in the middle of an exchange interval", i);
+    }
+    uint64_t run = landed - whole(v, "run.first_update");
+    if (sum != run)
+        visit_refuse(v, "the state's workers landed %llu updates in this run, but its clock counts %llu",
+                     (unsigned long long)sum, (unsigned long long)run);
+}
+
+/* What a step can be made with: a rate that is one, momentum below 1, and a look-ahead only where there is a velocity.
+ */
+static void check_setting(const hw_engine *e, base_visit *v, double rate, double momentum, double ahead, double exact)
+{
+    bool arrays = optimizer_arrays(&e->config.optimizer, &e->config.compensation) > 0;
+    if (!(rate > 0) || !(momentum > -1 && momentum < 1) || (!arrays && ahead != 0) || !(exact >= 0 && exact < 1))
+        visit_refuse(v, "a setting of the state (rate %g, momentum %g, look-ahead %g, pole %g) is none to step with",
+                     rate, momentum, ahead, exact);
+}
+
+static void check_settings(const hw_engine *e, base_visit *v)
+{
+    static const char *const fields[] = {"worker.setting.rate", "worker.setting.momentum", "worker.setting.ahead",
+                                         "worker.setting.exact"};
+    const hw_state *s = v->from;
+    check_setting(e, v, hw_state_real(s, "setting.rate", 0), hw_state_real(s, "setting.momentum", 0),
+                  hw_state_real(s, "setting.ahead", 0), hw_state_real(s, "setting.exact", 0));
+    const double *x[4];
+    const uint8_t *informed = hw_state_array(s, "worker.informed", HW_U8, e->members);
+    for (int k = 0; k < 4; k++) x[k] = hw_state_array(s, fields[k], HW_F64, e->members);
+    /* A lane lands with the setting that it read with; who has none yet gets it at its next read. */
+    for (unsigned i = 0; i < e->members && v->status == HW_OK; i++) {
+        bool none = !informed[i] && x[0][i] <= 0 && x[0][i] >= 0;
+        if (!none) check_setting(e, v, x[0][i], x[1][i], x[2][i], x[3][i]);
+    }
+}
+
+void restore_check(hw_engine *e, base_visit *v)
+{
+    if (!visit_checks(v) || !whole(v, "run.begun")) return;
+    check_clock(e, v);
+    if (v->status == HW_OK) check_workers(e, v);
+    if (v->status == HW_OK) check_settings(e, v);
+}
+
+/* Options that may be others than they were say anew what is due when. */
+static void adopt_options(hw_engine *e, const hw_state *state)
+{
+    const hw_config *c = &e->config;
+    uint64_t now = hw_params_clock(e->params), next = counter_get(&e->next_evaluation);
+    uint64_t every = hw_state_number(state, "config.evaluate_every", 0);
+    double epochs = hw_state_real(state, "config.evaluate_epochs", 0);
+    bool same = every == c->evaluate_every && epochs >= c->evaluate_epochs && epochs <= c->evaluate_epochs;
+    if (!e->objective.evaluate)
+        next = UINT64_MAX;
+    else if (!same || next == UINT64_MAX)
+        next = house_after(e, now, house_evaluate_every(e));
+    counter_set(&e->next_evaluation, next);
+    next = counter_get(&e->next_epoch);
+    if (!c->on_epoch || !e->objective.examples)
+        next = UINT64_MAX;
+    else if (next == UINT64_MAX)
+        next = house_after(e, now, e->updates_per_epoch);
+    counter_set(&e->next_epoch, next);
+}
+
+hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
+{
+    if (!e || !state) return base_fail(why, HW_E_ARGUMENT, "hw_engine_restore: engine or state is NULL");
+    if (e->process != getpid()) return base_fail(why, HW_E_FORK, "hw_engine_restore: %s", hw_status_text(HW_E_FORK));
+    if (e->running) return base_fail(why, HW_E_STATE, "hw_engine_restore: the engine is running");
+    if (e->trace)
+        return base_fail(why, HW_E_UNSUPPORTED,
+                         "hw_engine_restore: config.trace is on, and a recorded schedule begins with its run");
+    base_visit v = {VISIT_CHECK, NULL, state, HW_OK, why};
+    capture_walk(e, &v);
+    restore_check(e, &v);
+    if (v.status == HW_OK && e->checkpoint)
+        v.status = capture_room(e, (size_t)hw_state_number(state, "evaluations.count", 0),
+                                (size_t)hw_state_number(state, "settings.count", 0), why);
+    if (v.status != HW_OK) return v.status;
+    v.way = VISIT_TAKE;
+    capture_walk(e, &v);
+    if (!e->begun) return HW_OK;
+    adopt_options(e, state);
+    sim_complete(e, counter_get(&e->tickets) < counter_get(&e->ticket_limit));
+    return HW_OK;
+}

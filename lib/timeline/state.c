@@ -1,0 +1,165 @@
+/* state.c - a timeline into a state and out of it, and what must be true of it there: each lane is in one place, each
+ * index below its bound, the heap a heap. A timeline that is not so would land what was never read, or wait for ever.
+ */
+#include "timeline.h"
+#include "../base/heap.h"
+#include <string.h>
+
+typedef struct picture { /* of the entries of a state: the fields of a timeline, checked before they become one */
+    timeline t;
+    const uint32_t *heap, *reads, *first_of, *last_of, *next_of;
+    const double *due;
+} picture;
+
+static const visit_field common[] = {{"landed", offsetof(timeline, landed), VISIT_U64, VISIT_COUNT},
+                                     {"time", offsetof(timeline, time), VISIT_F64, VISIT_POSITIVE}};
+static const visit_field queue[] = {{"waiting", offsetof(timeline, n_heap), VISIT_U32, VISIT_ANY},
+                                    {"first", offsetof(timeline, ring_first), VISIT_U32, VISIT_ANY},
+                                    {"readers", offsetof(timeline, n_reads), VISIT_U32, VISIT_ANY},
+                                    {"next_reader", offsetof(timeline, next_read), VISIT_U32, VISIT_ANY},
+                                    {"arriving", offsetof(timeline, arriving), VISIT_U32, VISIT_ANY},
+                                    {"gathered", offsetof(timeline, gathered), VISIT_U32, VISIT_ANY},
+                                    {"held", offsetof(timeline, held), VISIT_U32, VISIT_ANY},
+                                    {"held_since", offsetof(timeline, held_since), VISIT_U64, VISIT_COUNT},
+                                    {"sequence", offsetof(timeline, sequence), VISIT_U64, VISIT_COUNT}};
+static const visit_field drawn[] = {{"version", offsetof(timeline, version), VISIT_U64, VISIT_COUNT}};
+static const visit_field replayed[] = {{"version", offsetof(timeline, version), VISIT_U64, VISIT_COUNT},
+                                       {"cursor", offsetof(timeline, cursor), VISIT_U64, VISIT_COUNT}};
+static const visit_field stream[] = {{"random", 0, VISIT_STREAM, VISIT_ANY}};
+
+static void walk(timeline *t, base_visit *v, const timeline *of)
+{
+    uint32_t lanes = of->lanes;
+    visit_values(v, "timeline", VISIT_FIELDS(common), t);
+    if (of->rng)
+        visit_columns(v, "timeline", VISIT_FIELDS(stream), t->rng, sizeof *t->rng,
+                      of->source == &timeline_queue ? (size_t)lanes * of->per_group : 1);
+    if (of->source == &timeline_queue) {
+        visit_values(v, "timeline", VISIT_FIELDS(queue), t);
+        visit_plain(v, "timeline.due", HW_F64, t->due, lanes);
+        visit_plain(v, "timeline.heap", HW_U32, t->heap, lanes);
+        visit_plain(v, "timeline.reads", HW_U32, t->reads, lanes);
+    } else if (of->source == &timeline_histogram) {
+        visit_values(v, "timeline", VISIT_FIELDS(drawn), t);
+        visit_plain(v, "timeline.first", HW_U32, t->first_of, lanes);
+        visit_plain(v, "timeline.last", HW_U32, t->last_of, lanes);
+        visit_plain(v, "timeline.next", HW_U32, t->next_of, lanes);
+    } else {
+        visit_values(v, "timeline", VISIT_FIELDS(replayed), t);
+    }
+}
+
+/* A lane has been found in a place: false where it is none, or was found before. */
+static bool found(uint8_t *place, uint32_t lanes, uint32_t lane, timeline_place where)
+{
+    if (lane >= lanes || place[lane] != TIMELINE_NOWHERE) return false;
+    place[lane] = (uint8_t)where;
+    return true;
+}
+
+static bool check_queue(const picture *p, uint8_t *place, bool exhausted)
+{
+    const timeline *t = &p->t;
+    uint32_t lanes = t->lanes;
+    if (t->n_heap > lanes || t->ring_first >= lanes || t->n_reads > lanes || t->next_read > t->n_reads ||
+        t->gathered >= lanes || (t->gathered && (t->gathered >= t->s.gather || t->next_read)))
+        return false;
+    for (uint32_t i = 0; i < lanes; i++)
+        if (!(p->due[i] >= 0 && p->due[i] <= (t->timed ? 1e300 : (double)VISIT_MOST))) return false;
+    uint32_t first = t->timed ? 0 : t->ring_first, land = t->n_heap;
+    for (uint32_t i = 0; i < t->n_heap; i++) {
+        uint32_t at = (first + i) % lanes;
+        if (!found(place, lanes, p->heap[at], TIMELINE_LANDS)) return false;
+        if (t->timed && i && heap_before(p->due, p->heap[i], p->heap[(i - 1) / 2])) return false;
+    }
+    for (uint32_t i = t->next_read; i < t->n_reads; i++)
+        if (!found(place, lanes, p->reads[i], TIMELINE_READS)) return false;
+    const uint32_t single[] = {t->arriving, t->held};
+    for (int i = 0; i < 2; i++) {
+        if (single[i] == UINT32_MAX) continue;
+        if (!found(place, lanes, single[i], TIMELINE_LANDS)) return false;
+        land++;
+    }
+    if (t->held != UINT32_MAX && t->s.clock != HW_CLOCK_ADVERSARY) return false;
+    /* A gathering takes the rest of its gradients one after the other, with nobody reading in between. */
+    if (!exhausted && t->gathered && land < t->s.gather - t->gathered) return false;
+    for (uint32_t i = 0; i < lanes && !exhausted; i++)
+        if (place[i] == TIMELINE_NOWHERE) return false;
+    return true;
+}
+
+static bool check_histogram(const picture *p, uint8_t *place)
+{
+    uint32_t lanes = p->t.lanes;
+    if (p->t.landed != p->t.version) return false;
+    for (uint32_t b = 0; b < lanes; b++) {
+        uint32_t last = UINT32_MAX;
+        for (uint32_t lane = p->first_of[b]; lane != UINT32_MAX; lane = p->next_of[lane]) {
+            if (!found(place, lanes, lane, TIMELINE_READS)) return false;
+            last = lane;
+        }
+        if (last != UINT32_MAX && p->last_of[b] != last) return false;
+    }
+    for (uint32_t i = 0; i < lanes; i++) /* those off the lists have read, or found no ticket */
+        if (place[i] == TIMELINE_NOWHERE) place[i] = TIMELINE_EITHER;
+    return true;
+}
+
+static bool check_replay(const timeline *t, const timeline *of, uint8_t *place)
+{
+    const hw_trace *trace = of->s.trace;
+    if (t->cursor > trace->info.updates || t->version > trace->info.updates) return false;
+    for (uint64_t i = 0; i < t->cursor; i++) {
+        uint64_t n = of->order[i];
+        if (trace->entry[n].read > t->version) return false;
+        if (n >= t->version && !found(place, of->lanes, trace->entry[n].worker, TIMELINE_LANDS)) return false;
+    }
+    for (uint64_t i = t->cursor; i < trace->info.updates; i++)
+        if (of->order[i] < t->version) return false;
+    return true;
+}
+
+void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted)
+{
+    walk(t, v, t);
+    if (!visit_checks(v)) return;
+    size_t lanes = t->lanes;
+    picture p = {.t = *t};
+    base_visit take = *v;
+    take.way = VISIT_TAKE;
+    visit_values(&take, "timeline", VISIT_FIELDS(common), &p.t);
+    memset(place, TIMELINE_NOWHERE, lanes);
+    bool good;
+    if (t->source == &timeline_queue) {
+        visit_values(&take, "timeline", VISIT_FIELDS(queue), &p.t);
+        p.due = hw_state_array(v->from, "timeline.due", HW_F64, lanes);
+        p.heap = hw_state_array(v->from, "timeline.heap", HW_U32, lanes);
+        p.reads = hw_state_array(v->from, "timeline.reads", HW_U32, lanes);
+        good = check_queue(&p, place, exhausted);
+    } else if (t->source == &timeline_histogram) {
+        visit_values(&take, "timeline", VISIT_FIELDS(drawn), &p.t);
+        p.first_of = hw_state_array(v->from, "timeline.first", HW_U32, lanes);
+        p.last_of = hw_state_array(v->from, "timeline.last", HW_U32, lanes);
+        p.next_of = hw_state_array(v->from, "timeline.next", HW_U32, lanes);
+        good = check_histogram(&p, place);
+    } else {
+        visit_values(&take, "timeline", VISIT_FIELDS(replayed), &p.t);
+        good = check_replay(&p.t, t, place);
+    }
+    if (!good)
+        visit_refuse(v,
+                     "the entries 'timeline...' of the state are no schedule of %u lanes: a lane is missing, is in two "
+                     "places, or is out of order",
+                     t->lanes);
+}
+
+void timeline_revive(timeline *t, const uint8_t *place)
+{
+    if (t->source != &timeline_queue) return;
+    t->n_reads -= t->next_read;
+    memmove(t->reads, t->reads + t->next_read, t->n_reads * sizeof *t->reads);
+    t->next_read = 0;
+    t->gathered = 0; /* whoever is left might be too few to complete the update that was gathering */
+    for (uint32_t i = 0; i < t->lanes; i++)
+        if (place[i] == TIMELINE_NOWHERE) t->reads[t->n_reads++] = i;
+}
