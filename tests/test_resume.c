@@ -585,6 +585,67 @@ static void runs_on_threads_go_on(void **state)
     }
 }
 
+/* Whatever is configured: what was captured among running threads is whole, and goes on to the end. */
+static void any_run_on_threads_goes_on(void **state)
+{
+    (void)state;
+    hw_rng stream, *rng = &stream;
+    hw_ratings r;
+    hw_ratings_plan plan = hw_ratings_plan_defaults(600, 40, 30);
+    unsigned done = 0, tries = check_full() ? 2000 : CHECK_SLOW ? 40 : 120;
+    assert_int_equal(hw_ratings_generate(&plan, &r, NULL), HW_OK);
+    hw_rng_seed(rng, 13, 1);
+    for (unsigned i = 0; i < tries; i++) {
+        job j = {PICK(4), false, 0};
+        hw_objective o = objective_of(&j, 120);
+        hw_config c = some_config(rng, i % 3 ? HW_ASYNC : HW_GROUPS, NULL, true);
+        hw_factorize m = hw_factorize_defaults(&r, 6);
+        watch w = {.take = 1 + (uint64_t)PICK(2), .quit = PICK(4) == 0}, none = {.take = 0};
+        outcome out;
+        c.workers = 4;
+        c.groups = 2;
+        c.divergence = 0;
+        c.on_nan = HW_NAN_STOP;
+        c.clock_interval = PICK(2) ? 1 : 4;
+        c.checkpoint_every = 10 + (uint64_t)PICK(60);
+        c.optimizer.schedule.kind = HW_SCHEDULE_CONSTANT;
+        float *start = NULL;
+        if (i % 6 == 1) { /* sweeps on blocks, on replicas or not */
+            m.grid = PICK(3) ? 5 : 0;
+            assert_int_equal(hw_factorize_objective(&m, &o, NULL), HW_OK);
+            w.start = start = check_floats(o.parameters);
+            hw_factorize_start(&m, 0, 3, start);
+            c.batch = 1;
+            c.write = HW_WRITE_RACY;
+            c.read = HW_READ_ATOMIC;
+            c.optimizer = hw_config_defaults().optimizer;
+            c.optimizer.momentum = 0;
+            c.compensation = hw_config_defaults().compensation;
+            c.compensation.policy = HW_POLICY_NONE;
+            c.exchange_interval = PICK(2) ? 1 : 30;
+            c.clock_interval = 16;
+            c.with_replacement = 0;
+            c.updates = 2000;
+            c.checkpoint_every = 150;
+        }
+        if (run(&o, c, NULL, &w, &out) && out.status == HW_OK) {
+            for (unsigned k = 0; k < w.n; k++) {
+                c.checkpoint_every = 0;
+                assert_true(run(&o, c, w.kept[k], &none, &out));
+                assert_int_equal(out.status, HW_OK);
+                assert_true(out.updates >= c.updates);
+                done++;
+            }
+        }
+        drop(&w);
+        free(start);
+        hw_factorize_free(&m);
+    }
+    hw_ratings_free(&r);
+    print_message("%u runs went on\n", done);
+    assert_true(done > tries / 3);
+}
+
 /* --- when -----------------------------------------------------------------------------------------------------------
  */
 
@@ -1018,6 +1079,7 @@ int main(void)
         cmocka_unit_test(replays_go_on_bit_for_bit),
         cmocka_unit_test(a_finished_run_goes_on_farther),
         cmocka_unit_test(runs_on_threads_go_on),
+        cmocka_unit_test(any_run_on_threads_goes_on),
         cmocka_unit_test(captures_come_when_they_are_due),
         cmocka_unit_test(configurations_are_refused),
         cmocka_unit_test(states_with_missing_or_misshapen_entries_are_refused),
