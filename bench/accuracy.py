@@ -2,21 +2,23 @@
 """Trains a net on CIFAR-10 over seeds, workers and policies with examples/cifar, and prints one table.
 
     accuracy.py [--net quick] [--splits holdout,original] [--seeds 1,2,3] [--workers 1,2,4,8] [--policies auto,none]
-                [--program build/current/examples/cifar] [--log FILE] [-- further options of cifar]
+                [--data FOLDER] [--program build/current/examples/cifar] [--log FILE] [-- further options of cifar]
 
 Without further options cifar10_quick runs Caffe's solver (4,000 + 1,000 iterations of 100). Every run's JSON line is
-appended to --log, and runs that stand there already are not repeated, so a table can be continued. One worker is
-SEQUENTIAL and needs no policy; several are ASYNC. +-: standard deviation over the seeds; the interval is the 95 % of the
+appended to --log, and runs of the same data that stand there already are not repeated, so a table can be continued; it
+ends with the commits they were made at. Data: $HOGWILD_DATA or --data, always the real images. One worker is SEQUENTIAL and needs no policy; several are ASYNC. +-: standard deviation over the seeds; the interval is the 95 % of the
 mean accuracy that the number of test images leaves (binomial, all seeds on the same images)."""
 import argparse
+import glob
 import json
 import math
+import os
 import subprocess
 import sys
 
 
 def run(a, split, workers, policy, seed):
-    command = [a.program, "--net", a.net, "--split", split, "--seed", str(seed), "--json", "--quiet"]
+    command = [a.program, "--data", a.data, "--net", a.net, "--split", split, "--seed", str(seed), "--json", "--quiet"]
     command += a.rest if a.rest else ["--caffe"]
     command += ["--scheduler", "sequential"] if workers == 1 else ["--scheduler", "async", "--workers", str(workers),
                                                                    "--compensation", policy]
@@ -63,11 +65,17 @@ def main():
     p.add_argument("--seeds", default="1,2,3")
     p.add_argument("--workers", default="1,2,4,8")
     p.add_argument("--policies", default="auto,none")
+    p.add_argument("--data", default=os.environ.get("HOGWILD_DATA"))
     p.add_argument("--program", default="build/current/examples/cifar")
     p.add_argument("--log", default="build/accuracy.jsonl")
     p.add_argument("rest", nargs="*", help="after --: further options of cifar instead of --caffe")
     a = p.parse_args()
     seeds = [int(s) for s in a.seeds.split(",")]
+    if not a.data:
+        sys.exit("accuracy: $HOGWILD_DATA or --data FOLDER is needed: the folder with CIFAR-10's binary files")
+    tests = {"holdout": 10000, "original": 1000 if glob.glob(a.data + "/**/test_batch_first1000.bin*", recursive=True)
+             and not glob.glob(a.data + "/**/test_batch.bin*", recursive=True) else 10000}
+    commits = set()
     for split in a.splits.split(","):
         print("%s, %s, seeds %s" % (a.net, "batches 1-4 / 5" if split == "holdout" else "all five / test images",
                                     a.seeds), flush=True)
@@ -83,8 +91,10 @@ def main():
                         with open(a.log, "a") as f:
                             f.write(json.dumps(known[0]) + "\n")
                     runs.append(known[-1])
+                    commits.add(known[-1]["commit"])
                 name = "%d worker%s" % (workers, "" if workers == 1 else "s, %s" % policy)
-                print(row(name, runs, 10000 if split == "holdout" else 1000), flush=True)
+                print(row(name, runs, tests[split]), flush=True)
+    print("commits: %s" % ", ".join(sorted(commits)))
 
 
 if __name__ == "__main__":

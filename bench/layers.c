@@ -16,8 +16,8 @@ static const cli_option own[] = {
     {"--net", "NAME", "lenet, quick, xu, residual, hyper, caffenet or all (all: the first four)", CLI_TEXT,
      offsetof(options, net), 0, 0},
     {"--batch", "N", "images a step (64, 100, 4, 128, 128, 4)", CLI_WHOLE, offsetof(options, batch), 1, 1024},
-    {"--rounds", "N", "steps timed (20); the table has their median step's share", CLI_WHOLE, offsetof(options, rounds),
-     1, 10000},
+    {"--rounds", "N", "steps timed (20), and as many again layer by layer: the table has their means", CLI_WHOLE,
+     offsetof(options, rounds), 1, 10000},
     {"--width", "N", "residual nets: first width (16)", CLI_WHOLE, offsetof(options, width), 1, 384},
     {"--depth", "N", "residual nets: 6 n + 2 (20)", CLI_WHOLE, offsetof(options, depth), 8, 110},
     {"--scalar", NULL, "the portable reference on OpenBLAS instead", CLI_SWITCH, offsetof(options, scalar), 0, 0},
@@ -33,7 +33,9 @@ static const bench_net nets[] = {{"lenet", 64, 28, 1},     {"quick", 100, 32, 3}
 static hw_net *build(const bench_net *b, const options *o, char *why)
 {
     uint32_t batch = o->batch ? o->batch : b->batch;
-    hw_residual_config r = {.n = (o->depth - 2) / 6, .width = o->width, .classes = 10, .copies = 1};
+    hw_residual_config r = hw_residual_defaults();
+    r.n = (o->depth - 2) / 6;
+    r.width = o->width;
     if (strcmp(b->name, "lenet") == 0) return hw_net_lenet(batch, why);
     if (strcmp(b->name, "quick") == 0) return hw_net_cifar10_quick(batch, 10, NULL, why);
     if (strcmp(b->name, "xu") == 0) return hw_net_xu(batch, 1, 0, why);
@@ -145,6 +147,7 @@ int main(int argc, char **argv)
     cli c = {"layers", "milliseconds per layer", own, sizeof own / sizeof *own, NULL, &o, NULL, 0, NULL};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
+    if (o.depth % 6 != 2) return cli_error("layers", 2, "--depth: 6 n + 2 is needed: 8, 14, 20, ... 110");
     openblas_set_num_threads(1);
     double peak = sgemm_peak();
     bool found = false, all = strcmp(o.net, "all") == 0;

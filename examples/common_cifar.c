@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TEXTURES 20000
 
@@ -65,6 +66,29 @@ void cifar_solver(cifar_net net, hw_config *c)
 
 /* --- images ------------------------------------------------------------------------------------------------------- */
 
+/* Whether a folder holds anything of the data set: then what is missing or unreadable is an error. */
+static bool has_some(const char *folder, bool hundred)
+{
+    static const char *const places[] = {"data_batch_1",
+                                         "data_batch_2",
+                                         "test_batch",
+                                         "cifar10/data_batch_1",
+                                         "cifar10/data_batch_2",
+                                         "cifar-10-batches-bin/data_batch_1",
+                                         "train",
+                                         "test",
+                                         "cifar100/train",
+                                         "cifar100/test",
+                                         "cifar-100-binary/train"};
+    char path[1024];
+    for (size_t i = 0; i < 2 * sizeof places / sizeof *places; i++) {
+        if ((i / 2 >= 6) != hundred) continue;
+        (void)snprintf(path, sizeof path, "%s/%s.bin%s", folder, places[i / 2], i % 2 ? ".gz" : "");
+        if (access(path, F_OK) == 0) return true;
+    }
+    return false;
+}
+
 static bool read_files(const char *program, const cifar_options *o, cifar_set *s, bool *failed)
 {
     char folder[900], why[HW_WHY] = "";
@@ -77,8 +101,8 @@ static bool read_files(const char *program, const cifar_options *o, cifar_set *s
         status = o->hundred ? hw_cifar100_read(folder, HW_CIFAR_FINE, &s->train, &s->test, why)
                             : hw_cifar10_read(folder, (hw_cifar_split)o->split, &s->train, &s->test, why);
     s->real = status == HW_OK;
-    /* A folder without CIFAR is no error unless it was named; a damaged file always is. */
-    *failed = status != HW_OK && (o->data || status != HW_E_IO);
+    /* A folder without CIFAR is no error unless it was named; a damaged or incomplete set always is. */
+    *failed = status != HW_OK && (o->data || status != HW_E_IO || has_some(folder, o->hundred));
     if (*failed) (void)cli_error(program, 1, why);
     if (!s->real) return false;
     if (o->images && o->images < s->train.count) s->train.count = o->images;
@@ -140,13 +164,14 @@ static hw_net *residual(const cifar_options *o, uint32_t batch, unsigned copies,
         p.channel_mean[k] = mean[k];
         p.channel_scale[k] = 1 / deviation[k];
     }
-    hw_residual_config c = {(depth - 2) / 6,
-                            width,
-                            s->train.classes,
-                            hyper ? HW_RESIDUAL_HYPER : HW_RESIDUAL_PLAIN,
-                            (hw_statistics)o->statistics,
-                            copies,
-                            o->smoothing};
+    hw_residual_config c = hw_residual_defaults();
+    c.n = (depth - 2) / 6;
+    c.width = width;
+    c.classes = s->train.classes;
+    c.form = hyper ? HW_RESIDUAL_HYPER : HW_RESIDUAL_PLAIN;
+    c.statistics = (hw_statistics)o->statistics;
+    c.copies = copies;
+    c.label_smoothing = o->smoothing;
     (void)snprintf(s->label, sizeof s->label, "%s net, depth %u, width %u", hyper ? "hyperspherical" : "residual",
                    depth, width);
     return hw_net_residual(batch, &c, &p, why);

@@ -175,7 +175,10 @@ static void whole_nets_equal_pytorch(void **state)
         against_pytorch(net, "quick", golden_quick_loss, golden_quick, sizeof golden_quick / sizeof *golden_quick);
         hw_net_free(net);
     }
-    hw_residual_config c = {.n = 1, .width = 8, .classes = 10, .copies = 1, .label_smoothing = 0.1};
+    hw_residual_config c = hw_residual_defaults();
+    c.n = 1;
+    c.width = 8;
+    c.label_smoothing = 0.1;
     hw_net *net = hw_net_residual(7, &c, NULL, why);
     assert_non_null(net);
     against_pytorch(net, "residual", golden_residual_loss, golden_residual,
@@ -200,7 +203,10 @@ static void counts(void **state)
     const unsigned channels[] = {16, 32, 64};
     for (unsigned n = 1; n <= 5; n += 2)
         for (unsigned copies = 1; copies <= 4; copies += 3) {
-            hw_residual_config c = {.n = n, .width = 16, .classes = 100, .copies = copies};
+            hw_residual_config c = hw_residual_defaults();
+            c.n = n;
+            c.classes = 100;
+            c.copies = copies;
             c.statistics = copies > 1 ? HW_STATISTICS_PER_WORKER : HW_STATISTICS_SHARED;
             size_t weights = 3 * 9 * 16, norms = 1, norm_channels = 16;
             for (unsigned s = 0; s < 3; s++)
@@ -216,7 +222,10 @@ static void counts(void **state)
             assert_int_equal(hw_net_parameters(net), weights + copies * (2 * norm_channels + norms));
             hw_net_free(net);
         }
-    hw_residual_config liu = {.n = 5, .width = 96, .classes = 100, .copies = 1};
+    hw_residual_config liu = hw_residual_defaults();
+    liu.n = 5;
+    liu.width = 96;
+    liu.classes = 100;
     net = hw_net_residual(1, &liu, NULL, why);
     assert_non_null(net);
     size_t trained = hw_net_parameters(net);
@@ -277,7 +286,7 @@ static void mistakes(void **state)
         if (!strstr(why, words)) fail_msg("'%s' does not name '%s'", why, words); \
         hw_net_free(net);                                                         \
     } while (0)
-    REFUSED(hw_net_add(net, 0), "two outputs of one shape");
+    REFUSED(hw_net_add(net, 0), "an output and itself");
     REFUSED(hw_net_add(net, 3), "no place 3");
     REFUSED(hw_net_from(net, 9), "no place 9");
     REFUSED((hw_net_conv(net, 4, 3, 1, 1), hw_net_add(net, 0)), "4 x 8 x 8 and 3 x 8 x 8");
@@ -286,7 +295,15 @@ static void mistakes(void **state)
     REFUSED(hw_net_no_bias(net), "the last layer is no convolution");
     REFUSED(hw_net_lrn(net, 4, 1, 1), "odd size");
     REFUSED(hw_net_statistics(net, HW_STATISTICS_PER_WORKER, 0, 0.1, 1e-5), "0 sets");
+    REFUSED(hw_net_statistics(net, HW_STATISTICS_SHARED, 1, 1e-60, 1e-5), "share 1e-60");
+    REFUSED(hw_net_statistics(net, (hw_statistics)7, 1, 0.1, 1e-5), "no way 7");
     REFUSED(hw_net_label_smoothing(net, 1), "must be in [0, 1)");
+    REFUSED((hw_net_conv(net, 2, 3, 1, 1), hw_net_fill(net, (hw_filler)9, 0, 0)), "filler 9");
+    REFUSED((hw_net_conv(net, 2, 3, 1, 1), hw_net_fill(net, HW_FILL_GAUSSIAN, NAN, 0)), "finite");
+    REFUSED(hw_net_use_path(net, (hw_path)5), "no path 5");
+    hw_preparation bad = hw_preparation_defaults();
+    bad.normalize = HW_NORMALIZE_MEAN_IMAGE;
+    REFUSED(hw_net_prepare(net, &bad), "mean");
     REFUSED((hw_net_relu(net), hw_net_from(net, 0)), "nothing takes the output of layer 1 (ReLU)");
     hw_net *net = hw_net_create(3, 8, 8);
     hw_net_dense(net, 2);
@@ -294,6 +311,37 @@ static void mistakes(void **state)
     assert_int_equal(hw_net_finish(net, 1, why), HW_E_ARGUMENT);
     assert_non_null(strstr(why, "no layer follows"));
     hw_net_free(net);
+}
+
+/* A filler after a normalisation is its convolution's; more scratch than there can be is refused. */
+static void fillers_and_limits(void **state)
+{
+    (void)state;
+    char why[HW_WHY] = "";
+    hw_net *net = hw_net_create(3, 8, 8);
+    hw_net_conv(net, 4, 3, 1, 1);
+    hw_net_batch_norm(net);
+    hw_net_fill(net, HW_FILL_CONSTANT, 0.25, 0.5);
+    hw_net_dense(net, 2);
+    assert_int_equal(hw_net_finish(net, 1, why), HW_OK);
+    float *x = check_floats(hw_net_parameters(net));
+    hw_net_init(net, 1, x);
+    hw_range w, b;
+    assert_int_equal(hw_net_layer(net, 0, &w, &b), 1);
+    assert_true(x[w.first] == 0.25f && x[b.first] == 0.5f);
+    assert_int_equal(hw_net_layer(net, 1, &w, &b), 1);
+    assert_true(x[w.first] == 1 && x[b.first] == 0);
+    free(x);
+    hw_net_free(net);
+    net = hw_net_create(1, 4096, 4096);
+    hw_net_conv(net, 65536, 1, 1, 0);
+    for (int i = 0; i < 128; i++) hw_net_lrn(net, 1, 1, 1);
+    hw_net_global_average(net);
+    assert_int_equal(hw_net_finish(net, 65536, why), HW_E_LIMIT);
+    assert_non_null(strstr(why, "smaller minibatch"));
+    assert_int_equal(hw_net_finish(net, 1, why), HW_E_LIMIT);
+    hw_net_free(net);
+    assert_null(hw_net_residual(1, NULL, NULL, why));
 }
 
 /* The full definition: its size, its shapes, one training step. A gigabyte; not under sanitizers. */
@@ -347,6 +395,7 @@ int main(void)
         cmocka_unit_test(whole_nets_equal_pytorch),
         cmocka_unit_test(shortcuts_against_differences),
         cmocka_unit_test(mistakes),
+        cmocka_unit_test(fillers_and_limits),
         cmocka_unit_test(caffenet),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,8 +38,9 @@ HW_API void hw_net_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned
 /* Hyperspherical convolution, linear form (Liu et al., SphereConv): each output is 1 - (2 / pi) acos(<w, x> / (|w| |x|))
  * over its patch x, norms sqrt(sum of squares + 1e-4). No biases. */
 HW_API void hw_net_hyper_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad);
-/* Of the last convolution: its channels and filters in so many groups that do not see each other; no biases. */
+/* Of the last convolution: its channels and filters in so many groups that do not see each other. */
 HW_API void hw_net_groups(hw_net *net, unsigned groups);
+/* Of the last convolution: it has no biases, as before a normalisation. */
 HW_API void hw_net_no_bias(hw_net *net);
 /* Caffe's rule: out = ceil((in + 2 pad - kernel) / stride) + 1, windows clipped to the image. An average is divided by
  * the window clipped to the padded image. */
@@ -69,7 +70,7 @@ HW_API void hw_net_dropout(hw_net *net, double rate);
  * stale, and as often overwritten in mode RACY, as any parameter.
  *
  *   SHARED       one set, moved by all workers: at M workers it follows M times as many minibatches an epoch of time
- *   PER_WORKER   worker i moves set i modulo `copies` only; evaluation takes the mean of all sets. No worker waits for,
+ *   PER_WORKER   worker (thread) i moves set i modulo `copies` only; evaluation takes the mean of all sets. No worker waits for,
  *                or overwrites, another's; a set follows its own worker's minibatches only
  *
  * With momentum mu a set trails by some 1 / (1 - sqrt(mu)) steps (20 at 0.9): evaluate where the learning rate has fallen.
@@ -93,7 +94,7 @@ HW_API void hw_net_add(hw_net *net, unsigned place);
 
 /* The loss's targets while training: 1 - epsilon + epsilon / classes for the label, epsilon / classes for the others. */
 HW_API void hw_net_label_smoothing(hw_net *net, double epsilon);
-/* Filler of the last convolution or dense layer (default xavier, biases 0). */
+/* Filler of the last convolution or dense layer (default xavier, biases 0); normalisations after it are passed over. */
 HW_API void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias);
 /* x_in = scale * (byte - mean); default 1/256 and 0. */
 HW_API void hw_net_input(hw_net *net, float scale, float mean);
@@ -126,8 +127,8 @@ HW_API size_t hw_net_bias_sections(const hw_net *net, float rate, float decay, h
 HW_API const hw_tensor *hw_net_tensors(const hw_net *net, size_t *count);
 
 /* Layers one by one, for measuring: kind and output's shape as text, the way it is computed ("winograd", "direct", ...;
- * "" where there is one), and seconds of forward and backward in the passes since the last call with reset, summed into
- * nobody's memory but the scratch. HW_E_ARGUMENT beyond the last layer. Timing is off unless hw_net_time(scratch, 1). */
+ * "" where there is one), and seconds of forward and backward in all passes on this scratch since hw_net_time(.., 1); 0
+ * without it, or with scratch NULL. HW_E_ARGUMENT beyond the last layer. */
 typedef struct hw_layer_info {
     char kind[32], shape[32], kernel[16];
     size_t parameters;
@@ -136,11 +137,13 @@ typedef struct hw_layer_info {
 } hw_layer_info;
 HW_API unsigned hw_net_layers(const hw_net *net);
 HW_API hw_status hw_net_layer_info(const hw_net *net, const void *scratch, unsigned i, hw_layer_info *info);
-/* Every pass on this scratch is timed from now on, from zero (on), or no more. */
+/* Every pass on this scratch is timed from now on, from zero (on), or no more. The times stand in the scratch. */
 HW_API void hw_net_time(const hw_net *net, void *scratch, int on);
 
 /* Mean loss over the batch; g (or NULL: forward only) gets its gradient. images' shape is the net's. correct may be
- * NULL. scratch: hw_net_scratch_bytes, 64-byte aligned. batch->index NULL means images 0 .. count - 1. */
+ * NULL. scratch: hw_net_scratch_bytes, 64-byte aligned, zeroed before its first use. batch->index NULL means images
+ * 0 .. count - 1. Not checked here: the net is finished, count is at most its batch, images have its shape (as
+ * hw_net_objective checks) and labels below its outputs. */
 HW_API double hw_net_loss(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
                           const float *params, float *g, uint32_t *correct);
 /* The last layer's outputs (count x outputs, row-major) for images first .. first + count - 1; count <= batch. */
@@ -158,7 +161,8 @@ typedef struct hw_net_task {
 HW_API hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why);
 
 /* Row t, column p of confusion (outputs x outputs, set here) counts the images of label t for which output p is the
- * largest, of images first .. first + count - 1. HW_E_ARGUMENT: other shapes, a range beyond the images. */
+ * largest, of images first .. first + count - 1; labels beyond the outputs are left out. HW_E_ARGUMENT: other shapes, a
+ * range beyond the images. */
 HW_API hw_status hw_net_confusion(const hw_net *net, void *scratch, const hw_images *images, uint32_t first,
                                   uint32_t count, const float *params, uint32_t *confusion);
 
@@ -187,12 +191,14 @@ HW_API hw_net *hw_net_cifar10_quick(uint32_t batch, unsigned classes, const floa
  * convolutions, but for the shortcuts, hyperspherical. */
 typedef enum hw_residual { HW_RESIDUAL_PLAIN, HW_RESIDUAL_HYPER } hw_residual;
 typedef struct hw_residual_config {
-    unsigned n, width, classes;
-    hw_residual form;
-    hw_statistics statistics;
-    unsigned copies; /* sets of running means for PER_WORKER: the workers */
-    double label_smoothing;
+    size_t struct_size;         /* sizeof(hw_residual_config); set by hw_residual_defaults()  */
+    unsigned n, width, classes; /* 3, 16, 10: the slim net of 20 layers                       */
+    hw_residual form;           /* PLAIN                                                      */
+    hw_statistics statistics;   /* SHARED                                                     */
+    unsigned copies;            /* sets of running means for PER_WORKER: the workers; 1       */
+    double label_smoothing;     /* 0                                                          */
 } hw_residual_config;
+HW_API hw_residual_config hw_residual_defaults(void);
 HW_API hw_net *hw_net_residual(uint32_t batch, const hw_residual_config *config, const hw_preparation *preparation,
                                char *why);
 /* CaffeNet on 3 x side x side images (227: 60,965,224 parameters at 1,000 classes); width: filters and units in

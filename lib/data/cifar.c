@@ -175,6 +175,8 @@ hw_status hw_cifar10_read(const char *folder, hw_cifar_split split, hw_images *t
     memset(train, 0, sizeof *train);
     memset(test, 0, sizeof *test);
     if (!folder) return base_fail(why, HW_E_ARGUMENT, "hw_cifar10_read: a folder is needed");
+    if ((unsigned)split > HW_CIFAR_HOLDOUT)
+        return base_fail(why, HW_E_ARGUMENT, "hw_cifar10_read: there is no split %d", (int)split);
     for (int i = 0; i < 6; i++) {
         (void)snprintf(name, sizeof name, i < 5 ? "data_batch_%d" : "test_batch", i + 1);
         paths[i] = path[i];

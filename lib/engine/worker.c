@@ -93,10 +93,16 @@ hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float
     return write_access(w, &a, delta, loss);
 }
 
+/* In force for the step under way. A group's leader has read it for all; it changes when all have met again. */
+static const hw_setting *in_force(const hw_worker *w)
+{
+    return w->group ? &w->engine->worker[w->group->first].setting : &w->setting;
+}
+
 double hw_learning_rate(hw_worker *w)
 {
     if (!w->engine) return 0; /* a probe of the gradient: no rate is in force */
-    return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * w->setting.rate;
+    return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * in_force(w)->rate;
 }
 
 double hw_running_gain(hw_worker *w, double share)
@@ -105,7 +111,7 @@ double hw_running_gain(hw_worker *w, double share)
     const hw_optimizer *o = &w->engine->config.optimizer;
     if (o->rule != HW_RULE_SGD && o->rule != HW_RULE_NESTEROV) return -1;
     double rate = hw_learning_rate(w);
-    return rate > 0 ? share * (1 - o->momentum) / rate : 0;
+    return rate > 0 ? share * (1 - in_force(w)->momentum) / rate : 0;
 }
 
 void *hw_scratch(hw_worker *w)

@@ -89,7 +89,10 @@ void hw_net_add(hw_net *net, unsigned place)
     if (!l) return;
     l->also = (int)place - 1;
     net_shape a = l->in, b = output_of(net, l->also);
-    if (l->also == l->from || a.c != b.c || a.h != b.h || a.w != b.w)
+    if (l->also == l->from)
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net: layer %u (addition): an output and itself; scale it instead",
+                  l->number + 1);
+    else if (a.c != b.c || a.h != b.h || a.w != b.w)
         base_fail(net->error, HW_E_ARGUMENT,
                   "hw_net: layer %u (addition): %u x %u x %u and %u x %u x %u: two outputs of one shape are needed",
                   l->number + 1, a.c, a.h, a.w, b.c, b.h, b.w);
@@ -250,8 +253,10 @@ void hw_net_statistics(hw_net *net, hw_statistics where, unsigned copies, double
     net->running.copies = where == HW_STATISTICS_SHARED ? 1 : copies;
     net->running.share = (float)share;
     net->running.epsilon = (float)epsilon;
-    if ((unsigned)where > HW_STATISTICS_PER_WORKER || net->running.copies < 1 || net->running.copies > 65536 ||
-        !(share > 0 && share <= 1) || !(epsilon > 0 && epsilon < 1))
+    if ((unsigned)where > HW_STATISTICS_PER_WORKER)
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net_statistics: there is no way %d to keep them", (int)where);
+    else if (net->running.copies < 1 || net->running.copies > 65536 || !(net->running.share > 0 && share <= 1) ||
+             !(net->running.epsilon > 0 && epsilon < 1))
         base_fail(net->error, HW_E_ARGUMENT,
                   "hw_net_statistics: %u sets, share %g, epsilon %g: 1 to 65536 sets, a share in (0, 1] and an epsilon "
                   "in (0, 1) are needed",
@@ -269,8 +274,15 @@ void hw_net_label_smoothing(hw_net *net, double epsilon)
 void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias)
 {
     if (!net || net->error[0] || net->finished) return;
+    if ((unsigned)filler > HW_FILL_LECUN || !base_finite_double(value) || !base_finite_double(bias)) {
+        base_fail(net->error, HW_E_ARGUMENT,
+                  "hw_net_fill: filler %d with %g and %g: a filler of the list and finite "
+                  "numbers are needed",
+                  (int)filler, value, bias);
+        return;
+    }
     for (unsigned i = net->layers; i-- > 0;)
-        if (net->layer[i].weights) {
+        if (net->layer[i].fan_in) { /* normalisations keep theirs */
             net->layer[i].filler = filler;
             net->layer[i].fill = value;
             net->layer[i].fill_bias = bias;
@@ -296,7 +308,9 @@ void hw_net_use_path(hw_net *net, hw_path path)
 {
     if (!net || net->error[0]) return;
     net->path = path;
-    if (path > HW_PATH_WIDE || (path == HW_PATH_WIDE && !wide_available()))
+    if ((unsigned)path > HW_PATH_WIDE)
+        base_fail(net->error, HW_E_ARGUMENT, "hw_net_use_path: there is no path %d", (int)path);
+    else if (path == HW_PATH_WIDE && !wide_available())
         net->code = base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
 }
 
@@ -333,6 +347,10 @@ static void check_shape(hw_net *net, uint32_t batch)
         base_fail(net->error, HW_E_ARGUMENT,
                   "hw_net_finish: the last layer must have 1 x 1 outputs: end with a dense layer");
     }
+    char why[HW_WHY];
+    const hw_images input = {1, net->input.c, net->input.h, net->input.w, 1, NULL, NULL};
+    if (!net->error[0] && hw_preparation_check(&net->preparation, &input, why) != HW_OK)
+        base_fail(net->error, HW_E_ARGUMENT, "%.250s", why);
     for (unsigned i = 0; i < net->layers; i++) net->layer[i].consumers = 0;
     for (unsigned i = 0; i < net->layers; i++) {
         const net_layer *l = net->layer + i;
@@ -365,7 +383,13 @@ hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
     }
     if (net->error[0]) return base_fail(why, net->code ? net->code : HW_E_ARGUMENT, "%s", net->error);
     net->batch = batch;
-    if (!net_plan(net)) return base_fail(why, HW_E_MEMORY, "hw_net_finish: no memory for the plan");
+    if (!net_plan(net))
+        net->code = base_fail(net->error, HW_E_MEMORY, "hw_net_finish: no memory for the plan");
+    else if (net->scratch_bytes == SIZE_MAX)
+        net->code = base_fail(net->error, HW_E_LIMIT,
+                              "hw_net_finish: the scratch of a worker is beyond all memory: a "
+                              "smaller minibatch is needed");
+    if (net->error[0]) return base_fail(why, net->code, "%s", net->error);
     net_name_tensors(net);
     net->finished = true;
     return HW_OK;

@@ -90,6 +90,8 @@ static hw_status task_step(void *self, hw_worker *w, const hw_batch *batch)
         if (gain < 0)
             return hw_fail(w, HW_E_UNSUPPORTED,
                            "batch normalisation keeps its running means by rule sgd or nesterov; this run has another");
+        /* A thread of a group moves its own set by itself: its share of the group's mean is made good. */
+        if (t->net->running.where == HW_STATISTICS_PER_WORKER) gain *= (double)batch->whole / batch->count;
     }
     net_pass p = {t->net, scratch, t->train->labels, batch, x, hw_gradient(w), true, (float)gain, hw_worker_id(w)};
     return hw_write(w, net_loss(&p, NULL));
@@ -113,14 +115,15 @@ static hw_status task_evaluate(void *self, void *scratch, const float *x, uint32
 
 static hw_status check_images(const hw_net *net, const hw_images *images, const char *which, char *why)
 {
-    if (images->channels == net->input.c && images->height == net->input.h && images->width == net->input.w &&
-        images->classes <= hw_net_outputs(net) && images->count > 0)
+    if (images->pixels && images->labels && images->channels == net->input.c && images->height == net->input.h &&
+        images->width == net->input.w && images->classes <= hw_net_outputs(net) && images->count > 0)
         return hw_preparation_check(&net->preparation, images, why);
-    return base_fail(why, HW_E_ARGUMENT,
-                     "hw_net_objective: the %s images are %u of %u x %u x %u in %u classes, the net takes "
-                     "%u x %u x %u and has %u outputs",
-                     which, images->count, images->channels, images->height, images->width, images->classes,
-                     net->input.c, net->input.h, net->input.w, hw_net_outputs(net));
+    return base_fail(
+        why, HW_E_ARGUMENT,
+        "hw_net_objective: the %s images (with pixels and labels) are %u of %u x %u x %u in %u classes, the net takes "
+        "%u x %u x %u and has %u outputs",
+        which, images->count, images->channels, images->height, images->width, images->classes, net->input.c,
+        net->input.h, net->input.w, hw_net_outputs(net));
 }
 
 hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)

@@ -15,7 +15,11 @@
 /* Reserve bytes of the scratch, a cache line apart. */
 static size_t reserve(hw_net *net, size_t bytes)
 {
-    size_t at = net->scratch_bytes;
+    size_t at = net->scratch_bytes, room = SIZE_MAX - 2 * HW_LINE;
+    if (at > room / 2 || bytes > room / 2) { /* which finish refuses */
+        net->scratch_bytes = SIZE_MAX;
+        return 0;
+    }
     net->scratch_bytes += (bytes + HW_LINE - 1) / HW_LINE * HW_LINE + HW_LINE;
     return at;
 }

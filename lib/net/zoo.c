@@ -125,8 +125,18 @@ static void residual_unit(hw_net *net, bool hyper, unsigned filters, unsigned st
     hw_net_relu(net);
 }
 
+hw_residual_config hw_residual_defaults(void)
+{
+    return (hw_residual_config){
+        .struct_size = sizeof(hw_residual_config), .n = 3, .width = 16, .classes = 10, .copies = 1};
+}
+
 hw_net *hw_net_residual(uint32_t batch, const hw_residual_config *c, const hw_preparation *preparation, char *why)
 {
+    if (!c || c->struct_size != sizeof *c) {
+        base_fail(why, HW_E_ARGUMENT, "hw_net_residual: a configuration of hw_residual_defaults() is needed");
+        return NULL;
+    }
     bool hyper = c->form == HW_RESIDUAL_HYPER;
     if (c->n < 1 || c->n > 18 || c->width < 1 || c->width > 1024 || (unsigned)c->form > HW_RESIDUAL_HYPER) {
         base_fail(why, HW_E_ARGUMENT,
