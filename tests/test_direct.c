@@ -1,7 +1,27 @@
 /* test_direct.c - conv_direct against a convolution in double precision written here: many shapes, images that are not
  * aligned and lie apart, sums over two calls, memory beyond what is asked for, the same bits twice. */
 #include "check.h"
-#include "../lib/net/kernel.h"
+#include "../lib/net/direct.h"
+
+/* conv_direct once more with one of its widths hidden, so that each is tested where the processor has both. */
+static const direct_steps *hidden;
+
+static const direct_steps *shown_avx2(void)
+{
+    return direct_avx2() == hidden ? NULL : direct_avx2();
+}
+
+static const direct_steps *shown_avx512(void)
+{
+    return direct_avx512() == hidden ? NULL : direct_avx512();
+}
+#define conv_direct   shown_direct
+#define direct_avx2   shown_avx2
+#define direct_avx512 shown_avx512
+#include "../lib/net/direct.c"
+#undef conv_direct
+#undef direct_avx2
+#undef direct_avx512
 
 static uint32_t seed = 1;
 
@@ -32,8 +52,8 @@ typedef struct reference {
 } reference;
 
 /* The products of one tap of one output, in all three sums. */
-static void taps_of(const conv_shape *s, const float *in, const float *weights, const float *dout, size_t o, size_t w,
-                    reference *r, double *sum)
+static void products_of(const conv_shape *s, const float *in, const float *weights, const float *dout, size_t o,
+                        size_t w, reference *r, double *sum)
 {
     size_t f = o / (s->oh * s->ow), y = o / s->ow % s->oh, x = o % s->ow;
     for (size_t ky = 0; ky < s->k; ky++)
@@ -55,7 +75,7 @@ static void refer(const conv_shape *s, size_t n, const float *in, const float *w
             double sum = bias ? bias[o / (s->oh * s->ow)] : 0;
             reference here = {r->out, r->g, r->din + image * s->in_stride};
             for (size_t c = 0; c < s->c; c++)
-                taps_of(s, in + image * s->in_stride, weights, dout + image * s->out_stride, o, c, &here, &sum);
+                products_of(s, in + image * s->in_stride, weights, dout + image * s->out_stride, o, c, &here, &sum);
             r->out[image * s->out_stride + o] = sum;
         }
 }
@@ -111,10 +131,9 @@ typedef struct results {
 } results;
 
 /* What the caller of a kernel does in a pass: pack, forward, backward `calls` times, finish. */
-static void run(const conv_shape *s, size_t n, const float *in, const float *weights, const float *bias,
-                const float *dout, bool wants_din, size_t calls, const results *r)
+static void run(const conv_kernel *kernel, const conv_shape *s, size_t n, const float *in, const float *weights,
+                const float *bias, const float *dout, bool wants_din, size_t calls, const results *r)
 {
-    const conv_kernel *kernel = &conv_direct;
     size_t packed_floats = kernel->packed(s), sum_floats = kernel->sum(s), work_floats = kernel->work(s);
     float *packed = floats(packed_floats, SENTINEL, false), *work = floats(work_floats, SENTINEL, false);
     for (size_t i = 0; i < sum_floats; i++) r->sum[i] = 0;
@@ -131,30 +150,25 @@ static void run(const conv_shape *s, size_t n, const float *in, const float *wei
     free(work);
 }
 
-static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool has_bias, bool wants_din)
+/* Twice the same, and right. wants_din: floats of an image of din that are wanted. */
+static void check_kernel(const conv_kernel *kernel, const conv_shape *s, size_t n, size_t shift, const float *in,
+                         const float *weights, const float *bias, const float *dout, size_t wants_din,
+                         const reference *r)
 {
-    size_t in_size = s.in_stride, out_size = s.out_stride, taps = s.f * s.c * s.k * s.k;
-    s.in_stride += apart;
-    s.out_stride += 2 * apart;
-    size_t in_floats = n * s.in_stride, out_floats = n * s.out_stride;
-    float *in = floats(in_floats, 0, true) + shift, *dout = floats(out_floats, 0, true) + shift;
-    float *weights = floats(taps, 0, true), *bias = floats(s.f, 0, true);
-    reference r = {calloc(out_floats, sizeof(double)), calloc(taps, sizeof(double)), calloc(in_floats, sizeof(double))};
-    refer(&s, n, in, weights, has_bias ? bias : NULL, dout, &r);
-    for (size_t i = 0; i < taps; i++) r.g[i] *= 2;
+    size_t taps = s->f * s->c * s->k * s->k, out_size = s->f * s->oh * s->ow;
+    size_t in_floats = n * s->in_stride, out_floats = n * s->out_stride;
     results got[2];
     for (size_t twice = 0; twice < 2; twice++) {
-        got[twice] =
-            (results){floats(out_floats, SENTINEL, false) + shift, floats(taps, SENTINEL, false),
-                      floats(in_floats, SENTINEL, false) + shift, floats(conv_direct.sum(&s), SENTINEL, false)};
-        run(&s, n, in, weights, has_bias ? bias : NULL, dout, wants_din, 2, &got[twice]);
+        got[twice] = (results){floats(out_floats, SENTINEL, false) + shift, floats(taps, SENTINEL, false),
+                               floats(in_floats, SENTINEL, false) + shift, floats(kernel->sum(s), SENTINEL, false)};
+        run(kernel, s, n, in, weights, bias, dout, wants_din != 0, 2, &got[twice]);
         unwritten("out", got[twice].out, out_floats);
         unwritten("g", got[twice].g, taps);
         unwritten("din", got[twice].din, in_floats);
     }
-    compare("out", &s, got[0].out, r.out, n, out_size, s.out_stride);
-    compare("g", &s, got[0].g, r.g, 1, taps, taps);
-    compare("din", &s, got[0].din, r.din, n, wants_din ? in_size : 0, s.in_stride);
+    compare("out", s, got[0].out, r->out, n, out_size, s->out_stride);
+    compare("g", s, got[0].g, r->g, 1, taps, taps);
+    compare("din", s, got[0].din, r->din, n, wants_din, s->in_stride);
     assert_memory_equal(got[0].out, got[1].out, out_floats * sizeof(float));
     assert_memory_equal(got[0].g, got[1].g, taps * sizeof(float));
     assert_memory_equal(got[0].din, got[1].din, in_floats * sizeof(float));
@@ -163,6 +177,26 @@ static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool
         free(got[twice].din - shift);
         free(got[twice].g);
         free(got[twice].sum);
+    }
+}
+
+static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool has_bias, bool wants_din)
+{
+    size_t in_size = s.in_stride, taps = s.f * s.c * s.k * s.k;
+    s.in_stride += apart;
+    s.out_stride += 2 * apart;
+    size_t in_floats = n * s.in_stride, out_floats = n * s.out_stride;
+    float *in = floats(in_floats, 0, true) + shift, *dout = floats(out_floats, 0, true) + shift;
+    float *weights = floats(taps, 0, true), *bias = floats(s.f, 0, true);
+    reference r = {calloc(out_floats, sizeof(double)), calloc(taps, sizeof(double)), calloc(in_floats, sizeof(double))};
+    refer(&s, n, in, weights, has_bias ? bias : NULL, dout, &r);
+    for (size_t i = 0; i < taps; i++) r.g[i] *= 2;
+    check_kernel(&conv_direct, &s, n, shift, in, weights, has_bias ? bias : NULL, dout, wants_din ? in_size : 0, &r);
+    const direct_steps *hide[] = {direct_avx512(), direct_avx2()};
+    for (size_t i = 0; i < 2 && hide[0] && hide[1]; i++) {
+        hidden = hide[i];
+        check_kernel(&shown_direct, &s, n, shift, in, weights, has_bias ? bias : NULL, dout, wants_din ? in_size : 0,
+                     &r);
     }
     free(in - shift);
     free(dout - shift);

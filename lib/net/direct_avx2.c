@@ -1,0 +1,53 @@
+/* direct_avx2.c - the products of conv_direct in vectors of eight; direct_avx512.c compiles this file once more in
+ * vectors of sixteen. The two differ in the order of sums, and so by rounding. */
+#include "direct.h"
+
+#if defined(__x86_64__) && defined(__GNUC__)
+#include "direct_filters.h"
+#include "direct_filters_weights.h"
+#include "direct_pixels.h"
+#include "direct_pixels_weights.h"
+#include "direct_input.h"
+
+static size_t nothing(const conv_shape *s)
+{
+    (void)s;
+    return 0;
+}
+
+static const direct_steps steps = {
+    {{filters_packed, filters_work, filters_pack, filters_forward},
+     {pixels_packed, nothing, pixels_pack, pixels_forward}},
+    {{filters_sum, filters_weights_work, filters_weights, filters_finish},
+     {pixels_sum, nothing, pixels_weights, pixels_finish}},
+    {input_packed, input_work, input_pack, input},
+};
+
+#ifdef DIRECT_AVX512
+const direct_steps *direct_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &steps
+                                                                                                                : NULL;
+}
+#else
+const direct_steps *direct_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &steps : NULL;
+}
+#endif
+
+#elif defined(DIRECT_AVX512)
+
+const direct_steps *direct_avx512(void)
+{
+    return NULL;
+}
+
+#else
+
+const direct_steps *direct_avx2(void)
+{
+    return NULL;
+}
+
+#endif
