@@ -4,7 +4,7 @@
 
 #include "check.h"
 #include "../lib/net/net.h"
-#include "../lib/net/wide.h"
+#include "../lib/net/net.h"
 
 typedef struct bench {
     net_layer l;

@@ -16,7 +16,7 @@ static void hyper_bench(bench *b, const unsigned s[8], hw_path path)
                        .groups = 1,
                        .fan_in = (size_t)s[1] * s[5] * s[5],
                        .weights = (size_t)s[4] * s[1] * s[5] * s[5],
-                       .wide = path != HW_PATH_SCALAR && wide_available()}};
+                       .wide = path != HW_PATH_SCALAR && net_wide_available()}};
     net_conv_choose(&b->l, path);
     open_bench(b, s[0]);
 }
@@ -141,7 +141,7 @@ static void angles_are_accurate(void **state)
 {
     (void)state;
     angles(&hyper_plain);
-    if (wide_available()) angles(&hyper_wide);
+    if (net_wide_available()) angles(&hyper_wide);
 }
 
 static void net_against_differences(void **state)

@@ -1,6 +1,5 @@
 /* build.c - the builder: a list of layers, their shapes, their parameters; mistakes are kept for finish. */
 #include "net.h"
-#include "wide.h"
 #include <math.h>
 #include <string.h>
 
@@ -310,7 +309,7 @@ void hw_net_use_path(hw_net *net, hw_path path)
     net->path = path;
     if ((unsigned)path > HW_PATH_WIDE)
         base_fail(net->error, HW_E_ARGUMENT, "hw_net_use_path: there is no path %d", (int)path);
-    else if (path == HW_PATH_WIDE && !wide_available())
+    else if (path == HW_PATH_WIDE && !net_wide_available())
         net->code = base_fail(net->error, HW_E_UNSUPPORTED, "hw_net_use_path: this processor has no AVX2 kernels");
 }
 

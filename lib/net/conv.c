@@ -2,11 +2,20 @@
  * f x (c / groups) x k x k. */
 #include "net.h"
 
+bool net_wide_available(void)
+{
+#if defined(__x86_64__) && defined(__GNUC__)
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+    return false;
+#endif
+}
+
 /* In order of preference; the last one takes everything. Which one takes a shape depends on the shape and the
  * processor only, so results repeat. */
 void net_conv_choose(net_layer *l, hw_path path)
 {
-    static const conv_kernel *const ways[] = {&conv_winograd, &conv_direct, &conv_wide, &conv_columns};
+    static const conv_kernel *const ways[] = {&conv_winograd, &conv_direct, &conv_columns};
     size_t n = sizeof ways / sizeof *ways, i = path == HW_PATH_SCALAR ? n - 1 : 0;
     l->shape = (conv_shape){l->in.c / l->groups, l->in.h,   l->in.w, l->out.c / l->groups, l->out.h,          l->out.w,
                             l->kernel,           l->stride, l->pad,  net_floats(l->in),    net_floats(l->out)};

@@ -32,6 +32,6 @@ typedef struct conv_kernel {
     void (*finish)(const conv_shape *s, const float *sum, float *g); /* g = gradient of the weights, f x c x k x k */
 } conv_kernel;
 
-extern const conv_kernel conv_columns, conv_wide, conv_direct, conv_winograd;
+extern const conv_kernel conv_columns, conv_direct, conv_winograd;
 
 #endif

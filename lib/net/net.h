@@ -148,6 +148,8 @@ static inline net_times *net_times_of(const hw_net *net, void *scratch)
 
 /* conv.c */
 void net_conv_choose(net_layer *l, hw_path path); /* shape and kernel */
+/* Whether this processor runs the AVX2 kernels. */
+bool net_wide_available(void);
 /* pool.c */
 bool net_pool_fits_wide(const net_layer *l);
 

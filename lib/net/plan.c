@@ -6,7 +6,6 @@
  * the whole minibatch, others for one block. Gradients of outputs live from their last taker's backward to their own
  * layer's, and share memory where these times do not overlap. */
 #include "net.h"
-#include "wide.h"
 #include <string.h>
 
 /* A block's widest output should not fill more than a part of the L2 cache. */
@@ -190,7 +189,7 @@ static bool place_gradients(hw_net *net)
 
 bool net_plan(hw_net *net)
 {
-    bool wide = net->path != HW_PATH_SCALAR && wide_available();
+    bool wide = net->path != HW_PATH_SCALAR && net_wide_available();
     size_t work = 0, spare = 0;
     net->scratch_bytes = 0;
     for (unsigned i = 0; i < net->layers; i++) {

@@ -303,6 +303,7 @@ static bool takes(const conv_shape *s)
 {
     if (!best_steps() || s->stride != 1 || (s->k != 3 && s->k != 5) || s->pad >= s->k) return false;
     size_t m = SIDE + 1 - s->k, tiles = divided(s->oh, m) * divided(s->ow, m);
+    if (s->c < 4) return false; /* first layers: direct kernels waste no lanes on channels that are not there */
     return s->c * s->f * s->oh * s->ow * s->k * s->k >= 345 * tiles * (s->c + s->f);
 }
 
