@@ -1,9 +1,12 @@
 /* faults.h - for test programs whose calls of malloc and its like, and of pthread_create, the linker sends here
- * (--wrap, in every program with faults in its name): the N-th fails, then all after it. */
+ * (--wrap, in every program with faults in its name): the N-th fails, then all after it. They are counted, and what
+ * they hold. */
 #ifndef FAULTS_H
 #define FAULTS_H
 
 #include "check.h"
+#include <malloc.h>
+#include <stdatomic.h>
 
 void *__real_malloc(size_t);
 void *__real_calloc(size_t, size_t);
@@ -19,6 +22,7 @@ void __wrap_free(void *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 
 static _Atomic long calls, live, threads, requested; /* requested: bytes asked for, ever */
+static _Atomic long held, peak;                      /* bytes at once, as the allocator rounded them up */
 static long fail_at, fail_thread;                    /* 0: never; from that call on */
 
 static bool allowed(void)
@@ -27,44 +31,52 @@ static bool allowed(void)
     return fail_at == 0 || n < fail_at;
 }
 
-void *__wrap_malloc(size_t n)
+/* A new block, or NULL; n: bytes that count as requested. */
+static void *counted(void *p, size_t n)
 {
-    void *p = allowed() ? __real_malloc(n) : NULL;
-    if (p) {
-        live++;
-        requested += (long)n;
+    if (!p) return NULL;
+    live++;
+    requested += (long)n;
+    long size = (long)malloc_usable_size(p), now = atomic_fetch_add(&held, size) + size, most = peak;
+    while (now > most && !atomic_compare_exchange_weak(&peak, &most, now)) {
     }
     return p;
 }
 
-void *__wrap_calloc(size_t n, size_t size)
+void *__wrap_malloc(size_t n)
 {
-    void *p = allowed() ? __real_calloc(n, size) : NULL;
-    if (p) live++;
-    return p;
+    return counted(allowed() ? __real_malloc(n) : NULL, n);
 }
 
+void *__wrap_calloc(size_t n, size_t size)
+{
+    return counted(allowed() ? __real_calloc(n, size) : NULL, 0);
+}
+
+/* Old and new may stand side by side while it copies: counted as if they always did. */
 void *__wrap_realloc(void *old, size_t n)
 {
     if (!allowed()) return NULL;
-    void *p = __real_realloc(old, n);
-    if (p && !old) live++;
+    long before = old ? (long)malloc_usable_size(old) : 0;
+    void *p = counted(__real_realloc(old, n), 0);
+    if (p && old) {
+        live--;
+        held -= before;
+    }
     return p;
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t n)
 {
-    void *p = allowed() ? __real_aligned_alloc(alignment, n) : NULL;
-    if (p) {
-        live++;
-        requested += (long)n;
-    }
-    return p;
+    return counted(allowed() ? __real_aligned_alloc(alignment, n) : NULL, n);
 }
 
 void __wrap_free(void *p)
 {
-    if (p) live--;
+    if (p) {
+        live--;
+        held -= (long)malloc_usable_size(p);
+    }
     __real_free(p);
 }
 
@@ -72,6 +84,20 @@ int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*body)(v
 {
     long n = ++threads;
     return fail_thread && n >= fail_thread ? 11 /* EAGAIN */ : __real_pthread_create(t, a, body, context);
+}
+
+/* The run of an engine, which ends well and takes no memory. */
+static inline void run_allocates_nothing(hw_engine *e, hw_result *r)
+{
+    calls = 0;
+    assert_int_equal(hw_engine_run(e, r), HW_OK);
+    assert_int_equal(calls, 0);
+}
+
+/* The most memory that the reader of a file of so many bytes may take before it rejects it. */
+static inline size_t most_for_rejected(size_t bytes)
+{
+    return 65536 + 16 * bytes;
 }
 
 /* A public call under test, in `variants` forms: HW_OK where nothing fails. lenient: a failure may be survived. */

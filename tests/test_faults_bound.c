@@ -1,87 +1,30 @@
 /* test_faults_bound.c - a checkpoint file that is rejected takes no more memory than 64 kB and 16 times its bytes,
  * jansson's trees included: the allocator counts what is alive at once. */
+#include "faults.h"
 #include "checkpoint_files.h"
 #include <jansson.h>
-#include <malloc.h>
-
-void *__real_malloc(size_t);
-void *__real_calloc(size_t, size_t);
-void *__real_realloc(void *, size_t);
-void *__real_aligned_alloc(size_t, size_t);
-void __real_free(void *);
-int __real_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-void *__wrap_malloc(size_t);
-void *__wrap_calloc(size_t, size_t);
-void *__wrap_realloc(void *, size_t);
-void *__wrap_aligned_alloc(size_t, size_t);
-void __wrap_free(void *);
-int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-
-static size_t live, peak; /* bytes, as the allocator rounded them up */
-
-static void *counted(void *p)
-{
-    if (p) live += malloc_usable_size(p);
-    if (live > peak) peak = live;
-    return p;
-}
-
-void *__wrap_malloc(size_t n)
-{
-    return counted(__real_malloc(n));
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-    return counted(__real_calloc(n, size));
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t n)
-{
-    return counted(__real_aligned_alloc(alignment, n));
-}
-
-void __wrap_free(void *p)
-{
-    if (p) live -= malloc_usable_size(p);
-    __real_free(p);
-}
-
-void *__wrap_realloc(void *old, size_t n) /* as if it always moved */
-{
-    void *p = __wrap_malloc(n);
-    size_t kept = old ? malloc_usable_size(old) : 0;
-    if (p && old) memcpy(p, old, kept < n ? kept : n);
-    if (p) __wrap_free(old);
-    return p;
-}
-
-int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*body)(void *), void *context)
-{
-    return __real_pthread_create(t, a, body, context);
-}
 
 static double worst; /* (peak - 64 kB) / bytes of the file, the largest */
 static size_t files, refused;
 
 static void measure(image f, const char *what)
 {
-    size_t start = live;
+    long start = held;
     hw_state *s = hw_state_create();
     char why[HW_WHY] = "";
     checkpoint_source source = {.bytes = f.bytes, .size = f.size};
-    size_t before = live;
-    peak = live;
+    long before = held;
+    peak = before;
     hw_status status = checkpoint_read(s, &source, what, why);
-    size_t most = peak - before;
-    if (status != HW_OK && most > 65536 + 16 * f.size)
+    size_t most = (size_t)(peak - before);
+    if (status != HW_OK && most > most_for_rejected(f.size))
         fail_msg("%s: %zu bytes of memory for a file of %zu: %s", what, most, f.size, why);
     if (status != HW_OK && most > 65536 && ((double)most - 65536) / (double)f.size > worst)
         worst = ((double)most - 65536) / (double)f.size;
     files++;
     refused += status != HW_OK;
     hw_state_free(s);
-    assert_int_equal(live, start);
+    assert_int_equal(held, start);
 }
 
 /* A header of a beginning, `unit` many times (with its number where there is a #), and an end. */

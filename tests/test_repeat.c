@@ -1,66 +1,21 @@
 /* test_repeat.c - random simulations: whatever the objective, clock, rule, policy, errors and stops, 1, 2 and 5 real
  * threads give the same bits, in a first run and in one that goes on from it. */
-#include "check.h"
+#include "random_run.h"
 
-enum { N = 70, RUNS = 2, LOGS = 256 };
+enum { RUNS = 2 };
 
-typedef struct job {
-    int kind; /* 0 dense, 1 indices, 2 ranges */
-    bool nan;
-    uint64_t fails_at;
-} job;
-
-static hw_status finish(hw_worker *w, const job *j, const hw_batch *b, const float *x, float *g, int n)
+static hw_status noisy(hw_worker *w, const job *j, const hw_batch *b, const float *x, float *g, int n)
 {
     float noise[4];
     for (int i = 0; i < 4; i++) noise[i] = (float)hw_rng_normal(hw_random(w));
     for (int i = 0; i < n; i++) g[i] = 0.1f * (x[i] - 0.5f) + 0.05f * noise[i % 4] * (float)b->count;
-    /* Steps take different times, so that threads overtake each other. */
-    volatile double spin = 0;
-    for (unsigned i = 0; i < (unsigned)(b->step * 7919 % 2000); i++) spin += i;
-    (void)spin;
+    job_linger(b, 2000);
     return j->fails_at && b->step == j->fails_at ? hw_fail(w, 1001, "broken") : HW_OK;
 }
 
 static hw_status step(void *self, hw_worker *w, const hw_batch *b)
 {
-    const job *j = self;
-    float own[16], g[16];
-    double loss = j->nan && b->step % 37 == 5 ? (double)NAN : 1;
-    hw_status status;
-    if (j->kind == 0) {
-        const float *x = hw_read(w);
-        status = finish(w, j, b, x, hw_gradient(w), N);
-        if (isfinite(loss)) loss = 0.1 + fabs((double)x[3]);
-        return status == HW_OK ? hw_write(w, loss) : status;
-    }
-    if (j->kind == 1) {
-        uint32_t at[6];
-        for (uint32_t i = 0; i < 6; i++) at[i] = (uint32_t)((b->step * 11 + i * 9 + b->offset) % N);
-        hw_read_at(w, at, 6, own);
-        status = finish(w, j, b, own, g, 6);
-        return status == HW_OK ? hw_write_at(w, at, 6, g, loss) : status;
-    }
-    hw_range r[2] = {{(size_t)(b->step * 5 % 30), 9}, {40 + (size_t)(b->step * 3 % 20), 7}};
-    hw_read_ranges(w, r, 2, own);
-    status = finish(w, j, b, own, g, 16);
-    return status == HW_OK ? hw_write_ranges(w, r, 2, g, loss) : status;
-}
-
-static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
-{
-    (void)self, (void)scratch;
-    for (uint32_t i = first; i < first + count; i++) {
-        sums[0] += (double)(x[i % N] * x[i % N]) + 0.01;
-        sums[1] += x[i % N] > 0;
-    }
-    return HW_OK;
-}
-
-static void fold(uint64_t *hash, const void *bytes, size_t n)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++) *hash = (*hash ^ p[i]) * 1099511628211u;
+    return job_step(w, self, b, noisy);
 }
 
 static void on_update(void *context, const hw_update_event *e)
@@ -78,7 +33,7 @@ static uint64_t outcome(const hw_objective *o, hw_config c, unsigned threads, bo
     hw_result r;
     hw_histogram h;
     float params[N];
-    uint64_t hash = 1469598103934665603u;
+    uint64_t hash = FOLD_START;
     size_t n;
     c.simulation.threads = threads;
     c.context = &hash;
@@ -111,37 +66,24 @@ static uint64_t outcome(const hw_objective *o, hw_config c, unsigned threads, bo
     return hash;
 }
 
-#define PICK(n) ((int)hw_rng_below(rng, n))
-
 static hw_config some_config(hw_rng *rng, const hw_histogram *delays, bool examples)
 {
     hw_config c = hw_config_defaults();
-    hw_simulation *s = &c.simulation;
     c.scheduler = HW_SIMULATED;
-    s->clock = (hw_clock_kind)PICK(9);
-    s->delays = delays;
-    s->delay = s->clock == HW_CLOCK_DELAY || s->clock == HW_CLOCK_ADVERSARY ? (unsigned)PICK(20) : 0;
-    s->shape = 1.1 + PICK(3);
-    s->per_group = PICK(3) ? 1 : 2;
-    s->gather = PICK(3) ? 1 : 1 + (unsigned)PICK(4);
-    s->stragglers = PICK(4) == 0;
+    some_clock(rng, &c.simulation, delays);
     c.workers = 2 * (1 + (unsigned)PICK(10));
     c.batch = 1 + (uint32_t)PICK(examples ? 8 : 4);
     c.epochs = 0;
     c.updates = 200 + (uint64_t)PICK(200);
     c.seed = (uint64_t)PICK(1000);
-    c.read = PICK(3) ? HW_READ_ATOMIC : HW_READ_CONSISTENT;
-    c.write = c.read ? HW_WRITE_ADD : (hw_write_mode)PICK(4);
+    some_memory(rng, &c);
     c.optimizer.rule = PICK(2) ? HW_RULE_SGD : (hw_rule_kind)PICK(4);
     c.optimizer.velocity = PICK(6) ? HW_VELOCITY_SHARED : HW_VELOCITY_PRIVATE;
     c.optimizer.momentum = 0.5;
     c.optimizer.weight_decay = PICK(2) ? 0 : 0.01;
     c.optimizer.clip_norm = PICK(3) ? 0 : 0.5;
     c.compensation.policy = (hw_policy)PICK(8);
-    c.compensation.window = 30 + (uint64_t)PICK(50);
-    c.compensation.age = PICK(2) ? HW_AGE_NONE : (hw_age)PICK(6);
-    c.curvature = PICK(2) ? -1 : PICK(2) ? 0 : 2;
-    c.on_nan = PICK(2) ? HW_NAN_STOP : HW_NAN_SKIP;
+    some_windows(rng, &c);
     c.evaluate_every = PICK(2) ? 20 + (uint64_t)PICK(90) : 0;
     c.with_replacement = PICK(2);
     c.keep_every = 40;
@@ -154,10 +96,7 @@ static void threads_never_change_a_bit(void **state)
     hw_histogram delays;
     hw_rng stream, *rng = &stream;
     unsigned compared = 0, well = 0, tries = check_full() ? 4000 : CHECK_SLOW ? 120 : 500;
-    assert_int_equal(hw_histogram_init(&delays, 256), HW_OK);
-    hw_histogram_add(&delays, 0, 3);
-    hw_histogram_add(&delays, 5, 5);
-    hw_histogram_add(&delays, 17, 2);
+    some_delays(&delays);
     hw_rng_seed(rng, 1, 9);
     for (unsigned i = 0; i < tries; i++) {
         job j = {PICK(3), PICK(3) == 0, PICK(6) ? 0 : 100 + (uint64_t)PICK(200)};
@@ -166,7 +105,7 @@ static void threads_never_change_a_bit(void **state)
         o.step = step;
         o.examples = PICK(2) ? 120 : 0;
         if (PICK(2)) {
-            o.evaluate = evaluate;
+            o.evaluate = job_evaluate;
             o.evaluation_examples = 1700;
             o.metrics = 2;
         }

@@ -1,72 +1,33 @@
 /* test_resume.c - capture and restore: a run that was captured somewhere and goes on in a new engine gives the bits of
  * the unbroken one, and taking captures changes none; damaged and foreign states are refused and change nothing. */
-#include "check.h"
+#include "random_run.h"
 
-enum { N = 70, KEPT = 4, PARTS = 10 };
+enum { KEPT = 4, PARTS = 10 };
 
 /* --- objectives ----------------------------------------------------------------------------------------------------
  */
 
-typedef struct job {
-    int kind; /* 0 dense, 1 indices, 2 ranges, 3 dense with two pairs a step */
-    bool nan;
-    uint64_t fails_at;
-} job;
-
-static void noisy(hw_worker *w, const hw_batch *b, const float *x, float *g, int n)
+static hw_status noisy(hw_worker *w, const job *j, const hw_batch *b, const float *x, float *g, int n)
 {
+    (void)j;
     float noise[4];
     for (int i = 0; i < 4; i++) noise[i] = (float)hw_rng_normal(hw_random(w));
     for (int i = 0; i < n; i++) {
         float data = b->index ? (float)(b->index[(unsigned)i % b->count] % 7) * 0.1f : 0.3f;
         g[i] = 0.1f * (x[i] - data) + 0.05f * noise[i % 4] * (float)b->count;
     }
-    /* Steps take different times, so that threads overtake each other. */
-    volatile double spin = 0;
-    for (unsigned i = 0; i < (unsigned)(b->step * 7919 % 1000); i++) spin += i;
-    (void)spin;
+    job_linger(b, 1000);
+    return HW_OK;
 }
 
 static hw_status step(void *self, hw_worker *w, const hw_batch *b)
 {
     const job *j = self;
-    float own[16], g[16];
-    double loss = j->nan && b->step % 37 == 5 ? (double)NAN : 1;
     if (j->fails_at && b->step == j->fails_at) {
         (void)hw_read(w);
         return 1001;
     }
-    if (j->kind == 0 || j->kind == 3) {
-        for (int pair = 0; pair < (j->kind ? 2 : 1); pair++) {
-            const float *x = hw_read(w);
-            noisy(w, b, x, hw_gradient(w), N);
-            if (isfinite(loss)) loss = 0.1 + fabs((double)x[3]);
-            hw_status status = hw_write(w, loss);
-            if (status != HW_OK) return status;
-        }
-        return HW_OK;
-    }
-    if (j->kind == 1) {
-        uint32_t at[6];
-        for (uint32_t i = 0; i < 6; i++) at[i] = (uint32_t)((b->step * 11 + i * 9 + b->offset) % N);
-        hw_read_at(w, at, 6, own);
-        noisy(w, b, own, g, 6);
-        return hw_write_at(w, at, 6, g, loss);
-    }
-    hw_range r[2] = {{(size_t)(b->step * 5 % 30), 9}, {40 + (size_t)(b->step * 3 % 20), 7}};
-    hw_read_ranges(w, r, 2, own);
-    noisy(w, b, own, g, 16);
-    return hw_write_ranges(w, r, 2, g, loss);
-}
-
-static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
-{
-    (void)self, (void)scratch;
-    for (uint32_t i = first; i < first + count; i++) {
-        sums[0] += (double)(x[i % N] * x[i % N]) + 0.01;
-        sums[1] += x[i % N] > 0;
-    }
-    return HW_OK;
+    return job_step(w, j, b, noisy);
 }
 
 static const hw_tensor tensors[] = {{"conv.weight", 2, {4, 5, 0, 0}, 10}, {"conv.bias", 1, {3, 0, 0, 0}, 33}};
@@ -77,7 +38,7 @@ static hw_objective objective_of(job *j, uint32_t examples)
     o.self = j;
     o.step = step;
     o.examples = examples;
-    o.evaluate = evaluate;
+    o.evaluate = job_evaluate;
     o.evaluation_examples = 700;
     o.metrics = 2;
     o.tensors = tensors;
@@ -96,11 +57,6 @@ typedef struct outcome {
 static const char *const parts[PARTS] = {"result",    "parameters", "velocity", "evaluations", "settings",
                                          "staleness", "spread",     "overlap",  "average",     "epochs"};
 
-static void fold(uint64_t *hash, const void *bytes, size_t n)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++) *hash = (*hash ^ p[i]) * 1099511628211u;
-}
 #define FOLD(hash, x) fold(hash, &(x), sizeof(x))
 
 typedef struct watch {
@@ -187,7 +143,7 @@ static bool run(const hw_objective *o, hw_config c, const hw_state *from, watch 
     if (from && hw_engine_restore(e, from, why) != HW_OK) fail_msg("%s", why);
     out->status = hw_engine_run(e, &r);
     out->updates = r.updates;
-    for (int i = 0; i < PARTS; i++) out->part[i] = 1469598103934665603u;
+    for (int i = 0; i < PARTS; i++) out->part[i] = FOLD_START;
     const uint64_t all[] = {(uint64_t)r.status, r.reason,  r.updates, r.examples, r.tickets,
                             r.good_update,      r.clipped, r.skipped, r.fused,    r.updates_to_target};
     fold(out->part, all, sizeof all);
@@ -285,34 +241,24 @@ static bool compare(const hw_objective *o, hw_config c, uint64_t every, uint64_t
 /* --- configurations -------------------------------------------------------------------------------------------------
  */
 
-#define PICK(n) ((int)hw_rng_below(rng, n))
-
 static const hw_section sections[] = {{5, 20, 2.0f, 0.5f}, {40, 10, 0.5f, 1.0f}};
 
 static hw_config some_config(hw_rng *rng, hw_scheduler scheduler, const hw_histogram *delays, bool examples)
 {
     hw_config c = hw_config_defaults();
-    hw_simulation *s = &c.simulation;
     c.scheduler = scheduler;
     c.workers = scheduler == HW_SEQUENTIAL ? 1
                 : scheduler == HW_SYNC     ? 1 + (unsigned)PICK(3)
                                            : 2 * (1 + (unsigned)PICK(9));
     if (scheduler == HW_SIMULATED) {
-        s->threads = 1 + (unsigned)PICK(2);
-        s->clock = (hw_clock_kind)PICK(9);
-        s->delays = delays;
-        s->delay = s->clock == HW_CLOCK_DELAY || s->clock == HW_CLOCK_ADVERSARY ? (unsigned)PICK(20) : 0;
-        s->shape = 1.1 + PICK(3);
-        s->per_group = PICK(3) ? 1 : 2;
-        s->gather = PICK(3) ? 1 : 1 + (unsigned)PICK(4);
-        s->stragglers = PICK(4) == 0;
+        c.simulation.threads = 1 + (unsigned)PICK(2);
+        some_clock(rng, &c.simulation, delays);
     }
     c.batch = 1 + (uint32_t)PICK(examples ? 8 : 4);
     c.epochs = 0;
     c.updates = 150 + (uint64_t)PICK(150);
     c.seed = (uint64_t)PICK(1000);
-    c.read = PICK(3) ? HW_READ_ATOMIC : HW_READ_CONSISTENT;
-    c.write = c.read ? HW_WRITE_ADD : (hw_write_mode)PICK(4);
+    some_memory(rng, &c);
     c.optimizer.rule = PICK(2) ? HW_RULE_SGD : (hw_rule_kind)PICK(4);
     c.optimizer.velocity = PICK(5) ? HW_VELOCITY_SHARED : HW_VELOCITY_PRIVATE;
     c.optimizer.momentum = PICK(5) ? 0.5 : 0;
@@ -324,10 +270,7 @@ static hw_config some_config(hw_rng *rng, hw_scheduler scheduler, const hw_histo
     c.optimizer.schedule.interval = 120;
     c.optimizer.schedule.gamma = 0.01;
     c.compensation.policy = c.optimizer.velocity ? HW_POLICY_NONE : (hw_policy)PICK(8);
-    c.compensation.window = 30 + (uint64_t)PICK(50);
-    c.compensation.age = PICK(2) ? HW_AGE_NONE : (hw_age)PICK(6);
-    c.curvature = PICK(2) ? -1 : PICK(2) ? 0 : 2;
-    c.on_nan = PICK(2) ? HW_NAN_STOP : HW_NAN_SKIP;
+    some_windows(rng, &c);
     c.evaluate_every = PICK(2) ? 15 + (uint64_t)PICK(60) : 0;
     c.with_replacement = PICK(2);
     c.shuffle_block = PICK(3) ? 1 : 5;
@@ -339,14 +282,6 @@ static hw_config some_config(hw_rng *rng, hw_scheduler scheduler, const hw_histo
         c.exchange_interval = 1;
     }
     return c;
-}
-
-static void some_delays(hw_histogram *h)
-{
-    assert_int_equal(hw_histogram_init(h, 256), HW_OK);
-    hw_histogram_add(h, 0, 3);
-    hw_histogram_add(h, 5, 5);
-    hw_histogram_add(h, 17, 2);
 }
 
 static void random_runs(hw_scheduler scheduler, unsigned tries)

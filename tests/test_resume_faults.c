@@ -1,9 +1,8 @@
 /* test_resume_faults.c - captures and restores without memory: the N-th allocation fails, then all after it. And a run
  * that is captured allocates nothing, and takes what hw_engine_bytes says. */
 #include "faults.h"
+#include "small_linear.h"
 
-static float xs[64 * 3], ys[64];
-static hw_linear linear = {HW_LOSS_SQUARED, 3, 0, 0, xs, ys, 64, NULL, NULL, 0};
 static long seen;
 
 static hw_status on_checkpoint(void *context, const hw_state *state)
@@ -79,17 +78,13 @@ static void captured_runs_allocate_nothing(void **state)
         assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
         assert_near((double)hw_engine_bytes(e), (double)requested, 0.1 * (double)requested);
         seen = 0;
-        calls = 0;
-        assert_int_equal(hw_engine_run(e, &r), HW_OK);
-        assert_int_equal(calls, 0);
+        run_allocates_nothing(e, &r);
         assert_true(seen >= (c.workers == 1 ? 8 : 1)); /* 48 updates; on threads fewer may come */
         assert_int_equal(hw_engine_capture(e, copy), HW_OK);
         c.epochs = 9;
         assert_int_equal(hw_engine_create(&next, &o, &c, NULL, NULL), HW_OK);
         assert_int_equal(hw_engine_restore(next, copy, NULL), HW_OK);
-        calls = 0;
-        assert_int_equal(hw_engine_run(next, &r), HW_OK); /* with the lists of both parts */
-        assert_int_equal(calls, 0);
+        run_allocates_nothing(next, &r); /* with the lists of both parts */
         hw_engine_free(e);
         hw_engine_free(next);
         hw_state_free(copy);
@@ -98,10 +93,7 @@ static void captured_runs_allocate_nothing(void **state)
 
 int main(void)
 {
-    for (int i = 0; i < 64; i++) {
-        for (int j = 0; j < 3; j++) xs[3 * i + j] = sinf((float)(3 * i + j) * 1.9f);
-        ys[i] = xs[3 * i];
-    }
+    small_linear_fill();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_fails_everywhere),
         cmocka_unit_test(captured_runs_allocate_nothing),
