@@ -23,7 +23,7 @@ static const direct_steps steps = {
     {input_packed, input_work, input_pack, input},
 };
 
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 const direct_steps *direct_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &steps
@@ -36,7 +36,7 @@ const direct_steps *direct_avx2(void)
 }
 #endif
 
-#elif defined(DIRECT_AVX512)
+#elif defined(LANES_AVX512)
 
 const direct_steps *direct_avx512(void)
 {

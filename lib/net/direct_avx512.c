@@ -1,3 +1,3 @@
 /* direct_avx512.c - the products of direct_avx2.c in vectors of sixteen. */
-#define DIRECT_AVX512
+#define LANES_AVX512
 #include "direct_avx2.c"

@@ -17,7 +17,7 @@ static size_t chunk_rows(const conv_shape *s)
 }
 
 /* Taps of a tile, times 1, 2 or 3 vectors. Each has an address in a register. */
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 enum { TAPS_1 = 10, TAPS_2 = 8, TAPS_3 = 8, MOST_TAPS = 10 };
 #else
 enum { TAPS_1 = 6, TAPS_2 = 6, TAPS_3 = 4, MOST_TAPS = 6 };
@@ -88,7 +88,7 @@ HOT static void kernel_row(const conv_shape *shape, size_t plane, const filters_
             SUM_PIXELS(3, 2);
             SUM_PIXELS(3, 3);
             SUM_PIXELS(3, 4);
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
             SUM_PIXELS(1, 7);
             SUM_PIXELS(1, 8);
             SUM_PIXELS(1, 9);

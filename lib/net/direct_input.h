@@ -149,7 +149,7 @@ HOT static void gather(const conv_shape *s, const float *lanes, const column *co
         for (size_t c = 0; c < s->c; c += 8) {
             __m256 block[8];
             add_columns(lanes + c, columns + x, n, back, block);
-            transpose(block);
+            transpose8(block);
             store_block(block, s->c - c < 8 ? s->c - c : 8, n, din + c * plane + x, plane);
         }
     }

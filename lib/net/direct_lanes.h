@@ -4,26 +4,16 @@
 #define HOGWILD_LIB_NET_DIRECT_LANES_H
 
 #include "direct.h"
-#include <immintrin.h>
+#include "lanes.h"
 #include <string.h>
 
-#ifdef DIRECT_AVX512
-#define TARGET  "avx512f,avx2,fma"
-#define LANES   16
-#define V(name) _mm512_##name
-typedef __m512 vector;
+#ifdef LANES_AVX512
 typedef __mmask16 lane_mask;
 #else
-#define TARGET  "avx2,fma"
-#define LANES   8
-#define V(name) _mm256_##name
-typedef __m256 vector;
 typedef __m256i lane_mask;
 #endif
 
-#define HOT    __attribute__((target(TARGET)))
-#define INLINE __attribute__((target(TARGET), always_inline)) static inline
-#define HALF   (LANES / 2)
+#define HALF (LANES / 2)
 
 /* --- numbers --------------------------------------------------------------------------------------------------------
  */
@@ -57,7 +47,7 @@ INLINE void add_to(float *sum, vector x)
     V(storeu_ps)(sum, V(add_ps)(V(loadu_ps)(sum), x));
 }
 
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 INLINE vector load_halves(const float *low, const float *high)
 {
     return _mm512_castpd_ps(_mm512_insertf64x4(_mm512_castps_pd(_mm512_castps256_ps512(_mm256_loadu_ps(low))),
@@ -107,26 +97,6 @@ INLINE vector masked(vector x, lane_mask mask)
 
 /* --- transposes, of eight in both widths ----------------------------------------------------------------------------
  */
-
-INLINE void transpose(__m256 x[8])
-{
-    __m256 y[8];
-    for (int i = 0; i < 4; i++) {
-        y[2 * i] = _mm256_unpacklo_ps(x[2 * i], x[2 * i + 1]);
-        y[2 * i + 1] = _mm256_unpackhi_ps(x[2 * i], x[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; i++) {
-        x[4 * i] = _mm256_shuffle_ps(y[4 * i], y[4 * i + 2], 0x44);
-        x[4 * i + 1] = _mm256_shuffle_ps(y[4 * i], y[4 * i + 2], 0xee);
-        x[4 * i + 2] = _mm256_shuffle_ps(y[4 * i + 1], y[4 * i + 3], 0x44);
-        x[4 * i + 3] = _mm256_shuffle_ps(y[4 * i + 1], y[4 * i + 3], 0xee);
-    }
-    for (int i = 0; i < 4; i++) {
-        y[i] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x20);
-        y[i + 4] = _mm256_permute2f128_ps(x[i], x[i + 4], 0x31);
-    }
-    for (int i = 0; i < 8; i++) x[i] = y[i];
-}
 
 /* The first `columns` floats of the first `rows` vectors, to rows `plane` apart. */
 INLINE void store_block(const __m256 x[8], size_t rows, size_t columns, float *to, size_t plane)

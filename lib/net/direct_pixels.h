@@ -22,7 +22,7 @@ static bool has_halves(const conv_shape *s)
 }
 
 /* Filters of a tile, times two vectors. */
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 enum { MOST_FILTERS = 12 };
 #else
 enum { MOST_FILTERS = 6 };
@@ -103,7 +103,7 @@ INLINE void any_outputs(size_t filters, bool halves, const strip *s, const spot 
         OUTPUTS(4);
         OUTPUTS(5);
         OUTPUTS(6);
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
         OUTPUTS(7);
         OUTPUTS(8);
         OUTPUTS(9);

@@ -8,7 +8,7 @@
 /* A tile of sums: a few vectors are held while others stream by, each loaded just before its use; there are no
  * registers for more. The held ones are gradients of filters and the streaming ones pixels of taps, or the other way
  * round. */
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 enum { HELD = 4, STREAMING = 6 };
 #else
 enum { HELD = 3, STREAMING = 4 };
@@ -122,7 +122,7 @@ HOT static void sum_filters(size_t taps, size_t all, size_t most, const pixels_s
             SUMS_TO_3(3);
             SUM(3, 4);
             SUMS_TO_3(4);
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
             SUM(1, 5);
             SUM(1, 6);
             SUM(2, 5);

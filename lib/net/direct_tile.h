@@ -6,7 +6,7 @@
 #include "direct_lanes.h"
 
 /* Pixels of a tile, times 1, 2 or 3 vectors. */
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
 enum { PIXELS_1 = 16, PIXELS_2 = 12, PIXELS_3 = 8, WIDEST = 16 };
 #else
 enum { PIXELS_1 = 10, PIXELS_2 = 6, PIXELS_3 = 4, WIDEST = 10 };
@@ -84,7 +84,7 @@ INLINE void multiply_steps(size_t vectors, size_t pixels, const float *x, size_t
             TILES_TO_4(2);
             TILES_TO_4(3);
             TILES_TO_8(1);
-#ifdef DIRECT_AVX512
+#ifdef LANES_AVX512
             TILES_TO_12(1);
             TILE(1, 13);
             TILE(1, 14);
@@ -131,18 +131,13 @@ HOT static void transpose_out(const float *from, size_t pitch, size_t lanes, siz
             size_t x = block_at(pixels, done);
             for (size_t i = 0; i < 8; i++)
                 block[i] = _mm256_add_ps(start, _mm256_loadu_ps(from + (x + i) * pitch + lane));
-            transpose(block);
+            transpose8(block);
             store_block(block, rows, columns, to + lane * plane + x, plane);
         }
     }
 }
 
 /* The first n lanes, n <= 8. */
-INLINE __m256i first_lanes(size_t n)
-{
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
 /* The other way: to[x][i] = from[i][x], lanes rounded up to whole vectors with zeros, pitch floats a row. */
 HOT static void transpose_in(const float *from, size_t plane, size_t lanes, size_t pixels, float *to, size_t pitch)
 {
@@ -158,7 +153,7 @@ HOT static void transpose_in(const float *from, size_t plane, size_t lanes, size
             else
                 for (size_t i = 0; i < 8; i++)
                     block[i] = i < rows ? _mm256_maskload_ps(at + i * plane, mask) : _mm256_setzero_ps();
-            transpose(block);
+            transpose8(block);
             if (columns == 8)
                 for (size_t i = 0; i < 8; i++) _mm256_storeu_ps(to + (x + i) * pitch + lane, block[i]);
             else

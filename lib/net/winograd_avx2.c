@@ -214,7 +214,7 @@ HOT static void weights_gradient(size_t k, size_t n, const float *points, size_t
 static const winograd_steps steps = {gather,         scatter,  input,      output,  output_gradient,
                                      input_gradient, multiply, accumulate, weights, weights_gradient};
 
-#ifdef WINOGRAD_AVX512
+#ifdef LANES_AVX512
 const winograd_steps *winograd_avx512(void)
 {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma") ? &steps : NULL;
@@ -226,7 +226,7 @@ const winograd_steps *winograd_avx2(void)
 }
 #endif
 
-#elif defined(WINOGRAD_AVX512)
+#elif defined(LANES_AVX512)
 
 const winograd_steps *winograd_avx512(void)
 {

@@ -9,7 +9,7 @@
 
 #include "winograd_lanes.h"
 
-#ifdef WINOGRAD_AVX512
+#ifdef LANES_AVX512
 #define ROWS       8
 #define APART(gap) (gap) /* from the first vector of a tile to the second: a panel */
 #else
