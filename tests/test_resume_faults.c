@@ -91,12 +91,85 @@ static void captured_runs_allocate_nothing(void **state)
     }
 }
 
+static hw_status three_pairs(void *self, hw_worker *w, const hw_batch *b)
+{
+    (void)self;
+    for (int k = 0; k < 3; k++) {
+        const float *x = hw_read(w);
+        float *g = hw_gradient(w);
+        for (int i = 0; i < 3; i++) g[i] = 0.01f * (x[i] - (float)(b->step % 3));
+        hw_status status = hw_write(w, 1);
+        if (status != HW_OK) return status;
+    }
+    return HW_OK;
+}
+
+/* With several pairs a call there are more updates, and so evaluations, than tickets. */
+static void long_lists_allocate_nothing(void **state)
+{
+    (void)state;
+    hw_objective o;
+    hw_engine *e;
+    hw_result r;
+    hw_config c = config_of(HW_SEQUENTIAL);
+    assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
+    o.loss_gradient = NULL;
+    o.step = three_pairs;
+    o.sweep = NULL;
+    c.epochs = 0;
+    c.updates = 2000;
+    c.evaluate_every = 1;
+    c.checkpoint_every = 500;
+    c.on_update = NULL;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    run_allocates_nothing(e, &r);
+    assert_int_equal(r.updates, 6000); /* more than the list holds */
+    hw_engine_free(e);
+}
+
+/* A replay's settings are its trace's, however short its windows were. */
+static void replayed_settings_allocate_nothing(void **state)
+{
+    (void)state;
+    hw_objective o;
+    hw_engine *e;
+    hw_result r;
+    hw_trace *trace;
+    hw_config c = config_of(HW_SIMULATED);
+    size_t settings;
+    assert_int_equal(hw_linear_objective(&linear, &o, NULL), HW_OK);
+    c.average_every = 0;
+    c.epochs = 60;
+    c.trace = 1;
+    c.checkpoint_every = 0;
+    c.on_checkpoint = NULL;
+    c.compensation.policy = HW_POLICY_MEAN_LAG;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_engine_trace(e, &trace, NULL), HW_OK);
+    hw_engine_free(e);
+    c.trace = 0;
+    c.simulation.clock = HW_CLOCK_REPLAY;
+    c.simulation.trace = trace;
+    c.compensation.window = 100000;
+    c.on_checkpoint = on_checkpoint;
+    c.checkpoint_every = 50;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    run_allocates_nothing(e, &r);
+    (void)hw_engine_settings(e, &settings);
+    assert_true(settings > 3);
+    hw_engine_free(e);
+    hw_trace_free(trace);
+}
+
 int main(void)
 {
     small_linear_fill();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_fails_everywhere),
         cmocka_unit_test(captured_runs_allocate_nothing),
+        cmocka_unit_test(long_lists_allocate_nothing),
+        cmocka_unit_test(replayed_settings_allocate_nothing),
     };
     return cmocka_run_group_tests_name("resume_faults", tests, NULL, NULL);
 }

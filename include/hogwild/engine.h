@@ -17,7 +17,10 @@
  * Memory of a run on threads (SIMULATED: simulation.h), in floats of n parameters, beside the objective's scratch:
  * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); 3 n for evaluation and the last
  * good parameters; 6 n and one more scratch where the curvature is to be estimated; the histograms
- * (hw_staleness_bytes). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
+ * (hw_staleness_bytes). With on_checkpoint the engine keeps the state that it hands out: a second copy of the
+ * parameters and of the arrays beside them, of the kept parameters (2 n), the mean (n), the private velocities (n a
+ * worker), the pending gradients of SIMULATED's lanes with their lists, the histograms, and both lists at their full
+ * length (about 1.5 MB). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
 #ifndef HOGWILD_ENGINE_H
 #define HOGWILD_ENGINE_H
 
@@ -121,7 +124,7 @@ typedef struct hw_config {
      * those of the last capture. All workers are parked, between steps, with no gradient lost; the time is not charged
      * to training. The state is the engine's and valid during the call, in the worker that makes it. An evaluation that
      * is due at the same update comes first; the one at the end of a run that hw_stop, stop_flag or config.seconds have
-     * cut short comes after, since the whole run would not make it. */
+     * cut short comes after, since the whole run would not make it: no capture holds it. */
     hw_status (*on_checkpoint)(void *context, const hw_state *state);
     uint64_t checkpoint_every; /* updates; 0: off                                  */
     double checkpoint_epochs;  /* 0: off                                           */
@@ -243,8 +246,10 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
  * sim and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left alone. */
 
 /* Fill `state` (not cleared: entries of the same names are replaced) with what the engine holds, outside a run. Of an
- * engine that has not run yet: its start. HW_E_STATE during a run and after one that failed, whose good parameters
- * hw_engine_get gives; HW_E_FORK; HW_E_ARGUMENT; HW_E_MEMORY. The state is the caller's. */
+ * engine that has not run yet: its start. The evaluation at the end of a run that hw_stop, stop_flag or config.seconds
+ * have cut short is not in it, since the whole run would not make it. HW_E_STATE during a run and after one that
+ * failed, whose good parameters hw_engine_get gives; HW_E_DIVERGED where a parameter is not finite; HW_E_FORK;
+ * HW_E_ARGUMENT; HW_E_MEMORY. The state is the caller's. */
 HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
 /* Outside a run: the engine is then where the captured one was, and the next hw_engine_run goes on with that run.
  * Tickets, clock and the stops by updates, epochs and seconds count from its original start, so the same configuration
@@ -252,12 +257,14 @@ HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
  * target_metric, divergence, evaluate_every, evaluate_epochs, checkpoint_*, pin, progress_ms and simulation.threads may
  * be others than they were; a run that had come to its end and goes on with a raised stop need not equal one that was
  * longer from the start (the last tickets of a simulation found their workers idle, and average_from is a share of the
- * run). What is passed by pointers is compared where it can be: sections, the single workers' clocks, delays, the
- * trace; callbacks cannot.
+ * run). A run that had met its target, or whose last evaluation meets this configuration's, stops at once with
+ * HW_STOP_TARGET. What is passed by pointers is compared where it can be: sections, the single workers' clocks, delays,
+ * the trace; callbacks cannot.
  *
- * The state is untrusted: HW_E_FORMAT with a sentence where an entry is missing, misshapen, not finite, out of range or
- * at odds with another, or where the engine differs in anything that the run depends on; HW_E_MEMORY; HW_E_STATE during
- * a run; HW_E_UNSUPPORTED with config.trace; HW_E_FORK. Nothing in the engine is changed then. The state is not kept.
+ * The state is untrusted: HW_E_FORMAT with a sentence where an entry is missing, misshapen, out of range, not finite
+ * (losses, the averaged parameters and the arrays beside the parameters may be anything) or at odds with another, or
+ * where the engine differs in anything that the run depends on; HW_E_MEMORY; HW_E_STATE during a run; HW_E_UNSUPPORTED
+ * with config.trace; HW_E_FORK. Nothing in the engine is changed then. The state is not kept.
  */
 HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, char *why);
 

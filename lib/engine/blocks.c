@@ -68,6 +68,25 @@ static void mark(hw_engine *e, uint32_t b, bool busy)
     s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = busy;
 }
 
+/* How many passes there may be. At its end a run cuts its last blocks, which count as handed out all the same; so where
+ * one goes on farther, the blocks that are left may have fewer examples than there are tickets. */
+static uint64_t passes_of(const hw_engine *e, bool restored)
+{
+    const engine_blocks *s = e->blocks;
+    const hw_objective *o = &e->objective;
+    uint64_t steps = engine_ticket_limit(e), limit = counter_get(&e->ticket_limit), at = counter_get(&e->tickets);
+    if (steps >= NO_TICKET_LIMIT) return UINT64_MAX;
+    uint64_t passes = (steps + o->examples - 1) / o->examples, left = at < limit ? limit - at : 0;
+    for (uint32_t b = 0; restored && b < o->blocks && left; b++) {
+        uint64_t times = s->done[b] < passes ? passes - s->done[b] : 0;
+        bool covers = o->block[b].count && times >= (left + o->block[b].count - 1) / o->block[b].count;
+        left -= covers ? left : times * o->block[b].count;
+    }
+    if (!restored || !left) return passes;
+    uint64_t most = (uint64_t)s->epoch + 2; /* no block was handed out more often */
+    return (passes > most ? passes : most) + (left + o->examples - 1) / o->examples;
+}
+
 void blocks_begin(hw_engine *e, bool restored)
 {
     engine_blocks *s = e->blocks;
@@ -80,8 +99,7 @@ void blocks_begin(hw_engine *e, bool restored)
         s->next = s->epoch = 0;
         s->behind = e->objective.blocks;
     }
-    uint64_t steps = engine_ticket_limit(e);
-    s->passes = steps < NO_TICKET_LIMIT ? (steps + e->objective.examples - 1) / e->objective.examples : UINT64_MAX;
+    s->passes = passes_of(e, restored);
 }
 
 void blocks_visit(hw_engine *e, base_visit *v)
@@ -103,7 +121,7 @@ void blocks_visit(hw_engine *e, base_visit *v)
     const uint32_t *done = hw_state_array(v->from, "blocks.done", HW_U32, o->blocks);
     uint64_t next = hw_state_number(v->from, "blocks.next", 0), epoch = hw_state_number(v->from, "blocks.epoch", 0);
     uint64_t behind = 0, left = hw_state_number(v->from, "blocks.behind", 0);
-    bool good = next < o->blocks && epoch < UINT32_MAX - 2;
+    bool good = next < o->blocks && epoch < UINT32_MAX / 2; /* as many passes more can be counted */
     for (uint32_t b = 0; b < o->blocks && good; b++) {
         good = done[b] >= epoch && done[b] <= epoch + 2;
         behind += done[b] == epoch;
@@ -113,9 +131,11 @@ void blocks_visit(hw_engine *e, base_visit *v)
     const uint32_t *block = hw_state_array(v->from, "worker.block", HW_U32, e->threads);
     const uint32_t *count = hw_state_array(v->from, "worker.block_count", HW_U32, e->threads);
     const uint32_t *at = hw_state_array(v->from, "worker.block_done", HW_U32, e->threads);
+    const uint64_t *ticket = hw_state_array(v->from, "worker.block_ticket", HW_U64, e->threads);
     for (unsigned i = 0; i < e->threads && good; i++) {
         if (!count[i]) continue;
-        good = block[i] < o->blocks && count[i] <= o->block[block[i]].count && at[i] <= count[i];
+        good = block[i] < o->blocks && count[i] <= o->block[block[i]].count && at[i] <= count[i] &&
+               ticket[i] + count[i] <= hw_state_number(v->from, "run.tickets", 0);
         for (unsigned k = 0; k < i && good; k++) {
             if (!count[k]) continue;
             const uint32_t *a = o->block[block[i]].group, *b = o->block[block[k]].group;
@@ -202,7 +222,7 @@ void blocks_loop(hw_worker *w)
     const hw_objective *o = &e->objective;
     uint64_t limit = counter_get(&e->ticket_limit);
     async_begin(w);
-    for (;;) {
+    while (!latch_stopped(&e->latch)) {
         if (w->block_count) {
             bool on = visit(w);
             if (w->block_done == w->block_count) { /* else it stays this worker's, for a capture and the run after it */

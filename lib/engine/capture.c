@@ -9,6 +9,9 @@
 #define RUN(member)    offsetof(hw_engine, member)
 #define WORKER(member) offsetof(hw_worker, member)
 
+/* Losses are finite, but their sums and means may overflow: a run takes no harm from that, so it is no reason to
+ * refuse.
+ */
 static const visit_field run_fields[] = {
     {"first_update", RUN(first_update), VISIT_U64, VISIT_COUNT},
     {"first_ticket", RUN(first_ticket), VISIT_U64, VISIT_COUNT},
@@ -17,10 +20,10 @@ static const visit_field run_fields[] = {
     {"next_keep", RUN(next_keep), VISIT_COUNTER, VISIT_WHEN},
     {"next_epoch", RUN(next_epoch), VISIT_COUNTER, VISIT_ANY}, /* an epoch of a stream is never over */
     {"next_average", RUN(next_average), VISIT_COUNTER, VISIT_WHEN},
-    {"first_losses", RUN(first_losses), VISIT_COUNTER_REAL, VISIT_FINITE},
+    {"first_losses", RUN(first_losses), VISIT_COUNTER_REAL, VISIT_ANY},
     {"first_count", RUN(first_count), VISIT_COUNTER, VISIT_COUNT},
-    {"first_loss", RUN(first_loss), VISIT_COUNTER_REAL, VISIT_FINITE},
-    {"loss_before", RUN(loss_before), VISIT_F64, VISIT_FINITE},
+    {"first_loss", RUN(first_loss), VISIT_COUNTER_REAL, VISIT_ANY},
+    {"loss_before", RUN(loss_before), VISIT_F64, VISIT_ANY},
     {"losses_before", RUN(losses_before), VISIT_U64, VISIT_COUNT},
     {"evaluation_ns", RUN(evaluation_ns), VISIT_U64, VISIT_ANY},
     {"preparation_ns", RUN(preparation_ns), VISIT_U64, VISIT_ANY},
@@ -48,7 +51,7 @@ static const visit_field worker_fields[] = {
     {"observed.spread", WORKER(observed.spread), VISIT_U64, VISIT_COUNT},
     {"observed.overlap", WORKER(observed.overlap), VISIT_U64, VISIT_COUNT},
     {"observed.work_ns", WORKER(observed.work_ns), VISIT_U64, VISIT_ANY},
-    {"loss", WORKER(loss), VISIT_COUNTER_REAL, VISIT_FINITE},
+    {"loss", WORKER(loss), VISIT_COUNTER_REAL, VISIT_ANY},
     {"losses", WORKER(losses), VISIT_COUNTER, VISIT_COUNT},
     {"updates", WORKER(updates), VISIT_COUNTER, VISIT_COUNT},
     {"examples", WORKER(examples), VISIT_COUNTER, VISIT_COUNT},
@@ -58,8 +61,8 @@ static const visit_field worker_fields[] = {
     {"exchanges", WORKER(exchanges), VISIT_COUNTER, VISIT_COUNT},
     {"collided", WORKER(collided), VISIT_COUNTER, VISIT_COUNT},
     {"looked_at", WORKER(looked_at), VISIT_COUNTER, VISIT_COUNT},
-    {"first_loss", WORKER(first_loss), VISIT_F64, VISIT_FINITE},
-    {"smooth_loss", WORKER(smooth_loss), VISIT_F64, VISIT_FINITE},
+    {"first_loss", WORKER(first_loss), VISIT_F64, VISIT_ANY},
+    {"smooth_loss", WORKER(smooth_loss), VISIT_F64, VISIT_ANY},
     {"loss_steps", WORKER(loss_steps), VISIT_INT, VISIT_ANY},
     {"setting_number", WORKER(setting_number), VISIT_U32, VISIT_ANY},
 };
@@ -117,8 +120,12 @@ static void visit_moment(hw_engine *e, base_visit *v)
     if (v->way != VISIT_TAKE) return;
     e->begun = e->restored = m.begun;
     e->run_status = HW_OK;
-    /* Who looks for a ticket at the end counts on beyond the limit: those were never handed out. */
+    /* Who looks for a ticket at the end counts on beyond the limit: those were never handed out. A limit below what was
+     * handed out is that; only a replay's, which counts updates, may be lower. */
     uint64_t limit = m.begun ? e->first_ticket + engine_ticket_limit(e) : 0;
+    uint64_t handed = m.tickets < m.limit ? m.tickets : m.limit;
+    bool replay = e->sim && e->config.simulation.clock == HW_CLOCK_REPLAY;
+    if (m.begun && limit < handed && !replay) limit = handed;
     counter_set(&e->tickets, m.tickets > m.limit && limit > m.limit ? m.limit : m.tickets);
     counter_set(&e->ticket_limit, limit);
     counter_set(&e->paused_ns, 0);
@@ -203,8 +210,6 @@ static void visit_workers(hw_engine *e, base_visit *v)
     for (unsigned i = 0; i < e->members; i++) shape[0] += e->worker[i].velocity != NULL;
     if (!shape[0]) return;
     float *own = visit_array(v, "worker.velocity", HW_F32, 2, shape);
-    if (own && v->way == VISIT_CHECK && !base_all_finite(own, (size_t)(shape[0] * shape[1])))
-        visit_refuse(v, "entry 'worker.velocity' of the state holds a value that is not finite");
     for (unsigned i = 0; own && i < e->members; i++) {
         float *velocity = e->worker[i].velocity;
         if (!velocity) continue;
@@ -224,7 +229,7 @@ static void visit_kept(hw_engine *e, base_visit *v)
     visit_floats(v, "kept.good", e->kept[good], n, 1, n);
     if (e->keep_every) visit_floats(v, "kept.candidate", e->kept[1 - good], n, 1, n);
     if (v->way == VISIT_TAKE) e->good = e->begun ? 0 : -1;
-    if (e->average) visit_floats(v, "average.mean", e->average, n, 1, n);
+    if (e->average) visit_plain(v, "average.mean", HW_F32, e->average, n); /* a mean of finite values may overflow */
 }
 
 void capture_walk(hw_engine *e, base_visit *v)
@@ -253,6 +258,28 @@ void capture_walk(hw_engine *e, base_visit *v)
 /* --- filling -------------------------------------------------------------------------------------------------------
  */
 
+static engine_told told(const hw_engine *e)
+{
+    return (engine_told){e->last,          e->loss_before,       e->seconds_to_target,
+                         e->losses_before, e->updates_to_target, e->has_last};
+}
+
+static void tell(hw_engine *e, const engine_told *t)
+{
+    e->last = t->last;
+    e->has_last = t->has_last;
+    e->loss_before = t->loss_before;
+    e->losses_before = t->losses_before;
+    e->seconds_to_target = t->seconds_to_target;
+    e->updates_to_target = t->updates_to_target;
+}
+
+void capture_leaves_out(hw_engine *e)
+{
+    e->leaves_out = true;
+    e->before_last = told(e);
+}
+
 static hw_status fill(hw_engine *e, hw_state *state, char *why)
 {
     base_visit v = {VISIT_PUT, state, NULL, HW_OK, why};
@@ -261,31 +288,27 @@ static hw_status fill(hw_engine *e, hw_state *state, char *why)
         memset(e->kept[0], 0, bytes);
         if (e->average) memset(e->average, 0, bytes);
     }
+    const engine_told now = told(e);
+    size_t count = e->evaluations.count;
+    if (e->leaves_out) {
+        tell(e, &e->before_last);
+        if (count) e->evaluations.count--; /* a list that was thinned for it would be with the next one anyway */
+    }
     capture_walk(e, &v);
+    tell(e, &now);
+    e->evaluations.count = count;
     return v.status;
-}
-
-hw_status capture_room(hw_engine *e, size_t evaluations, size_t settings, char *why)
-{
-    const hw_config *c = &e->config;
-    uint64_t limit = engine_ticket_limit(e), every = house_evaluate_every(e);
-    size_t were[2] = {e->evaluations.count, e->settings.count};
-    uint64_t most[2] = {(every ? limit / every : 0) + evaluations + 2,
-                        limit / (c->compensation.window * e->ticket_block) + settings + 2};
-    /* Entries of the longest lists once: those of shorter ones then find their memory there. */
-    e->evaluations.count = most[0] < e->evaluations.room ? (size_t)most[0] : e->evaluations.room;
-    e->settings.count = most[1] < e->settings.room ? (size_t)most[1] : e->settings.room;
-    hw_status status = fill(e, e->checkpoint, why);
-    e->evaluations.count = were[0];
-    e->settings.count = were[1];
-    return status;
 }
 
 hw_status capture_plan(hw_engine *e, char *why)
 {
     if (!e->config.on_checkpoint) return HW_OK;
     e->checkpoint = hw_state_create();
-    hw_status status = e->checkpoint ? capture_room(e, 0, 0, why) : HW_E_MEMORY;
+    /* Entries of the longest lists once: those of shorter ones then find their memory there. */
+    e->evaluations.count = e->evaluations.room;
+    e->settings.count = e->settings.room;
+    hw_status status = e->checkpoint ? fill(e, e->checkpoint, why) : HW_E_MEMORY;
+    e->evaluations.count = e->settings.count = 0;
     if (status != HW_OK) return base_fail(why, status, "hw_engine_create: no memory for the state of a checkpoint");
     for (size_t i = 0; i < hw_state_count(e->checkpoint); i++) {
         const hw_entry *x = hw_state_entry(e->checkpoint, i);
@@ -299,6 +322,8 @@ hw_status hw_engine_capture(hw_engine *e, hw_state *state)
     if (!e || !state) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK;
     if (e->running || (e->begun && e->run_status != HW_OK)) return HW_E_STATE;
+    hw_params_get(e->params, 0, e->snapshot); /* what hw_engine_create or hw_engine_set was given may be anything */
+    if (!base_all_finite(e->snapshot, e->objective.parameters)) return HW_E_DIVERGED;
     return fill(e, state, NULL);
 }
 

@@ -117,6 +117,14 @@ typedef struct engine_log {
     size_t count, room, size;
 } engine_log;
 
+/* What an evaluation changes beside the list. */
+typedef struct engine_told {
+    hw_evaluation last;
+    double loss_before, seconds_to_target;
+    uint64_t losses_before, updates_to_target;
+    bool has_last;
+} engine_told;
+
 struct hw_engine {
     hw_config config;
     hw_objective objective;
@@ -159,6 +167,8 @@ struct hw_engine {
     bool has_last;
     double seconds_to_target;
     uint64_t updates_to_target;
+    bool leaves_out; /* captures are without the newest evaluation, as of before_last */
+    engine_told before_last;
     /* the last good parameters: two buffers, good is the index of the whole one, -1 none */
     float *kept[2];
     int good;
@@ -251,6 +261,9 @@ void house_setting(hw_engine *e, bool first);
 /* Another copy of the parameters enters the mean; `parameters` floats of scratch. */
 void house_average(hw_engine *e, float *scratch);
 void house_evaluated(hw_engine *e);
+/* The target of this configuration; and the stop of a run that has met it. */
+bool house_meets_target(const hw_engine *e, const hw_evaluation *ev);
+void house_target(hw_engine *e, const hw_evaluation *ev);
 /* The first update after n at which `every` updates of the run have passed again; never for 0. */
 uint64_t house_after(const hw_engine *e, uint64_t n, uint64_t every);
 uint64_t house_evaluate_every(const hw_engine *e); /* updates; 0: only at the end */
@@ -292,8 +305,9 @@ bool sim_recorded_setting(const hw_engine *e, uint32_t number, hw_setting *setti
 hw_status capture_plan(hw_engine *e, char *why);
 /* In the gate. */
 void capture_in_run(hw_worker *w);
-/* Room in the engine's own state for lists of so many entries more than the run may make by itself. */
-hw_status capture_room(hw_engine *e, size_t evaluations, size_t settings, char *why);
+/* Before the evaluation at the end of a run that others have ended, which the whole run would not make: captures are
+ * without it. */
+void capture_leaves_out(hw_engine *e);
 void capture_walk(hw_engine *e, base_visit *v);
 /* likeness.c: what an engine must have in common with the one that was captured */
 void likeness_visit(const hw_engine *e, base_visit *v);

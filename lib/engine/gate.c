@@ -71,10 +71,19 @@ static void open_gate(hw_engine *e)
     (void)pthread_cond_broadcast(&g->changed);
 }
 
+/* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
+ * capture. */
+static bool cut_short(const hw_engine *e)
+{
+    int reason = latch_stopped(&e->latch);
+    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
+}
+
 static void close_gate(hw_engine *e, bool final)
 {
     engine_gate *g = &e->gate;
     (void)pthread_mutex_unlock(&g->mutex);
+    if (final && cut_short(e) && !(latch_paused(&e->latch) & LATCH_EVALUATE)) capture_leaves_out(e);
     if (!latch_failed(&e->latch)) house_evaluated(e);
     (void)pthread_mutex_lock(&g->mutex);
     uint64_t now = hw_now();
@@ -94,14 +103,6 @@ static bool capture_due(const hw_engine *e)
     if (!e->checkpoint || g->open || g->between < g->live || latch_failed(&e->latch)) return false;
     bool asked = (latch_paused(&e->latch) & LATCH_CAPTURE) != 0, ends = g->finished == g->live;
     return asked || (ends && e->captured_update != hw_params_clock(e->params));
-}
-
-/* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
- * capture. */
-static bool cut_short(const hw_engine *e)
-{
-    int reason = latch_stopped(&e->latch);
-    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
 }
 
 /* The lock is held on entry and on return; the gate is open meanwhile, so nobody leaves and the clock stands. */

@@ -90,10 +90,14 @@ void house_setting(hw_engine *e, bool first)
         s.rate = 1; /* its gain is alpha at any beta 1 */
     /* Nesterov's parameters move by mu v: as far ahead are mu s velocities. */
     if (c->optimizer.rule == HW_RULE_NESTEROV && s.policy != HW_POLICY_USER) s.ahead *= c->optimizer.momentum;
-    if (!base_finite_double(s.rate) || !base_finite_double(s.momentum) || !base_finite_double(s.ahead) || s.rate <= 0 ||
-        s.momentum <= -1 || s.momentum >= 1) {
-        engine_fail(e, HW_E_CALLBACK, "a compensation policy asked for momentum %g and learning rate x %g", s.momentum,
-                    s.rate);
+    s.update = in.update; /* not the user's to say */
+    if (!base_finite_double(s.rate) || !base_finite_double(s.momentum) || !base_finite_double(s.ahead) ||
+        !base_finite_double(s.delay) || s.rate <= 0 || s.momentum <= -1 || s.momentum >= 1 ||
+        !(s.exact >= 0 && s.exact < 1)) {
+        engine_fail(e, HW_E_CALLBACK,
+                    "a compensation policy asked for momentum %g, learning rate x %g, look-ahead %g, delay %g and pole "
+                    "%g",
+                    s.momentum, s.rate, s.ahead, s.delay, s.exact);
         return;
     }
     if (optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
@@ -206,6 +210,22 @@ void house_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
     }
 }
 
+bool house_meets_target(const hw_engine *e, const hw_evaluation *ev)
+{
+    const hw_config *c = &e->config;
+    double m = ev->metric[c->target_metric];
+    return c->target != 0 && (c->target_metric == 0 ? m <= c->target : m >= c->target);
+}
+
+void house_target(hw_engine *e, const hw_evaluation *ev)
+{
+    if (!base_finite_double(e->seconds_to_target)) {
+        e->seconds_to_target = ev->seconds;
+        e->updates_to_target = ev->update - e->first_update;
+    }
+    latch_stop(&e->latch, HW_STOP_TARGET);
+}
+
 /* In the gate, everybody parked, sums complete. */
 void house_evaluated(hw_engine *e)
 {
@@ -241,14 +261,7 @@ void house_evaluated(hw_engine *e)
         engine_fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
     hw_evaluation *entry = engine_log_next(&e->evaluations);
     if (entry) *entry = ev;
-    double m = ev.metric[c->target_metric];
-    if (c->target != 0 && (c->target_metric == 0 ? m <= c->target : m >= c->target)) {
-        if (base_finite_double(e->seconds_to_target) == false) {
-            e->seconds_to_target = ev.seconds;
-            e->updates_to_target = n - e->first_update;
-        }
-        latch_stop(&e->latch, HW_STOP_TARGET);
-    }
+    if (house_meets_target(e, &ev)) house_target(e, &ev);
     counter_set(&e->next_evaluation, house_after(e, n, house_evaluate_every(e)));
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) engine_fail(e, status, "the evaluation callback returned %d", status);

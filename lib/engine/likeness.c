@@ -21,7 +21,10 @@ static uint64_t schedule_checksum(const hw_config *c)
         hash = mix(hash, each, sizeof each);
     }
     if (s->clock == HW_CLOCK_HISTOGRAM) {
-        hash = mix(hash, &s->delays->exact, sizeof s->delays->exact);
+        const hw_histogram *h = s->delays; /* the mean is M, the largest delay the lanes */
+        const uint64_t size[] = {h->exact, h->total, h->largest};
+        hash = mix(hash, size, sizeof size);
+        hash = mix(hash, &h->sum, sizeof h->sum);
         hash = mix(hash, s->delays->counts, s->delays->bins * sizeof *s->delays->counts);
     }
     for (uint64_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.updates; i++) {

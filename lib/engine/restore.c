@@ -21,9 +21,17 @@ static void check_clock(hw_engine *e, base_visit *v)
     if (whole(v, "run.first_ticket") > tickets || whole(v, "run.first_ticket") > whole(v, "run.ticket_limit"))
         visit_refuse(v, "the state's run began with ticket %llu and stands at %llu",
                      (unsigned long long)whole(v, "run.first_ticket"), (unsigned long long)tickets);
-    if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->updates_per_epoch))
-        visit_refuse(v, "entry 'run.next_epoch' of the state is %llu, which is no epoch's end",
-                     (unsigned long long)epoch);
+    /* Where one step makes one update, there are no more updates than tickets. A recorded run may have been another. */
+    bool single = e->group || (e->sim && e->config.simulation.clock != HW_CLOCK_REPLAY);
+    if (v->status == HW_OK && single && landed - first > tickets - whole(v, "run.first_ticket"))
+        visit_refuse(v, "the state's run landed %llu updates of %llu tickets", (unsigned long long)(landed - first),
+                     (unsigned long long)(tickets - whole(v, "run.first_ticket")));
+    /* With a sampled clock a worker looks at what is due after so many updates only. */
+    uint64_t late = 2 * (uint64_t)e->ticket_block * (e->sim ? 1 : e->slots);
+    if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->updates_per_epoch ||
+                                (epoch <= landed && landed - epoch > e->updates_per_epoch + late)))
+        visit_refuse(v, "entry 'run.next_epoch' of the state is %llu, which is not the end of the epoch at update %llu",
+                     (unsigned long long)epoch, (unsigned long long)landed);
     if ((!e->average && whole(v, "run.next_average") != UINT64_MAX) ||
         (!e->keep_every && whole(v, "run.next_keep") != UINT64_MAX))
         visit_refuse(v, "entry 'run.next_average' or 'run.next_keep' of the state asks for what is configured off");
@@ -114,6 +122,11 @@ static void adopt_options(hw_engine *e, const hw_state *state)
     else if (next == UINT64_MAX)
         next = house_after(e, now, e->updates_per_epoch);
     counter_set(&e->next_epoch, next);
+    double target = hw_state_real(state, "config.target", 0);
+    bool metric = hw_state_number(state, "config.target_metric", 0) == (uint64_t)c->target_metric;
+    if (target >= c->target && target <= c->target && metric) return;
+    e->seconds_to_target = NAN; /* of another target */
+    e->updates_to_target = 0;
 }
 
 hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
@@ -127,10 +140,10 @@ hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
     base_visit v = {VISIT_CHECK, NULL, state, HW_OK, why};
     capture_walk(e, &v);
     restore_check(e, &v);
-    if (v.status == HW_OK && e->checkpoint)
-        v.status = capture_room(e, (size_t)hw_state_number(state, "evaluations.count", 0),
-                                (size_t)hw_state_number(state, "settings.count", 0), why);
     if (v.status != HW_OK) return v.status;
+    latch_reset(&e->latch); /* of a run that stopped or failed */
+    gate_reset(e);
+    e->leaves_out = false;
     v.way = VISIT_TAKE;
     capture_walk(e, &v);
     if (!e->begun) return HW_OK;

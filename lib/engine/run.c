@@ -118,13 +118,17 @@ static hw_status begin(hw_engine *e)
     if (!e->restored) begin_new(e);
     if (e->sim) sim_begin(e, e->restored);
     blocks_begin(e, e->restored);
-    e->restored = false;
+    bool goes_on = e->restored;
+    e->restored = e->leaves_out = false;
     e->begun = e->running = true;
     e->captured_update = UINT64_MAX;
     e->end_ns = 0;
     counter_set(&e->paused_ns, 0);
     counter_set(&e->begin_ns, hw_now() - trained);
     house_checkpoints(e, hw_params_clock(e->params));
+    /* A run that had met its target was over, whatever else may end it. */
+    bool met = base_finite_double(e->seconds_to_target) && e->config.target != 0;
+    if (goes_on && e->has_last && (met || house_meets_target(e, &e->last))) house_target(e, &e->last);
     return HW_OK;
 }
 
@@ -244,10 +248,9 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     if (status != HW_OK) engine_fail(e, status, "the progress callback returned %d", status);
 }
 
-static void await(hw_engine *e)
+/* loss_sum, loss_count: of all steps before this run, or before it went on. */
+static void await(hw_engine *e, double loss_sum, uint64_t loss_count)
 {
-    double loss_sum = 0;
-    uint64_t loss_count = 0;
     (void)pthread_mutex_lock(&e->done_mutex);
     while (e->done < e->threads) {
         if (!e->config.on_progress) {
@@ -290,6 +293,9 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
     unsigned started = 0;
+    double loss_sum;
+    uint64_t loss_count;
+    engine_losses(e, &loss_sum, &loss_count);
     for (; started < e->threads; started++) {
         char why[HW_WHY];
         hw_worker *w = thread_worker(e, started);
@@ -305,7 +311,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     (void)pthread_mutex_lock(&e->done_mutex);
     e->done += e->threads - started;
     (void)pthread_mutex_unlock(&e->done_mutex);
-    await(e);
+    await(e, loss_sum, loss_count);
     for (unsigned i = 0; i < started; i++) (void)pthread_join(thread_worker(e, i)->thread, NULL);
     end(e);
     hw_engine_result(e, result);

@@ -35,7 +35,7 @@ static const visit_field sim_fields[] = {
     {"event.due", SIM(event.due), VISIT_F64, VISIT_POSITIVE},
     {"gathered", SIM(gathered), VISIT_INT, VISIT_ANY},
     {"gathered_examples", SIM(gathered_examples), VISIT_U32, VISIT_ANY},
-    {"gathered_loss", SIM(gathered_loss), VISIT_F64, VISIT_FINITE},
+    {"gathered_loss", SIM(gathered_loss), VISIT_F64, VISIT_ANY},
 };
 
 /* What a lane's access is: the whole vector, or a list. 0: nothing waits. */
@@ -164,10 +164,11 @@ static void check_lanes(hw_engine *e, base_visit *v, const uint32_t *kind, const
     }
 }
 
-/* Lanes and timeline agree on who is going to land; and the event that has been drawn is one of them. */
+/* Lanes and timeline agree on who is going to land; and the event that has been drawn is one of them. Where the
+ * timeline does not say, the lanes do. */
 static void check_places(hw_engine *e, base_visit *v, const uint32_t *kind)
 {
-    const struct engine_sim *s = e->sim;
+    struct engine_sim *s = e->sim;
     uint32_t event = UINT32_MAX;
     bool good = true;
     if (hw_state_number(v->from, "sim.has_event", 0) && !hw_state_number(v->from, "sim.event.end", 0)) {
@@ -184,9 +185,32 @@ static void check_places(hw_engine *e, base_visit *v, const uint32_t *kind)
     }
     for (uint32_t i = 0; i < e->members && good; i++) {
         bool busy = kind[i] != LANE_EMPTY && kind[i] != LANE_CLOSING;
-        if (i != event && s->place[i] != TIMELINE_EITHER) good = busy == (s->place[i] == TIMELINE_LANDS);
+        if (s->place[i] == TIMELINE_EITHER) s->place[i] = busy || i == event ? TIMELINE_LANDS : TIMELINE_NOWHERE;
+        if (i != event) good = busy == (s->place[i] == TIMELINE_LANDS);
     }
     if (!good) visit_refuse(v, "the entries 'lane...' and 'timeline...' of the state do not agree on who is to land");
+}
+
+/* Every update that has landed was one of the timeline's. One that was skipped, or whose lane had found no ticket,
+ * passed there too; a replay has none of the latter, so its next update is known. */
+static void check_landed(const hw_engine *e, base_visit *v)
+{
+    const struct engine_sim *s = e->sim;
+    const uint64_t *skipped = hw_state_array(v->from, "worker.skipped", HW_U64, e->members);
+    bool drawn = hw_state_number(v->from, "sim.has_event", 0) && hw_state_number(v->from, "sim.event.land", 0) &&
+                 !hw_state_number(v->from, "sim.event.end", 0);
+    uint64_t landed = hw_state_number(v->from, "run.landed", 0) + drawn, passed = landed;
+    uint64_t counted = hw_state_number(v->from, "timeline.landed", 0);
+    if (s->replay) {
+        passed -= hw_state_number(v->from, "run.first_update", 0);
+        for (unsigned i = 0; i < e->members; i++) passed += skipped[i];
+    }
+    bool good = s->replay       ? hw_state_number(v->from, "timeline.version", 0) == passed && counted == passed
+                : s->gather > 1 ? true
+                                : counted >= landed;
+    if (!good)
+        visit_refuse(v, "entry 'timeline.landed' of the state is %llu, which does not fit 'run.landed', %llu",
+                     (unsigned long long)counted, (unsigned long long)hw_state_number(v->from, "run.landed", 0));
 }
 
 static void visit_lanes(hw_engine *e, base_visit *v)
@@ -200,7 +224,9 @@ static void visit_lanes(hw_engine *e, base_visit *v)
     if (v->status != HW_OK) return;
     if (v->way == VISIT_CHECK) {
         check_lanes(e, v, kind, g, lists);
-        if (v->status == HW_OK) check_places(e, v, kind);
+        bool begun = hw_state_number(v->from, "run.begun", 0) != 0;
+        if (v->status == HW_OK && begun) check_places(e, v, kind);
+        if (v->status == HW_OK && begun) check_landed(e, v);
         uint32_t closing = 0;
         for (uint64_t i = 0; i < n && v->status == HW_OK; i++) closing += kind[i] == LANE_CLOSING;
         uint64_t gathered = hw_state_number(v->from, "sim.gathered", 0);
@@ -230,8 +256,7 @@ void sim_visit(hw_engine *e, base_visit *v)
     visit_values(v, "sim", VISIT_FIELDS(sim_fields), s);
     bool begun = v->way == VISIT_PUT || hw_state_number(v->from, "run.begun", 0);
     bool exhausted = v->way != VISIT_PUT && hw_state_number(v->from, "sim.exhausted", 0);
-    /* Before the first run a timeline is empty: its lanes read when it starts. */
-    timeline_visit(s->timeline, v, s->place, exhausted || !begun);
+    timeline_visit(s->timeline, v, s->place, begun, exhausted);
     if (s->rng) {
         static const visit_field stream[] = {{"random", 0, VISIT_STREAM, VISIT_ANY}};
         visit_columns(v, "sim", VISIT_FIELDS(stream), s->rng, sizeof *s->rng, (size_t)e->members * s->per_group);
@@ -239,7 +264,7 @@ void sim_visit(hw_engine *e, base_visit *v)
     if (s->sum) {
         size_t n = e->objective.parameters;
         if (v->way == VISIT_PUT && !s->gathered) memset(s->sum, 0, n * sizeof *s->sum);
-        visit_floats(v, "sim.sum", s->sum, n, 1, n);
+        visit_plain(v, "sim.sum", HW_F32, s->sum, n); /* finite gradients may add up to more than a float holds */
     }
     if (v->way == VISIT_TAKE) {
         s->pending = 0;

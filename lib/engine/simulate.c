@@ -83,6 +83,14 @@ static void land_now(hw_engine *e)
     sim_land_event(e, &s->event);
 }
 
+/* An update that was gathering when the tickets ran out, of a run that goes on with more: whoever is left may be too
+ * few to complete it, so it lands as it would have at the end. */
+static bool left_over(const hw_engine *e)
+{
+    const struct engine_sim *s = e->sim;
+    return s->gathered && !s->has_event && !s->exhausted && !s->timeline->gathered;
+}
+
 static void poll_stop(hw_engine *e)
 {
     if (e->config.stop_flag && *e->config.stop_flag) latch_stop(&e->latch, HW_STOP_ASKED);
@@ -101,6 +109,7 @@ static void loop_alone(hw_engine *e, sim_runner_state *runner)
             continue; /* the evaluation may have ended the run */
         }
         if (s->exhausted && !s->pending) break;
+        if (left_over(e)) sim_flush(e);
         next_event(e);
         if (replayed(e)) break;
         s->has_event = false;
@@ -182,13 +191,14 @@ static bool advance_read(hw_engine *e, sim_runner_state *runner)
 static bool advance(hw_engine *e, sim_runner_state *runner)
 {
     struct engine_sim *s = e->sim;
-    if (s->exhausted && !s->pending) {
+    bool over = s->exhausted && !s->pending;
+    if (over || left_over(e)) {
         s->landing = true;
         (void)pthread_mutex_unlock(&s->mutex);
         sim_flush(e);
         (void)pthread_mutex_lock(&s->mutex);
         s->landing = false;
-        s->over = true;
+        s->over = over;
         changed(s);
         return true;
     }

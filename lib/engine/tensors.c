@@ -95,8 +95,10 @@ static void check(base_visit *v, const char *name, const float *data, size_t n)
         visit_refuse(v, "entry '%s' of the state holds a value that is not finite", name);
 }
 
-/* values: all parameters long. flat: what has no tensor; prefix: before the tensors' names. */
-static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, const char *prefix, float *values)
+/* values: all parameters long. flat: what has no tensor; prefix: before the tensors' names. The parameters of a run
+ * that goes on are finite; what a rule keeps beside them may be anything (sums of squares may be infinite). */
+static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, const char *prefix, float *values,
+                         bool finite)
 {
     const hw_objective *o = &e->objective;
     for (size_t i = 0; i < o->tensor_count; i++) {
@@ -105,7 +107,7 @@ static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, co
         (void)snprintf(name, sizeof name, "%s%s", prefix, t->name);
         float *data = visit_array(v, name, HW_F32, t->dims, t->shape);
         if (!data) return;
-        check(v, name, data, (size_t)floats_of(t));
+        if (finite) check(v, name, data, (size_t)floats_of(t));
         copy(v, values + t->first, data, (size_t)floats_of(t));
     }
     uint64_t rest = 0;
@@ -114,7 +116,7 @@ static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, co
     if (!rest) return;
     float *data = visit_array(v, flat, HW_F32, 1, &rest);
     if (!data) return;
-    check(v, flat, data, (size_t)rest);
+    if (finite) check(v, flat, data, (size_t)rest);
     for (size_t at = 0; at < o->parameters; at = next) {
         size_t n = unnamed(o, at, &next);
         copy(v, values + at, data, n);
@@ -129,7 +131,7 @@ void tensors_visit(hw_engine *e, base_visit *v)
     unsigned arrays = engine_params(&e->config, &e->objective, 1).arrays;
     for (unsigned a = 0; a <= arrays && v->status == HW_OK; a++) {
         if (v->way == VISIT_PUT) hw_params_get(e->params, a, e->snapshot);
-        visit_vector(e, v, flat[a], prefix[a], e->snapshot);
+        visit_vector(e, v, flat[a], prefix[a], e->snapshot, a == 0);
         if (v->way == VISIT_TAKE) hw_params_set(e->params, a, e->snapshot);
     }
 }

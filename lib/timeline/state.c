@@ -88,20 +88,29 @@ static bool check_queue(const picture *p, uint8_t *place, bool exhausted)
     return true;
 }
 
-static bool check_histogram(const picture *p, uint8_t *place)
+/* Updates from now until the one whose number is `number` modulo the lanes. */
+static uint32_t ahead(const timeline *t, uint32_t number)
 {
-    uint32_t lanes = p->t.lanes;
-    if (p->t.landed != p->t.version) return false;
+    uint32_t now = (uint32_t)(t->version % t->lanes);
+    return number >= now ? number - now : number + t->lanes - now;
+}
+
+/* A lane lands as the next update of its number, and reads before that. */
+static bool check_histogram(const picture *p, uint8_t *place, bool exhausted)
+{
+    const timeline *t = &p->t;
+    uint32_t lanes = t->lanes;
+    if (t->landed != t->version) return false;
     for (uint32_t b = 0; b < lanes; b++) {
         uint32_t last = UINT32_MAX;
         for (uint32_t lane = p->first_of[b]; lane != UINT32_MAX; lane = p->next_of[lane]) {
-            if (!found(place, lanes, lane, TIMELINE_READS)) return false;
+            if (!found(place, lanes, lane, TIMELINE_READS) || ahead(t, b) > ahead(t, lane)) return false;
             last = lane;
         }
         if (last != UINT32_MAX && p->last_of[b] != last) return false;
     }
     for (uint32_t i = 0; i < lanes; i++) /* those off the lists have read, or found no ticket */
-        if (place[i] == TIMELINE_NOWHERE) place[i] = TIMELINE_EITHER;
+        if (place[i] == TIMELINE_NOWHERE) place[i] = exhausted ? TIMELINE_EITHER : TIMELINE_LANDS;
     return true;
 }
 
@@ -119,7 +128,7 @@ static bool check_replay(const timeline *t, const timeline *of, uint8_t *place)
     return true;
 }
 
-void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted)
+void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool begun, bool exhausted)
 {
     walk(t, v, t);
     if (!visit_checks(v)) return;
@@ -129,6 +138,7 @@ void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted)
     take.way = VISIT_TAKE;
     visit_values(&take, "timeline", VISIT_FIELDS(common), &p.t);
     memset(place, TIMELINE_NOWHERE, lanes);
+    if (!begun) return; /* the run will begin it anew */
     bool good;
     if (t->source == &timeline_queue) {
         visit_values(&take, "timeline", VISIT_FIELDS(queue), &p.t);
@@ -141,7 +151,7 @@ void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted)
         p.first_of = hw_state_array(v->from, "timeline.first", HW_U32, lanes);
         p.last_of = hw_state_array(v->from, "timeline.last", HW_U32, lanes);
         p.next_of = hw_state_array(v->from, "timeline.next", HW_U32, lanes);
-        good = check_histogram(&p, place);
+        good = check_histogram(&p, place, exhausted);
     } else {
         visit_values(&take, "timeline", VISIT_FIELDS(replayed), &p.t);
         good = check_replay(&p.t, t, place);
@@ -153,8 +163,19 @@ void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted)
                      t->lanes);
 }
 
+/* It reads now: its turn to land has not come yet. */
+static void list(timeline *t, uint32_t lane)
+{
+    uint32_t bucket = (uint32_t)(t->version % t->lanes);
+    t->next_of[lane] = t->first_of[bucket];
+    if (t->first_of[bucket] == UINT32_MAX) t->last_of[bucket] = lane;
+    t->first_of[bucket] = lane;
+}
+
 void timeline_revive(timeline *t, const uint8_t *place)
 {
+    for (uint32_t i = t->lanes; t->source == &timeline_histogram && i-- > 0;)
+        if (place[i] == TIMELINE_NOWHERE) list(t, i);
     if (t->source != &timeline_queue) return;
     t->n_reads -= t->next_read;
     memmove(t->reads, t->reads + t->next_read, t->n_reads * sizeof *t->reads);

@@ -39,15 +39,15 @@ void timeline_next(timeline *t, timeline_event *event);
 /* The lane of the READ that was just given has nothing to compute: it will not land, and not read again in this run. */
 void timeline_drop(timeline *t);
 
-/* state.c: into a state and out of it. CHECK: where each lane stands, into place[lanes]; exhausted: the run has handed
- * out its last ticket, so lanes may be nowhere. */
+/* state.c: into a state and out of it. CHECK: where each lane stands, into place[lanes]. Not begun: there has been no
+ * run, and the lanes are nowhere; exhausted: the run has handed out its last ticket, so lanes may be nowhere. */
 typedef enum timeline_place {
     TIMELINE_NOWHERE,
     TIMELINE_LANDS, /* has read, or is the lane of a READ that was just given */
     TIMELINE_READS,
     TIMELINE_EITHER /* the clock does not say: it has read, or found no ticket */
 } timeline_place;
-void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool exhausted);
+void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool begun, bool exhausted);
 /* There are tickets again: the lanes that found none read next, and a gathering begins anew. */
 void timeline_revive(timeline *t, const uint8_t *place);
 
