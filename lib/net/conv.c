@@ -1,6 +1,7 @@
 /* conv.c - a convolution as a layer: which kernel computes it, groups, biases. in c x h x w, out f x oh x ow, weights
  * f x (c / groups) x k x k. */
 #include "net.h"
+#include <string.h>
 
 bool net_wide_available(void)
 {
@@ -55,8 +56,7 @@ static void pack(const net_call *c)
     const net_layer *l = c->layer;
     for (size_t k = 0; k < l->groups; k++) {
         l->way->pack(&l->shape, c->params + k * group_weights(l), c->packed + k * group_floats(l), c->g != NULL);
-        float *sum = sum_of(c, k);
-        for (size_t i = 0; c->g && i < l->way->sum(&l->shape); i++) sum[i] = 0;
+        if (c->g) memset(sum_of(c, k), 0, l->way->sum(&l->shape) * sizeof(float));
     }
 }
 
