@@ -9,7 +9,6 @@
 typedef struct options {
     const char *net;
     unsigned batch, rounds, width, depth;
-    bool scalar;
 } options;
 
 static const cli_option own[] = {
@@ -20,7 +19,6 @@ static const cli_option own[] = {
      offsetof(options, rounds), 1, 10000},
     {"--width", "N", "residual nets: first width (16)", CLI_WHOLE, offsetof(options, width), 1, 384},
     {"--depth", "N", "residual nets: 6 n + 2 (20)", CLI_WHOLE, offsetof(options, depth), 8, 110},
-    {"--scalar", NULL, "the portable reference on OpenBLAS instead", CLI_SWITCH, offsetof(options, scalar), 0, 0},
 };
 
 typedef struct bench_net {
