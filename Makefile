@@ -52,7 +52,7 @@ help:
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
-	@echo "make test-long       stress tests at full length"
+	@echo "make test-long       stress tests at full length; every reader of files under libFuzzer (clang)"
 	@echo "make lib | examples | bench | docs      parts of it"
 	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
 	@echo "make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
@@ -126,6 +126,7 @@ run-crash: $(CRASH)
 	@OUT=$(OUT) sh tests/crash
 test-long: $(STRESS) $(OUT)/tests/test_engine
 	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
+	@echo "== tests/fuzz"; OUT=$(OUT) sh tests/fuzz
 bench-peers: examples bench
 	@OUT=build/current sh bench/peers/run
 docs:

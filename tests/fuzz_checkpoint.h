@@ -129,8 +129,13 @@ static inline void seed_header(image f)
 
 static inline void seed_headers(void)
 {
-    image sample = sample_image();
+    static const bad_header large = {"[7],\"data_offsets\":[128,135]", "[80000000],\"data_offsets\":[128,80000128]",
+                                     ""};
+    image sample = sample_image(), claim = altered(sample, &large);
+    PROMISE(claim.bytes);
     seed_header(sample);
+    seed_header(claim);
+    free(claim.bytes);
     for (size_t i = 0; i < BAD_HEADERS; i++) {
         image bad = altered(sample, bad_headers + i);
         if (bad.bytes) seed_header(bad);

@@ -136,7 +136,7 @@ static void use_libsvm(const uint8_t *data, size_t size)
     hw_sparse s;
     hw_status status = hw_libsvm_read(path, &o, &s, sentence);
     check_sparse(&s, status, path);
-    bool chance = crc32(0, data, (uInt)size) % 32 == 0; /* threads cost fifty times as much as a line */
+    bool chance = crc32(0, data, (uInt)size) % 64 == 0; /* threads cost fifty times as much as a line */
     if (chance && size <= o.cap && !packed(data + 1, size - 1)) use_libsvm_twice(&o, data + 1, size - 1, &s);
     hw_sparse_free(&s);
 }

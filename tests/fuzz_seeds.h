@@ -46,15 +46,17 @@ static inline void seed_both(const void *bytes, size_t plain, size_t size)
     seed_packed(bytes, plain, size);
 }
 
-/* A file that a writer of the library has just made, packed besides. */
-static inline void seed_again(const char *path)
+/* A file that a writer of the library has just made, packed besides; and `filled` bytes of it without a zero. */
+static inline void seed_again(const char *path, size_t from, size_t filled)
 {
     unsigned char bytes[1 << 14];
     FILE *f = fopen(path, "rb");
     PROMISE(f);
     size_t n = fread(bytes, 1, sizeof bytes, f);
-    PROMISE(fclose(f) == 0);
+    PROMISE(fclose(f) == 0 && from + filled <= n);
     seed_packed(bytes, 0, n);
+    memset(bytes + from, 'x', filled);
+    if (filled) seed(bytes, n);
 }
 
 /* Texts with `first` before them, each also packed. */
@@ -146,6 +148,9 @@ static inline void seed_ratings(void)
     int n = snprintf(many, sizeof many, "uid,iid,score\n");
     for (int i = 0; i < 100; i++) n += snprintf(many + n, sizeof many - (size_t)n, "%d,%d,1\n", i * i, i % 7);
     seed_both(many, 0, (size_t)n);
+    n = snprintf(many, sizeof many, "uid,iid,score\n"); /* and as many ratings as so many bytes can hold */
+    for (int i = 0; i < 50; i++) n += snprintf(many + n, sizeof many - (size_t)n, "%d,%d,1\n", i / 10, i % 10);
+    seed_both(many, 0, (size_t)n);
 }
 
 static inline void seed_corpus(void)
@@ -175,7 +180,7 @@ static inline void seed_weights(void)
     for (size_t n = 0; n <= 5; n += 5) {
         const char *path = seed_path();
         PROMISE(hw_weights_save(path, weights, n, NULL) == HW_OK);
-        seed_again(path);
+        seed_again(path, 0, 0);
     }
 }
 
@@ -195,7 +200,7 @@ static inline void seed_trace(void)
     PROMISE(trace_recorder_finish(recorder, &info, params, &trace, NULL) == HW_OK);
     const char *path = seed_path();
     PROMISE(hw_trace_save(trace, path, NULL) == HW_OK);
-    seed_again(path);
+    seed_again(path, 8 + 8 * 4 + 4 * 8, HW_WHY);
     hw_trace_free(trace);
     trace_recorder_free(recorder);
 }
@@ -203,7 +208,8 @@ static inline void seed_trace(void)
 static inline void seed_histogram(void)
 {
     static const char *const texts[] = {"low,high,count\n0,0,5\n1,1,3\r\n\n2,9,1099511627776\n",
-                                        "low,high,count,share\n7,7,1,0.5\n8,15,2,\n", NULL};
+                                        "low,high,count,share\n7,7,1,0.5\n8,15,2,\n",
+                                        "low,high,count\n1,18446744073709551616,18446744073709551615\n", NULL};
     hw_histogram h;
     const char *path = seed_path();
     FILE *f = fopen(path, "wb");
@@ -211,7 +217,7 @@ static inline void seed_histogram(void)
     for (uint64_t i = 0; i < 12; i++) hw_histogram_add(&h, i * i, 20 - i);
     PROMISE(hw_histogram_csv(&h, f) == HW_OK && fclose(f) == 0);
     hw_histogram_free(&h);
-    seed_again(path);
+    seed_again(path, 0, 0);
     seed_texts("", texts);
     char many[40000]; /* more than a file's first block of memory holds, once it is unpacked */
     memset(many, '\n', sizeof many);
