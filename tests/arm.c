@@ -15,6 +15,11 @@ void *base_zalloc(size_t count, size_t size)
     if (memory) memset(memory, 0, bytes);
     return memory;
 }
+void *base_alloc(size_t count, size_t size)
+{
+    return base_zalloc(count, size);
+}
+
 void base_free(void *memory)
 {
     free(memory);
