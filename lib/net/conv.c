@@ -12,6 +12,11 @@ bool net_wide_available(void)
 #endif
 }
 
+static size_t up(size_t floats)
+{
+    return (floats + 15) / 16 * 16;
+}
+
 /* In order of preference; the last one takes everything. Which one takes a shape depends on the shape and the
  * processor only, so results repeat. */
 void net_conv_choose(net_layer *l, hw_path path)
@@ -22,17 +27,15 @@ void net_conv_choose(net_layer *l, hw_path path)
                             l->kernel,           l->stride, l->pad,  net_floats(l->in),    net_floats(l->out)};
     while (!ways[i]->takes(&l->shape)) i++;
     l->way = ways[i];
+    l->way_packed = up(l->way->packed(&l->shape));
+    l->way_sum = up(l->way->sum(&l->shape));
+    l->way_block = l->way->block(&l->shape);
 }
 
 /* Floats of one group: what the kernel packs, and behind it its sums. */
-static size_t up(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 static size_t group_floats(const net_layer *l)
 {
-    return up(l->way->packed(&l->shape)) + up(l->way->sum(&l->shape));
+    return l->way_packed + l->way_sum;
 }
 
 static size_t packed(const net_layer *l)
@@ -43,7 +46,7 @@ static size_t packed(const net_layer *l)
 static float *sum_of(const net_call *c, size_t group)
 {
     const net_layer *l = c->layer;
-    return c->packed + group * group_floats(l) + up(l->way->packed(&l->shape));
+    return c->packed + group * group_floats(l) + l->way_packed;
 }
 
 static size_t group_weights(const net_layer *l)
@@ -56,7 +59,7 @@ static void pack(const net_call *c)
     const net_layer *l = c->layer;
     for (size_t k = 0; k < l->groups; k++) {
         l->way->pack(&l->shape, c->params + k * group_weights(l), c->packed + k * group_floats(l), c->g != NULL);
-        if (c->g) memset(sum_of(c, k), 0, l->way->sum(&l->shape) * sizeof(float));
+        if (c->g) memset(sum_of(c, k), 0, l->way_sum * sizeof(float));
     }
 }
 
@@ -69,8 +72,7 @@ static void finish(const net_call *c)
 /* Blocks of as many images as the kernel takes at once. */
 static size_t next_block(const net_layer *l, size_t done, size_t n)
 {
-    size_t most = l->way->block(&l->shape);
-    return n - done < most ? n - done : most;
+    return n - done < l->way_block ? n - done : l->way_block;
 }
 
 static void forward(const net_call *c)
@@ -127,7 +129,7 @@ static size_t work(const net_layer *l, size_t n)
 
 static size_t block(const net_layer *l)
 {
-    return l->way->block(&l->shape);
+    return l->way_block;
 }
 
 static uint64_t multiply_adds(const net_layer *l)

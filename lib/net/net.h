@@ -84,8 +84,9 @@ struct net_layer {
     hw_filler filler;
     double fill, fill_bias;
     unsigned number;
-    const conv_kernel *way; /* a convolution's kernel */
-    conv_shape shape;       /* of one group */
+    const conv_kernel *way;                /* a convolution's kernel */
+    conv_shape shape;                      /* of one group */
+    size_t way_packed, way_sum, way_block; /* what the kernel says of this shape; floats up to whole lines, images */
     /* plan, in bytes of the scratch */
     size_t out_at, aux_at, packed_at, gradient_at;
     bool wide;          /* pooling's AVX2 kernels */
