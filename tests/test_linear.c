@@ -549,6 +549,37 @@ static void columns_without_a_weight_do_not_score(void **state)
 /* --- refusals ------------------------------------------------------------------------------------------------------
  */
 
+/* A row without a known column has score 0: what is predicted for it, the negative class, is what accuracy counts. */
+static void accuracy_counts_what_is_predicted(void **state)
+{
+    (void)state;
+    uint64_t offset[] = {0, 1, 1, 2, 2};
+    uint32_t index[] = {0, 0};
+    float value[] = {1, -2}, label[] = {1, -1, -1, 1}, x[] = {0.5F};
+    hw_sparse rows = {.rows = 4, .columns = 1, .offset = offset, .index = index, .value = value, .label = label};
+    for (hw_sparse_loss loss = HW_SPARSE_LOGISTIC; loss <= HW_SPARSE_SQUARED_HINGE; loss++) {
+        if (loss == HW_SPARSE_SQUARED || loss == HW_SPARSE_SOFTMAX) continue;
+        hw_sparse_linear m = hw_sparse_linear_defaults(loss, &rows);
+        hw_objective o;
+        double sums[HW_METRICS] = {0};
+        make(&m, &o);
+        assert_int_equal(o.evaluate(o.self, NULL, x, 0, 4, sums), HW_OK);
+        assert_near(sums[1], 3, 0); /* the last one's score is 0, and its label 1 */
+        hw_sparse_linear_free(&m);
+    }
+    const float dense[] = {1, 0, -2, 0}, target[] = {1, -1, -1, 1};
+    for (hw_linear_loss loss = HW_LOSS_LOGISTIC; loss <= HW_LOSS_HINGE; loss++) {
+        hw_linear m = {.loss = loss, .x = dense, .target = target, .count = 4, .features = 1};
+        hw_objective o;
+        char why[HW_WHY];
+        const float w[] = {0.5F, 0};
+        double sums[HW_METRICS] = {0};
+        assert_int_equal(hw_linear_objective(&m, &o, why), HW_OK);
+        assert_int_equal(o.evaluate(o.self, NULL, w, 0, 4, sums), HW_OK);
+        assert_near(sums[1], 3, 0);
+    }
+}
+
 static void what_does_not_fit_is_refused(void **state)
 {
     (void)state;
@@ -682,6 +713,7 @@ int main(void)
         cmocka_unit_test(softmax_finds_the_classes),
         cmocka_unit_test(class_weights_shift_the_decision),
         cmocka_unit_test(columns_without_a_weight_do_not_score),
+        cmocka_unit_test(accuracy_counts_what_is_predicted),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(every_scheduler_trains),
     };

@@ -131,6 +131,74 @@ static void a_networks_margin_opens(void **state)
         }
 }
 
+/* Whatever a histogram says or a schedule has come to, what a policy of ours asks for is something to step with. */
+static void no_policy_asks_for_the_impossible(void **state)
+{
+    (void)state;
+    hw_histogram h;
+    hw_shape shape;
+    hw_rng rng;
+    hw_rng_seed(&rng, 5, 1);
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    const double rates[] = {0, 5e-324, 1e-310, 1e-200, 1e-15, 1e-3, 1e6};
+    for (int k = 0; k < 300; k++) {
+        hw_histogram_clear(&h);
+        for (uint64_t i = hw_rng_below(&rng, 40); i > 0; i--)
+            hw_histogram_add(&h, (uint64_t)(10 * hw_rng_uniform(&rng)) * hw_rng_below(&rng, 3), 1);
+        if (k % 3 == 0) /* as a recorder that has counted values and not added them yet */
+            h.sum = h.squares = 0;
+        hw_shape_of(&h, &shape);
+        for (hw_policy p = HW_POLICY_AUTO; p < HW_POLICY_USER; p++) {
+            hw_setting s = setting_of(p, 1 + (unsigned)(k % 9), k % 5 ? &shape : NULL, k % 5 ? &h : NULL,
+                                      rates[k % 7], k % 2 ? 0 : 10.0);
+            bool good = s.rate > 0 && s.rate <= 1e30 && s.momentum > -1 && s.momentum < 1 && isfinite(s.ahead) &&
+                        isfinite(s.delay) && s.exact >= 0 && s.exact < 1;
+            if (!good) print_error("%s: momentum %g, rate %g, ahead %g\n", hw_policy_name(p), s.momentum, s.rate, s.ahead);
+            assert_true(good);
+        }
+    }
+    hw_histogram_free(&h);
+}
+
+/* The default policy at the end of a steep schedule (a rate that has underflowed) and `measured` on short windows: legal
+ * configurations, whose runs come to their end. */
+static double to_one(void *self, void *scratch, const hw_batch *b, const float *w, float *g)
+{
+    (void)self, (void)scratch, (void)b;
+    for (int j = 0; j < 8; j++) g[j] = 0.1f * (w[j] - 1);
+    return 1;
+}
+
+static void no_policy_ends_a_run(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 12; k++) {
+        hw_objective o = hw_objective_defaults("quadratic", 8);
+        hw_config c = hw_config_defaults();
+        hw_result r;
+        float x[8] = {0};
+        o.examples = 1000;
+        o.loss_gradient = to_one;
+        c.workers = k % 2 ? 4 : 2;
+        c.batch = 1;
+        c.epochs = 0;
+        if (k < 4) {
+            c.optimizer.schedule.kind = HW_SCHEDULE_EXPONENTIAL;
+            c.optimizer.schedule.gamma = k < 2 ? 0.9 : 1e-4;
+            c.updates = 20000;
+        } else {
+            c.compensation.policy = HW_POLICY_MEASURED;
+            c.compensation.window = k < 8 ? 10 : 20;
+            c.optimizer.momentum = k < 10 ? 0.9 : 0.99;
+            c.optimizer.schedule.base = 1e-4;
+            c.updates = CHECK_SLOW ? 20000 : 100000;
+        }
+        hw_status status = hw_train(&o, &c, x, &r);
+        if (status != HW_OK) print_error("%d: %s\n", k, r.message);
+        assert_int_equal(status, HW_OK);
+    }
+}
+
 static void measured_hands_over_where_the_model_fails(void **state)
 {
     (void)state;
@@ -218,6 +286,8 @@ int main(void)
         cmocka_unit_test(advisor_against_the_recursion),
         cmocka_unit_test(policies),
         cmocka_unit_test(a_networks_margin_opens),
+        cmocka_unit_test(no_policy_asks_for_the_impossible),
+        cmocka_unit_test(no_policy_ends_a_run),
         cmocka_unit_test(measured_hands_over_where_the_model_fails),
         cmocka_unit_test(advice_before_a_run),
         cmocka_unit_test(sections_and_decay),

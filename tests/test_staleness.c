@@ -177,6 +177,34 @@ static void recorders_merge_while_they_run(void **state)
     assert_text(why, "power of two");
 }
 
+/* A recorder is read between a bin and its sum: what is reported is what the bins allow, and so is a window. */
+static void sums_agree_with_the_bins(void **state)
+{
+    (void)state;
+    hw_histogram now, before;
+    hw_shape shape;
+    assert_int_equal(hw_histogram_init(&now, 8), HW_OK);
+    assert_int_equal(hw_histogram_init(&before, 8), HW_OK);
+    hw_histogram_add(&now, 5, 3);
+    hw_histogram_add(&now, 100, 1);
+    now.sum -= 100;
+    now.squares -= 10000;
+    hw_histogram_subtract(&now, &before);
+    assert_near(now.sum, 15 + 96, 0); /* the bin of 100 begins at 96 */
+    assert_near(now.squares, 75 + 96 * 96, 0);
+    now.sum = 1e6;
+    hw_histogram_subtract(&now, &before);
+    assert_near(now.sum, 15 + 103, 0);
+    hw_histogram_clear(&now);
+    hw_histogram_add(&now, 1, 2);
+    now.sum = 0;
+    hw_histogram_subtract(&now, &before);
+    hw_shape_of(&now, &shape);
+    assert_near(shape.by_tail, 0, 0);
+    hw_histogram_free(&now);
+    hw_histogram_free(&before);
+}
+
 static void exports(void **state)
 {
     (void)state;
@@ -259,6 +287,7 @@ int main(void)
         cmocka_unit_test(other_shapes_are_not_taken_for_it),
         cmocka_unit_test(windows_are_differences),
         cmocka_unit_test(recorders_merge_while_they_run),
+        cmocka_unit_test(sums_agree_with_the_bins),
         cmocka_unit_test(exports),
         cmocka_unit_test(histograms_come_back_from_csv),
     };

@@ -1,6 +1,7 @@
 /* linear.c - linear models on dense rows: squared, logistic, hinge and softmax loss. A loss is a function. */
 #include "../base/base.h"
 #include "hogwild/model.h"
+#include "logistic.h"
 #include <math.h>
 
 static double dot(const float *row, const float *w, size_t n)
@@ -50,7 +51,7 @@ static double one(const hw_linear *m, const float *row, double y, const float *w
                   : m->loss == HW_LOSS_LOGISTIC ? logistic(z, y, &slope)
                                                 : hinge(z, y, &slope);
     if (g) add(g, row, m->features, share * (float)slope);
-    *correct += z * y > 0;
+    *correct += logistic_decides(z, y);
     return loss;
 }
 

@@ -15,6 +15,13 @@
 #define LOGISTIC_INLINE static inline
 #endif
 
+/* Whether a score decides for the label's side, by the rule that predictions go by too: above 0 is the positive one,
+ * the rest (a row without a known column has 0) the other. NaN decides for nothing. */
+static inline bool logistic_decides(double score, double label)
+{
+    return label > 0 ? score > 0 : score <= 0;
+}
+
 enum { LOGISTIC_LANES = 8 };
 
 typedef union logistic_bits {

@@ -3,6 +3,7 @@
  * sparse_rule.c has L1. */
 #include "sparse_linear.h"
 #include "../base/sort.h"
+#include "logistic.h"
 #include <math.h>
 #include <string.h>
 
@@ -257,7 +258,7 @@ static double loss_of(const hw_sparse_linear *m, const double *score, float y, b
         return log(sum) + most - score[(unsigned)y];
     }
     double z = score[0], t = (double)y, margin = z * t;
-    *right = margin > 0;
+    *right = logistic_decides(z, t);
     switch (m->loss) {
     case HW_SPARSE_SQUARED: return 0.5 * (z - t) * (z - t);
     case HW_SPARSE_HINGE: return margin >= 1 ? 0 : 1 - margin;

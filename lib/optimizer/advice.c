@@ -86,6 +86,8 @@ static double path_growth(const hw_setting *s, double step, const law *q, size_t
 /* The largest stable step, looked for from `step` on; step itself where `enough` and that is stable. */
 static double path_bound(const hw_setting *s, double step, const law *q, size_t n, bool enough)
 {
+    if (step < ADVISOR_LEAST && enough) return step;
+    step = fmax(step, ADVISOR_LEAST);
     double low = step, high = step;
     if (path_growth(s, step, q, n) < 0) {
         if (enough) return step;

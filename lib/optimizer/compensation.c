@@ -72,6 +72,7 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     double margin = c->margin > 0 ? c->margin : 0.7;
     if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
     double step = in->learning_rate * in->curvature / margin;
+    if (!(step > ADVISOR_LEAST)) return; /* of a schedule that has come to its end: stable with any delay */
     /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable
      * far beyond where single runs diverge. So single runs have their say there, and no margin above 1 is given. */
     bool wide = in->shape && in->shape->dispersion > 0.3;
@@ -133,6 +134,26 @@ static void mean_lag(const hw_compensation *c, const hw_policy_input *in, hw_set
                    lag);
 }
 
+/* What a step can be made with, whatever a policy of ours comes to: none of its values may end a run. */
+static void within_reason(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
+{
+    const hw_setting said = *s;
+    if (!base_finite_double(s->rate)) s->rate = 1;
+    s->rate = fmin(fmax(s->rate, 1e-30), 1e30);
+    if (!base_finite_double(s->momentum)) s->momentum = in->momentum;
+    if (c->policy != HW_POLICY_FIXED) s->momentum = fmax(s->momentum, c->floor);
+    s->momentum = fmin(s->momentum, fmax(in->momentum, 0.999));
+    if (!base_finite_double(s->ahead)) s->ahead = 0;
+    if (!base_finite_double(s->delay)) s->delay = 0;
+    if (!(s->exact >= 0 && s->exact <= 0.99)) s->exact = s->exact > 0.99 ? 0.99 : 0;
+    bool same = said.rate >= s->rate && said.rate <= s->rate && said.momentum >= s->momentum &&
+                said.momentum <= s->momentum && said.ahead >= s->ahead && said.ahead <= s->ahead &&
+                said.delay >= s->delay && said.delay <= s->delay && said.exact >= s->exact && said.exact <= s->exact;
+    if (same) return;
+    (void)snprintf(s->reason, sizeof s->reason, "out of range and clamped: momentum %.3g, rate x %.3g, ahead %.3g",
+                   said.momentum, said.rate, said.ahead);
+}
+
 void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
 {
     memset(s, 0, sizeof *s);
@@ -157,6 +178,7 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
     case HW_POLICY_USER:
         (void)snprintf(s->reason, sizeof s->reason, "user");
         c->user(c->context, in, s);
-        break;
+        return;
     }
+    within_reason(c, in, s);
 }

@@ -24,6 +24,8 @@ void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compens
 bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges, const uint32_t *indices,
                        size_t n, bool *clipped);
 
+#define ADVISOR_LEAST 1e-12 /* steps below are lost in rounding; every one is stable */
+
 /* `step`, or where that is unstable the largest stable one, of single runs whose delays are drawn from the kernel, one
  * after the other: by the growth of one long path. For a fixed delay it is the linear bound; for wide kernels it is far
  * below the expectation's. Some tenths of a millisecond where `step` is stable, some milliseconds otherwise. */

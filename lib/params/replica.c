@@ -81,6 +81,9 @@ AVX2 static void exchange_wide(params_float *shared, params_float *at, params_fl
         params_put(at + i, next);
         params_put(base + i, next);
     }
+    /* Compilers do not see that the assembly above has left the upper halves of the registers dirty, and every SSE
+     * instruction after that would pay for it on Intel's processors. */
+    _mm256_zeroupper();
     exchange_scalar(shared + i, at + i, base + i, n - i);
 }
 #endif

@@ -79,6 +79,23 @@ void hw_histogram_merge(hw_histogram *to, const hw_histogram *from)
     if (from->largest > to->largest) to->largest = from->largest;
 }
 
+void histogram_settle(hw_histogram *h)
+{
+    double low = 0, high = 0, low_squares = 0, high_squares = 0;
+    for (uint32_t b = 0; b < h->bins; b++) {
+        if (!h->counts[b]) continue;
+        uint64_t from, to;
+        double n = (double)h->counts[b];
+        hw_histogram_bounds(h, b, &from, &to);
+        low += n * (double)from;
+        high += n * (double)to;
+        low_squares += n * (double)from * (double)from;
+        high_squares += n * (double)to * (double)to;
+    }
+    h->sum = fmin(fmax(h->sum, low), high);
+    h->squares = fmin(fmax(h->squares, low_squares), high_squares);
+}
+
 void hw_histogram_subtract(hw_histogram *to, const hw_histogram *from)
 {
     combine(to, from, false);
@@ -90,6 +107,7 @@ void hw_histogram_subtract(hw_histogram *to, const hw_histogram *from)
             break;
         }
     if (high < to->largest) to->largest = high;
+    histogram_settle(to);
 }
 
 void hw_histogram_copy(hw_histogram *to, const hw_histogram *from)

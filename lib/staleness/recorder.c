@@ -91,6 +91,8 @@ void hw_staleness_worker(const hw_staleness *s, int which, unsigned worker, hw_h
     h->squares += counter_get_double(&t->squares);
     uint64_t largest = counter_get(&t->largest);
     if (largest > h->largest) h->largest = largest;
+    /* The sums may be one value ahead of the bins or behind them. */
+    histogram_settle(h);
 }
 
 void hw_staleness_merge(const hw_staleness *s, int which, hw_histogram *h)
