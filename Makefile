@@ -26,13 +26,15 @@ LDLIBS  := $(BLAS_LIBS) $(JANSSON_LIBS) -lz $(if $(HWLOC),-lhwloc) -lm -pthread
 HASH    := $(shell printf '%s' "$(CC) $(CFLAGS) $(BASE) $(LDFLAGS)" | cksum | cut -d' ' -f1)
 OUT     := build/$(HASH)
 
-SOURCES  := $(wildcard lib/*/*.c)
-OBJECTS  := $(SOURCES:%.c=$(OUT)/%.o)
+SOURCES  := $(wildcard lib/*/*.c lib/*/*/*.c)
+# Kernels in the vectors of AVX2 or of AVX-512 are one source each, compiled for both.
+WIDE     := $(wildcard lib/conv/*_wide.c)
+OBJECTS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(WIDE),$(SOURCES))) $(WIDE:%.c=$(OUT)/%.avx2.o) $(WIDE:%.c=$(OUT)/%.avx512.o)
 PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
-SUPPORT  := $(filter examples/common_%.c bench/common_%.c,$(PROGRAMS))
+SUPPORT  := $(wildcard examples/support/*.c bench/support/*.c)
 PAPERS   := $(filter bench/papers_%.c,$(PROGRAMS))
-EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT),$(filter examples/%,$(PROGRAMS))))
-BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(SUPPORT) $(PAPERS),$(filter bench/%,$(PROGRAMS))))
+EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter examples/%,$(PROGRAMS)))
+BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(PAPERS),$(filter bench/%,$(PROGRAMS))))
 CRASH    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/crash_*.c))
 TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
 STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
@@ -90,6 +92,16 @@ $(OUT)/commit-$(COMMIT):
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -MMD -MP -c -o $@ $<
+
+$(OUT)/%.avx2.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -MMD -MP -c -o $@ $<
+$(OUT)/%.avx512.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -DLANES_AVX512 -MMD -MP -c -o $@ $<
+
+# Benches find what they share with the examples here.
+$(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support
 
 $(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)

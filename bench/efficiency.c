@@ -1,7 +1,7 @@
 /* efficiency.c - hardware against statistical efficiency on the mnist workload (Mitliagkas et al., Section 1): T_m mean
  * seconds per update, I_m updates to the target, for a list of workers and policies, over several seeds. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* layers.c - where a net's time goes: milliseconds of every layer's forward and backward in a step of one thread,
  * beside the multiply-adds it stands for, the share of this machine's sgemm peak, and the memory. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <cblas.h>
 #include <stdlib.h>
 #include <string.h>

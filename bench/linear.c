@@ -1,7 +1,7 @@
 /* linear.c - logistic regression on sparse rows: nanoseconds per non-zero of every way to step, what the exchange
  * interval buys and costs, lost updates, what measuring costs, and seconds to within 1 % of the optimum. */
-#include "../examples/common_cli.h"
-#include "common_sparse.h"
+#include "cli.h"
+#include "sparse.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

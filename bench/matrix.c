@@ -1,7 +1,7 @@
 /* matrix.c - matrix factorisation, rank 32: nanoseconds per rating and the test error of HOGWILD!, of replicas and of
  * conflict-free blocks, on ml-latest-small and on a generated set that no cache holds. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

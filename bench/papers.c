@@ -1,6 +1,7 @@
 /* papers.c - one program for the experiments of the four papers: list them, run one, run all; reduced, or --full. */
 #include "papers.h"
-#include "common_bench.h"
+#include "gnuplot.h"
+#include "bench.h"
 #include <math.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -235,8 +236,8 @@ int main(int argc, char **argv)
     papers *p = &o.p;
     char why[HW_WHY], path[1024], machine[160], day[32], csv[1024];
     if (!p->seeds) p->seeds = p->full ? 5 : 3;
-    if (hw_report_open(&p->report, o.out, p->full ? "The papers' experiments" : "The papers' experiments, reduced",
-                       why) != HW_OK)
+    if (support_report_open(&p->report, o.out, p->full ? "The papers' experiments" : "The papers' experiments, reduced",
+                            why) != HW_OK)
         return cli_error("papers", 1, why);
     (void)snprintf(csv, sizeof csv, "%s/verdicts.csv", o.out);
     p->verdicts = fopen(csv, "w");

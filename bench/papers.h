@@ -2,8 +2,8 @@
 #ifndef PAPERS_H
 #define PAPERS_H
 
-#include "../examples/common_cli.h"
-#include "../examples/common_jobs.h"
+#include "cli.h"
+#include "jobs.h"
 
 typedef struct papers {
     bool full;

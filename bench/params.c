@@ -1,7 +1,7 @@
 /* params.c - nanoseconds per float of every read and write mode, at one and two threads on one array, beside memcpy and
  * saxpy; and CONSISTENT beside LOCKED under contention. Every timed result is verified. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>

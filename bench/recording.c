@@ -1,7 +1,7 @@
 /* recording.c - what recording the staleness costs: the same run with it on and off, alternating, dense steps of 60,000
  * floats and sparse steps of 100, at one and two workers. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <string.h>
 
 enum { REPEATS = 21, DENSE = 60000, SPARSE = 47000, TOUCHED = 100 };

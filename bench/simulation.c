@@ -1,7 +1,7 @@
 /* simulation.c - the simulator's speed on the net of Xu et al. (batch 4) against the sequential run, on one and two
  * threads; its memory against the number of virtual workers; bit-equality; and what recording a trace costs. */
-#include "../examples/common_cli.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "bench.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

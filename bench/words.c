@@ -1,8 +1,8 @@
 /* words.c - word vectors (dimension 100, window 5, 5 negatives, sample 1e-4, one pass): words per second of every way
  * to train them, and how many analogies come out right. */
-#include "../examples/common_cli.h"
-#include "../examples/common_words.h"
-#include "common_bench.h"
+#include "cli.h"
+#include "words.h"
+#include "bench.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

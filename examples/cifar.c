@@ -1,7 +1,7 @@
 /* cifar.c - trains a net on CIFAR-10 or CIFAR-100 (or generated textures) with any scheduler, policy and rule of the
  * library. */
-#include "common_cifar.h"
-#include "common_train.h"
+#include "support/cifar.h"
+#include "support/train.h"
 #include <math.h>
 #include <stddef.h>
 #include <string.h>

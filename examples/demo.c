@@ -1,7 +1,8 @@
 /* demo.c - the main job: LeNet with one worker, one per core, and twice the cores with and without compensation; then
  * 16 simulated ones; equal images, one seed; a table, the staleness, a verdict, and a report. A run that diverges ends
  * its row, not the demo. */
-#include "common_cli.h"
+#include "support/cli.h"
+#include "support/gnuplot.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -214,7 +215,7 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
     char why[HW_WHY] = "", path[1024], machine[160];
     hw_report *report = NULL;
     row rows[ROWS];
-    if (o->report && hw_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
+    if (o->report && support_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
         return cli_error("demo", 1, why);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned m = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores, many = 2 * m < 4 ? 4 : 2 * m;

@@ -1,7 +1,8 @@
 /* linear.c - linear models on sparse rows (LIBSVM files) by HOGWILD!: training, testing, prediction, cross-validation.
  */
-#include "common_cli.h"
-#include "common_linear.h"
+#include "support/cli.h"
+#include "support/gnuplot.h"
+#include "support/linear.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -182,7 +183,7 @@ static int write_report(const options *o, const linear_rows *r, hw_engine *engin
 {
     hw_report *report;
     char why[HW_WHY], path[1024], machine[160];
-    if (hw_report_open(&report, o->report, "linear: one run", why) != HW_OK) return cli_error("linear", 1, why);
+    if (support_report_open(&report, o->report, "linear: one run", why) != HW_OK) return cli_error("linear", 1, why);
     cli_machine(machine, sizeof machine);
     (void)hw_report_note(report, "data", r->source);
     (void)hw_report_note(report, "machine", machine);

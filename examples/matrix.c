@@ -1,5 +1,5 @@
 /* matrix.c - matrix factorisation of ratings: trains, reports the error, saves the model, predicts and recommends. */
-#include "common_cli.h"
+#include "support/cli.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* mnist.c - trains LeNet on MNIST (or generated digits) with any scheduler, policy and rule of the library. */
-#include "common_train.h"
+#include "support/train.h"
 #include <stddef.h>
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* pca.c - streaming PCA under delay and momentum: the whole of Fig. 1 of Liu et al. in one command. */
-#include "common_pca.h"
+#include "support/pca.h"
+#include "support/gnuplot.h"
 #include <stddef.h>
 
 typedef struct options {
@@ -36,7 +37,7 @@ int main(int argc, char **argv)
         return cli_error("pca", 2, "--delays and --delay-step: at most 64 delays are run (--help lists the options)");
     hw_report *report;
     char why[HW_WHY], path[1024], machine[160];
-    if (hw_report_open(&report, o.report, "Streaming PCA: momentum against delay", why) != HW_OK)
+    if (support_report_open(&report, o.report, "Streaming PCA: momentum against delay", why) != HW_OK)
         return cli_error("pca", 1, why);
     cli_machine(machine, sizeof machine);
     (void)hw_report_note(report, "machine", machine);

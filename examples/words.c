@@ -1,7 +1,7 @@
 /* words.c - trains word vectors on a text (skip-gram or CBOW with negative sampling), saves them in word2vec's formats
  * and asks them analogies. */
-#include "common_cli.h"
-#include "common_words.h"
+#include "support/cli.h"
+#include "support/words.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>

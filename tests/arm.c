@@ -8,34 +8,34 @@
 #include "../lib/base/base.h"
 
 /* io.c needs zlib; these two are all that the rooms under test use of it. */
-void *base_zalloc(size_t count, size_t size)
+void *hw__base_zalloc(size_t count, size_t size)
 {
     size_t bytes = (count * size + 127) / 64 * 64;
     void *memory = aligned_alloc(64, bytes);
     if (memory) memset(memory, 0, bytes);
     return memory;
 }
-void *base_alloc(size_t count, size_t size)
+void *hw__base_alloc(size_t count, size_t size)
 {
-    return base_zalloc(count, size);
+    return hw__base_zalloc(count, size);
 }
 
-void base_free(void *memory)
+void hw__base_free(void *memory)
 {
     free(memory);
 }
-void base_json_string(FILE *out, const char *text)
+void hw__base_json_string(FILE *out, const char *text)
 {
     fprintf(out, "\"%s\"", text);
 }
-void base_json_number(FILE *out, double x)
+void hw__base_json_number(FILE *out, double x)
 {
     fprintf(out, "%g", x);
 }
-bool base_all_finite(const float *x, size_t n)
+bool hw__base_all_finite(const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        if (!base_finite(x[i])) return false;
+        if (!hw__base_finite(x[i])) return false;
     return true;
 }
 
@@ -49,7 +49,7 @@ typedef struct job {
 static void *work(void *context)
 {
     job *j = context;
-    float g[N], *buffer = base_zalloc(N, sizeof(float));
+    float g[N], *buffer = hw__base_zalloc(N, sizeof(float));
     const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     hw_range all = {0, N};
     hw_read_note note;
@@ -59,7 +59,7 @@ static void *work(void *context)
         for (int i = 0; j->consistent && i < N; i++) j->torn += x[i] != (float)note.clock;
         (void)hw_params_write(j->p, j->worker, &add, &all, 1, g, &note);
     }
-    base_free(buffer);
+    hw__base_free(buffer);
     return NULL;
 }
 

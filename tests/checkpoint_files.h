@@ -82,10 +82,10 @@ static inline void seal(image f)
     size_t at = CHECKPOINT_LENGTH + CHECKPOINT_AT;
     if (f.size < at + CHECKPOINT_DIGITS || memcmp(f.bytes + 8, CHECKPOINT_PREFIX, CHECKPOINT_AT) != 0) return;
     memset(f.bytes + at, '0', CHECKPOINT_DIGITS);
-    checkpoint_sum sum;
-    checkpoint_sum_begin(&sum);
-    checkpoint_sum_add(&sum, f.bytes, f.size);
-    checkpoint_sum_digits(&sum, digits);
+    hw__checkpoint_sum sum;
+    hw__checkpoint_sum_begin(&sum);
+    hw__checkpoint_sum_add(&sum, f.bytes, f.size);
+    hw__checkpoint_sum_digits(&sum, digits);
     memcpy(f.bytes + at, digits, CHECKPOINT_DIGITS);
 }
 
@@ -135,8 +135,8 @@ static inline image sample_image(void)
 
 static inline hw_status read_image(hw_state *s, image f, char *why)
 {
-    checkpoint_source source = {.bytes = f.bytes, .size = f.size};
-    return checkpoint_read(s, &source, "image", why);
+    hw__checkpoint_source source = {.bytes = f.bytes, .size = f.size};
+    return hw__checkpoint_read(s, &source, "image", why);
 }
 
 /* A text of the sample's header, what stands in its place, and what the sentence must say. */

@@ -17,8 +17,8 @@ static inline hw_corpus zipf(uint32_t words, uint32_t sentences, uint32_t length
 }
 
 typedef struct drawn {
-    window_plan plan;
-    window_draws d;
+    hw__window_plan plan;
+    hw__window_draws d;
     void *memory;
 } drawn;
 
@@ -26,16 +26,16 @@ static inline drawn draws_of(const hw_corpus *c, unsigned width, unsigned negati
                              bool shared, uint32_t count)
 {
     drawn x = {.plan = {c, width, negatives, cbow, shared, 16, NULL, NULL}};
-    assert_int_equal(window_plan_create(&x.plan, sample, NULL), HW_OK);
-    x.memory = malloc(window_draws_bytes(&x.plan, count));
+    assert_int_equal(hw__window_plan_create(&x.plan, sample, NULL), HW_OK);
+    x.memory = malloc(hw__window_draws_bytes(&x.plan, count));
     assert_non_null(x.memory);
-    x.d = window_draws_place(&x.plan, count, x.memory);
+    x.d = hw__window_draws_place(&x.plan, count, x.memory);
     return x;
 }
 
 static inline void drop(drawn *x)
 {
-    window_plan_free(&x->plan);
+    hw__window_plan_free(&x->plan);
     free(x->memory);
 }
 

@@ -31,10 +31,10 @@ static inline void check_again(const hw_state *state)
 {
     char *header;
     size_t size, cursor = 0;
-    PROMISE(checkpoint_header(state, "image", &header, &size, sentence) == HW_OK);
+    PROMISE(hw__checkpoint_header(state, "image", &header, &size, sentence) == HW_OK);
     image f = copied(header, size);
-    base_free(header);
-    for (const hw_entry *e; (e = checkpoint_next_array(state, &cursor));) {
+    hw__base_free(header);
+    for (const hw_entry *e; (e = hw__checkpoint_next_array(state, &cursor));) {
         size_t bytes = e->count * hw_dtype_size(e->dtype);
         f.bytes = realloc(f.bytes, f.size + bytes);
         PROMISE(f.bytes);

@@ -8,8 +8,8 @@
 #define _GNU_SOURCE 1 /* memfd_create */
 #include "fuzz_checkpoint.h"
 #include "fuzz_seeds.h"
-#include "../lib/data/cifar.h"
-#include "../lib/data/sparse.h"
+#include "../lib/data/images/cifar.h"
+#include "../lib/data/tables/sparse.h"
 #include "../lib/timeline/timeline.h"
 #include <sys/stat.h>
 #include <zlib.h>
@@ -30,13 +30,13 @@ static void check_images(const hw_images *images, hw_status status, const char *
 }
 
 /* Of one file, and of it twice for the other label. */
-static void use_cifar(const cifar_format *format, const uint8_t *data, size_t size)
+static void use_cifar(const hw__cifar_format *format, const uint8_t *data, size_t size)
 {
     const size_t pixels = 3072, record = format->labels + pixels;
     const char *path = put(0, data, size), *const paths[2] = {path, path};
     for (unsigned kept = 0; kept < format->labels; kept++) {
         hw_images images;
-        hw_status status = cifar_read_files(format, kept, paths, 1 + kept, 7000, &images, sentence);
+        hw_status status = hw__cifar_read_files(format, kept, paths, 1 + kept, 7000, &images, sentence);
         check_images(&images, status, path);
         PROMISE(status != HW_OK || (images.classes == format->bound[kept] && images.count % (1 + kept) == 0));
         for (uint32_t i = 0; status == HW_OK && !packed(data, size) && i < images.count; i++) {
@@ -50,12 +50,12 @@ static void use_cifar(const cifar_format *format, const uint8_t *data, size_t si
 
 static void use_cifar_10(const uint8_t *data, size_t size)
 {
-    use_cifar(&cifar_10, data, size);
+    use_cifar(&hw__cifar_10, data, size);
 }
 
 static void use_cifar_100(const uint8_t *data, size_t size)
 {
-    use_cifar(&cifar_100, data, size);
+    use_cifar(&hw__cifar_100, data, size);
 }
 
 /* The first byte: length of the file of labels, which follows; then the file of images. */
@@ -88,9 +88,9 @@ static void check_sparse(const hw_sparse *s, hw_status status, const char *name)
     }
     PROMISE(s->rows && s->columns && s->offset[0] == 0 && s->offset[s->rows] == s->nonzeros);
     for (uint32_t i = 0; i < s->rows; i++) {
-        PROMISE(base_finite(s->label[i]) && s->offset[i] <= s->offset[i + 1] && s->offset[i + 1] <= s->nonzeros);
+        PROMISE(hw__base_finite(s->label[i]) && s->offset[i] <= s->offset[i + 1] && s->offset[i + 1] <= s->nonzeros);
         for (uint64_t k = s->offset[i]; k < s->offset[i + 1]; k++) {
-            PROMISE(s->index[k] < s->columns && base_finite(s->value[k]));
+            PROMISE(s->index[k] < s->columns && hw__base_finite(s->value[k]));
             PROMISE(k == s->offset[i] || s->index[k] > s->index[k - 1]);
         }
     }
@@ -171,7 +171,7 @@ static void use_cache(const uint8_t *data, size_t size)
     put_number(f.bytes + 16, f.size);
     put_number(f.bytes + 40, sizeof text - 1);
     put_number(f.bytes + 48, (uint64_t)info.st_mtim.tv_sec * 1000000000u + (uint64_t)info.st_mtim.tv_nsec);
-    put_number(f.bytes + SPARSE_SUM, sparse_sum(f.bytes, f.size));
+    put_number(f.bytes + SPARSE_SUM, hw__sparse_sum(f.bytes, f.size));
     path = put(0, f.bytes, f.size);
     status = hw_sparse_load(&s, path, sentence);
     check_sparse(&s, status, path);
@@ -191,13 +191,13 @@ static void use_ratings(const uint8_t *data, size_t size)
         check_refusal(status, path);
         PROMISE(memcmp(&r, &none, sizeof none) == 0);
     }
-    PROMISE(status != HW_OK || (r.count && base_finite_double(r.mean)));
+    PROMISE(status != HW_OK || (r.count && hw__base_finite_double(r.mean)));
     for (uint32_t i = 0; i < r.count; i++) {
         const hw_rating *one = r.rating + i;
         PROMISE(one->user <= users && one->item <= items); /* numbered in order of appearance */
         users += one->user == users;
         items += one->item == items;
-        PROMISE(base_finite(one->value) && one->value >= r.low && one->value <= r.high);
+        PROMISE(hw__base_finite(one->value) && one->value >= r.low && one->value <= r.high);
     }
     PROMISE(users == r.users && items == r.items);
     touch(r.user_id, r.users * sizeof *r.user_id);
@@ -250,7 +250,7 @@ static void load_weights(const void *bytes, size_t size)
     PROMISE(params);
     hw_status status = hw_weights_load(path, params, count, sentence);
     if (status != HW_OK) check_refusal(status, path);
-    for (size_t i = 0; status == HW_OK && i < count; i++) PROMISE(base_finite(params[i]));
+    for (size_t i = 0; status == HW_OK && i < count; i++) PROMISE(hw__base_finite(params[i]));
     free(params);
 }
 
@@ -280,9 +280,10 @@ static void check_trace(const hw_trace *trace)
         ticket[e.worker] = e.ticket + 1;
     }
     for (uint32_t i = 0; i < info.settings; i++) {
-        const trace_setting *s = trace->setting + i;
-        PROMISE(base_finite_double(s->rate) && base_finite_double(s->momentum) && base_finite_double(s->ahead));
-        PROMISE(base_finite_double(s->exact));
+        const hw__trace_setting *s = trace->setting + i;
+        PROMISE(hw__base_finite_double(s->rate) && hw__base_finite_double(s->momentum) &&
+                hw__base_finite_double(s->ahead));
+        PROMISE(hw__base_finite_double(s->exact));
     }
     free(next);
 }
@@ -322,9 +323,9 @@ static void use_histogram(const uint8_t *data, size_t size)
         hw_shape shape;
         for (uint32_t b = 0; b < h.bins; b++) total += h.counts[b];
         PROMISE(h.total && total == h.total && h.largest <= (uint64_t)1 << 40);
-        PROMISE(base_finite_double(h.sum) && base_finite_double(h.squares));
+        PROMISE(hw__base_finite_double(h.sum) && hw__base_finite_double(h.squares));
         hw_shape_of(&h, &shape);
-        PROMISE(base_finite_double(shape.mean) && base_finite_double(shape.variance) && shape.best >= 0);
+        PROMISE(hw__base_finite_double(shape.mean) && hw__base_finite_double(shape.variance) && shape.best >= 0);
     } else {
         check_refusal(status, path);
         PROMISE(!h.counts && !h.total);

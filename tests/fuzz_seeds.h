@@ -4,7 +4,7 @@
 #define FUZZ_SEEDS_H
 
 #include "fuzz_exact.h"
-#include "../lib/data/sparse.h"
+#include "../lib/data/tables/sparse.h"
 #include "../lib/timeline/timeline.h"
 #include <zlib.h>
 
@@ -188,21 +188,21 @@ static inline void seed_weights(void)
 static inline void seed_trace(void)
 {
     const hw_trace_info info = {.workers = 3, .per_group = 1, .updates = 12, .seed = 5, .parameters = 2, .batch = 1};
-    const trace_setting settings[2] = {{1, 0.9, 0, 0}, {0.5, 0.25, 1, 0.5}};
+    const hw__trace_setting settings[2] = {{1, 0.9, 0, 0}, {0.5, 0.25, 1, 0.5}};
     const float params[2] = {0.5f, -3};
-    trace_recorder *recorder;
+    hw__trace_recorder *recorder;
     hw_trace *trace;
     size_t bytes = 0;
-    PROMISE(trace_recorder_create(&recorder, 3, 100, &bytes, NULL) == HW_OK);
-    for (int i = 0; i < 2; i++) (void)trace_setting_new(recorder, settings + i);
+    PROMISE(hw__trace_recorder_create(&recorder, 3, 100, &bytes, NULL) == HW_OK);
+    for (int i = 0; i < 2; i++) (void)hw__trace_setting_new(recorder, settings + i);
     for (uint64_t i = 0; i < 12; i++)
-        trace_record(recorder, (unsigned)(i % 3), i, i < 3 ? 0 : i - 2 + (i % 4 == 0), i + 300 * (i % 3), i >= 6);
-    PROMISE(trace_recorder_finish(recorder, &info, params, &trace, NULL) == HW_OK);
+        hw__trace_record(recorder, (unsigned)(i % 3), i, i < 3 ? 0 : i - 2 + (i % 4 == 0), i + 300 * (i % 3), i >= 6);
+    PROMISE(hw__trace_recorder_finish(recorder, &info, params, &trace, NULL) == HW_OK);
     const char *path = seed_path();
     PROMISE(hw_trace_save(trace, path, NULL) == HW_OK);
     seed_again(path, 8 + 8 * 4 + 4 * 8, HW_WHY);
     hw_trace_free(trace);
-    trace_recorder_free(recorder);
+    hw__trace_recorder_free(recorder);
 }
 
 static inline void seed_histogram(void)

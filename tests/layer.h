@@ -7,8 +7,8 @@
 #include "../lib/net/net.h"
 
 typedef struct bench {
-    net_layer l;
-    net_call c;
+    hw__net_layer l;
+    hw__net_call c;
     float *params, *g, *in, *out, *dout, *din;
 } bench;
 
@@ -32,27 +32,27 @@ static inline void *dirty(size_t floats)
 
 static inline void open_bench(bench *b, size_t n)
 {
-    net_layer *l = &b->l;
+    hw__net_layer *l = &b->l;
     size_t parameters = l->weights + l->biases + l->running;
     b->params = check_floats(parameters);
     b->g = dirty(parameters);
-    b->in = check_floats(n * net_floats(l->in));
-    b->din = dirty(n * net_floats(l->in));
-    b->out = dirty(n * net_floats(l->out));
-    b->dout = check_floats(n * net_floats(l->out));
-    b->c = (net_call){.layer = l,
-                      .params = b->params,
-                      .g = b->g,
-                      .in = b->in,
-                      .out = b->out,
-                      .dout = b->dout,
-                      .din = b->din,
-                      .packed = dirty(l->kind->packed(l)),
-                      .work = l->kind->work ? dirty(l->kind->work(l, n)) : NULL,
-                      .aux = l->kind->aux ? dirty(n * l->kind->aux(l) / sizeof(float) + 1) : NULL,
-                      .first = true,
-                      .n = n,
-                      .train = true};
+    b->in = check_floats(n * hw__net_floats(l->in));
+    b->din = dirty(n * hw__net_floats(l->in));
+    b->out = dirty(n * hw__net_floats(l->out));
+    b->dout = check_floats(n * hw__net_floats(l->out));
+    b->c = (hw__net_call){.layer = l,
+                          .params = b->params,
+                          .g = b->g,
+                          .in = b->in,
+                          .out = b->out,
+                          .dout = b->dout,
+                          .din = b->din,
+                          .packed = dirty(l->kind->packed(l)),
+                          .work = l->kind->work ? dirty(l->kind->work(l, n)) : NULL,
+                          .aux = l->kind->aux ? dirty(n * l->kind->aux(l) / sizeof(float) + 1) : NULL,
+                          .first = true,
+                          .n = n,
+                          .train = true};
 }
 
 static inline void close_bench(bench *b)

@@ -3,7 +3,7 @@
 #define SPARSE_FILES_H
 
 #include "check.h"
-#include "../lib/data/sparse.h"
+#include "../lib/data/tables/sparse.h"
 #include <unistd.h>
 #include <zlib.h>
 
@@ -84,7 +84,7 @@ static inline void assert_same(const hw_sparse *a, const hw_sparse *b)
 static inline hw_sparse copy(const hw_sparse *s)
 {
     hw_sparse c;
-    assert_int_equal(sparse_make(&c, s->rows, s->columns, s->nonzeros, NULL), HW_OK);
+    assert_int_equal(hw__sparse_make(&c, s->rows, s->columns, s->nonzeros, NULL), HW_OK);
     memcpy(c.offset, s->offset, ((size_t)s->rows + 1) * sizeof *s->offset);
     memcpy(c.index, s->index, (size_t)s->nonzeros * sizeof *s->index);
     memcpy(c.value, s->value, (size_t)s->nonzeros * sizeof *s->value);
@@ -98,7 +98,7 @@ static inline hw_sparse read_text(const char *text)
     hw_sparse s;
     put("text", text, strlen(text));
     if (hw_libsvm_read(at("text").path, NULL, &s, why) != HW_OK) fail_msg("'%s': %s", text, why);
-    assert_null(sparse_fault(&s));
+    assert_null(hw__sparse_fault(&s));
     return s;
 }
 

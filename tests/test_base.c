@@ -80,17 +80,17 @@ static void finite_by_bits(void **state)
     (void)state;
     float x[37];
     for (int i = 0; i < 37; i++) x[i] = (float)i - 18;
-    assert_true(base_all_finite(x, 37));
+    assert_true(hw__base_all_finite(x, 37));
     const float bad[] = {NAN, INFINITY, -INFINITY};
     for (int b = 0; b < 3; b++)
         for (int i = 0; i < 37; i++) {
             float keep = x[i];
             x[i] = bad[b];
-            assert_false(base_all_finite(x, 37));
+            assert_false(hw__base_all_finite(x, 37));
             x[i] = keep;
         }
     x[5] = 1e-42f; /* a denormal is finite */
-    assert_true(base_all_finite(x, 37));
+    assert_true(hw__base_all_finite(x, 37));
 }
 
 static void weights_survive_a_file(void **state)

@@ -1,5 +1,5 @@
 /* test_cifar.c - both CIFAR formats: good files, named bad ones, every length, random changes. */
-#include "../lib/data/cifar.h"
+#include "../lib/data/images/cifar.h"
 #include "check.h"
 #include <sys/stat.h>
 #include <unistd.h>
@@ -331,8 +331,8 @@ static void a_gzip_bomb_stops_at_the_cap(void **state)
         assert_true(info.st_size < 100000);
         const char *one = path;
         for (int hundred = 0; hundred < 2; hundred++) {
-            const cifar_format *format = hundred ? &cifar_100 : &cifar_10;
-            assert_int_equal(cifar_read_files(format, 0, &one, 1, 1 << 20, &images, why), HW_E_LIMIT);
+            const hw__cifar_format *format = hundred ? &hw__cifar_100 : &hw__cifar_10;
+            assert_int_equal(hw__cifar_read_files(format, 0, &one, 1, 1 << 20, &images, why), HW_E_LIMIT);
             assert_text(why, "more than the limit of 1048576 bytes");
             assert_null(images.pixels);
         }
@@ -340,9 +340,9 @@ static void a_gzip_bomb_stops_at_the_cap(void **state)
     /* The cap itself is allowed, one byte less is not. */
     put_gzip("cap.gz", file_bytes, records(true, 3));
     const char *one = path;
-    assert_int_equal(cifar_read_files(&cifar_100, 1, &one, 1, 3 * 3074, &images, why), HW_OK);
+    assert_int_equal(hw__cifar_read_files(&hw__cifar_100, 1, &one, 1, 3 * 3074, &images, why), HW_OK);
     hw_images_free(&images);
-    assert_int_equal(cifar_read_files(&cifar_100, 1, &one, 1, 3 * 3074 - 1, &images, why), HW_E_LIMIT);
+    assert_int_equal(hw__cifar_read_files(&hw__cifar_100, 1, &one, 1, 3 * 3074 - 1, &images, why), HW_E_LIMIT);
 }
 
 static void every_length_of_a_file(void **state)

@@ -1,27 +1,27 @@
-/* test_direct.c - conv_direct against a convolution in double precision written here: many shapes, images that are not
- * aligned and lie apart, sums over two calls, memory beyond what is asked for, the same bits twice. */
+/* test_direct.c - hw__conv_direct against a convolution in double precision written here: many shapes, images that are
+ * not aligned and lie apart, sums over two calls, memory beyond what is asked for, the same bits twice. */
 #include "check.h"
-#include "../lib/net/direct.h"
+#include "../lib/conv/direct.h"
 
-/* conv_direct once more with one of its widths hidden, so that each is tested where the processor has both. */
+/* hw__conv_direct once more with one of its widths hidden, so that each is tested where the processor has both. */
 static const direct_steps *hidden;
 
 static const direct_steps *shown_avx2(void)
 {
-    return direct_avx2() == hidden ? NULL : direct_avx2();
+    return hw__direct_avx2() == hidden ? NULL : hw__direct_avx2();
 }
 
 static const direct_steps *shown_avx512(void)
 {
-    return direct_avx512() == hidden ? NULL : direct_avx512();
+    return hw__direct_avx512() == hidden ? NULL : hw__direct_avx512();
 }
-#define conv_direct   shown_direct
-#define direct_avx2   shown_avx2
-#define direct_avx512 shown_avx512
-#include "../lib/net/direct.c"
-#undef conv_direct
-#undef direct_avx2
-#undef direct_avx512
+#define hw__conv_direct   shown_direct
+#define hw__direct_avx2   shown_avx2
+#define hw__direct_avx512 shown_avx512
+#include "../lib/conv/direct.c"
+#undef hw__conv_direct
+#undef hw__direct_avx2
+#undef hw__direct_avx512
 
 static uint32_t seed = 1;
 
@@ -36,9 +36,10 @@ static size_t below(size_t n)
     return (size_t)((double)(drawn() + 1) / 2 * (double)n) % n;
 }
 
-static conv_shape shape(size_t c, size_t h, size_t w, size_t f, size_t k, size_t stride, size_t pad)
+static hw__conv_shape shape(size_t c, size_t h, size_t w, size_t f, size_t k, size_t stride, size_t pad)
 {
-    conv_shape s = {c, h, w, f, (h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1, k, stride, pad, 0, 0};
+    hw__conv_shape s = {c,      h,   w, f, (h + 2 * pad - k) / stride + 1, (w + 2 * pad - k) / stride + 1, k,
+                        stride, pad, 0, 0};
     s.in_stride = c * h * w;
     s.out_stride = f * s.oh * s.ow;
     return s;
@@ -52,7 +53,7 @@ typedef struct reference {
 } reference;
 
 /* The products of one tap of one output, in all three sums. */
-static void products_of(const conv_shape *s, const float *in, const float *weights, const float *dout, size_t o,
+static void products_of(const hw__conv_shape *s, const float *in, const float *weights, const float *dout, size_t o,
                         size_t w, reference *r, double *sum)
 {
     size_t f = o / (s->oh * s->ow), y = o / s->ow % s->oh, x = o % s->ow;
@@ -67,7 +68,7 @@ static void products_of(const conv_shape *s, const float *in, const float *weigh
         }
 }
 
-static void refer(const conv_shape *s, size_t n, const float *in, const float *weights, const float *bias,
+static void refer(const hw__conv_shape *s, size_t n, const float *in, const float *weights, const float *bias,
                   const float *dout, reference *r)
 {
     for (size_t image = 0; image < n; image++)
@@ -87,7 +88,7 @@ static const float SENTINEL = 12345.5f;
 
 /* n images of `size` floats, `stride` apart: the rms of the errors is at most 2e-6 of the reference's, none is five
  * times that, and not a float between images is written. */
-static void compare(const char *what, const conv_shape *s, const float *got, const double *expected, size_t n,
+static void compare(const char *what, const hw__conv_shape *s, const float *got, const double *expected, size_t n,
                     size_t size, size_t stride)
 {
     double square = 0, errors = 0, worst = 0;
@@ -131,7 +132,7 @@ typedef struct results {
 } results;
 
 /* What the caller of a kernel does in a pass: pack, forward, backward `calls` times, finish. */
-static void run(const conv_kernel *kernel, const conv_shape *s, size_t n, const float *in, const float *weights,
+static void run(const hw__conv_kernel *kernel, const hw__conv_shape *s, size_t n, const float *in, const float *weights,
                 const float *bias, const float *dout, bool wants_din, size_t calls, const results *r)
 {
     size_t packed_floats = kernel->packed(s), sum_floats = kernel->sum(s), work_floats = kernel->work(s);
@@ -151,8 +152,8 @@ static void run(const conv_kernel *kernel, const conv_shape *s, size_t n, const 
 }
 
 /* Twice the same, and right. wants_din: floats of an image of din that are wanted. */
-static void check_kernel(const conv_kernel *kernel, const conv_shape *s, size_t n, size_t shift, const float *in,
-                         const float *weights, const float *bias, const float *dout, size_t wants_din,
+static void check_kernel(const hw__conv_kernel *kernel, const hw__conv_shape *s, size_t n, size_t shift,
+                         const float *in, const float *weights, const float *bias, const float *dout, size_t wants_din,
                          const reference *r)
 {
     size_t taps = s->f * s->c * s->k * s->k, out_size = s->f * s->oh * s->ow;
@@ -180,7 +181,7 @@ static void check_kernel(const conv_kernel *kernel, const conv_shape *s, size_t 
     }
 }
 
-static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool has_bias, bool wants_din)
+static void check_shape(hw__conv_shape s, size_t n, size_t apart, size_t shift, bool has_bias, bool wants_din)
 {
     size_t in_size = s.in_stride, taps = s.f * s.c * s.k * s.k;
     s.in_stride += apart;
@@ -191,8 +192,9 @@ static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool
     reference r = {calloc(out_floats, sizeof(double)), calloc(taps, sizeof(double)), calloc(in_floats, sizeof(double))};
     refer(&s, n, in, weights, has_bias ? bias : NULL, dout, &r);
     for (size_t i = 0; i < taps; i++) r.g[i] *= 2;
-    check_kernel(&conv_direct, &s, n, shift, in, weights, has_bias ? bias : NULL, dout, wants_din ? in_size : 0, &r);
-    const direct_steps *hide[] = {direct_avx512(), direct_avx2()};
+    check_kernel(&hw__conv_direct, &s, n, shift, in, weights, has_bias ? bias : NULL, dout, wants_din ? in_size : 0,
+                 &r);
+    const direct_steps *hide[] = {hw__direct_avx512(), hw__direct_avx2()};
     for (size_t i = 0; i < 2 && hide[0] && hide[1]; i++) {
         hidden = hide[i];
         check_kernel(&shown_direct, &s, n, shift, in, weights, has_bias ? bias : NULL, dout, wants_din ? in_size : 0,
@@ -209,8 +211,8 @@ static void check_shape(conv_shape s, size_t n, size_t apart, size_t shift, bool
 
 static bool available(void)
 {
-    conv_shape s = shape(1, 8, 8, 1, 3, 1, 1);
-    return conv_direct.takes(&s);
+    hw__conv_shape s = shape(1, 8, 8, 1, 3, 1, 1);
+    return hw__conv_direct.takes(&s);
 }
 
 /* --- tests ----------------------------------------------------------------------------------------------------------
@@ -228,8 +230,8 @@ static void shapes_of_nets(void **state)
     };
     for (size_t i = 0; i < sizeof nets / sizeof *nets; i++) {
         const size_t *a = nets[i];
-        conv_shape s = shape(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
-        assert_true(conv_direct.takes(&s));
+        hw__conv_shape s = shape(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
+        assert_true(hw__conv_direct.takes(&s));
         check_shape(s, 1, 0, 0, true, i % 2);
         if (!CHECK_SLOW) check_shape(s, 2, 5, 3, i % 2, true);
     }
@@ -268,10 +270,10 @@ static void blocks(void **state)
 {
     (void)state;
     if (!available()) skip();
-    conv_shape small = shape(3, 9, 11, 6, 3, 1, 1), strided = shape(5, 9, 11, 18, 3, 2, 1);
-    assert_true(conv_direct.block(&small) >= 1);
-    check_shape(small, conv_direct.block(&small), 7, 1, true, true);
-    check_shape(strided, conv_direct.block(&strided), 0, 2, false, true);
+    hw__conv_shape small = shape(3, 9, 11, 6, 3, 1, 1), strided = shape(5, 9, 11, 18, 3, 2, 1);
+    assert_true(hw__conv_direct.block(&small) >= 1);
+    check_shape(small, hw__conv_direct.block(&small), 7, 1, true, true);
+    check_shape(strided, hw__conv_direct.block(&strided), 0, 2, false, true);
 }
 
 /* Borders as wide as the kernel, larger strides and planes of a few outputs are left to others, yet computed rightly.
@@ -280,11 +282,11 @@ static void refusals(void **state)
 {
     (void)state;
     if (!available()) skip();
-    conv_shape wide_border = shape(2, 8, 8, 4, 3, 1, 3), stride = shape(2, 32, 32, 4, 3, 5, 1),
-               plane = shape(16, 5, 5, 12, 5, 1, 0);
-    assert_false(conv_direct.takes(&wide_border));
-    assert_false(conv_direct.takes(&stride));
-    assert_false(conv_direct.takes(&plane));
+    hw__conv_shape wide_border = shape(2, 8, 8, 4, 3, 1, 3), stride = shape(2, 32, 32, 4, 3, 5, 1),
+                   plane = shape(16, 5, 5, 12, 5, 1, 0);
+    assert_false(hw__conv_direct.takes(&wide_border));
+    assert_false(hw__conv_direct.takes(&stride));
+    assert_false(hw__conv_direct.takes(&plane));
     check_shape(wide_border, 1, 0, 0, true, true);
     check_shape(stride, 1, 0, 0, true, true);
     check_shape(plane, 1, 0, 0, true, true);

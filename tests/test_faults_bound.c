@@ -12,10 +12,10 @@ static void measure(image f, const char *what)
     long start = held;
     hw_state *s = hw_state_create();
     char why[HW_WHY] = "";
-    checkpoint_source source = {.bytes = f.bytes, .size = f.size};
+    hw__checkpoint_source source = {.bytes = f.bytes, .size = f.size};
     long before = held;
     peak = before;
-    hw_status status = checkpoint_read(s, &source, what, why);
+    hw_status status = hw__checkpoint_read(s, &source, what, why);
     size_t most = (size_t)(peak - before);
     if (status != HW_OK && most > most_for_rejected(f.size))
         fail_msg("%s: %zu bytes of memory for a file of %zu: %s", what, most, f.size, why);

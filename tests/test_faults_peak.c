@@ -1,7 +1,7 @@
 /* test_faults_peak.c - the most memory that the readers of CIFAR files hold at once, counted by the linker's wrapping
  * of malloc and its like: on any rejected file at most 64 kB + 16 times the bytes present. */
 #include "faults.h"
-#include "../lib/data/cifar.h"
+#include "../lib/data/images/cifar.h"
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
@@ -31,14 +31,14 @@ static size_t put(bool hundred, unsigned n, bool bad, unsigned extra, bool gzip,
     return (size_t)(info.st_size - cut);
 }
 
-static size_t peak_of(const cifar_format *format, size_t cap, hw_status expected)
+static size_t peak_of(const hw__cifar_format *format, size_t cap, hw_status expected)
 {
     const char *const paths[] = {path};
     char why[HW_WHY];
     hw_images images;
     long before = held;
     peak = before;
-    hw_status status = cifar_read_files(format, 0, paths, 1, cap, &images, why);
+    hw_status status = hw__cifar_read_files(format, 0, paths, 1, cap, &images, why);
     size_t most = (size_t)(peak - before);
     if (status != expected) fail_msg("status %d: %s", status, why);
     hw_images_free(&images);
@@ -59,7 +59,7 @@ static void rejected_files_cost_what_is_in_them(void **state)
                     if (n == 0 && how != 1) continue;
                     size_t present =
                         put(how == 3 ? !hundred : hundred, n, how == 0, how == 1 ? 77 : 0, gzip, how == 2 ? 5 : 0);
-                    size_t most = peak_of(hundred ? &cifar_100 : &cifar_10, (size_t)1 << 30, HW_E_FORMAT);
+                    size_t most = peak_of(hundred ? &hw__cifar_100 : &hw__cifar_10, (size_t)1 << 30, HW_E_FORMAT);
                     if (most > most_for_rejected(present))
                         fail_msg("%zu bytes for a file of %zu (%u records, way %d)", most, present, n, how);
                     if (n > 33) worst = fmax(worst, (double)most / (double)present);
@@ -73,17 +73,17 @@ static void good_files_and_bombs_too(void **state)
 {
     (void)state;
     static unsigned char zeros[1 << 20];
-    size_t present = put(true, 1000, false, 0, false, 0), most = peak_of(&cifar_100, (size_t)1 << 30, HW_OK);
+    size_t present = put(true, 1000, false, 0, false, 0), most = peak_of(&hw__cifar_100, (size_t)1 << 30, HW_OK);
     assert_true(most > present - 4000 && most < 4 * present);
     gzFile f = gzopen(path, "wb");
     for (int i = 0; i < 64; i++) assert_int_equal(gzwrite(f, zeros, sizeof zeros), (int)sizeof zeros);
     gzclose(f);
-    assert_true(peak_of(&cifar_10, 4 << 20, HW_E_LIMIT) < 16 << 20); /* of 64 MB, 4 and what growing takes */
+    assert_true(peak_of(&hw__cifar_10, 4 << 20, HW_E_LIMIT) < 16 << 20); /* of 64 MB, 4 and what growing takes */
     memset(zeros, 99, sizeof zeros);
     f = gzopen(path, "wb");
     for (int i = 0; i < 64; i++) assert_int_equal(gzwrite(f, zeros, sizeof zeros), (int)sizeof zeros);
     gzclose(f);
-    assert_true(peak_of(&cifar_10, (size_t)1 << 30, HW_E_FORMAT) < 64 << 10); /* labels of 99: nothing is kept */
+    assert_true(peak_of(&hw__cifar_10, (size_t)1 << 30, HW_E_FORMAT) < 64 << 10); /* labels of 99: nothing is kept */
     remove(path);
 }
 

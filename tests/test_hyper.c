@@ -7,17 +7,17 @@
 static void hyper_bench(bench *b, const unsigned s[8], hw_path path)
 {
     unsigned h = (s[2] + 2 * s[7] - s[5]) / s[6] + 1, w = (s[3] + 2 * s[7] - s[5]) / s[6] + 1;
-    *b = (bench){.l = {.kind = &net_hyper_conv,
+    *b = (bench){.l = {.kind = &hw__net_hyper_conv,
                        .in = {s[1], s[2], s[3]},
                        .out = {s[4], h, w},
-                       .kernel = s[5],
+                       .window = s[5],
                        .stride = s[6],
                        .pad = s[7],
                        .groups = 1,
                        .fan_in = (size_t)s[1] * s[5] * s[5],
                        .weights = (size_t)s[4] * s[1] * s[5] * s[5],
-                       .wide = path != HW_PATH_SCALAR && net_wide_available()}};
-    net_conv_choose(&b->l, path);
+                       .wide = path != HW_PATH_SCALAR && hw__cpu_avx2()}};
+    hw__net_conv_choose(&b->l, path);
     open_bench(b, s[0]);
 }
 
@@ -29,7 +29,7 @@ static void hyper_matches_pytorch(void **state)
         const float *expected = golden_hyper[k / 2];
         bench b;
         hyper_bench(&b, s, k % 2 ? HW_PATH_AUTO : HW_PATH_SCALAR);
-        size_t in = s[0] * net_floats(b.l.in), out = s[0] * net_floats(b.l.out);
+        size_t in = s[0] * hw__net_floats(b.l.in), out = s[0] * hw__net_floats(b.l.out);
         fill(b.in, in, 3, 1, 0);
         fill(b.params, b.l.weights, 4, 0.4, 0);
         fill(b.dout, out, 5, 1, 0);
@@ -44,11 +44,11 @@ static void hyper_matches_pytorch(void **state)
         memset(b.g, 0xee, b.l.weights * sizeof *b.g);
         b.l.kind->pack(&b.c);
         for (size_t i = 0; i < s[0]; i++) {
-            net_call c = b.c;
+            hw__net_call c = b.c;
             c.n = 1;
-            c.in += i * net_floats(b.l.in);
-            c.out += i * net_floats(b.l.out);
-            c.dout += i * net_floats(b.l.out);
+            c.in += i * hw__net_floats(b.l.in);
+            c.out += i * hw__net_floats(b.l.out);
+            c.dout += i * hw__net_floats(b.l.out);
             c.aux += i * b.l.kind->aux(&b.l);
             c.din = NULL;
             c.first = i == 0;
@@ -77,15 +77,15 @@ static void paths_agree(void **state)
             hw_rng rng;
             hw_rng_seed(&rng, 3, k);
             hyper_bench(&b[path], shapes[k], path ? HW_PATH_AUTO : HW_PATH_SCALAR);
-            in = shapes[k][0] * net_floats(b->l.in);
-            out = shapes[k][0] * net_floats(b->l.out);
+            in = shapes[k][0] * hw__net_floats(b->l.in);
+            out = shapes[k][0] * hw__net_floats(b->l.out);
             for (size_t i = 0; i < in; i++) b[path].in[i] = (float)hw_rng_normal(&rng);
             for (size_t i = 0; i < out; i++) b[path].dout[i] = (float)hw_rng_normal(&rng);
             for (size_t i = 0; i < b->l.weights; i++) b[path].params[i] = 0.1f * (float)hw_rng_normal(&rng);
             forward(&b[path]);
             backward(&b[path]);
         }
-        (void)compare(b[1].l.way->name, b[1].out, b[0].out, out, 1e-5);
+        (void)compare(b[1].l.kernel->name, b[1].out, b[0].out, out, 1e-5);
         (void)compare("its input gradient", b[1].din, b[0].din, in, 2e-5);
         (void)compare("its weights' gradient", b[1].g, b[0].g, b->l.weights, 2e-5);
         close_bench(&b[0]);
@@ -94,7 +94,7 @@ static void paths_agree(void **state)
 }
 
 /* Cosines all over [-1, 1], and beyond, where rounding may put them: what the angle is, and that slopes stay finite. */
-static void angles(const hyper_kernel *kernel)
+static void angles(const hw__hyper_kernel *kernel)
 {
     enum { P = 997, F = 4, N = P * F };
     float *z = check_floats(N), *dz = check_floats(N), *dout = check_floats(N), *patch = check_floats(P),
@@ -140,8 +140,8 @@ static void angles(const hyper_kernel *kernel)
 static void angles_are_accurate(void **state)
 {
     (void)state;
-    angles(&hyper_plain);
-    if (net_wide_available()) angles(&hyper_wide);
+    angles(&hw__hyper_plain);
+    if (hw__cpu_avx2()) angles(&hw__hyper_wide);
 }
 
 static void net_against_differences(void **state)

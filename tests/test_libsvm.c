@@ -1,6 +1,6 @@
 /* test_libsvm.c - the LIBSVM reader: good texts in every variant, hostile ones, the number parser, real files. */
 #include "sparse_files.h"
-#include "../lib/data/text.h"
+#include "../lib/data/text/text.h"
 #include <locale.h>
 
 /* --- the number parser ------------------------------------------------------------------------------------------- */
@@ -12,7 +12,7 @@ static bool parse(const char *text, float *x, size_t *used)
     char *exact = malloc(n + 1);
     memcpy(exact + 1, text, n);
     const char *c = exact + 1;
-    bool good = text_float(&c, exact + 1 + n, x);
+    bool good = hw__text_float(&c, exact + 1 + n, x);
     *used = n - (size_t)(exact + 1 + n - c);
     free(exact);
     return good;
@@ -161,7 +161,7 @@ static void numbers_stop_where_they_end(void **state)
         memcpy(exact + 1, whole[i].text, n);
         const char *c = exact + 1;
         uint64_t x = 77;
-        bool good = text_unsigned(&c, exact + 1 + n, &x);
+        bool good = hw__text_unsigned(&c, exact + 1 + n, &x);
         assert_int_equal(good, whole[i].used >= 0);
         assert_int_equal(c - exact - 1, good ? whole[i].used : 0);
         assert_true(x == (good ? whole[i].value : 77));
@@ -235,7 +235,7 @@ static void every_variant_of_a_text_is_the_same_set(void **state)
     put("text", "5\n6", 3); /* no entry at all, with the columns known */
     assert_int_equal(hw_libsvm_read(at("text").path, &o, &s, why), HW_OK);
     assert_int_equal(s.nonzeros, 0);
-    assert_null(sparse_fault(&s));
+    assert_null(hw__sparse_fault(&s));
     hw_sparse_free(&s);
     s = read_text("1 4294967294:1\n");
     assert_int_equal(s.columns, 4294967294u);
@@ -606,7 +606,7 @@ static void random_changes_never_break_the_reader(void **state)
         why[0] = 0;
         hw_status status = hw_libsvm_read(at("fuzz").path, NULL, &s, why);
         if (status == HW_OK) {
-            if (sparse_fault(&s)) fail_msg("trial %d: %s", trial, sparse_fault(&s));
+            if (hw__sparse_fault(&s)) fail_msg("trial %d: %s", trial, hw__sparse_fault(&s));
             hw_sparse_free(&s);
             good++;
             continue;

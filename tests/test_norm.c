@@ -7,7 +7,7 @@
 
 static void norm_bench(bench *b, size_t n, unsigned c, unsigned h, unsigned w, unsigned copies)
 {
-    *b = (bench){.l = {.kind = &net_batch_norm,
+    *b = (bench){.l = {.kind = &hw__net_batch_norm,
                        .in = {c, h, w},
                        .out = {c, h, w},
                        .weights = c,
@@ -26,7 +26,7 @@ static void norm_matches_pytorch(void **state)
         const float *expected = golden_norm[k];
         bench b;
         norm_bench(&b, s[0], s[1], s[2], s[3], 1);
-        size_t c = s[1], n = s[0] * net_floats(b.l.in), all = b.l.weights + b.l.biases + b.l.running;
+        size_t c = s[1], n = s[0] * hw__net_floats(b.l.in), all = b.l.weights + b.l.biases + b.l.running;
         float *set = b.params + 2 * c;
         fill(b.params, c, 1, 0.5, 1);
         fill(b.params + c, c, 2, 0.3, 0);
@@ -65,7 +65,7 @@ static void check_channel(const bench *b, size_t channel, double tolerance)
     for (int pass = 0; pass < 3; pass++) {
         inverse = 1 / sqrt(variance / (double)count + (double)b->l.epsilon);
         for (size_t i = 0; i < count; i++) {
-            size_t at = i / plane * net_floats(b->l.in) + channel * plane + i % plane;
+            size_t at = i / plane * hw__net_floats(b->l.in) + channel * plane + i % plane;
             double x = (double)b->in[at], dout = (double)b->dout[at];
             if (pass == 0) mean += x / (double)count;
             if (pass == 1) variance += (x - mean) * (x - mean);
@@ -77,7 +77,7 @@ static void check_channel(const bench *b, size_t channel, double tolerance)
     assert_near((double)b->g[channel], dgamma, tolerance * (double)count);
     assert_near((double)b->g[b->l.in.c + channel], dbeta, tolerance * (double)count);
     for (size_t i = 0; i < count; i += i < 300 ? 1 : 37) {
-        size_t at = i / plane * net_floats(b->l.in) + channel * plane + i % plane;
+        size_t at = i / plane * hw__net_floats(b->l.in) + channel * plane + i % plane;
         double x = ((double)b->in[at] - mean) * inverse;
         double din = gamma * inverse * ((double)b->dout[at] - dbeta / (double)count - x * dgamma / (double)count);
         assert_near((double)b->out[at], gamma * x + beta, tolerance);
@@ -98,11 +98,11 @@ static void norm_is_accurate(void **state)
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
         bench b;
         norm_bench(&b, rows[r].n, rows[r].c, rows[r].h, rows[r].w, 1);
-        size_t n = rows[r].n * net_floats(b.l.in);
+        size_t n = rows[r].n * hw__net_floats(b.l.in);
         hw_rng rng;
         hw_rng_seed(&rng, 5, r);
         for (size_t i = 0; i < n; i++) b.in[i] = (float)(rows[r].mean + hw_rng_normal(&rng));
-        for (size_t i = 0; i < net_floats(b.l.in); i++) b.in[i] += (float)rows[r].first;
+        for (size_t i = 0; i < hw__net_floats(b.l.in); i++) b.in[i] += (float)rows[r].first;
         fill(b.dout, n, 3, 1, 0.1);
         fill(b.params, rows[r].c, 1, 0.5, 1);
         fill(b.params + rows[r].c, rows[r].c, 2, 0.3, 0);

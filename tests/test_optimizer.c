@@ -149,19 +149,20 @@ static void no_policy_asks_for_the_impossible(void **state)
             h.sum = h.squares = 0;
         hw_shape_of(&h, &shape);
         for (hw_policy p = HW_POLICY_AUTO; p < HW_POLICY_USER; p++) {
-            hw_setting s = setting_of(p, 1 + (unsigned)(k % 9), k % 5 ? &shape : NULL, k % 5 ? &h : NULL,
-                                      rates[k % 7], k % 2 ? 0 : 10.0);
+            hw_setting s = setting_of(p, 1 + (unsigned)(k % 9), k % 5 ? &shape : NULL, k % 5 ? &h : NULL, rates[k % 7],
+                                      k % 2 ? 0 : 10.0);
             bool good = s.rate > 0 && s.rate <= 1e30 && s.momentum > -1 && s.momentum < 1 && isfinite(s.ahead) &&
                         isfinite(s.delay) && s.exact >= 0 && s.exact < 1;
-            if (!good) print_error("%s: momentum %g, rate %g, ahead %g\n", hw_policy_name(p), s.momentum, s.rate, s.ahead);
+            if (!good)
+                print_error("%s: momentum %g, rate %g, ahead %g\n", hw_policy_name(p), s.momentum, s.rate, s.ahead);
             assert_true(good);
         }
     }
     hw_histogram_free(&h);
 }
 
-/* The default policy at the end of a steep schedule (a rate that has underflowed) and `measured` on short windows: legal
- * configurations, whose runs come to their end. */
+/* The default policy at the end of a steep schedule (a rate that has underflowed) and `measured` on short windows:
+ * legal configurations, whose runs come to their end. */
 static double to_one(void *self, void *scratch, const hw_batch *b, const float *w, float *g)
 {
     (void)self, (void)scratch, (void)b;
@@ -257,12 +258,12 @@ static void sections_and_decay(void **state)
     float g[9] = {1, 1, 1, 1, 1, 1, 1, 1, 1}, x[9] = {10, 10, 10, 10, 10, 10, 10, 10, 10};
     hw_range all = {0, 9};
     bool clipped = false;
-    assert_true(optimizer_prepare(&c.optimizer, g, x, &all, NULL, 1, &clipped));
+    assert_true(hw__optimizer_prepare(&c.optimizer, g, x, &all, NULL, 1, &clipped));
     const float want[9] = {2, 2, 2, 2, 2, 2, 1, 1, 2};
     for (int i = 0; i < 9; i++) assert_near((double)g[i], (double)want[i], 1e-6);
     float few[3] = {1, 1, 1};
     const uint32_t at[] = {7, 3, 0};
-    assert_true(optimizer_prepare(&c.optimizer, few, x, NULL, at, 3, &clipped));
+    assert_true(hw__optimizer_prepare(&c.optimizer, few, x, NULL, at, 3, &clipped));
     assert_near((double)few[0], 1, 1e-6);
     assert_near((double)few[1], 2, 1e-6);
     assert_near((double)few[2], 2, 1e-6);
@@ -271,11 +272,11 @@ static void sections_and_decay(void **state)
     c.optimizer.clip_norm = 1;
     float big[4] = {3, 0, 4, 0};
     hw_range four = {0, 4};
-    assert_true(optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
+    assert_true(hw__optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
     assert_true(clipped);
     assert_near((double)big[2], 0.8, 1e-6);
     big[1] = NAN;
-    assert_false(optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
+    assert_false(hw__optimizer_prepare(&c.optimizer, big, x, &four, NULL, 1, &clipped));
 }
 
 int main(void)

@@ -96,7 +96,7 @@ static void put_number(unsigned char *bytes, size_t where, uint64_t x, int n)
 /* Loads as it is, with the checksum made to hold. */
 static hw_status load_signed(unsigned char *bytes, size_t size, hw_sparse *s, char *why)
 {
-    put_number(bytes, SPARSE_SUM, sparse_sum(bytes, size), 8);
+    put_number(bytes, SPARSE_SUM, hw__sparse_sum(bytes, size), 8);
     put("signed", bytes, size);
     return hw_sparse_load(s, at("signed").path, why);
 }
@@ -164,7 +164,7 @@ static void caches_with_a_good_checksum_are_not_trusted(void **state)
         }
         hw_status status = load_signed(changed, size, &s, why);
         if (status == HW_OK) {
-            assert_null(sparse_fault(&s));
+            assert_null(hw__sparse_fault(&s));
             hw_sparse_free(&s);
             good++;
         } else {
@@ -330,7 +330,7 @@ static void labels_become_classes(void **state)
     assert_labels(&s, (const float[]){10, 6});
     hw_sparse_free(&s);
     for (uint32_t rows = 256; rows < 258; rows++) { /* as many classes as there may be, and one more */
-        assert_int_equal(sparse_make(&s, rows, 1, 0, NULL), HW_OK);
+        assert_int_equal(hw__sparse_make(&s, rows, 1, 0, NULL), HW_OK);
         for (uint32_t i = 0; i < rows; i++) s.label[i] = (float)((i * 77) % rows) / 2;
         n = 0;
         assert_int_equal(hw_sparse_classes(&s, &n, values, why), rows == 256 ? HW_OK : HW_E_LIMIT);
@@ -363,7 +363,7 @@ static void columns_are_weighted(void **state)
     assert_near(s.value[0], 6 / sqrt(40), 1e-7);
     assert_near(s.value[1], -2 / sqrt(40), 1e-7);
     assert_true(s.value[2] == 1 && s.value[4] == 1);
-    assert_null(sparse_fault(&s));
+    assert_null(hw__sparse_fault(&s));
     scale[1] = 0; /* what became zero is not counted, and a row of zeros stays one */
     assert_int_equal(hw_sparse_scale(&s, scale, why), HW_OK);
     hw_sparse_frequency(&s, frequency);
@@ -389,7 +389,7 @@ static void parts_are_a_permutation(void **state)
     for (uint32_t first = 0; first < 300; first += 120) {
         uint32_t count = first == 240 ? 60 : 120;
         assert_int_equal(hw_sparse_subset(&s, 5, first, count, &part, why), HW_OK);
-        assert_null(sparse_fault(&part));
+        assert_null(hw__sparse_fault(&part));
         assert_int_equal(part.rows, count);
         assert_int_equal(part.columns, 100);
         for (uint32_t i = 0; i < count; i++) {
@@ -423,7 +423,7 @@ static void drawn_rows_depend_on_their_number_only(void **state)
     static float truth[2][5000];
     hw_sparse_plan plan = hw_sparse_plan_defaults(200, 5000);
     assert_int_equal(hw_sparse_generate(&plan, truth[0], &a, why), HW_OK);
-    assert_null(sparse_fault(&a));
+    assert_null(hw__sparse_fault(&a));
     plan.first = 150;
     plan.rows = 50;
     assert_int_equal(hw_sparse_generate(&plan, truth[1], &b, why), HW_OK);
@@ -441,13 +441,13 @@ static void drawn_rows_depend_on_their_number_only(void **state)
     assert_int_equal(plan.nonzeros, 8);
     assert_int_equal(hw_sparse_generate(&plan, NULL, &a, why), HW_OK);
     assert_int_equal(a.nonzeros, 80);
-    assert_null(sparse_fault(&a));
+    assert_null(hw__sparse_fault(&a));
     hw_sparse_free(&a);
     plan = hw_sparse_plan_defaults(10, 1000); /* nearly all chance on one column: short rows, and an end */
     plan.exponent = 10;
     assert_int_equal(hw_sparse_generate(&plan, NULL, &a, why), HW_OK);
     assert_true(a.nonzeros >= 10 && a.nonzeros < 100);
-    assert_null(sparse_fault(&a));
+    assert_null(hw__sparse_fault(&a));
     hw_sparse_free(&a);
 }
 
@@ -581,7 +581,7 @@ static void figures_of_small_sets(void **state)
     assert_near(f.delta, 0.5, 1e-12);
     assert_near(f.rho, 0.75, 1e-12);
     hw_sparse_free(&s);
-    assert_int_equal(sparse_make(&s, 3, 70000, 0, NULL), HW_OK);
+    assert_int_equal(hw__sparse_make(&s, 3, 70000, 0, NULL), HW_OK);
     assert_int_equal(hw_sparse_measure(&s, &f, why), HW_OK);
     assert_true(f.omega == 0 && f.delta == 0 && f.rho == 0 && f.rho_exact);
     hw_sparse_free(&s);
@@ -640,14 +640,14 @@ static void too_many_visits_give_a_bound(void **state)
     hw_sparse s;
     hw_sparse_figures f;
     uint32_t rows = CHECK_SLOW ? 9000 : 20000, common = 3;
-    assert_int_equal(sparse_make(&s, rows + 1, common + rows + 1, (uint64_t)rows * (common + 1) + 1, NULL), HW_OK);
+    assert_int_equal(hw__sparse_make(&s, rows + 1, common + rows + 1, (uint64_t)rows * (common + 1) + 1, NULL), HW_OK);
     for (uint32_t i = 0, k = 0; i <= rows; i++) {
         for (uint32_t j = 0; j < common && i < rows; j++) s.index[k++] = j;
         s.index[k++] = common + i;
         s.offset[i + 1] = k;
     }
     for (uint64_t k = 0; k < s.nonzeros; k++) s.value[k] = 1;
-    assert_null(sparse_fault(&s));
+    assert_null(hw__sparse_fault(&s));
     assert_int_equal(hw_sparse_measure(&s, &f, why), HW_OK);
     assert_false(f.rho_exact);
     assert_near(f.rho, rows / (rows + 1.), 1e-12);

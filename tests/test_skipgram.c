@@ -59,7 +59,7 @@ static hw_config config_of(hw_scheduler scheduler, unsigned workers)
 }
 
 /* One pass in double: x and targets read at `from`, updates to `to` (the same array: in place). */
-static double pass_of(const task *t, const window_pass *pass, const double *from, double *to, double rate)
+static double pass_of(const task *t, const hw__window_pass *pass, const double *from, double *to, double rate)
 {
     size_t n = t->model.stride;
     double x[64] = {0}, error[64] = {0}, c[16], loss = 0;
@@ -91,13 +91,13 @@ static void reference(const task *t, const hw_config *c, uint32_t updates, uint3
     for (size_t i = 0; i < n; i++) w[i] = (double)t->params[i];
     for (uint32_t ticket = 0; ticket < updates; ticket++) {
         uint32_t position = hw_permute(c->seed, 0, t->corpus.tokens, ticket);
-        uint32_t passes = window_draw(&x.plan, window_key(c->seed, 0), position, 1, &x.d);
+        uint32_t passes = hw__window_draw(&x.plan, hw__window_key(c->seed, 0), position, 1, &x.d);
         const uint32_t *at = x.d.list;
         bool in_place = ticket % block != 0;
-        window_pass pass;
+        hw__window_pass pass;
         memcpy(from, w, n * sizeof *from);
         for (uint32_t i = 0; i < passes; i++) {
-            at = window_next(at, &pass);
+            at = hw__window_next(at, &pass);
             (void)pass_of(t, &pass, in_place ? w : from, w, c->optimizer.schedule.base);
         }
     }

@@ -1,7 +1,7 @@
 /* test_tables.c - ratings and text: every form of a good file, named bad ones with the sentence each must get, random
  * damage, and the generators against the truth they were drawn from. */
 #include "check.h"
-#include "../lib/data/lowrank.h"
+#include "../lib/data/tables/lowrank.h"
 #include <unistd.h>
 #include <zlib.h>
 
@@ -447,10 +447,10 @@ static void generated_ratings_have_the_truth_of_their_plan(void **state)
         assert_memory_not_equal(a.rating, b.rating, 100 * sizeof(hw_rating));
         hw_ratings_free(&b);
         p.seed--;
-        assert_int_equal(lowrank_draw(&p, &truth, why), HW_OK);
+        assert_int_equal(hw__lowrank_draw(&p, &truth, why), HW_OK);
         double squares = 0, spread = 0, score = 0;
         for (uint32_t i = 0; i < a.count; i++) {
-            double s = (double)lowrank_score(&truth, a.rating[i].user, a.rating[i].item);
+            double s = (double)hw__lowrank_score(&truth, a.rating[i].user, a.rating[i].item);
             squares += pow((double)a.rating[i].value - s, 2);
             spread += pow((double)a.rating[i].value - a.mean, 2);
             score += s;
@@ -458,7 +458,7 @@ static void generated_ratings_have_the_truth_of_their_plan(void **state)
         assert_near(sqrt(squares / a.count), p.noise, 0.01 * p.noise + 1e-6); /* three standard errors are 0.9 % */
         assert_near(score / a.count, a.mean, 0.01);
         assert_true(sqrt(spread / a.count) > p.noise + 0.1); /* there is something to learn */
-        lowrank_free(&truth);
+        hw__lowrank_free(&truth);
         hw_ratings_free(&a);
     }
 }

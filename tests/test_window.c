@@ -26,11 +26,11 @@ static void subsampling(void **state)
     drawn x = draws_of(&c, 3, 1, sample, true, false, 64);
     for (uint32_t from = 0; from < c.tokens; from += 64) {
         uint32_t n = c.tokens - from < 64 ? c.tokens - from : 64;
-        uint32_t passes = window_draw(&x.plan, window_key(3, 0), from, n, &x.d);
+        uint32_t passes = hw__window_draw(&x.plan, hw__window_key(3, 0), from, n, &x.d);
         const uint32_t *at = x.d.list;
-        window_pass pass;
+        hw__window_pass pass;
         for (uint32_t i = 0; i < passes; i++) {
-            at = window_next(at, &pass);
+            at = hw__window_next(at, &pass);
             seen[pass.target[0] / 16 / 2]++;
             assert_int_equal(c.token[from + pass.example], pass.target[0] / 16 / 2);
         }
@@ -39,7 +39,7 @@ static void subsampling(void **state)
         /* word2vec.c's own expression */
         double n = (double)c.count[v], t = sample * (double)c.running, p = (sqrt(n / t) + 1) * t / n;
         if (p > 1) p = 1;
-        assert_near(window_keep(&c, sample, v), p, 1e-12);
+        assert_near(hw__window_keep(&c, sample, v), p, 1e-12);
         expected[v] = n * p;
         variance[v] = n * p * (1 - p);
         if (p >= 1) assert_near(seen[v], n, 1e-9);
@@ -59,14 +59,14 @@ static void widths_and_negatives(void **state)
     uint32_t last = 0;
     for (uint32_t v = 0; v < WORDS; v++) sum += share[v] = pow((double)c.count[v], 0.75);
     for (uint32_t from = WIDTH; from + WIDTH + 1 < c.tokens; from++) {
-        uint32_t passes = window_draw(&x.plan, window_key(1, 2), from, 1, &x.d);
+        uint32_t passes = hw__window_draw(&x.plan, hw__window_key(1, 2), from, 1, &x.d);
         const uint32_t *at = x.d.list;
-        window_pass pass;
+        hw__window_pass pass;
         assert_int_equal(passes % 2, 0);
         width[passes / 2 - 1]++;
         n++;
         for (uint32_t i = 0; i < passes; i++) {
-            at = window_next(at, &pass);
+            at = hw__window_next(at, &pass);
             uint32_t half = passes / 2, centre = c.token[from];
             assert_int_equal(pass.inputs, 1);
             assert_int_equal(pass.input[0], 32 * c.token[i < half ? from - half + i : from + 1 + i - half]);
@@ -95,18 +95,18 @@ static void stretches(void **state)
     for (int mode = 0; mode < 3; mode++) {
         drawn x = draws_of(&c, 4, 3, 0.02, mode == 2, mode == 1, 50),
               y = draws_of(&c, 4, 3, 0.02, mode == 2, mode == 1, 1);
-        uint64_t key = window_key(5, 1);
+        uint64_t key = hw__window_key(5, 1);
         unsigned other = 0;
         for (uint32_t from = 0; from + 50 <= c.tokens; from += 50) {
-            uint32_t passes = window_draw(&x.plan, key, from, 50, &x.d), done = 0;
+            uint32_t passes = hw__window_draw(&x.plan, key, from, 50, &x.d), done = 0;
             const uint32_t *at = x.d.list;
-            window_pass a, b, before = {0};
+            hw__window_pass a, b, before = {0};
             for (uint32_t i = 0; i < 50; i++) {
-                uint32_t own = window_draw(&y.plan, key, from + i, 1, &y.d);
+                uint32_t own = hw__window_draw(&y.plan, key, from + i, 1, &y.d);
                 const uint32_t *to = y.d.list;
                 for (uint32_t k = 0; k < own; k++, done++) {
-                    at = window_next(at, &a);
-                    to = window_next(to, &b);
+                    at = hw__window_next(at, &a);
+                    to = hw__window_next(to, &b);
                     assert_int_equal(a.example, i);
                     assert_int_equal(a.inputs, b.inputs);
                     assert_int_equal(a.targets, b.targets);
@@ -114,8 +114,8 @@ static void stretches(void **state)
                     if (mode == 1 && k) assert_memory_equal(b.target, before.target, b.targets * sizeof *b.target);
                     before = b;
                 }
-                other += own != window_draw(&y.plan, window_key(5, 2), from + i, 1, &y.d);
-                other += own != window_draw(&y.plan, window_key(6, 1), from + i, 1, &y.d);
+                other += own != hw__window_draw(&y.plan, hw__window_key(5, 2), from + i, 1, &y.d);
+                other += own != hw__window_draw(&y.plan, hw__window_key(6, 1), from + i, 1, &y.d);
             }
             assert_int_equal(done, passes);
         }
@@ -132,10 +132,10 @@ static void stretches(void **state)
 static void loss_function(void **state)
 {
     (void)state;
-    for (int wide = 0; wide <= logistic_wide(); wide++)
+    for (int wide = 0; wide <= hw__logistic_wide(); wide++)
         for (double x = -100; x <= 100; x += 0.0137) {
             float score[16] = {(float)x, (float)x, 0.25f, 0, 0, 0, 0, 0, (float)-x}, slope[16], loss[16];
-            double z = (double)score[0], sum = logistic_loss(wide, score, 9, slope, loss);
+            double z = (double)score[0], sum = hw__logistic_loss(wide, score, 9, slope, loss);
             assert_near((double)slope[0], 1 - 1 / (1 + exp(-z)), 3e-7);
             assert_near((double)slope[1], -1 / (1 + exp(-z)), 3e-7);
             assert_near((double)slope[8], -1 / (1 + exp(z)), 3e-7);
@@ -146,24 +146,24 @@ static void loss_function(void **state)
     float score[8] = {0}, slope[8], loss[8];
     for (int k = 0; k < 2; k++) {
         score[k] = NAN;
-        assert_true(!isfinite(logistic_loss(logistic_wide(), score, 3, slope, loss)));
+        assert_true(!isfinite(hw__logistic_loss(hw__logistic_wide(), score, 3, slope, loss)));
         score[k] = INFINITY;
-        assert_true(!isfinite(logistic_loss(logistic_wide(), score, 3, slope, loss)));
+        assert_true(!isfinite(hw__logistic_loss(hw__logistic_wide(), score, 3, slope, loss)));
         score[k] = 0;
     }
 }
 
 #if PARAMS_WIDE
 typedef struct kernels {
-    void (*dot)(params_float *const *w, size_t k, size_t n, const float *x, float *out);
-    void (*add)(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum);
+    void (*dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
+    void (*add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum);
 } kernels;
 
 /* One to six rows, one of them twice, whole and broken vectors, with and without the sum. */
 static void rows_like_the_scalar(const kernels *k)
 {
     enum { ROWS = 6, LENGTH = 112 };
-    params_float *a = check_floats(ROWS * LENGTH), *b = check_floats(ROWS * LENGTH), *at[2][ROWS];
+    hw__params_float *a = check_floats(ROWS * LENGTH), *b = check_floats(ROWS * LENGTH), *at[2][ROWS];
     float x[LENGTH], sum[2][LENGTH], coefficient[ROWS], out[2][ROWS];
     hw_rng rng;
     hw_rng_seed(&rng, 4, 0);
@@ -181,11 +181,11 @@ static void rows_like_the_scalar(const kernels *k)
                 at[1][r] = b + row * LENGTH;
                 coefficient[r] = (float)hw_rng_normal(&rng);
             }
-            params_fused_racy.rows_dot(at[0], rows, n, x, out[0]);
+            hw__params_fused_racy.rows_dot(at[0], rows, n, x, out[0]);
             k->dot(at[1], rows, n, x, out[1]);
-            params_fused_racy.rows_add(at[0], rows, n, coefficient, x, sum[0]);
+            hw__params_fused_racy.rows_add(at[0], rows, n, coefficient, x, sum[0]);
             k->add(at[1], rows, n, coefficient, x, sum[1]);
-            params_fused_racy.rows_add(at[0], rows, n, coefficient, x, NULL);
+            hw__params_fused_racy.rows_add(at[0], rows, n, coefficient, x, NULL);
             k->add(at[1], rows, n, coefficient, x, NULL);
             for (size_t r = 0; r < rows; r++) assert_near((double)out[0][r], (double)out[1][r], 1e-4);
             for (size_t i = 0; i < LENGTH; i++) assert_near((double)sum[0][i], (double)sum[1][i], 1e-4);
@@ -202,9 +202,10 @@ static void rows(void **state)
 {
     (void)state;
 #if PARAMS_WIDE
-    kernels eight = {params_rows_dot_wide, params_rows_add_wide}, sixteen = {params_rows_dot_512, params_rows_add_512};
-    if (params_wide()) rows_like_the_scalar(&eight);
-    if (params_wide() && __builtin_cpu_supports("avx512f")) rows_like_the_scalar(&sixteen);
+    kernels eight = {hw__params_rows_dot_wide, hw__params_rows_add_wide},
+            sixteen = {hw__params_rows_dot_512, hw__params_rows_add_512};
+    if (hw__params_wide()) rows_like_the_scalar(&eight);
+    if (hw__params_wide() && __builtin_cpu_supports("avx512f")) rows_like_the_scalar(&sixteen);
 #endif
 }
 

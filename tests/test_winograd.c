@@ -1,18 +1,18 @@
 /* test_winograd.c - the Winograd convolution against a plain convolution in double precision: all three products, many
  * shapes, strided images, memory beyond the outputs, and the same bits twice. */
 #include "check.h"
-#include "../lib/net/winograd.h"
+#include "../lib/conv/winograd.h"
 
 /* The same once more without AVX-512, so that both forms are tested where the processor has both. */
 static const winograd_steps *none(void)
 {
     return NULL;
 }
-#define conv_winograd   narrow_winograd
-#define winograd_avx512 none
-#include "../lib/net/winograd.c"
-#undef conv_winograd
-#undef winograd_avx512
+#define hw__conv_winograd   narrow_winograd
+#define hw__winograd_avx512 none
+#include "../lib/conv/winograd.c"
+#undef hw__conv_winograd
+#undef hw__winograd_avx512
 
 enum { GUARD = 40 };
 static const float UNTOUCHED = 12345.5f;
@@ -21,10 +21,10 @@ typedef struct setting {
     size_t c, h, w, f, k, pad, n, gap; /* gap: floats between images */
 } setting;
 
-static conv_shape shape_of(const setting *t)
+static hw__conv_shape shape_of(const setting *t)
 {
     size_t oh = t->h + 2 * t->pad - t->k + 1, ow = t->w + 2 * t->pad - t->k + 1;
-    return (conv_shape){
+    return (hw__conv_shape){
         t->c, t->h, t->w, t->f, oh, ow, t->k, 1, t->pad, t->c * t->h * t->w + t->gap, t->f * oh * ow + t->gap};
 }
 
@@ -88,7 +88,7 @@ static error error_of(const float *x, const double *y, size_t n, size_t image, s
 }
 
 /* All three products of one image are added to y, dw and dx. */
-static void reference(const conv_shape *s, const float *in, const float *dout, const float *weights, double *y,
+static void reference(const hw__conv_shape *s, const float *in, const float *dout, const float *weights, double *y,
                       double *dw, double *dx)
 {
     for (size_t f = 0; f < s->f; f++)
@@ -125,9 +125,9 @@ typedef struct errors {
 } errors;
 
 /* Two calls of n images each, the second adding to sum; the outputs are those of the second. */
-static errors run(const setting *t, const conv_kernel *kernel)
+static errors run(const setting *t, const hw__conv_kernel *kernel)
 {
-    conv_shape s = shape_of(t);
+    hw__conv_shape s = shape_of(t);
     size_t image = s.c * s.h * s.w, result = s.f * s.oh * s.ow, kk = s.f * s.c * s.k * s.k, n = t->n;
     float *in = noisy(2 * n * s.in_stride + 1, 1), *dout = noisy(2 * n * s.out_stride + 1, 2), *w = noisy(kk, 3),
           *bias = noisy(s.f, 4);
@@ -182,8 +182,8 @@ static void check_error(const setting *t, const char *name, error e)
 
 static void check(const setting *t)
 {
-    const conv_kernel *kernels[] = {&conv_winograd, &narrow_winograd};
-    for (size_t i = 0; i < (winograd_avx512() ? 2 : 1); i++) {
+    const hw__conv_kernel *kernels[] = {&hw__conv_winograd, &narrow_winograd};
+    for (size_t i = 0; i < (hw__winograd_avx512() ? 2 : 1); i++) {
         errors e = run(t, kernels[i]);
         if (getenv("HOGWILD_VERBOSE"))
             print_message("\n(%zu, %zu, %zu, %zu, %zu, %zu) x %zu:", t->c, t->h, t->w, t->f, t->k, t->pad, t->n);
@@ -195,7 +195,7 @@ static void check(const setting *t)
 
 static void need_processor(void)
 {
-    if (!winograd_avx2()) skip();
+    if (!hw__winograd_avx2()) skip();
 }
 
 static void small_shapes(void **state)
@@ -238,8 +238,8 @@ static void chunks(void **state)
     for (size_t side = 6; side <= 14; side += 4)
         for (size_t k = 3; k <= 5; k += 2) {
             setting t = {6, side, side, 7, k, k / 2, 1, 0};
-            conv_shape s = shape_of(&t);
-            t.n = conv_winograd.block(&s);
+            hw__conv_shape s = shape_of(&t);
+            t.n = hw__conv_winograd.block(&s);
             assert_true(t.n >= 1);
             check(&t);
             t.n = t.n / 2 + 1;
@@ -265,8 +265,8 @@ typedef struct results {
     float *out, *g, *din;
 } results;
 
-static results results_of(const conv_kernel *kernel, const conv_shape *s, size_t n, const float *in, const float *dout,
-                          const float *weights)
+static results results_of(const hw__conv_kernel *kernel, const hw__conv_shape *s, size_t n, const float *in,
+                          const float *dout, const float *weights)
 {
     size_t kk = s->f * s->c * s->k * s->k;
     results r = {check_floats(n * s->out_stride), check_floats(kk), check_floats(n * s->in_stride)};
@@ -294,11 +294,11 @@ static void same_bits(void **state)
         {19, 14, 17, 35, 3, 1, 3, 0}, {35, 9, 14, 19, 5, 2, 3, 0}, {5, 30, 31, 4, 3, 2, 1, 0}};
     for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
         const setting *t = settings + i;
-        conv_shape s = shape_of(t);
+        hw__conv_shape s = shape_of(t);
         size_t kk = s.f * s.c * s.k * s.k, n = t->n;
         float *in = noisy(n * s.in_stride, 5), *dout = noisy(n * s.out_stride, 6), *w = noisy(kk, 7);
-        results first = results_of(&conv_winograd, &s, n, in, dout, w);
-        const conv_kernel *kernels[] = {&conv_winograd, &narrow_winograd};
+        results first = results_of(&hw__conv_winograd, &s, n, in, dout, w);
+        const hw__conv_kernel *kernels[] = {&hw__conv_winograd, &narrow_winograd};
         for (size_t j = 0; j < 2; j++) {
             results r = results_of(kernels[j], &s, n, in, dout, w);
             assert_memory_equal(r.out, first.out, n * s.out_stride * sizeof(float));
@@ -314,11 +314,11 @@ static void same_bits(void **state)
 
 static bool taken(setting t, size_t stride)
 {
-    conv_shape s = shape_of(&t);
+    hw__conv_shape s = shape_of(&t);
     s.oh = (s.oh - 1) / stride + 1;
     s.ow = (s.ow - 1) / stride + 1;
     s.stride = stride;
-    return conv_winograd.takes(&s);
+    return hw__conv_winograd.takes(&s);
 }
 
 static void what_it_takes(void **state)

@@ -38,6 +38,11 @@ HW_API hw_status hw_checkpoint_save(const char *folder, uint64_t step, unsigned 
  * loads that file. */
 HW_API hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, size_t size, char *why);
 
+/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole.
+ */
+HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);
+HW_API hw_status hw_weights_load(const char *path, float *params, size_t count, char *why);
+
 #ifdef __cplusplus
 }
 #endif

@@ -24,6 +24,7 @@
 #ifndef HOGWILD_ENGINE_H
 #define HOGWILD_ENGINE_H
 
+#include "checkpoint.h"
 #include "objective.h"
 #include "optimizer.h"
 #include "simulation.h"
@@ -281,11 +282,6 @@ HW_API hw_status hw_run_json(hw_engine *engine, const char *name, const hw_resul
 /* The one-call form: params[objective->parameters] is copied in at start and out at the end (the last good ones on an
  * error). The caller owns it. */
 HW_API hw_status hw_train(const hw_objective *objective, const hw_config *config, float *params, hw_result *result);
-
-/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole.
- */
-HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);
-HW_API hw_status hw_weights_load(const char *path, float *params, size_t count, char *why);
 
 #ifdef __cplusplus
 }

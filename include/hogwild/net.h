@@ -35,8 +35,8 @@ HW_API void hw_net_free(hw_net *net);
 
 /* Cross-correlation over channels x kernel x kernel, plus a bias a filter. kernel 1 .. 15, pad below kernel. */
 HW_API void hw_net_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad);
-/* Hyperspherical convolution, linear form (Liu et al., SphereConv): each output is 1 - (2 / pi) acos(<w, x> / (|w| |x|))
- * over its patch x, norms sqrt(sum of squares + 1e-4). No biases. */
+/* Hyperspherical convolution, linear form (Liu et al., SphereConv): each output is 1 - (2 / pi) acos(<w, x> / (|w|
+ * |x|)) over its patch x, norms sqrt(sum of squares + 1e-4). No biases. */
 HW_API void hw_net_hyper_conv(hw_net *net, unsigned filters, unsigned kernel, unsigned stride, unsigned pad);
 /* Of the last convolution: its channels and filters in so many groups that do not see each other. */
 HW_API void hw_net_groups(hw_net *net, unsigned groups);
@@ -70,12 +70,12 @@ HW_API void hw_net_dropout(hw_net *net, double rate);
  * stale, and as often overwritten in mode RACY, as any parameter.
  *
  *   SHARED       one set, moved by all workers: at M workers it follows M times as many minibatches an epoch of time
- *   PER_WORKER   worker (thread) i moves set i modulo `copies` only; evaluation takes the mean of all sets. No worker waits for,
- *                or overwrites, another's; a set follows its own worker's minibatches only
+ *   PER_WORKER   worker (thread) i moves set i modulo `copies` only; evaluation takes the mean of all sets. No worker
+ * waits for, or overwrites, another's; a set follows its own worker's minibatches only
  *
- * With momentum mu a set trails by some 1 / (1 - sqrt(mu)) steps (20 at 0.9): evaluate where the learning rate has fallen.
- * config.clip_norm sees the sets' gradient with the others'. Momentum and weight decay of any step act on all sets, on
- * means and weight alike.
+ * With momentum mu a set trails by some 1 / (1 - sqrt(mu)) steps (20 at 0.9): evaluate where the learning rate has
+ * fallen. config.clip_norm sees the sets' gradient with the others'. Momentum and weight decay of any step act on all
+ * sets, on means and weight alike.
  *
  * A set also counts its own weight, and evaluation divides by it, so that the first steps' bias towards the start, sets
  * that no worker has, and weight decay cancel. Before any step evaluation takes mean 0 and variance 1. They need rule
@@ -92,7 +92,8 @@ HW_API unsigned hw_net_here(const hw_net *net);
 HW_API void hw_net_from(hw_net *net, unsigned place);
 HW_API void hw_net_add(hw_net *net, unsigned place);
 
-/* The loss's targets while training: 1 - epsilon + epsilon / classes for the label, epsilon / classes for the others. */
+/* The loss's targets while training: 1 - epsilon + epsilon / classes for the label, epsilon / classes for the others.
+ */
 HW_API void hw_net_label_smoothing(hw_net *net, double epsilon);
 /* Filler of the last convolution or dense layer (default xavier, biases 0); normalisations after it are passed over. */
 HW_API void hw_net_fill(hw_net *net, hw_filler filler, double value, double bias);
@@ -171,7 +172,8 @@ HW_API hw_status hw_net_confusion(const hw_net *net, void *scratch, const hw_ima
 HW_API hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images, uint32_t first, uint32_t count,
                              const float *params, double *share);
 
-/* --- the papers' networks: NULL and a sentence on an error ---------------------------------------------------------- */
+/* --- the papers' networks: NULL and a sentence on an error ----------------------------------------------------------
+ */
 
 /* Caffe's LeNet: 431,080 parameters. */
 HW_API hw_net *hw_net_lenet(uint32_t batch, char *why);

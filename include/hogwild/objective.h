@@ -149,7 +149,8 @@ HW_API double hw_learning_rate(hw_worker *w);
 
 /* For parameters that are a running mean r of something each step measures (b), rather than trained: with the gradient
  * gain (r - b) the rule moves r by `share` of the way a step, in the long run, whatever learning rate and momentum are
- * are in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and hw_curvature; negative under rules that are not linear in the gradient. */
+ * are in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and
+ * hw_curvature; negative under rules that are not linear in the gradient. */
 HW_API double hw_running_gain(hw_worker *w, double share);
 
 /* --- inside a sweep -------------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 /* report.h - a folder with one self-contained HTML page, SVG plots, CSV files and JSON lines about a few runs.
  *
- * Plots are made by gnuplot where it is installed; without it the page has its tables. Nothing is fetched from a
- * network. One thread at a time uses a handle. The library prints nothing: everything goes into the folder's files. */
+ * The library writes gnuplot's scripts and their data; it starts no process. Who wants plots in the page says how a
+ * script is drawn (hw_report_plotter); without it the page has its tables, and `gnuplot plots.gp` in the folder draws.
+ * Nothing is fetched from a network. One thread at a time uses a handle. The library prints nothing: everything goes
+ * into the folder's files. */
 #ifndef HOGWILD_REPORT_H
 #define HOGWILD_REPORT_H
 
@@ -17,6 +19,11 @@ typedef struct hw_report hw_report;
 
 /* Makes the folder (and its parents). HW_E_IO, HW_E_MEMORY. */
 HW_API hw_status hw_report_open(hw_report **report, const char *folder, const char *title, char *why);
+/* Runs gnuplot on folder/script with the folder as its working directory, and returns 0 where the script's SVG files
+ * are then there. Called by hw_report_chart and hw_report_close in the thread that calls them.
+ * examples/support/gnuplot.c has one. NULL (the start): nothing is drawn. */
+HW_API void hw_report_plotter(hw_report *report, int (*plot)(void *context, const char *folder, const char *script),
+                              void *context);
 /* A line "key: value" under the title (machine, commit, data ...). */
 HW_API hw_status hw_report_note(hw_report *report, const char *key, const char *value);
 /* A paragraph. */
@@ -31,7 +38,8 @@ HW_API hw_status hw_report_run(hw_report *report, const char *name, const hw_eva
 /* A heading of the page. */
 HW_API hw_status hw_report_heading(hw_report *report, const char *text);
 
-/* A chart at this place of the page: file.csv (curve, name, x, y, spread), file.gp and, with gnuplot, file.svg. */
+/* A chart at this place of the page: file.csv (curve, name, x, y, spread), file.gp and, where there is a plotter,
+ * file.svg. */
 typedef enum hw_curve_style { HW_CURVE_LINE_POINTS, HW_CURVE_LINE, HW_CURVE_POINTS } hw_curve_style;
 typedef struct hw_curve {
     const char *name;
@@ -50,8 +58,8 @@ typedef struct hw_chart {
 HW_API hw_status hw_report_chart(hw_report *report, const hw_chart *chart, const hw_curve *curves, size_t n, char *why);
 /* runs.jsonl in the folder, for hw_run_json and a newline; owned by the report. */
 HW_API FILE *hw_report_lines(hw_report *report);
-/* Plots, index.html; frees the report in any case. path (size bytes) gets the page's path. why tells of a missing
- * gnuplot with status HW_OK. */
+/* Plots, index.html; frees the report in any case. path (size bytes) gets the page's path. why tells of
+ * plots that could not be drawn with status HW_OK. */
 HW_API hw_status hw_report_close(hw_report *report, char *path, size_t size, char *why);
 
 #ifdef __cplusplus

@@ -12,7 +12,7 @@ static struct {
     int threads;
 } held = {PTHREAD_MUTEX_INITIALIZER, 0, 0};
 
-void blas_hold(void)
+void hw__blas_hold(void)
 {
     (void)pthread_mutex_lock(&held.mutex);
     if (held.users++ == 0) {
@@ -22,19 +22,19 @@ void blas_hold(void)
     (void)pthread_mutex_unlock(&held.mutex);
 }
 
-void blas_unhold(void)
+void hw__blas_unhold(void)
 {
     (void)pthread_mutex_lock(&held.mutex);
     if (--held.users == 0) openblas_set_num_threads(held.threads);
     (void)pthread_mutex_unlock(&held.mutex);
 }
 
-const char *blas_name(void)
+const char *hw__blas_name(void)
 {
     return openblas_get_config();
 }
 
-unsigned blas_limit(void)
+unsigned hw__blas_limit(void)
 {
     /* "... MAX_THREADS=64": the build allots its buffers for that many callers; beyond them it prints and crashes. */
     const char *at = strstr(openblas_get_config(), "MAX_THREADS=");
@@ -42,8 +42,8 @@ unsigned blas_limit(void)
     return limit > 0 ? (unsigned)limit : 1;
 }
 
-void blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-               size_t ldb, float beta, float *c, size_t ldc)
+void hw__blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                   const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
                 (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);

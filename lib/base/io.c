@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
-bool base_all_finite(const float *x, size_t n)
+bool hw__base_all_finite(const float *x, size_t n)
 {
     /* An exponent of ones carries into the top bit, and nothing else does: additions and ors, which every vector unit
      * has. */
@@ -20,12 +20,12 @@ bool base_all_finite(const float *x, size_t n)
     return carried >> 31 == 0;
 }
 
-hw_status base_read_file(const char *path, size_t cap, base_file *file, char *why)
+hw_status hw__base_read_file(const char *path, size_t cap, hw__base_file *file, char *why)
 {
     memset(file, 0, sizeof *file);
     errno = 0;
     gzFile in = gzopen(path, "rb");
-    if (!in) return base_fail(why, HW_E_IO, "%.160s: %s", path, errno ? strerror(errno) : "out of memory");
+    if (!in) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, errno ? strerror(errno) : "out of memory");
     size_t room = 1 << 14;
     hw_status status = HW_OK;
     unsigned char *data = malloc(room + 1);
@@ -46,25 +46,26 @@ hw_status base_read_file(const char *path, size_t cap, base_file *file, char *wh
         if (got < 0) {
             int code;
             const char *text = gzerror(in, &code);
-            status = base_fail(why, code == Z_ERRNO ? HW_E_IO : HW_E_FORMAT, "%.120s: %.100s", path,
-                               code == Z_ERRNO ? strerror(errno) : text);
+            status = hw__base_fail(why, code == Z_ERRNO ? HW_E_IO : HW_E_FORMAT, "%.120s: %.100s", path,
+                                   code == Z_ERRNO ? strerror(errno) : text);
             break;
         }
         if (got == 0) break;
         file->size += (size_t)got;
         if (file->size > cap) {
-            status = base_fail(why, HW_E_LIMIT, "%.120s: it unpacks to more than the limit of %zu bytes", path, cap);
+            status =
+                hw__base_fail(why, HW_E_LIMIT, "%.120s: it unpacks to more than the limit of %zu bytes", path, cap);
             break;
         }
     }
-    if (!data) status = base_fail(why, HW_E_MEMORY, "%.160s: no memory for %zu bytes", path, room);
+    if (!data) status = hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory for %zu bytes", path, room);
     /* gzread reports a stream that ends early as the end of the file; only the close tells. */
     int closed = gzclose_r(in);
     if (status == HW_OK && closed == Z_BUF_ERROR)
-        status =
-            base_fail(why, HW_E_FORMAT, "%.150s: the gzip stream ends early: the download is probably cut short", path);
+        status = hw__base_fail(why, HW_E_FORMAT,
+                               "%.150s: the gzip stream ends early: the download is probably cut short", path);
     else if (status == HW_OK && closed != Z_OK)
-        status = base_fail(why, HW_E_IO, "%.160s: reading failed at the end", path);
+        status = hw__base_fail(why, HW_E_IO, "%.160s: reading failed at the end", path);
     if (status != HW_OK) {
         free(data);
         memset(file, 0, sizeof *file);
@@ -75,35 +76,35 @@ hw_status base_read_file(const char *path, size_t cap, base_file *file, char *wh
     return HW_OK;
 }
 
-hw_status base_peek_file(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why)
+hw_status hw__base_peek_file(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why)
 {
     errno = 0;
     gzFile in = gzopen(path, "rb");
-    if (!in) return base_fail(why, HW_E_IO, "%.160s: %s", path, errno ? strerror(errno) : "out of memory");
+    if (!in) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, errno ? strerror(errno) : "out of memory");
     int n = gzread(in, bytes, (unsigned)size), code = Z_OK;
     hw_status status = HW_OK;
     if (n < 0) {
         const char *text = gzerror(in, &code);
-        status = base_fail(why, code == Z_ERRNO ? HW_E_IO : HW_E_FORMAT, "%.120s: %.100s", path,
-                           code == Z_ERRNO ? strerror(errno) : text);
+        status = hw__base_fail(why, code == Z_ERRNO ? HW_E_IO : HW_E_FORMAT, "%.120s: %.100s", path,
+                               code == Z_ERRNO ? strerror(errno) : text);
     }
     *got = n > 0 ? (size_t)n : 0;
     (void)gzclose_r(in);
     return status;
 }
 
-hw_status base_write_begin(base_writer *writer, const char *path, char *why)
+hw_status hw__base_write_begin(hw__base_writer *writer, const char *path, char *why)
 {
     writer->stream = NULL;
-    if (strlen(path) >= sizeof writer->path) return base_fail(why, HW_E_ARGUMENT, "the path is too long");
+    if (strlen(path) >= sizeof writer->path) return hw__base_fail(why, HW_E_ARGUMENT, "the path is too long");
     memcpy(writer->path, path, strlen(path) + 1);
     (void)snprintf(writer->temporary, sizeof writer->temporary, "%s.new.%ld", path, (long)getpid());
     writer->stream = fopen(writer->temporary, "wb");
-    if (!writer->stream) return base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+    if (!writer->stream) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     return HW_OK;
 }
 
-hw_status base_write_end(base_writer *writer, char *why)
+hw_status hw__base_write_end(hw__base_writer *writer, char *why)
 {
     errno = 0;
     bool good = !ferror(writer->stream) && fflush(writer->stream) == 0 && fsync(fileno(writer->stream)) == 0;
@@ -119,10 +120,10 @@ hw_status base_write_end(base_writer *writer, char *why)
     }
     if (good) return HW_OK;
     (void)remove(writer->temporary);
-    return base_fail(why, HW_E_IO, "%.160s: writing failed: %s", writer->path, strerror(first ? first : EIO));
+    return hw__base_fail(why, HW_E_IO, "%.160s: writing failed: %s", writer->path, strerror(first ? first : EIO));
 }
 
-void base_json_string(FILE *out, const char *text)
+void hw__base_json_string(FILE *out, const char *text)
 {
     fputc('"', out);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
@@ -136,10 +137,10 @@ void base_json_string(FILE *out, const char *text)
     fputc('"', out);
 }
 
-void base_json_number(FILE *out, double x)
+void hw__base_json_number(FILE *out, double x)
 {
     char text[40];
-    if (!base_finite_double(x)) {
+    if (!hw__base_finite_double(x)) {
         fputs("null", out);
         return;
     }

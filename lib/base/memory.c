@@ -18,7 +18,7 @@ static size_t whole_lines(size_t bytes)
     return bytes ? (bytes + HW_LINE - 1) / HW_LINE * HW_LINE : HW_LINE;
 }
 
-void *base_alloc(size_t count, size_t size)
+void *hw__base_alloc(size_t count, size_t size)
 {
     if (size && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
     size_t bytes = whole_lines(count * size);
@@ -32,14 +32,14 @@ void *base_alloc(size_t count, size_t size)
     return aligned_alloc(HW_LINE, bytes);
 }
 
-void *base_zalloc(size_t count, size_t size)
+void *hw__base_zalloc(size_t count, size_t size)
 {
-    void *memory = base_alloc(count, size);
+    void *memory = hw__base_alloc(count, size);
     if (memory) memset(memory, 0, whole_lines(count * size));
     return memory;
 }
 
-void base_free(void *memory)
+void hw__base_free(void *memory)
 {
     free(memory);
 }

@@ -61,7 +61,7 @@ double hw_rng_normal(hw_rng *rng)
     return x * sqrt(-2 * log(r) / r);
 }
 
-size_t base_draw(const double *share, size_t n, hw_rng *rng)
+size_t hw__base_draw(const double *share, size_t n, hw_rng *rng)
 {
     double u = hw_rng_uniform(rng);
     size_t low = 0, high = n - 1; /* the first whose cumulative share is above u */

@@ -1,10 +1,10 @@
 /* sort.h (internal) - numbers in ascending order, in place: qsort may ask for memory, which a step must not. */
-#ifndef HOGWILD_LIB_SORT_H
-#define HOGWILD_LIB_SORT_H
+#ifndef HW__BASE_SORT_H
+#define HW__BASE_SORT_H
 
 #include "base.h"
 
-static inline void sort_sink(uint32_t *x, uint32_t root, uint32_t n)
+static inline void hw__sort_sink(uint32_t *x, uint32_t root, uint32_t n)
 {
     uint32_t value = x[root];
     for (uint32_t child; (child = 2 * root + 1) < n; root = child) {
@@ -15,14 +15,14 @@ static inline void sort_sink(uint32_t *x, uint32_t root, uint32_t n)
     x[root] = value;
 }
 
-static inline void sort_ascending(uint32_t *x, uint32_t n)
+static inline void hw__sort_ascending(uint32_t *x, uint32_t n)
 {
-    for (uint32_t i = n / 2; i-- > 0;) sort_sink(x, i, n);
+    for (uint32_t i = n / 2; i-- > 0;) hw__sort_sink(x, i, n);
     for (uint32_t end = n; end-- > 1;) {
         uint32_t largest = x[0];
         x[0] = x[end];
         x[end] = largest;
-        sort_sink(x, 0, end);
+        hw__sort_sink(x, 0, end);
     }
 }
 

@@ -41,7 +41,7 @@ const char *hw_commit(void)
     return HW_COMMIT;
 }
 
-hw_status base_fail(char *why, hw_status status, const char *format, ...)
+hw_status hw__base_fail(char *why, hw_status status, const char *format, ...)
 {
     if (why) {
         va_list args;

@@ -1,6 +1,6 @@
 /* checkpoint.h (internal) - the parts of a checkpoint file: header, checksum, data. docs/formats.md describes them. */
-#ifndef HOGWILD_LIB_CHECKPOINT_H
-#define HOGWILD_LIB_CHECKPOINT_H
+#ifndef HW__CHECKPOINT_CHECKPOINT_H
+#define HW__CHECKPOINT_CHECKPOINT_H
 
 #include "hogwild/checkpoint.h"
 #include "../base/base.h"
@@ -15,55 +15,55 @@
 
 /* Two sums in one: CRC-32 finds every flipped bit and every burst of 32, the 64 bits of `mix` what chance lets past it.
  */
-typedef struct checkpoint_sum {
+typedef struct hw__checkpoint_sum {
     uint32_t crc;
     uint64_t mix, bytes;
     unsigned char word[8]; /* the last bytes % 8 bytes */
-} checkpoint_sum;
-void checkpoint_sum_begin(checkpoint_sum *sum);
-void checkpoint_sum_add(checkpoint_sum *sum, const void *data, size_t size);
-void checkpoint_sum_digits(const checkpoint_sum *sum, char digits[CHECKPOINT_DIGITS + 1]);
+} hw__checkpoint_sum;
+void hw__checkpoint_sum_begin(hw__checkpoint_sum *sum);
+void hw__checkpoint_sum_add(hw__checkpoint_sum *sum, const void *data, size_t size);
+void hw__checkpoint_sum_digits(const hw__checkpoint_sum *sum, char digits[CHECKPOINT_DIGITS + 1]);
 
 /* What a JSON text of `size` bytes, the header or the document within, can cost in memory until its values stand in a
  * state, from above; and what may be spent on a file of `bytes` bytes. A text that would cost more is refused; the
  * writer fills up with spaces instead. */
-uint64_t checkpoint_cost(const char *json, size_t size, bool document);
-uint64_t checkpoint_budget(uint64_t bytes);
+uint64_t hw__checkpoint_cost(const char *json, size_t size, bool document);
+uint64_t hw__checkpoint_budget(uint64_t bytes);
 
 /* The arrays in the order of the file (larger elements first, so that all are aligned), NULL at the end. *cursor
  * starts at 0. */
-const hw_entry *checkpoint_next_array(const hw_state *state, size_t *cursor);
+const hw_entry *hw__checkpoint_next_array(const hw_state *state, size_t *cursor);
 
 /* The safetensors names of the types. name: NULL for none. */
-const char *checkpoint_dtype_name(hw_dtype dtype);
-bool checkpoint_dtype_find(const char *name, hw_dtype *dtype);
+const char *hw__checkpoint_dtype_name(hw_dtype dtype);
+bool hw__checkpoint_dtype_find(const char *name, hw_dtype *dtype);
 
-/* The file's length field and header, the checksum as zeros; *size bytes in all, released with base_free. name: of the
- * file, for sentences. */
-hw_status checkpoint_header(const hw_state *state, const char *name, char **header, size_t *size, char *why);
+/* The file's length field and header, the checksum as zeros; *size bytes in all, released with hw__base_free. name: of
+ * the file, for sentences. */
+hw_status hw__checkpoint_header(const hw_state *state, const char *name, char **header, size_t *size, char *why);
 
 /* Fill an empty state from a header's JSON: the values, and the arrays as zeros, first and in the order of the file.
  * data: bytes of the file after the header. */
-hw_status checkpoint_entries(hw_state *state, const char *json, size_t size, uint64_t data, const char *name,
-                             char *why);
+hw_status hw__checkpoint_entries(hw_state *state, const char *json, size_t size, uint64_t data, const char *name,
+                                 char *why);
 
 /* Where a checkpoint is read from: memory, or a file where bytes is NULL. size bytes in all. */
-typedef struct checkpoint_source {
+typedef struct hw__checkpoint_source {
     const unsigned char *bytes;
     int file;
     uint64_t size, at;
-} checkpoint_source;
-hw_status checkpoint_read(hw_state *state, checkpoint_source *source, const char *name, char *why);
+} hw__checkpoint_source;
+hw_status hw__checkpoint_read(hw_state *state, hw__checkpoint_source *source, const char *name, char *why);
 
 /* files.c: retried on EINTR. open's flags are O_CLOEXEC besides. */
 #define CHECKPOINT_PATH 4096
-int checkpoint_open(const char *path, int flags);
-bool checkpoint_write_all(int file, const void *data, size_t size);
-bool checkpoint_sync(int file);
-bool checkpoint_sync_folder_of(const char *path); /* of the folder in which path stands; errno */
+int hw__checkpoint_open(const char *path, int flags);
+bool hw__checkpoint_write_all(int file, const void *data, size_t size);
+bool hw__checkpoint_sync(int file);
+bool hw__checkpoint_sync_folder_of(const char *path); /* of the folder in which path stands; errno */
 
 /* The temporary file beside `path`: <path>.tmp.<process>. False: the name is too long. */
 #define CHECKPOINT_TEMPORARY ".tmp."
-bool checkpoint_temporary(char name[CHECKPOINT_PATH], const char *path);
+bool hw__checkpoint_temporary(char name[CHECKPOINT_PATH], const char *path);
 
 #endif

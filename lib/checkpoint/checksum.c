@@ -24,12 +24,12 @@ static uint64_t word_at(const unsigned char *at)
     return word;
 }
 
-void checkpoint_sum_begin(checkpoint_sum *sum)
+void hw__checkpoint_sum_begin(hw__checkpoint_sum *sum)
 {
-    *sum = (checkpoint_sum){.crc = (uint32_t)crc32_z(0, NULL, 0), .mix = 0x6a09e667f3bcc908u};
+    *sum = (hw__checkpoint_sum){.crc = (uint32_t)crc32_z(0, NULL, 0), .mix = 0x6a09e667f3bcc908u};
 }
 
-static void add_block(checkpoint_sum *sum, const unsigned char *at, size_t size)
+static void add_block(hw__checkpoint_sum *sum, const unsigned char *at, size_t size)
 {
     sum->crc = (uint32_t)crc32_z(sum->crc, at, size);
     size_t filled = (size_t)(sum->bytes & 7);
@@ -48,7 +48,7 @@ static void add_block(checkpoint_sum *sum, const unsigned char *at, size_t size)
     memcpy(sum->word, at, size);
 }
 
-void checkpoint_sum_add(checkpoint_sum *sum, const void *data, size_t size)
+void hw__checkpoint_sum_add(hw__checkpoint_sum *sum, const void *data, size_t size)
 {
     const unsigned char *at = data;
     while (size) { /* blocks that stay in the first cache between the two sums */
@@ -59,7 +59,7 @@ void checkpoint_sum_add(checkpoint_sum *sum, const void *data, size_t size)
     }
 }
 
-void checkpoint_sum_digits(const checkpoint_sum *sum, char digits[CHECKPOINT_DIGITS + 1])
+void hw__checkpoint_sum_digits(const hw__checkpoint_sum *sum, char digits[CHECKPOINT_DIGITS + 1])
 {
     unsigned char last[8] = {0};
     memcpy(last, sum->word, (size_t)(sum->bytes & 7));

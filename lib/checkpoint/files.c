@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int checkpoint_open(const char *path, int flags)
+int hw__checkpoint_open(const char *path, int flags)
 {
     int file;
     do file = open(path, flags | O_CLOEXEC, 0666);
@@ -13,7 +13,7 @@ int checkpoint_open(const char *path, int flags)
     return file;
 }
 
-bool checkpoint_write_all(int file, const void *data, size_t size)
+bool hw__checkpoint_write_all(int file, const void *data, size_t size)
 {
     const unsigned char *at = data;
     while (size) {
@@ -29,7 +29,7 @@ bool checkpoint_write_all(int file, const void *data, size_t size)
     return true;
 }
 
-bool checkpoint_sync(int file)
+bool hw__checkpoint_sync(int file)
 {
     int code;
     do code = fsync(file);
@@ -37,7 +37,7 @@ bool checkpoint_sync(int file)
     return code == 0;
 }
 
-bool checkpoint_sync_folder_of(const char *path)
+bool hw__checkpoint_sync_folder_of(const char *path)
 {
     char folder[CHECKPOINT_PATH] = ".";
     const char *slash = strrchr(path, '/');
@@ -50,16 +50,16 @@ bool checkpoint_sync_folder_of(const char *path)
         memcpy(folder, path, n);
         folder[n] = 0;
     }
-    int file = checkpoint_open(folder, O_RDONLY | O_DIRECTORY);
+    int file = hw__checkpoint_open(folder, O_RDONLY | O_DIRECTORY);
     if (file < 0) return false;
-    bool good = checkpoint_sync(file) || errno == EINVAL; /* a file system that has no such thing */
+    bool good = hw__checkpoint_sync(file) || errno == EINVAL; /* a file system that has no such thing */
     int reason = errno;
     (void)close(file);
     errno = reason;
     return good;
 }
 
-bool checkpoint_temporary(char name[CHECKPOINT_PATH], const char *path)
+bool hw__checkpoint_temporary(char name[CHECKPOINT_PATH], const char *path)
 {
     int n = snprintf(name, CHECKPOINT_PATH, "%s%s%ld", path, CHECKPOINT_TEMPORARY, (long)getpid());
     return n > 0 && n < CHECKPOINT_PATH;

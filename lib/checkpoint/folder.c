@@ -129,22 +129,22 @@ static hw_status make_folder(const char *folder, char *why)
 {
     char path[CHECKPOINT_PATH];
     if (mkdir(folder, 0777) != 0)
-        return errno == EEXIST ? HW_OK : base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
+        return errno == EEXIST ? HW_OK : hw__base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
     size_t n = strlen(folder);
     memcpy(path, folder, n + 1);
     while (n > 1 && path[n - 1] == '/') path[--n] = 0;
-    if (checkpoint_sync_folder_of(path)) return HW_OK;
-    return base_fail(why, HW_E_IO, "%.140s: its own folder could not be synced: %s", folder, strerror(errno));
+    if (hw__checkpoint_sync_folder_of(path)) return HW_OK;
+    return hw__base_fail(why, HW_E_IO, "%.140s: its own folder could not be synced: %s", folder, strerror(errno));
 }
 
 hw_status hw_checkpoint_save(const char *folder, uint64_t step, unsigned keep, const hw_state *state, char *why)
 {
     char path[CHECKPOINT_PATH];
-    if (!folder || !*folder || !state) return base_fail(why, HW_E_ARGUMENT, "a folder and a state are needed");
-    if (keep < 2) return base_fail(why, HW_E_ARGUMENT, "keep: %u checkpoints; it must be at least 2", keep);
+    if (!folder || !*folder || !state) return hw__base_fail(why, HW_E_ARGUMENT, "a folder and a state are needed");
+    if (keep < 2) return hw__base_fail(why, HW_E_ARGUMENT, "keep: %u checkpoints; it must be at least 2", keep);
     if (step > LARGEST)
-        return base_fail(why, HW_E_ARGUMENT, "step: %" PRIu64 "; it must be at most %" PRIu64, step, LARGEST);
-    if (!step_path(path, folder, step)) return base_fail(why, HW_E_ARGUMENT, "the folder's path is too long");
+        return hw__base_fail(why, HW_E_ARGUMENT, "step: %" PRIu64 "; it must be at most %" PRIu64, step, LARGEST);
+    if (!step_path(path, folder, step)) return hw__base_fail(why, HW_E_ARGUMENT, "the folder's path is too long");
     hw_status status = make_folder(folder, why);
     if (status != HW_OK) return status;
     remove_left_overs(folder); /* before, since the disk may be full of them */
@@ -174,19 +174,19 @@ hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, si
     struct stat about;
     uint64_t *steps;
     size_t count, used = 0;
-    if (!folder || !state) return base_fail(why, HW_E_ARGUMENT, "a folder and a state are needed");
+    if (!folder || !state) return hw__base_fail(why, HW_E_ARGUMENT, "a folder and a state are needed");
     hw_state_clear(state);
     if (strlen(folder) + NAME_SIZE + 2 > (path && size < sizeof file ? size : sizeof file))
-        return base_fail(why, HW_E_ARGUMENT, "the path of a checkpoint in %.100s is longer than there is room for",
-                         folder);
-    if (stat(folder, &about) != 0) return base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
+        return hw__base_fail(why, HW_E_ARGUMENT, "the path of a checkpoint in %.100s is longer than there is room for",
+                             folder);
+    if (stat(folder, &about) != 0) return hw__base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
     if (!S_ISDIR(about.st_mode)) {
         if (path) memcpy(path, folder, strlen(folder) + 1);
         return hw_state_load(state, folder, why);
     }
     hw_status status = list(folder, &steps, &count);
-    if (status == HW_E_MEMORY) return base_fail(why, status, "%.160s: no memory for the names in it", folder);
-    if (status != HW_OK) return base_fail(why, status, "%.160s: %s", folder, strerror(errno));
+    if (status == HW_E_MEMORY) return hw__base_fail(why, status, "%.160s: no memory for the names in it", folder);
+    if (status != HW_OK) return hw__base_fail(why, status, "%.160s: %s", folder, strerror(errno));
     status = HW_E_IO;
     bool damaged = false, done = false;
     for (size_t i = 0; i < count && !done; i++) {
@@ -202,8 +202,8 @@ hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, si
         if (why) memcpy(why, passed, sizeof passed);
         return HW_OK;
     }
-    if (done) return base_fail(why, status, "%s", sentence);
-    if (count == 0) return base_fail(why, HW_E_IO, "%.160s: there is no checkpoint in it", folder);
-    return base_fail(why, damaged ? HW_E_FORMAT : HW_E_IO, "%.60s: no checkpoint in it is whole; %.180s", folder,
-                     passed);
+    if (done) return hw__base_fail(why, status, "%s", sentence);
+    if (count == 0) return hw__base_fail(why, HW_E_IO, "%.160s: there is no checkpoint in it", folder);
+    return hw__base_fail(why, damaged ? HW_E_FORMAT : HW_E_IO, "%.60s: no checkpoint in it is whole; %.180s", folder,
+                         passed);
 }

@@ -7,12 +7,12 @@ static const char *const names[] = {
     [HW_F32] = "F32", [HW_F64] = "F64", [HW_U64] = "U64", [HW_U32] = "U32", [HW_U8] = "U8"};
 #define TYPES (sizeof names / sizeof *names)
 
-const char *checkpoint_dtype_name(hw_dtype dtype)
+const char *hw__checkpoint_dtype_name(hw_dtype dtype)
 {
     return (size_t)dtype < TYPES ? names[dtype] : NULL;
 }
 
-bool checkpoint_dtype_find(const char *name, hw_dtype *dtype)
+bool hw__checkpoint_dtype_find(const char *name, hw_dtype *dtype)
 {
     for (size_t i = 0; i < TYPES; i++)
         if (strcmp(names[i], name) == 0) {
@@ -22,7 +22,7 @@ bool checkpoint_dtype_find(const char *name, hw_dtype *dtype)
     return false;
 }
 
-const hw_entry *checkpoint_next_array(const hw_state *state, size_t *cursor)
+const hw_entry *hw__checkpoint_next_array(const hw_state *state, size_t *cursor)
 {
     static const size_t sizes[] = {8, 4, 1};
     size_t n = hw_state_count(state);
@@ -46,7 +46,7 @@ const hw_entry *checkpoint_next_array(const hw_state *state, size_t *cursor)
 #define COST_ENTRY   400u
 #define LONGEST_WORD 31u /* of a number; jansson's lexer stops the process where it has no memory for a longer one */
 
-uint64_t checkpoint_cost(const char *json, size_t size, bool document)
+uint64_t hw__checkpoint_cost(const char *json, size_t size, bool document)
 {
     uint64_t cost = 0;
     unsigned word = 0;
@@ -72,7 +72,7 @@ uint64_t checkpoint_cost(const char *json, size_t size, bool document)
     return cost;
 }
 
-uint64_t checkpoint_budget(uint64_t bytes)
+uint64_t hw__checkpoint_budget(uint64_t bytes)
 {
     return 32768 + (bytes < UINT64_MAX / 16 ? 12 * bytes : UINT64_MAX / 2);
 }
@@ -96,7 +96,7 @@ static json_t *real_json(double real)
     (void)snprintf(text, sizeof text, "%016llx", (unsigned long long)bits);
     json_t *pair = json_array();
     bool good = json_array_append_new(pair, json_string(text)) == 0;
-    good = json_array_append_new(pair, base_finite_double(real) ? json_real(real) : json_null()) == 0 && good;
+    good = json_array_append_new(pair, hw__base_finite_double(real) ? json_real(real) : json_null()) == 0 && good;
     if (good) return pair;
     json_decref(pair);
     return NULL;
@@ -106,7 +106,7 @@ static json_t *hex_json(const char *text)
 {
     static const char digits[] = "0123456789abcdef";
     size_t n = strlen(text);
-    char *hex = base_alloc(n, 2);
+    char *hex = hw__base_alloc(n, 2);
     if (!hex) return NULL;
     for (size_t i = 0; i < n; i++) {
         hex[2 * i] = digits[(unsigned char)text[i] >> 4];
@@ -117,7 +117,7 @@ static json_t *hex_json(const char *text)
         json_decref(object);
         object = NULL;
     }
-    base_free(hex);
+    hw__base_free(hex);
     return object;
 }
 
@@ -157,12 +157,12 @@ static json_t *document_json(const hw_state *state)
 static char *dump(const json_t *json, size_t before, size_t after, size_t *size)
 {
     size_t n = json_dumpb(json, NULL, 0, JSON_COMPACT);
-    char *text = n ? base_alloc(before + n + after, 1) : NULL;
+    char *text = n ? hw__base_alloc(before + n + after, 1) : NULL;
     if (text && json_dumpb(json, text + before, n, JSON_COMPACT) == n) {
         *size = n;
         return text;
     }
-    base_free(text);
+    hw__base_free(text);
     return NULL;
 }
 
@@ -176,8 +176,8 @@ static json_t *metadata_json(const hw_state *state, uint64_t *cost)
     char *text = document ? dump(document, 0, 0, &size) : NULL;
     bool good = text && json_object_set_new(metadata, "checksum", json_string(zeros)) == 0 &&
                 json_object_set_new(metadata, "hogwild", json_stringn(text, size)) == 0;
-    if (good) *cost = checkpoint_cost(text, size, true);
-    base_free(text);
+    if (good) *cost = hw__checkpoint_cost(text, size, true);
+    hw__base_free(text);
     json_decref(document);
     if (good) return metadata;
     json_decref(metadata);
@@ -192,7 +192,7 @@ static json_t *array_json(const hw_entry *e, uint64_t begin, uint64_t end)
         good = json_array_append_new(shape, json_integer((json_int_t)e->shape[d])) == 0 && good;
     good = json_array_append_new(offsets, json_integer((json_int_t)begin)) == 0 && good;
     good = json_array_append_new(offsets, json_integer((json_int_t)end)) == 0 && good;
-    good = json_object_set_new(tensor, "dtype", json_string(checkpoint_dtype_name(e->dtype))) == 0 && good;
+    good = json_object_set_new(tensor, "dtype", json_string(hw__checkpoint_dtype_name(e->dtype))) == 0 && good;
     good = json_object_set_new(tensor, "shape", shape) == 0 && good;
     good = json_object_set_new(tensor, "data_offsets", offsets) == 0 && good;
     if (good) return tensor;
@@ -207,7 +207,7 @@ static json_t *header_json(const hw_state *state, uint64_t *data, uint64_t *cost
     bool good = json_object_set_new(root, "__metadata__", metadata_json(state, cost)) == 0;
     size_t cursor = 0;
     *data = 0;
-    for (const hw_entry *e; good && (e = checkpoint_next_array(state, &cursor));) {
+    for (const hw_entry *e; good && (e = hw__checkpoint_next_array(state, &cursor));) {
         uint64_t end = *data + e->count * hw_dtype_size(e->dtype);
         good = json_object_set_new(root, e->name, array_json(e, *data, end)) == 0;
         *data = end;
@@ -217,32 +217,33 @@ static json_t *header_json(const hw_state *state, uint64_t *data, uint64_t *cost
     return NULL;
 }
 
-hw_status checkpoint_header(const hw_state *state, const char *name, char **header, size_t *size, char *why)
+hw_status hw__checkpoint_header(const hw_state *state, const char *name, char **header, size_t *size, char *why)
 {
     uint64_t data, cost = 0;
     size_t n = 0;
     json_t *root = header_json(state, &data, &cost);
     char *text = root ? dump(root, CHECKPOINT_LENGTH, 0, &n) : NULL;
     json_decref(root);
-    if (!text) return base_fail(why, HW_E_MEMORY, "%.150s: no memory for the header of a checkpoint", name);
+    if (!text) return hw__base_fail(why, HW_E_MEMORY, "%.150s: no memory for the header of a checkpoint", name);
     /* Spaces, so that the data begins at a multiple of 64, and that a reader may spend what the values call for. */
-    cost += checkpoint_cost(text + CHECKPOINT_LENGTH, n, false);
+    cost += hw__checkpoint_cost(text + CHECKPOINT_LENGTH, n, false);
     uint64_t whole = CHECKPOINT_LENGTH + n;
-    while (cost > checkpoint_budget(whole + data)) whole += (cost - checkpoint_budget(whole + data)) / 12 + 1;
+    while (cost > hw__checkpoint_budget(whole + data)) whole += (cost - hw__checkpoint_budget(whole + data)) / 12 + 1;
     whole = (whole + HW_LINE - 1) / HW_LINE * HW_LINE;
     if (whole - CHECKPOINT_LENGTH > CHECKPOINT_HEADER) {
-        base_free(text);
-        return base_fail(why, HW_E_LIMIT, "%.120s: the names and single values take %llu bytes; safetensors allows %u",
-                         name, (unsigned long long)whole, CHECKPOINT_HEADER);
+        hw__base_free(text);
+        return hw__base_fail(why, HW_E_LIMIT,
+                             "%.120s: the names and single values take %llu bytes; safetensors allows %u", name,
+                             (unsigned long long)whole, CHECKPOINT_HEADER);
     }
-    char *grown = base_alloc((size_t)whole, 1);
+    char *grown = hw__base_alloc((size_t)whole, 1);
     if (!grown) {
-        base_free(text);
-        return base_fail(why, HW_E_MEMORY, "%.150s: no memory for the header of a checkpoint", name);
+        hw__base_free(text);
+        return hw__base_fail(why, HW_E_MEMORY, "%.150s: no memory for the header of a checkpoint", name);
     }
     memset(grown, ' ', (size_t)whole);
     memcpy(grown + CHECKPOINT_LENGTH, text + CHECKPOINT_LENGTH, n);
-    base_free(text);
+    hw__base_free(text);
     for (unsigned i = 0; i < CHECKPOINT_LENGTH; i++) grown[i] = (char)((whole - CHECKPOINT_LENGTH) >> 8 * i & 255);
     *header = grown;
     *size = (size_t)whole;

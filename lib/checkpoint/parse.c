@@ -18,8 +18,8 @@ typedef struct parser {
     char *why;
 } parser;
 
-#define BAD(p, format, ...) base_fail((p)->why, HW_E_FORMAT, "%.100s: " format, (p)->file, __VA_ARGS__)
-#define NO_MEMORY(p, of)    base_fail((p)->why, HW_E_MEMORY, "%.150s: no memory for %s", (p)->file, of)
+#define BAD(p, format, ...) hw__base_fail((p)->why, HW_E_FORMAT, "%.100s: " format, (p)->file, __VA_ARGS__)
+#define NO_MEMORY(p, of)    hw__base_fail((p)->why, HW_E_MEMORY, "%.150s: no memory for %s", (p)->file, of)
 
 /* A name out of a file, fit for a sentence. */
 typedef struct shown {
@@ -39,15 +39,15 @@ static shown show(const char *name)
 
 static bool there_is(uint64_t bytes)
 {
-    void *memory = bytes <= SIZE_MAX ? base_alloc((size_t)bytes, 1) : NULL;
-    base_free(memory);
+    void *memory = bytes <= SIZE_MAX ? hw__base_alloc((size_t)bytes, 1) : NULL;
+    hw__base_free(memory);
     return memory != NULL;
 }
 
 static hw_status parse(parser *p, const char *text, size_t size, bool document, json_t **tree)
 {
     const char *what = document ? "the values' document" : "the header";
-    uint64_t cost = checkpoint_cost(text, size, document);
+    uint64_t cost = hw__checkpoint_cost(text, size, document);
     if (cost > p->budget)
         return BAD(p, "%s is denser than any of libhogwild's: its values call for more memory than the file's bytes do",
                    what);
@@ -122,7 +122,7 @@ static hw_status put_text(parser *p, const char *name, const json_t *value)
     const char *hex = json_string_value(json_object_get(value, "hex"));
     size_t n = hex ? strlen(hex) / 2 : 0;
     bool good = hex && json_object_size(value) == 1 && strlen(hex) % 2 == 0;
-    char *bytes = good ? base_alloc(n + 1, 1) : NULL;
+    char *bytes = good ? hw__base_alloc(n + 1, 1) : NULL;
     if (good && !bytes) return HW_E_MEMORY;
     for (size_t i = 0; good && i < n; i++) {
         int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
@@ -132,7 +132,7 @@ static hw_status put_text(parser *p, const char *name, const json_t *value)
     if (good) bytes[n] = 0;
     hw_status status = good ? hw_state_put_text(p->state, name, bytes)
                             : BAD(p, "the text '%s' is neither a string nor hexadecimal digits", show(name).text);
-    base_free(bytes);
+    hw__base_free(bytes);
     return status;
 }
 
@@ -201,7 +201,7 @@ static hw_status array(parser *p, const char *name, const json_t *tensor, uint64
     shown s = show(name);
     if (!type || !json_is_array(shape) || !json_is_array(offsets) || json_object_size(tensor) != 3)
         return BAD(p, "the tensor '%s' is not described by dtype, shape and data_offsets alone", s.text);
-    if (!checkpoint_dtype_find(type, &dtype))
+    if (!hw__checkpoint_dtype_find(type, &dtype))
         return BAD(p, "the tensor '%s' has the unknown dtype '%s'", s.text, show(type).text);
     size_t size = hw_dtype_size(dtype), dims = json_array_size(shape);
     if (dims > HW_STATE_DIMS)
@@ -243,9 +243,10 @@ static hw_status arrays(parser *p, json_t *root)
     return HW_OK;
 }
 
-hw_status checkpoint_entries(hw_state *state, const char *json, size_t size, uint64_t data, const char *name, char *why)
+hw_status hw__checkpoint_entries(hw_state *state, const char *json, size_t size, uint64_t data, const char *name,
+                                 char *why)
 {
-    parser p = {state, name, checkpoint_budget(CHECKPOINT_LENGTH + size + data), data, why};
+    parser p = {state, name, hw__checkpoint_budget(CHECKPOINT_LENGTH + size + data), data, why};
     json_t *root;
     hw_status status = parse(&p, json, size, false, &root);
     if (status != HW_OK) return status;

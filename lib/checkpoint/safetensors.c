@@ -26,21 +26,21 @@ static size_t bytes_of(const hw_entry *e)
 static void set_checksum(const hw_state *state, char *header, size_t size)
 {
     char digits[CHECKPOINT_DIGITS + 1];
-    checkpoint_sum sum;
+    hw__checkpoint_sum sum;
     size_t cursor = 0;
-    checkpoint_sum_begin(&sum);
-    checkpoint_sum_add(&sum, header, size);
-    for (const hw_entry *e; (e = checkpoint_next_array(state, &cursor));)
-        checkpoint_sum_add(&sum, e->data, bytes_of(e));
-    checkpoint_sum_digits(&sum, digits);
+    hw__checkpoint_sum_begin(&sum);
+    hw__checkpoint_sum_add(&sum, header, size);
+    for (const hw_entry *e; (e = hw__checkpoint_next_array(state, &cursor));)
+        hw__checkpoint_sum_add(&sum, e->data, bytes_of(e));
+    hw__checkpoint_sum_digits(&sum, digits);
     memcpy(header + CHECKPOINT_LENGTH + CHECKPOINT_AT, digits, CHECKPOINT_DIGITS);
 }
 
 /* A temporary file of our own number was left by a process that had it before. */
 static int create(const char *name)
 {
-    int file = checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
-    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    int file = hw__checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = hw__checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
     return file;
 }
 
@@ -50,10 +50,10 @@ static bool write_file(const char *name, const hw_state *state, const char *head
     int file = create(name);
     if (file < 0) return false;
     size_t cursor = 0;
-    bool good = checkpoint_write_all(file, header, size);
-    for (const hw_entry *e; good && (e = checkpoint_next_array(state, &cursor));)
-        good = checkpoint_write_all(file, e->data, bytes_of(e));
-    good = good && checkpoint_sync(file);
+    bool good = hw__checkpoint_write_all(file, header, size);
+    for (const hw_entry *e; good && (e = hw__checkpoint_next_array(state, &cursor));)
+        good = hw__checkpoint_write_all(file, e->data, bytes_of(e));
+    good = good && hw__checkpoint_sync(file);
     int reason = errno;
     if (close(file) != 0 && good && errno != EINTR) { /* interrupted: fsync has said that the bytes are there */
         good = false;
@@ -67,22 +67,22 @@ hw_status hw_state_save(const hw_state *state, const char *path, char *why)
 {
     char temporary[CHECKPOINT_PATH], *header;
     size_t size;
-    if (!state || !path || !*path) return base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
-    if (!little_endian()) return base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
-    if (!checkpoint_temporary(temporary, path)) return base_fail(why, HW_E_ARGUMENT, "the path is too long");
-    hw_status status = checkpoint_header(state, path, &header, &size, why);
+    if (!state || !path || !*path) return hw__base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
+    if (!little_endian()) return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
+    if (!hw__checkpoint_temporary(temporary, path)) return hw__base_fail(why, HW_E_ARGUMENT, "the path is too long");
+    hw_status status = hw__checkpoint_header(state, path, &header, &size, why);
     if (status != HW_OK) return status;
     set_checksum(state, header, size);
     bool good = write_file(temporary, state, header, size) && rename(temporary, path) == 0;
-    base_free(header);
+    hw__base_free(header);
     if (!good) {
         int reason = errno;
         (void)unlink(temporary);
-        return base_fail(why, HW_E_IO, "%.160s: writing failed: %s", path, strerror(reason));
+        return hw__base_fail(why, HW_E_IO, "%.160s: writing failed: %s", path, strerror(reason));
     }
-    if (!checkpoint_sync_folder_of(path))
-        return base_fail(why, HW_E_IO, "%.140s: it is written, but its folder could not be synced: %s", path,
-                         strerror(errno));
+    if (!hw__checkpoint_sync_folder_of(path))
+        return hw__base_fail(why, HW_E_IO, "%.140s: it is written, but its folder could not be synced: %s", path,
+                             strerror(errno));
     if (why) *why = 0;
     return HW_OK;
 }
@@ -91,7 +91,7 @@ hw_status hw_state_save(const hw_state *state, const char *path, char *why)
  */
 
 /* size bytes; false where there are fewer (errno 0) or reading fails. */
-static bool take(checkpoint_source *source, void *to, size_t size)
+static bool take(hw__checkpoint_source *source, void *to, size_t size)
 {
     unsigned char *at = to;
     errno = 0;
@@ -117,52 +117,52 @@ static bool take(checkpoint_source *source, void *to, size_t size)
 
 static hw_status cut(const char *name, char *why)
 {
-    if (errno) return base_fail(why, HW_E_IO, "%.160s: reading failed: %s", name, strerror(errno));
-    return base_fail(why, HW_E_FORMAT, "%.160s: it ends early: it was cut short while it was read", name);
+    if (errno) return hw__base_fail(why, HW_E_IO, "%.160s: reading failed: %s", name, strerror(errno));
+    return hw__base_fail(why, HW_E_FORMAT, "%.160s: it ends early: it was cut short while it was read", name);
 }
 
 /* The rest of the file into the sum, where it is not wanted otherwise. */
-static bool skip(checkpoint_source *source, checkpoint_sum *sum)
+static bool skip(hw__checkpoint_source *source, hw__checkpoint_sum *sum)
 {
     unsigned char block[4096];
     while (source->at < source->size) {
         uint64_t left = source->size - source->at;
         size_t n = left < sizeof block ? (size_t)left : sizeof block;
         if (!take(source, block, n)) return false;
-        checkpoint_sum_add(sum, block, n);
+        hw__checkpoint_sum_add(sum, block, n);
     }
     return true;
 }
 
-/* The length and the header, *size bytes, released with base_free. */
-static hw_status take_header(checkpoint_source *source, char **header, size_t *size, const char *name, char *why)
+/* The length and the header, *size bytes, released with hw__base_free. */
+static hw_status take_header(hw__checkpoint_source *source, char **header, size_t *size, const char *name, char *why)
 {
     unsigned char length[CHECKPOINT_LENGTH];
     uint64_t n = 0;
     if (source->size < sizeof length + 2)
-        return base_fail(why, HW_E_FORMAT, "%.160s: it has %" PRIu64 " bytes: too short for a safetensors file", name,
-                         source->size);
+        return hw__base_fail(why, HW_E_FORMAT, "%.160s: it has %" PRIu64 " bytes: too short for a safetensors file",
+                             name, source->size);
     if (!take(source, length, sizeof length)) return cut(name, why);
     for (unsigned i = 0; i < sizeof length; i++) n |= (uint64_t)length[i] << 8 * i;
     if (n < 2 || n > CHECKPOINT_HEADER || n > source->size - sizeof length)
-        return base_fail(why, HW_E_FORMAT,
-                         "%.120s: no safetensors file, or cut short: a header of %" PRIu64
-                         " bytes in a file of %" PRIu64,
-                         name, n, source->size);
-    char *json = base_alloc((size_t)n, 1);
-    if (!json) return base_fail(why, HW_E_MEMORY, "%.160s: no memory for its header", name);
+        return hw__base_fail(why, HW_E_FORMAT,
+                             "%.120s: no safetensors file, or cut short: a header of %" PRIu64
+                             " bytes in a file of %" PRIu64,
+                             name, n, source->size);
+    char *json = hw__base_alloc((size_t)n, 1);
+    if (!json) return hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory for its header", name);
     hw_status status = take(source, json, (size_t)n) ? HW_OK : cut(name, why);
     if (status == HW_OK && *json != '{')
-        status = base_fail(why, HW_E_FORMAT, "%.160s: no safetensors file: its header does not begin with {", name);
+        status = hw__base_fail(why, HW_E_FORMAT, "%.160s: no safetensors file: its header does not begin with {", name);
     else if (status == HW_OK &&
              (n <= CHECKPOINT_AT + CHECKPOINT_DIGITS || memcmp(json, CHECKPOINT_PREFIX, CHECKPOINT_AT) != 0 ||
               json[CHECKPOINT_AT + CHECKPOINT_DIGITS] != '"'))
-        status = base_fail(why, HW_E_FORMAT,
-                           "%.120s: this is a safetensors file, but no checkpoint of libhogwild, or "
-                           "the beginning of its header is damaged",
-                           name);
+        status = hw__base_fail(why, HW_E_FORMAT,
+                               "%.120s: this is a safetensors file, but no checkpoint of libhogwild, or "
+                               "the beginning of its header is damaged",
+                               name);
     if (status != HW_OK) {
-        base_free(json);
+        hw__base_free(json);
         return status;
     }
     *header = json;
@@ -171,47 +171,47 @@ static hw_status take_header(checkpoint_source *source, char **header, size_t *s
 }
 
 /* Header and data into the state, everything into the sum. The arrays come first in the state, in the file's order. */
-static hw_status take_state(hw_state *state, checkpoint_source *source, const char *json, size_t size,
-                            checkpoint_sum *sum, const char *name, char *why)
+static hw_status take_state(hw_state *state, hw__checkpoint_source *source, const char *json, size_t size,
+                            hw__checkpoint_sum *sum, const char *name, char *why)
 {
-    hw_status status = checkpoint_entries(state, json, size, source->size - source->at, name, why);
+    hw_status status = hw__checkpoint_entries(state, json, size, source->size - source->at, name, why);
     for (size_t i = 0; status == HW_OK && i < hw_state_count(state); i++) {
         const hw_entry *e = hw_state_entry(state, i);
         if (e->kind != HW_ENTRY_ARRAY) break;
         if (!take(source, e->data, bytes_of(e))) return cut(name, why);
-        checkpoint_sum_add(sum, e->data, bytes_of(e));
+        hw__checkpoint_sum_add(sum, e->data, bytes_of(e));
     }
     return status;
 }
 
-hw_status checkpoint_read(hw_state *state, checkpoint_source *source, const char *name, char *why)
+hw_status hw__checkpoint_read(hw_state *state, hw__checkpoint_source *source, const char *name, char *why)
 {
     char *json = NULL, stored[CHECKPOINT_DIGITS + 1] = "", digits[CHECKPOINT_DIGITS + 1], length[CHECKPOINT_LENGTH];
     size_t size = 0;
-    checkpoint_sum sum;
+    hw__checkpoint_sum sum;
     hw_state_clear(state);
-    if (!little_endian()) return base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
+    if (!little_endian()) return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
     hw_status status = take_header(source, &json, &size, name, why);
     if (status != HW_OK) return status;
     for (unsigned i = 0; i < CHECKPOINT_LENGTH; i++) length[i] = (char)((uint64_t)size >> 8 * i & 255);
     memcpy(stored, json + CHECKPOINT_AT, CHECKPOINT_DIGITS);
     memset(json + CHECKPOINT_AT, '0', CHECKPOINT_DIGITS);
-    checkpoint_sum_begin(&sum);
-    checkpoint_sum_add(&sum, length, sizeof length);
-    checkpoint_sum_add(&sum, json, size);
+    hw__checkpoint_sum_begin(&sum);
+    hw__checkpoint_sum_add(&sum, length, sizeof length);
+    hw__checkpoint_sum_add(&sum, json, size);
     status = take_state(state, source, json, size, &sum, name, why);
-    base_free(json);
+    hw__base_free(json);
     if (status == HW_OK || status == HW_E_FORMAT) {
         /* What the parser stumbled over is most often damage: the checksum tells. */
         if (!skip(source, &sum)) {
             status = cut(name, why);
         } else {
-            checkpoint_sum_digits(&sum, digits);
+            hw__checkpoint_sum_digits(&sum, digits);
             if (memcmp(digits, stored, sizeof digits) != 0) {
                 char found[HW_WHY] = "";
                 if (status != HW_OK && why) (void)snprintf(found, sizeof found, "; %s", why + strnlen(name, 100) + 2);
-                status =
-                    base_fail(why, HW_E_FORMAT, "%.100s: it is damaged: its checksum does not hold%.110s", name, found);
+                status = hw__base_fail(why, HW_E_FORMAT, "%.100s: it is damaged: its checksum does not hold%.110s",
+                                       name, found);
             }
         }
     }
@@ -221,19 +221,19 @@ hw_status checkpoint_read(hw_state *state, checkpoint_source *source, const char
 
 hw_status hw_state_load(hw_state *state, const char *path, char *why)
 {
-    if (!state || !path) return base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
+    if (!state || !path) return hw__base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
     hw_state_clear(state);
-    int file = checkpoint_open(path, O_RDONLY | O_NONBLOCK); /* a fifo is refused, not waited for */
-    if (file < 0) return base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+    int file = hw__checkpoint_open(path, O_RDONLY | O_NONBLOCK); /* a fifo is refused, not waited for */
+    if (file < 0) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     struct stat about;
     hw_status status;
     if (fstat(file, &about) != 0) {
-        status = base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+        status = hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     } else if (!S_ISREG(about.st_mode)) {
-        status = base_fail(why, HW_E_IO, "%.160s: it is no regular file", path);
+        status = hw__base_fail(why, HW_E_IO, "%.160s: it is no regular file", path);
     } else {
-        checkpoint_source source = {.file = file, .size = (uint64_t)about.st_size};
-        status = checkpoint_read(state, &source, path, why);
+        hw__checkpoint_source source = {.file = file, .size = (uint64_t)about.st_size};
+        status = hw__checkpoint_read(state, &source, path, why);
     }
     (void)close(file);
     if (status == HW_OK && why) *why = 0;

@@ -1,6 +1,6 @@
 /* mix.h (internal) - the mixer of this room's hash tables, and their keys. It is no random number generator. */
-#ifndef HOGWILD_LIB_MIX_H
-#define HOGWILD_LIB_MIX_H
+#ifndef HW__DATA_MIX_H
+#define HW__DATA_MIX_H
 
 #include "hogwild/base.h"
 

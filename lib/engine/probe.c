@@ -1,27 +1,27 @@
 /* probe.c - a worker without an engine: captures the gradient of one step, for the gradient check and the curvature. */
-#include "engine.h"
+#include "../step/engine.h"
 #include "../base/blas.h"
 #include <math.h>
 #include <string.h>
 
-static const float *probe_read(hw_worker *w, const engine_access *a, float *values)
+static const float *probe_read(hw_worker *w, const hw__access *a, float *values)
 {
     const float *x = w->probe->params;
     if (a->dense && values == w->x) {
         memcpy(w->x, x, a->total * sizeof *x); /* aligned, whatever the caller's array is */
         return w->x;
     }
-    access_gather(a, x, values);
+    hw__access_gather(a, x, values);
     return values;
 }
 
-static hw_status probe_write(hw_worker *w, const engine_access *a, const float *g, double loss)
+static hw_status probe_write(hw_worker *w, const hw__access *a, const float *g, double loss)
 {
-    engine_probe *p = w->probe;
+    hw__probe *p = w->probe;
     if (a->raw) return hw_fail(w, HW_E_UNSUPPORTED, "hw_add_at has no gradient to look at");
     float share = (float)w->batch.count;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = access_part(a, r, &first);
+        size_t first, n = hw__access_part(a, r, &first);
         for (size_t j = 0; j < n; j++) p->sum[first + j] += share * g[i++];
     }
     p->loss += loss * w->batch.count;
@@ -34,24 +34,24 @@ static uint32_t part_of(const hw_objective *o, uint32_t count)
     return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
 }
 
-const engine_port probe_port = {probe_read, probe_write};
+const hw__access_calls hw__probe_access = {probe_read, probe_write};
 
-hw_status probe_create(engine_probe **out, const hw_objective *o, char *why)
+hw_status hw__probe_create(hw__probe **out, const hw_objective *o, char *why)
 {
     size_t n = o->parameters, stride = (n + 15) / 16 * 16;
-    engine_probe *p = base_zalloc(1, sizeof *p);
+    hw__probe *p = hw__base_zalloc(1, sizeof *p);
     *out = NULL;
-    if (p) p->buffers = n <= SIZE_MAX / 32 ? base_zalloc(6 * stride, sizeof(float)) : NULL;
-    if (p && o->scratch_bytes) p->worker.scratch = base_zalloc(o->scratch_bytes, 1);
+    if (p) p->buffers = n <= SIZE_MAX / 32 ? hw__base_zalloc(6 * stride, sizeof(float)) : NULL;
+    if (p && o->scratch_bytes) p->worker.scratch = hw__base_zalloc(o->scratch_bytes, 1);
     if (!p || !p->buffers || (o->scratch_bytes && !p->worker.scratch)) {
-        probe_free(p);
-        return base_fail(why, HW_E_MEMORY, "no memory for a probe of %zu parameters", n);
+        hw__probe_free(p);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a probe of %zu parameters", n);
     }
     p->objective = o;
     hw_worker *w = &p->worker;
     w->objective = o;
     w->probe = p;
-    w->port = &probe_port;
+    w->port = &hw__probe_access;
     w->all.count = n;
     w->x = p->buffers;
     w->g = p->buffers + stride;
@@ -63,8 +63,8 @@ hw_status probe_create(engine_probe **out, const hw_objective *o, char *why)
     if (o->scratch_init) {
         hw_status status = o->scratch_init(o->self, w->scratch);
         if (status != HW_OK) {
-            probe_free(p);
-            return base_fail(why, status, "the objective's scratch_init returned %d", status);
+            hw__probe_free(p);
+            return hw__base_fail(why, status, "the objective's scratch_init returned %d", status);
         }
     }
     w->scratch_ready = true;
@@ -72,18 +72,18 @@ hw_status probe_create(engine_probe **out, const hw_objective *o, char *why)
     return HW_OK;
 }
 
-void probe_free(engine_probe *p)
+void hw__probe_free(hw__probe *p)
 {
     if (!p) return;
     if (p->worker.scratch_ready && p->objective->scratch_free)
         p->objective->scratch_free(p->objective->self, p->worker.scratch);
-    base_free(p->worker.scratch);
-    base_free(p->buffers);
-    base_free(p);
+    hw__base_free(p->worker.scratch);
+    hw__base_free(p->buffers);
+    hw__base_free(p);
 }
 
-hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                         float *sum, double *loss)
+hw_status hw__probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                             float *sum, double *loss)
 {
     hw_worker *w = &p->worker;
     part = part_of(p->objective, part);
@@ -97,7 +97,7 @@ hw_status probe_gradient(engine_probe *p, const float *x, const uint32_t *index,
     for (uint32_t from = 0; from < count && status == HW_OK; from += part) {
         uint32_t m = count - from < part ? count - from : part;
         w->batch = (hw_batch){index ? index + from : NULL, m, 0, m, from / part, 0, 1};
-        status = step_run(w);
+        status = hw__step_run(w);
     }
     p->sum = kept;
     for (size_t i = 0; i < n; i++) sum[i] /= (float)count;
@@ -112,8 +112,8 @@ static double norm(const float *x, size_t n)
     return sqrt(s);
 }
 
-hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                          unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature)
+hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                              unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature)
 {
     size_t n = p->worker.all.count;
     hw_rng rng;
@@ -125,10 +125,10 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
          * float32's rounding of them. */
         float h = (float)(2e-3 * scale / length);
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] + h * p->direction[i];
-        hw_status status = probe_gradient(p, p->point, index, count, part, p->image, &loss);
+        hw_status status = hw__probe_gradient(p, p->point, index, count, part, p->image, &loss);
         if (status != HW_OK) return status;
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] - h * p->direction[i];
-        status = probe_gradient(p, p->point, index, count, part, p->sum, &loss);
+        status = hw__probe_gradient(p, p->point, index, count, part, p->sum, &loss);
         if (status != HW_OK) return status;
         double dot = 0;
         for (size_t i = 0; i < n; i++) p->image[i] = (p->image[i] - p->sum[i]) / (2 * h);
@@ -138,65 +138,65 @@ hw_status probe_curvature(engine_probe *p, const float *x, const uint32_t *index
         for (size_t i = 0; i < n; i++) dot += (double)p->image[i] * (double)p->direction[i];
         value = dot / (length * length);
         double next = norm(p->image, n);
-        if (!base_finite_double(value) || next == 0) break;
+        if (!hw__base_finite_double(value) || next == 0) break;
         for (size_t i = 0; i < n; i++) p->direction[i] = (float)(p->image[i] / next);
         length = 1;
     }
-    *curvature = base_finite_double(value) && value > 0 ? value : 0;
+    *curvature = hw__base_finite_double(value) && value > 0 ? value : 0;
     return HW_OK;
 }
 
 static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
 {
     if (!o || o->struct_size != sizeof *o || !o->parameters || (!o->step && !o->loss_gradient) || !a)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "%s: an objective from hw_objective_defaults() with parameters and a step or a "
-                         "loss_gradient is needed, and parameters to look at",
-                         call);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "%s: an objective from hw_objective_defaults() with parameters and a step or a "
+                             "loss_gradient is needed, and parameters to look at",
+                             call);
     return HW_OK;
 }
 
-static hw_status probe_failed(const engine_probe *p, hw_status status, const char *call, char *why)
+static hw_status probe_failed(const hw__probe *p, hw_status status, const char *call, char *why)
 {
-    return base_fail(why, status, "%s: the objective failed: %.150s", call,
-                     p->worker.has_sentence ? p->worker.sentence : hw_status_text(status));
+    return hw__base_fail(why, status, "%s: the objective failed: %.150s", call,
+                         p->worker.has_sentence ? p->worker.sentence : hw_status_text(status));
 }
 
 hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_t *index, uint32_t count,
                        unsigned iterations, uint64_t seed, double *curvature, char *why)
 {
-    engine_probe *p;
+    hw__probe *p;
     hw_status status = check_objective(o, "hw_curvature", params, why);
     if (status == HW_OK && (count < 1 || iterations < 1 || !curvature))
-        status = base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one example and one iteration are needed");
-    if (status == HW_OK) status = probe_create(&p, o, why);
+        status = hw__base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one example and one iteration are needed");
+    if (status == HW_OK) status = hw__probe_create(&p, o, why);
     if (status != HW_OK) return status;
-    if (o->blas) blas_hold();
-    status = probe_curvature(p, params, index, count, count, iterations, seed, NULL, curvature);
-    if (o->blas) blas_unhold();
+    if (o->blas) hw__blas_hold();
+    status = hw__probe_curvature(p, params, index, count, count, iterations, seed, NULL, curvature);
+    if (o->blas) hw__blas_unhold();
     if (status != HW_OK) status = probe_failed(p, status, "hw_curvature", why);
-    probe_free(p);
+    hw__probe_free(p);
     return status;
 }
 
 hw_status hw_check_gradient(const hw_objective *o, const float *params, const uint32_t *index, uint32_t count,
                             size_t probes, double tolerance, hw_gradient_report *report, char *why)
 {
-    engine_probe *p;
+    hw__probe *p;
     hw_gradient_report r = {0, 0, 0, 0, 0};
     hw_status status = check_objective(o, "hw_check_gradient", params, why);
     if (status == HW_OK && count < 1)
-        status = base_fail(why, HW_E_ARGUMENT, "hw_check_gradient: at least one example is needed");
-    if (status == HW_OK) status = probe_create(&p, o, why);
+        status = hw__base_fail(why, HW_E_ARGUMENT, "hw_check_gradient: at least one example is needed");
+    if (status == HW_OK) status = hw__probe_create(&p, o, why);
     if (status != HW_OK) return status;
     size_t n = o->parameters, m = probes && probes < n ? probes : n;
     double loss, up, down, rms = 0;
     hw_rng rng;
     hw_rng_seed(&rng, 1, m);
-    if (o->blas) blas_hold();
-    status = probe_gradient(p, params, index, count, count, p->image, &loss);
+    if (o->blas) hw__blas_hold();
+    status = hw__probe_gradient(p, params, index, count, count, p->image, &loss);
     for (size_t i = 0; i < n; i++)
-        if (base_finite(p->image[i])) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
+        if (hw__base_finite(p->image[i])) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
     rms = sqrt(rms);
     for (size_t k = 0; k < m && status == HW_OK; k++) {
         size_t i = m < n ? hw_rng_below(&rng, n) : k;
@@ -208,9 +208,9 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         for (int s = 0; s < 5 && status == HW_OK; s++, h *= 0.5f) {
             float plus = params[i] + h, minus = params[i] - h;
             p->point[i] = plus;
-            status = probe_gradient(p, p->point, index, count, count, p->sum, &up);
+            status = hw__probe_gradient(p, p->point, index, count, count, p->sum, &up);
             p->point[i] = minus;
-            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, count, p->sum, &down);
+            if (status == HW_OK) status = hw__probe_gradient(p, p->point, index, count, count, p->sum, &down);
             d[s] = (up - down) / ((double)plus - (double)minus);
             if (s > 0 && fabs(d[s] - d[s - 1]) < best) {
                 best = fabs(d[s] - d[s - 1]);
@@ -221,23 +221,23 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         double a = (double)p->image[i];
         double error = fabs(a - difference) / fmax(fmax(fabs(a), fabs(difference)), fmax(rms, 1e-12));
         r.probes++;
-        if (error > r.error || k == 0 || !base_finite_double(error)) {
+        if (error > r.error || k == 0 || !hw__base_finite_double(error)) {
             r.worst = i;
             r.analytic = a;
             r.difference = difference;
             r.error = error;
         }
-        if (!base_finite_double(error)) break; /* a gradient or a loss that is not finite is the worst of all */
+        if (!hw__base_finite_double(error)) break; /* a gradient or a loss that is not finite is the worst of all */
     }
-    if (o->blas) blas_unhold();
+    if (o->blas) hw__blas_unhold();
     if (status != HW_OK)
         status = probe_failed(p, status, "hw_check_gradient", why);
     else if (!(r.error <= tolerance))
-        status = base_fail(why, HW_E_GRADIENT,
-                           "hw_check_gradient: parameter %zu: the objective says %.6g, differences say "
-                           "%.6g (relative error %.2g, allowed %.2g)",
-                           r.worst, r.analytic, r.difference, r.error, tolerance);
+        status = hw__base_fail(why, HW_E_GRADIENT,
+                               "hw_check_gradient: parameter %zu: the objective says %.6g, differences say "
+                               "%.6g (relative error %.2g, allowed %.2g)",
+                               r.worst, r.analytic, r.difference, r.error, tolerance);
     if (report) *report = r;
-    probe_free(p);
+    hw__probe_free(p);
     return status;
 }

@@ -1,48 +1,49 @@
 /* restore.c - a state from wherever into an engine: everything is looked at before anything is changed. */
-#include "engine.h"
+#include "../step/engine.h"
 #include <math.h>
 #include <unistd.h>
 
-static uint64_t whole(const base_visit *v, const char *name)
+static uint64_t whole(const hw__walk *v, const char *name)
 {
     return hw_state_number(v->from, name, 0);
 }
 
-static void check_clock(hw_engine *e, base_visit *v)
+static void check_clock(hw_engine *e, hw__walk *v)
 {
     uint64_t landed = whole(v, "run.landed"), first = whole(v, "run.first_update");
     uint64_t good = whole(v, "run.good_update"), candidate = whole(v, "run.candidate_update");
     uint64_t tickets = whole(v, "run.tickets"), epoch = whole(v, "run.next_epoch");
     if (first > landed || good < first || good > landed || candidate > landed)
-        visit_refuse(
+        hw__walk_refuse(
             v, "the state's run began at update %llu, stands at %llu and kept %llu and %llu: they are out of order",
             (unsigned long long)first, (unsigned long long)landed, (unsigned long long)good,
             (unsigned long long)candidate);
     if (whole(v, "run.first_ticket") > tickets || whole(v, "run.first_ticket") > whole(v, "run.ticket_limit"))
-        visit_refuse(v, "the state's run began with ticket %llu and stands at %llu",
-                     (unsigned long long)whole(v, "run.first_ticket"), (unsigned long long)tickets);
+        hw__walk_refuse(v, "the state's run began with ticket %llu and stands at %llu",
+                        (unsigned long long)whole(v, "run.first_ticket"), (unsigned long long)tickets);
     /* Where one step makes one update, there are no more updates than tickets. A recorded run may have been another. */
     bool single = e->group || (e->sim && e->config.simulation.clock != HW_CLOCK_REPLAY);
     if (v->status == HW_OK && single && landed - first > tickets - whole(v, "run.first_ticket"))
-        visit_refuse(v, "the state's run landed %llu updates of %llu tickets", (unsigned long long)(landed - first),
-                     (unsigned long long)(tickets - whole(v, "run.first_ticket")));
+        hw__walk_refuse(v, "the state's run landed %llu updates of %llu tickets", (unsigned long long)(landed - first),
+                        (unsigned long long)(tickets - whole(v, "run.first_ticket")));
     /* With a sampled clock a worker looks at what is due after so many updates only. */
     uint64_t late = 2 * (uint64_t)e->ticket_block * (e->sim ? 1 : e->slots);
     if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->updates_per_epoch ||
                                 (epoch <= landed && landed - epoch > e->updates_per_epoch + late)))
-        visit_refuse(v, "entry 'run.next_epoch' of the state is %llu, which is not the end of the epoch at update %llu",
-                     (unsigned long long)epoch, (unsigned long long)landed);
+        hw__walk_refuse(v,
+                        "entry 'run.next_epoch' of the state is %llu, which is not the end of the epoch at update %llu",
+                        (unsigned long long)epoch, (unsigned long long)landed);
     if ((!e->average && whole(v, "run.next_average") != UINT64_MAX) ||
         (!e->keep_every && whole(v, "run.next_keep") != UINT64_MAX))
-        visit_refuse(v, "entry 'run.next_average' or 'run.next_keep' of the state asks for what is configured off");
+        hw__walk_refuse(v, "entry 'run.next_average' or 'run.next_keep' of the state asks for what is configured off");
     if (whole(v, "run.trained_ns") > INT64_MAX / 2)
-        visit_refuse(v, "entry 'run.trained_ns' of the state is more than 146 years");
+        hw__walk_refuse(v, "entry 'run.trained_ns' of the state is more than 146 years");
     if (e->config.simulation.clock == HW_CLOCK_REPLAY && e->sim &&
         whole(v, "run.replayed_setting") >= e->config.simulation.trace->info.settings)
-        visit_refuse(v, "entry 'run.replayed_setting' of the state is no setting of the trace");
+        hw__walk_refuse(v, "entry 'run.replayed_setting' of the state is no setting of the trace");
 }
 
-static void check_workers(hw_engine *e, base_visit *v)
+static void check_workers(hw_engine *e, hw__walk *v)
 {
     size_t n = e->members;
     const uint64_t *updates = hw_state_array(v->from, "worker.updates", HW_U64, n);
@@ -55,30 +56,30 @@ static void check_workers(hw_engine *e, base_visit *v)
     for (size_t i = 0; i < n && v->status == HW_OK; i++) {
         sum += updates[i]; /* at most 2^20 workers of at most 2^53: two sums that are looked at as they grow */
         all += before[i];
-        if (sum > VISIT_MOST || all > VISIT_MOST) visit_refuse(v, "the state's workers count more than 2^53 updates");
+        if (sum > WALK_MOST || all > WALK_MOST) hw__walk_refuse(v, "the state's workers count more than 2^53 updates");
         if (end[i] > step[i] + 1 + e->ticket_block || (end[i] > tickets && end[i] > step[i] + 1))
-            visit_refuse(v, "worker %zu of the state has tickets %llu to %llu in hand, of %llu", i,
-                         (unsigned long long)step[i], (unsigned long long)end[i], (unsigned long long)tickets);
+            hw__walk_refuse(v, "worker %zu of the state has tickets %llu to %llu in hand, of %llu", i,
+                            (unsigned long long)step[i], (unsigned long long)end[i], (unsigned long long)tickets);
         if (since[i] || every[i] > 1u << 30)
-            visit_refuse(v, "worker %zu of the state is in the middle of an exchange interval", i);
+            hw__walk_refuse(v, "worker %zu of the state is in the middle of an exchange interval", i);
     }
     uint64_t run = landed - whole(v, "run.first_update");
     if (sum != run)
-        visit_refuse(v, "the state's workers landed %llu updates in this run, but its clock counts %llu",
-                     (unsigned long long)sum, (unsigned long long)run);
+        hw__walk_refuse(v, "the state's workers landed %llu updates in this run, but its clock counts %llu",
+                        (unsigned long long)sum, (unsigned long long)run);
 }
 
 /* What a step can be made with: a rate that is one, momentum below 1, and a look-ahead only where there is a velocity.
  */
-static void check_setting(const hw_engine *e, base_visit *v, double rate, double momentum, double ahead, double exact)
+static void check_setting(const hw_engine *e, hw__walk *v, double rate, double momentum, double ahead, double exact)
 {
-    bool arrays = optimizer_arrays(&e->config.optimizer, &e->config.compensation) > 0;
+    bool arrays = hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation) > 0;
     if (!(rate > 0) || !(momentum > -1 && momentum < 1) || (!arrays && ahead != 0) || !(exact >= 0 && exact < 1))
-        visit_refuse(v, "a setting of the state (rate %g, momentum %g, look-ahead %g, pole %g) is none to step with",
-                     rate, momentum, ahead, exact);
+        hw__walk_refuse(v, "a setting of the state (rate %g, momentum %g, look-ahead %g, pole %g) is none to step with",
+                        rate, momentum, ahead, exact);
 }
 
-static void check_settings(const hw_engine *e, base_visit *v)
+static void check_settings(const hw_engine *e, hw__walk *v)
 {
     static const char *const fields[] = {"worker.setting.rate", "worker.setting.momentum", "worker.setting.ahead",
                                          "worker.setting.exact"};
@@ -95,9 +96,9 @@ static void check_settings(const hw_engine *e, base_visit *v)
     }
 }
 
-void restore_check(hw_engine *e, base_visit *v)
+void hw__restore_check(hw_engine *e, hw__walk *v)
 {
-    if (!visit_checks(v) || !whole(v, "run.begun")) return;
+    if (!hw__walk_checks(v) || !whole(v, "run.begun")) return;
     check_clock(e, v);
     if (v->status == HW_OK) check_workers(e, v);
     if (v->status == HW_OK) check_settings(e, v);
@@ -107,21 +108,21 @@ void restore_check(hw_engine *e, base_visit *v)
 static void adopt_options(hw_engine *e, const hw_state *state)
 {
     const hw_config *c = &e->config;
-    uint64_t now = hw_params_clock(e->params), next = counter_get(&e->next_evaluation);
+    uint64_t now = hw_params_clock(e->params), next = hw__counter_get(&e->next_evaluation);
     uint64_t every = hw_state_number(state, "config.evaluate_every", 0);
     double epochs = hw_state_real(state, "config.evaluate_epochs", 0);
     bool same = every == c->evaluate_every && epochs >= c->evaluate_epochs && epochs <= c->evaluate_epochs;
     if (!e->objective.evaluate)
         next = UINT64_MAX;
     else if (!same || next == UINT64_MAX)
-        next = house_after(e, now, house_evaluate_every(e));
-    counter_set(&e->next_evaluation, next);
-    next = counter_get(&e->next_epoch);
+        next = hw__periodic_after(e, now, hw__evaluation_interval(e));
+    hw__counter_set(&e->next_evaluation, next);
+    next = hw__counter_get(&e->next_epoch);
     if (!c->on_epoch || !e->objective.examples)
         next = UINT64_MAX;
     else if (next == UINT64_MAX)
-        next = house_after(e, now, e->updates_per_epoch);
-    counter_set(&e->next_epoch, next);
+        next = hw__periodic_after(e, now, e->updates_per_epoch);
+    hw__counter_set(&e->next_epoch, next);
     double target = hw_state_real(state, "config.target", 0);
     bool metric = hw_state_number(state, "config.target_metric", 0) == (uint64_t)c->target_metric;
     if (target >= c->target && target <= c->target && metric) return;
@@ -131,23 +132,24 @@ static void adopt_options(hw_engine *e, const hw_state *state)
 
 hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
 {
-    if (!e || !state) return base_fail(why, HW_E_ARGUMENT, "hw_engine_restore: engine or state is NULL");
-    if (e->process != getpid()) return base_fail(why, HW_E_FORK, "hw_engine_restore: %s", hw_status_text(HW_E_FORK));
-    if (e->running) return base_fail(why, HW_E_STATE, "hw_engine_restore: the engine is running");
+    if (!e || !state) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_restore: engine or state is NULL");
+    if (e->process != getpid())
+        return hw__base_fail(why, HW_E_FORK, "hw_engine_restore: %s", hw_status_text(HW_E_FORK));
+    if (e->running) return hw__base_fail(why, HW_E_STATE, "hw_engine_restore: the engine is running");
     if (e->trace)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_engine_restore: config.trace is on, and a recorded schedule begins with its run");
-    base_visit v = {VISIT_CHECK, NULL, state, HW_OK, why};
-    capture_walk(e, &v);
-    restore_check(e, &v);
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "hw_engine_restore: config.trace is on, and a recorded schedule begins with its run");
+    hw__walk v = {WALK_CHECK, NULL, state, HW_OK, why};
+    hw__capture_walk(e, &v);
+    hw__restore_check(e, &v);
     if (v.status != HW_OK) return v.status;
-    latch_reset(&e->latch); /* of a run that stopped or failed */
-    gate_reset(e);
+    hw__flags_reset(&e->latch); /* of a run that stopped or failed */
+    hw__pause_reset(e);
     e->leaves_out = false;
-    v.way = VISIT_TAKE;
-    capture_walk(e, &v);
+    v.way = WALK_TAKE;
+    hw__capture_walk(e, &v);
     if (!e->begun) return HW_OK;
     adopt_options(e, state);
-    sim_complete(e, counter_get(&e->tickets) < counter_get(&e->ticket_limit));
+    hw__simulated_complete(e, hw__counter_get(&e->tickets) < hw__counter_get(&e->ticket_limit));
     return HW_OK;
 }

@@ -1,5 +1,5 @@
 /* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
-#include "engine.h"
+#include "../step/engine.h"
 #include "../base/blas.h"
 #include <errno.h>
 #include <math.h>
@@ -8,17 +8,17 @@
 
 static void reset_worker(hw_worker *w)
 {
-    counter_set(&w->loss, 0);
-    counter_set(&w->losses, 0);
-    w->landed_before += counter_get(&w->updates);
-    counter_set(&w->updates, 0);
-    counter_set(&w->examples, 0);
-    counter_set(&w->clipped, 0);
-    counter_set(&w->skipped, 0);
-    counter_set(&w->fused, 0);
-    counter_set(&w->exchanges, 0);
-    counter_set(&w->collided, 0);
-    counter_set(&w->looked_at, 0);
+    hw__counter_set(&w->loss, 0);
+    hw__counter_set(&w->losses, 0);
+    w->landed_before += hw__counter_get(&w->updates);
+    hw__counter_set(&w->updates, 0);
+    hw__counter_set(&w->examples, 0);
+    hw__counter_set(&w->clipped, 0);
+    hw__counter_set(&w->skipped, 0);
+    hw__counter_set(&w->fused, 0);
+    hw__counter_set(&w->exchanges, 0);
+    hw__counter_set(&w->collided, 0);
+    hw__counter_set(&w->looked_at, 0);
     w->since = 0;
     w->exchange_every = w->engine->config.exchange_interval;
     w->loss_steps = 0;
@@ -31,7 +31,7 @@ static void reset_worker(hw_worker *w)
 }
 
 /* The stop by updates or epochs, as the first ticket that is not handed out. */
-uint64_t engine_ticket_limit(const hw_engine *e)
+uint64_t hw__ticket_limit(const hw_engine *e)
 {
     const hw_config *c = &e->config;
     uint64_t limit = NO_TICKET_LIMIT;
@@ -53,8 +53,8 @@ static void estimate_curvature(hw_engine *e)
     uint32_t n = e->probe_examples;
     for (uint32_t i = 0; i < n; i++) e->probe_index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
     /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
-    if (probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed,
-                        &c->optimizer, &e->curvature) != HW_OK)
+    if (hw__probe_curvature(e->probe, e->snapshot, e->probe_index, n, n < c->batch ? n : c->batch, 8, c->seed,
+                            &c->optimizer, &e->curvature) != HW_OK)
         e->curvature = 0;
     e->preparation_ns = hw_now() - from;
 }
@@ -64,27 +64,27 @@ static void begin_new(hw_engine *e)
 {
     const hw_config *c = &e->config;
     for (unsigned i = 0; i < e->members; i++) reset_worker(e->worker + i);
-    uint64_t landed = hw_params_clock(e->params), tickets = counter_get(&e->ticket_limit);
-    if (counter_get(&e->tickets) < tickets) tickets = counter_get(&e->tickets);
-    counter_set(&e->tickets, tickets);
+    uint64_t landed = hw_params_clock(e->params), tickets = hw__counter_get(&e->ticket_limit);
+    if (hw__counter_get(&e->tickets) < tickets) tickets = hw__counter_get(&e->tickets);
+    hw__counter_set(&e->tickets, tickets);
     e->first_ticket = tickets;
-    counter_set(&e->ticket_limit, tickets + engine_ticket_limit(e));
-    counter_set(&e->next_window, landed + c->compensation.window * e->ticket_block);
-    uint64_t steps = engine_ticket_limit(e);
+    hw__counter_set(&e->ticket_limit, tickets + hw__ticket_limit(e));
+    hw__counter_set(&e->next_window, landed + c->compensation.window * e->ticket_block);
+    uint64_t steps = hw__ticket_limit(e);
     e->averaged = 0;
     uint64_t average_begins =
         landed + (steps < NO_TICKET_LIMIT
                       ? (uint64_t)(c->average_from * (double)steps / (e->sim ? c->simulation.gather : 1))
                       : 0);
-    counter_set(&e->next_average, e->average ? average_begins + c->average_every : UINT64_MAX);
+    hw__counter_set(&e->next_average, e->average ? average_begins + c->average_every : UINT64_MAX);
     if (e->average) memset(e->average, 0, e->objective.parameters * sizeof *e->average);
-    counter_set(&e->next_keep, e->keep_every ? landed + e->keep_every : UINT64_MAX);
-    counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);
-    uint64_t every = house_evaluate_every(e);
-    counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
-    counter_set(&e->first_losses, 0);
-    counter_set(&e->first_count, 0);
-    counter_set(&e->first_loss, 0);
+    hw__counter_set(&e->next_keep, e->keep_every ? landed + e->keep_every : UINT64_MAX);
+    hw__counter_set(&e->next_epoch, c->on_epoch && e->objective.examples ? landed + e->updates_per_epoch : UINT64_MAX);
+    uint64_t every = hw__evaluation_interval(e);
+    hw__counter_set(&e->next_evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
+    hw__counter_set(&e->first_losses, 0);
+    hw__counter_set(&e->first_count, 0);
+    hw__counter_set(&e->first_loss, 0);
     e->candidate_update = 0;
     e->first_update = landed;
     e->evaluation_ns = e->preparation_ns = 0;
@@ -96,7 +96,7 @@ static void begin_new(hw_engine *e)
     e->evaluations.count = e->settings.count = 0;
     e->setting_number = e->replayed_setting = 0;
     estimate_curvature(e);
-    house_setting(e, true);
+    hw__periodic_setting(e, true);
     hw_params_get(e->params, 0, e->kept[0]);
     e->good = 0;
     e->good_update = landed;
@@ -106,29 +106,29 @@ static hw_status begin(hw_engine *e)
 {
     if (e->process != getpid()) return HW_E_FORK;
     if (e->running) return HW_E_STATE;
-    latch_reset(&e->latch);
-    gate_reset(e);
-    barrier_reset(&e->start);
-    for (unsigned g = 0; e->group && g < e->slots; g++) barrier_reset(&e->group[g].barrier);
-    if (e->trace) trace_recorder_reset(e->trace);
-    if (e->objective.blas) blas_hold();
+    hw__flags_reset(&e->latch);
+    hw__pause_reset(e);
+    hw__barrier_reset(&e->start);
+    for (unsigned g = 0; e->group && g < e->slots; g++) hw__barrier_reset(&e->group[g].barrier);
+    if (e->trace) hw__trace_recorder_reset(e->trace);
+    if (e->objective.blas) hw__blas_hold();
     e->holds_blas = e->objective.blas != 0;
     e->done = 0;
-    uint64_t trained = e->restored ? engine_trained_ns(e) : 0;
+    uint64_t trained = e->restored ? hw__trained_ns(e) : 0;
     if (!e->restored) begin_new(e);
-    if (e->sim) sim_begin(e, e->restored);
-    blocks_begin(e, e->restored);
+    if (e->sim) hw__simulated_begin(e, e->restored);
+    hw__blocks_begin(e, e->restored);
     bool goes_on = e->restored;
     e->restored = e->leaves_out = false;
     e->begun = e->running = true;
     e->captured_update = UINT64_MAX;
     e->end_ns = 0;
-    counter_set(&e->paused_ns, 0);
-    counter_set(&e->begin_ns, hw_now() - trained);
-    house_checkpoints(e, hw_params_clock(e->params));
+    hw__counter_set(&e->paused_ns, 0);
+    hw__counter_set(&e->begin_ns, hw_now() - trained);
+    hw__periodic_checkpoints(e, hw_params_clock(e->params));
     /* A run that had met its target was over, whatever else may end it. */
-    bool met = base_finite_double(e->seconds_to_target) && e->config.target != 0;
-    if (goes_on && e->has_last && (met || house_meets_target(e, &e->last))) house_target(e, &e->last);
+    bool met = hw__base_finite_double(e->seconds_to_target) && e->config.target != 0;
+    if (goes_on && e->has_last && (met || hw__evaluation_meets_target(e, &e->last))) hw__evaluation_target(e, &e->last);
     return HW_OK;
 }
 
@@ -136,7 +136,7 @@ static hw_status begin(hw_engine *e)
 static void fall_back(hw_engine *e)
 {
     hw_params_set(e->params, 0, e->kept[e->good]);
-    for (unsigned a = 1; a <= optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
+    for (unsigned a = 1; a <= hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
         hw_params_set(e->params, a, NULL);
     for (unsigned i = 0; i < e->members; i++)
         if (e->worker[i].velocity)
@@ -146,14 +146,15 @@ static void fall_back(hw_engine *e)
 static void end(hw_engine *e)
 {
     if (!e->end_ns) e->end_ns = hw_now();
-    if (e->holds_blas) blas_unhold();
+    if (e->holds_blas) hw__blas_unhold();
     e->holds_blas = false;
     hw_params_get(e->params, 0, e->snapshot);
-    bool finite = base_all_finite(e->snapshot, e->objective.parameters);
-    if (!finite && !latch_failed(&e->latch)) engine_fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
-    e->good_update = finite && !(latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED) ? hw_params_clock(e->params)
-                                                                                            : e->good_update;
-    if (!finite || (latch_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) fall_back(e);
+    bool finite = hw__base_all_finite(e->snapshot, e->objective.parameters);
+    if (!finite && !hw__flags_failed(&e->latch)) hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
+    e->good_update = finite && !(hw__flags_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)
+                         ? hw_params_clock(e->params)
+                         : e->good_update;
+    if (!finite || (hw__flags_failed(&e->latch) && e->latch.code == HW_E_DIVERGED)) fall_back(e);
     /* A sampled clock's last updates stand with the last measured one, so the histogram's sum is the updates. */
     for (unsigned i = 0; i < e->members; i++) {
         hw_worker *w = e->worker + i;
@@ -161,34 +162,34 @@ static void end(hw_engine *e)
             hw_staleness_record(e->staleness, w->recorder, &w->observed, w->unmeasured);
         w->unmeasured = 0;
     }
-    if (!latch_failed(&e->latch)) house_epochs(e, hw_params_clock(e->params));
-    e->run_status = latch_failed(&e->latch) ? e->latch.code : HW_OK;
+    if (!hw__flags_failed(&e->latch)) hw__periodic_epochs(e, hw_params_clock(e->params));
+    e->run_status = hw__flags_failed(&e->latch) ? e->latch.code : HW_OK;
     e->running = false;
 }
 
 static void work(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    engine_thread_state state;
-    thread_enter(e, &state);
-    if (barrier_wait(&e->start)) {
+    hw__thread_state state;
+    hw__thread_enter(e, &state);
+    if (hw__barrier_wait(&e->start)) {
         if (e->sim)
-            sim_loop(w);
+            hw__simulated_loop(w);
         else if (w->group)
-            group_loop(w);
+            hw__groups_loop(w);
         else if (e->blocks)
-            blocks_loop(w);
+            hw__blocks_loop(w);
         else
-            async_loop(w);
-        (void)gate_enter(w, GATE_FINISH);
+            hw__async_loop(w);
+        (void)hw__pause_enter(w, PAUSE_FINISH);
     }
     if (!e->sim && (!w->group || w->id == w->group->first)) hw_params_release(e->params, w->slot);
-    thread_leave(e, &state);
+    hw__thread_leave(e, &state);
 }
 
 static hw_worker *thread_worker(hw_engine *e, unsigned i)
 {
-    return e->sim ? sim_runner(e, i) : e->worker + i;
+    return e->sim ? hw__simulated_worker(e, i) : e->worker + i;
 }
 
 static void *thread_main(void *context)
@@ -214,16 +215,16 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     double staleness = 0, sum;
     uint64_t count;
     for (unsigned i = 0; i < e->members; i++) {
-        p.updates += counter_get(&e->worker[i].updates);
-        p.examples += counter_get(&e->worker[i].examples);
+        p.updates += hw__counter_get(&e->worker[i].updates);
+        p.examples += hw__counter_get(&e->worker[i].examples);
     }
     hw_evaluation last;
     (void)pthread_mutex_lock(&e->gate.mutex); /* no evaluation is being written, and the clock of a pause stands */
-    p.seconds = engine_seconds(e);
+    p.seconds = hw__seconds(e);
     bool has_last = !e->gate.open && e->has_last;
     if (has_last) last = e->last;
     (void)pthread_mutex_unlock(&e->gate.mutex);
-    engine_losses(e, &sum, &count);
+    hw__losses(e, &sum, &count);
     p.train_loss = count > *loss_count ? (sum - *loss_sum) / (double)(count - *loss_count) : NAN;
     if (count > *loss_count) {
         *loss_sum = sum;
@@ -236,16 +237,16 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     p.staleness = staleness;
     p.momentum = s.momentum;
     p.ahead = s.ahead;
-    p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, counter_get(&e->tickets));
-    uint64_t total = engine_ticket_limit(e);
+    p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets));
+    uint64_t total = hw__ticket_limit(e);
     if (e->sim && total < NO_TICKET_LIMIT) total = (total + c->simulation.gather - 1) / c->simulation.gather;
     p.fraction = NAN;
     if (total < NO_TICKET_LIMIT) p.fraction = fmin(1, (double)p.updates / (double)total);
     if (c->seconds > 0)
-        p.fraction = fmax(base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
+        p.fraction = fmax(hw__base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
     p.last = has_last ? &last : NULL;
     hw_status status = c->on_progress(c->context, &p);
-    if (status != HW_OK) engine_fail(e, status, "the progress callback returned %d", status);
+    if (status != HW_OK) hw__fail(e, status, "the progress callback returned %d", status);
 }
 
 /* loss_sum, loss_count: of all steps before this run, or before it went on. */
@@ -295,17 +296,16 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     unsigned started = 0;
     double loss_sum;
     uint64_t loss_count;
-    engine_losses(e, &loss_sum, &loss_count);
+    hw__losses(e, &loss_sum, &loss_count);
     for (; started < e->threads; started++) {
         char why[HW_WHY];
         hw_worker *w = thread_worker(e, started);
         int code = pthread_create(&w->thread, NULL, thread_main, w);
         if (code != 0) {
-            engine_fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads,
-                        strerror(code));
+            hw__fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->threads, strerror(code));
             break;
         }
-        if (e->config.pin && thread_pin(w->thread, started, why) != HW_OK) engine_fail(e, HW_E_UNSUPPORTED, "%s", why);
+        if (e->config.pin && hw__thread_pin(w->thread, started, why) != HW_OK) hw__fail(e, HW_E_UNSUPPORTED, "%s", why);
     }
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)pthread_mutex_lock(&e->done_mutex);
@@ -352,25 +352,25 @@ void hw_engine_result(hw_engine *e, hw_result *r)
 {
     if (!r) return;
     memset(r, 0, sizeof *r);
-    r->reason = (hw_stop_reason)latch_stopped(&e->latch);
+    r->reason = (hw_stop_reason)hw__flags_stopped(&e->latch);
     r->updates = hw_params_clock(e->params) - e->first_update;
     r->good_update = e->good_update - e->first_update;
     uint64_t looked_at = 0, collided = 0;
     for (unsigned i = 0; i < e->members; i++) {
-        r->examples += counter_get(&e->worker[i].examples);
-        r->clipped += counter_get(&e->worker[i].clipped);
-        r->skipped += counter_get(&e->worker[i].skipped);
-        r->fused += counter_get(&e->worker[i].fused);
-        r->exchanges += counter_get(&e->worker[i].exchanges);
-        looked_at += counter_get(&e->worker[i].looked_at);
-        collided += counter_get(&e->worker[i].collided);
+        r->examples += hw__counter_get(&e->worker[i].examples);
+        r->clipped += hw__counter_get(&e->worker[i].clipped);
+        r->skipped += hw__counter_get(&e->worker[i].skipped);
+        r->fused += hw__counter_get(&e->worker[i].fused);
+        r->exchanges += hw__counter_get(&e->worker[i].exchanges);
+        looked_at += hw__counter_get(&e->worker[i].looked_at);
+        collided += hw__counter_get(&e->worker[i].collided);
     }
     r->exchange_interval = e->exchanges ? e->worker[0].exchange_every : 1;
     r->collisions = looked_at ? (double)collided / (double)looked_at : NAN;
-    uint64_t limit = counter_get(&e->ticket_limit), tickets = counter_get(&e->tickets);
+    uint64_t limit = hw__counter_get(&e->ticket_limit), tickets = hw__counter_get(&e->tickets);
     r->tickets = (tickets < limit ? tickets : limit) - e->first_ticket;
     r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
-    r->seconds = engine_seconds(e);
+    r->seconds = hw__seconds(e);
     r->evaluation_seconds = (double)e->evaluation_ns * 1e-9;
     r->preparation_seconds = (double)e->preparation_ns * 1e-9;
     r->curvature = e->curvature;
@@ -390,8 +390,8 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     hw_shape_of(&e->merged, &r->shape);
     hw_staleness_work(e->staleness, &r->work);
     r->setting = e->setting;
-    r->virtual_time = sim_time(e);
-    if (latch_failed(&e->latch)) {
+    r->virtual_time = hw__simulated_time(e);
+    if (hw__flags_failed(&e->latch)) {
         r->status = e->latch.code;
         r->reason = HW_STOP_ERROR;
         char advice[HW_WHY] = "";

@@ -1,5 +1,5 @@
 /* tensors.c - parameters and the arrays beside them in a state, by the objective's names for their parts. */
-#include "engine.h"
+#include "../step/engine.h"
 #include <string.h>
 
 #define MOST_TENSORS 4096
@@ -30,10 +30,11 @@ static hw_status check_one(const hw_objective *o, size_t i, char *why)
     for (; n < sizeof t->name && t->name[n]; n++)
         if (t->name[n] < ' ' || t->name[n] > '~' || strchr("\"'\\", t->name[n])) break;
     if (n == 0 || n == sizeof t->name || t->name[n] || taken(t->name))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "objective.tensors[%zu].name '%.47s' must be 1 to 47 printable characters without quotes and "
-                         "backslashes, and no name that a state uses itself",
-                         i, t->name);
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "objective.tensors[%zu].name '%.47s' must be 1 to 47 printable characters without quotes and "
+            "backslashes, and no name that a state uses itself",
+            i, t->name);
     uint64_t left = o->parameters;
     bool good = t->dims >= 1 && t->dims <= 4 && t->first < o->parameters;
     for (unsigned d = 0; good && d < t->dims; d++) {
@@ -41,18 +42,18 @@ static hw_status check_one(const hw_objective *o, size_t i, char *why)
         if (good) left /= t->shape[d];
     }
     if (!good || floats_of(t) > o->parameters - t->first)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "objective.tensors[%zu] '%s' must have 1 to 4 dimensions of at least 1 and lie within the "
-                         "%zu parameters",
-                         i, t->name, o->parameters);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "objective.tensors[%zu] '%s' must have 1 to 4 dimensions of at least 1 and lie within the "
+                             "%zu parameters",
+                             i, t->name, o->parameters);
     return HW_OK;
 }
 
-hw_status tensors_check(const hw_objective *o, char *why)
+hw_status hw__tensors_check(const hw_objective *o, char *why)
 {
     if (o->tensor_count > MOST_TENSORS || (o->tensor_count && !o->tensors))
-        return base_fail(why, HW_E_ARGUMENT, "objective.tensors is NULL or tensor_count, %zu, is above %d",
-                         o->tensor_count, MOST_TENSORS);
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective.tensors is NULL or tensor_count, %zu, is above %d",
+                             o->tensor_count, MOST_TENSORS);
     for (size_t i = 0; i < o->tensor_count; i++) {
         const hw_tensor *t = o->tensors + i;
         hw_status status = check_one(o, i, why);
@@ -61,8 +62,8 @@ hw_status tensors_check(const hw_objective *o, char *why)
             const hw_tensor *u = o->tensors + k;
             bool apart = t->first >= u->first + floats_of(u) || u->first >= t->first + floats_of(t);
             if (apart && strcmp(t->name, u->name) != 0) continue;
-            return base_fail(why, HW_E_ARGUMENT, "objective.tensors[%zu] '%s' has %s [%zu] '%s'", i, t->name,
-                             apart ? "the name of" : "parameters of", k, u->name);
+            return hw__base_fail(why, HW_E_ARGUMENT, "objective.tensors[%zu] '%s' has %s [%zu] '%s'", i, t->name,
+                                 apart ? "the name of" : "parameters of", k, u->name);
         }
     }
     return HW_OK;
@@ -83,21 +84,21 @@ static size_t unnamed(const hw_objective *o, size_t at, size_t *next)
     return start - at;
 }
 
-static void copy(const base_visit *v, float *values, float *data, size_t n)
+static void copy(const hw__walk *v, float *values, float *data, size_t n)
 {
-    if (v->way == VISIT_PUT) memcpy(data, values, n * sizeof *values);
-    if (v->way == VISIT_TAKE) memcpy(values, data, n * sizeof *values);
+    if (v->way == WALK_PUT) memcpy(data, values, n * sizeof *values);
+    if (v->way == WALK_TAKE) memcpy(values, data, n * sizeof *values);
 }
 
-static void check(base_visit *v, const char *name, const float *data, size_t n)
+static void check(hw__walk *v, const char *name, const float *data, size_t n)
 {
-    if (v->way == VISIT_CHECK && !base_all_finite(data, n))
-        visit_refuse(v, "entry '%s' of the state holds a value that is not finite", name);
+    if (v->way == WALK_CHECK && !hw__base_all_finite(data, n))
+        hw__walk_refuse(v, "entry '%s' of the state holds a value that is not finite", name);
 }
 
 /* values: all parameters long. flat: what has no tensor; prefix: before the tensors' names. The parameters of a run
  * that goes on are finite; what a rule keeps beside them may be anything (sums of squares may be infinite). */
-static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, const char *prefix, float *values,
+static void visit_vector(const hw_engine *e, hw__walk *v, const char *flat, const char *prefix, float *values,
                          bool finite)
 {
     const hw_objective *o = &e->objective;
@@ -105,7 +106,7 @@ static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, co
         const hw_tensor *t = o->tensors + i;
         char name[HW_STATE_NAME];
         (void)snprintf(name, sizeof name, "%s%s", prefix, t->name);
-        float *data = visit_array(v, name, HW_F32, t->dims, t->shape);
+        float *data = hw__walk_array(v, name, HW_F32, t->dims, t->shape);
         if (!data) return;
         if (finite) check(v, name, data, (size_t)floats_of(t));
         copy(v, values + t->first, data, (size_t)floats_of(t));
@@ -114,7 +115,7 @@ static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, co
     size_t next;
     for (size_t at = 0; at < o->parameters; at = next) rest += unnamed(o, at, &next);
     if (!rest) return;
-    float *data = visit_array(v, flat, HW_F32, 1, &rest);
+    float *data = hw__walk_array(v, flat, HW_F32, 1, &rest);
     if (!data) return;
     if (finite) check(v, flat, data, (size_t)rest);
     for (size_t at = 0; at < o->parameters; at = next) {
@@ -124,14 +125,14 @@ static void visit_vector(const hw_engine *e, base_visit *v, const char *flat, co
     }
 }
 
-void tensors_visit(hw_engine *e, base_visit *v)
+void hw__tensors_fields(hw_engine *e, hw__walk *v)
 {
     static const char *const flat[] = {"weights", "velocity", "array2", "array3"};
     static const char *const prefix[] = {"", "velocity.", "array2.", "array3."};
-    unsigned arrays = engine_params(&e->config, &e->objective, 1).arrays;
+    unsigned arrays = hw__config_params(&e->config, &e->objective, 1).arrays;
     for (unsigned a = 0; a <= arrays && v->status == HW_OK; a++) {
-        if (v->way == VISIT_PUT) hw_params_get(e->params, a, e->snapshot);
+        if (v->way == WALK_PUT) hw_params_get(e->params, a, e->snapshot);
         visit_vector(e, v, flat[a], prefix[a], e->snapshot, a == 0);
-        if (v->way == VISIT_TAKE) hw_params_set(e->params, a, e->snapshot);
+        if (v->way == WALK_TAKE) hw_params_set(e->params, a, e->snapshot);
     }
 }

@@ -1,14 +1,14 @@
 /* trace.c - the engine's side of a recorded schedule: what a replay of it can promise. */
-#include "engine.h"
+#include "../step/engine.h"
 #include <unistd.h>
 
 static const char *why_not(const hw_engine *e)
 {
     const hw_config *c = &e->config;
     uint64_t skipped = 0;
-    for (unsigned i = 0; i < e->members; i++) skipped += counter_get(&e->worker[i].skipped);
+    for (unsigned i = 0; i < e->members; i++) skipped += hw__counter_get(&e->worker[i].skipped);
     if (e->first_update) return "the run went on from an earlier one, whose velocity the trace does not hold";
-    if (latch_failed(&e->latch)) return "the run ended with an error";
+    if (hw__flags_failed(&e->latch)) return "the run ended with an error";
     if (skipped) return "updates were skipped, and the random numbers of their steps are not in the trace";
     if (e->sim) return NULL;
     bool adam = c->optimizer.rule == HW_RULE_ADAM || c->optimizer.rule == HW_RULE_USER;
@@ -22,11 +22,12 @@ static const char *why_not(const hw_engine *e)
 
 hw_status hw_engine_trace(hw_engine *e, hw_trace **trace, char *why)
 {
-    if (!e || !trace) return base_fail(why, HW_E_ARGUMENT, "hw_engine_trace: engine or trace is NULL");
+    if (!e || !trace) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_trace: engine or trace is NULL");
     *trace = NULL;
-    if (e->process != getpid()) return base_fail(why, HW_E_FORK, "hw_engine_trace: %s", hw_status_text(HW_E_FORK));
+    if (e->process != getpid()) return hw__base_fail(why, HW_E_FORK, "hw_engine_trace: %s", hw_status_text(HW_E_FORK));
     if (!e->trace || e->running || hw_params_clock(e->params) == e->first_update)
-        return base_fail(why, HW_E_STATE, "hw_engine_trace: config.trace is off, or no run has landed an update yet");
+        return hw__base_fail(why, HW_E_STATE,
+                             "hw_engine_trace: config.trace is off, or no run has landed an update yet");
     const char *reason = why_not(e);
     hw_trace_info info = {.workers = e->sim ? e->members : e->slots,
                           .per_group = e->sim ? e->config.simulation.per_group : e->threads / e->slots,
@@ -34,9 +35,9 @@ hw_status hw_engine_trace(hw_engine *e, hw_trace **trace, char *why)
                           .seed = e->config.seed,
                           .parameters = e->objective.parameters,
                           .batch = e->config.batch,
-                          .optimizer = engine_rule_checksum(&e->config),
+                          .optimizer = hw__config_rule_checksum(&e->config),
                           .bit_equal = reason == NULL};
     if (reason) (void)snprintf(info.why_not, sizeof info.why_not, "%s", reason);
     hw_params_get(e->params, 0, e->snapshot);
-    return trace_recorder_finish(e->trace, &info, e->snapshot, trace, why);
+    return hw__trace_recorder_finish(e->trace, &info, e->snapshot, trace, why);
 }

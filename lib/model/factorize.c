@@ -28,7 +28,7 @@ hw_factorize hw_factorize_defaults(const hw_ratings *train, unsigned rank)
 /* Examples are numbered as they stand here. */
 static const hw_rating *ratings(const hw_factorize *m)
 {
-    const factorize_grid *g = m->plan;
+    const hw__factorize_grid *g = m->plan;
     return g ? g->rating : m->train->rating;
 }
 
@@ -199,14 +199,15 @@ static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *lo
 static hw_status check_ratings(const hw_factorize *m, const hw_ratings *r, const char *name, char *why)
 {
     if (!r->rating || !r->count)
-        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: %s has no ratings", name);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: %s has no ratings", name);
     for (uint32_t i = 0; i < r->count; i++) {
         const hw_rating *x = r->rating + i;
-        if (x->user >= m->train->users || x->item >= m->train->items || !base_finite(x->value))
-            return base_fail(why, HW_E_ARGUMENT,
-                             "hw_factorize_objective: %s rating %u is user %u, item %u, value %g: users are below %u, "
-                             "items below %u, and values finite",
-                             name, i, x->user, x->item, (double)x->value, m->train->users, m->train->items);
+        if (x->user >= m->train->users || x->item >= m->train->items || !hw__base_finite(x->value))
+            return hw__base_fail(
+                why, HW_E_ARGUMENT,
+                "hw_factorize_objective: %s rating %u is user %u, item %u, value %g: users are below %u, "
+                "items below %u, and values finite",
+                name, i, x->user, x->item, (double)x->value, m->train->users, m->train->items);
     }
     return HW_OK;
 }
@@ -214,24 +215,25 @@ static hw_status check_ratings(const hw_factorize *m, const hw_ratings *r, const
 static hw_status check(const hw_factorize *m, char *why)
 {
     if (!m || m->struct_size != sizeof *m)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "the model is NULL or of another version: start from hw_factorize_defaults()");
-    if (!m->train) return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: there are no ratings to train on");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "the model is NULL or of another version: start from hw_factorize_defaults()");
+    if (!m->train) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: there are no ratings to train on");
     if (m->rank < 1 || m->rank > RANK_MOST)
-        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: rank is %u: it must be in [1, %d]", m->rank,
-                         RANK_MOST);
-    if (!(m->l2 >= 0) || !base_finite((float)m->l2))
-        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: l2 is %g: it must be finite and not negative",
-                         m->l2);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: rank is %u: it must be in [1, %d]", m->rank,
+                             RANK_MOST);
+    if (!(m->l2 >= 0) || !hw__base_finite((float)m->l2))
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: l2 is %g: it must be finite and not negative",
+                             m->l2);
     if (m->batch < 1 || m->batch > 1u << 20)
-        return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: batch is %u: it must be in [1, %u]", m->batch,
-                         1u << 20);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: batch is %u: it must be in [1, %u]", m->batch,
+                             1u << 20);
     uint32_t fewer = m->train->users < m->train->items ? m->train->users : m->train->items;
     if (m->grid > GRID_MOST || m->grid > fewer)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_factorize_objective: grid is %u: it must be at most %d, and at most the users (%u) and "
-                         "items (%u)",
-                         m->grid, GRID_MOST, m->train->users, m->train->items);
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "hw_factorize_objective: grid is %u: it must be at most %d, and at most the users (%u) and "
+            "items (%u)",
+            m->grid, GRID_MOST, m->train->users, m->train->items);
     hw_status status = check_ratings(m, m->train, "train", why);
     return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
 }
@@ -242,10 +244,11 @@ static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
     uint64_t users = m->train->users, items = m->train->items, stride = (m->rank + 15) / 16 * 16;
     uint64_t all = (users + items) * (stride + 2);
     if (all > UINT32_MAX)
-        return base_fail(why, HW_E_LIMIT,
-                         "hw_factorize_objective: %llu users and %llu items of rank %u need %llu parameters: at most "
-                         "2^32 - 1 are possible",
-                         (unsigned long long)users, (unsigned long long)items, m->rank, (unsigned long long)all);
+        return hw__base_fail(
+            why, HW_E_LIMIT,
+            "hw_factorize_objective: %llu users and %llu items of rank %u need %llu parameters: at most "
+            "2^32 - 1 are possible",
+            (unsigned long long)users, (unsigned long long)items, m->rank, (unsigned long long)all);
     size_t b = (size_t)(users * stride), head_a = b + (size_t)(items * stride), head_b = head_a + 2 * (size_t)users;
     m->pairs = (hw_pairs){0,
                           b,
@@ -264,11 +267,11 @@ static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
 hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
 {
     size_t parameters = 0;
-    factorize_grid *grid = NULL;
-    if (!o) return base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
+    hw__factorize_grid *grid = NULL;
+    if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
     hw_status status = check(m, why);
     if (status == HW_OK) status = lay_out(m, &parameters, why);
-    if (status == HW_OK && m->grid) status = factorize_grid_create(&grid, m->train, m->grid, m->seed, why);
+    if (status == HW_OK && m->grid) status = hw__factorize_grid_create(&grid, m->train, m->grid, m->seed, why);
     if (status != HW_OK) return status;
     hw_factorize_free(m);
     m->plan = grid;
@@ -296,7 +299,7 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
 void hw_factorize_free(hw_factorize *m)
 {
     if (!m) return;
-    factorize_grid_free(m->plan);
+    hw__factorize_grid_free(m->plan);
     m->plan = NULL;
 }
 

@@ -46,27 +46,27 @@ static hw_status split_rows(const hw_ratings *r, bool items, unsigned parts, uin
 {
     enum { BINS = 65536 };
     uint32_t rows = items ? r->items : r->users, bins = r->count < BINS ? r->count + 1 : BINS;
-    uint32_t *count = base_zalloc(rows, sizeof *count), *order = base_zalloc(rows, sizeof *order);
-    uint32_t *bin = base_zalloc(bins, sizeof *bin);
-    uint64_t *load = base_zalloc(parts, sizeof *load);
+    uint32_t *count = hw__base_zalloc(rows, sizeof *count), *order = hw__base_zalloc(rows, sizeof *order);
+    uint32_t *bin = hw__base_zalloc(bins, sizeof *bin);
+    uint64_t *load = hw__base_zalloc(parts, sizeof *load);
     hw_status status = HW_OK;
     if (count && order && bin && load) {
         count_rows(r, items, count);
         sort_rows(count, rows, seed, bin, bins, order);
         deal(count, order, rows, parts, load, part);
     } else {
-        status = base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory to cut %u rows into parts", rows);
+        status = hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory to cut %u rows into parts", rows);
     }
-    base_free(count);
-    base_free(order);
-    base_free(bin);
-    base_free(load);
+    hw__base_free(count);
+    hw__base_free(order);
+    hw__base_free(bin);
+    hw__base_free(load);
     return status;
 }
 
 /* Ratings into the order of their blocks, then each block shuffled; empty blocks are left out. */
 static void order_ratings(const hw_ratings *r, unsigned parts, const uint16_t *user, const uint16_t *item,
-                          uint64_t seed, uint32_t *next, factorize_grid *g)
+                          uint64_t seed, uint32_t *next, hw__factorize_grid *g)
 {
     uint32_t cells = (uint32_t)parts * parts, from = 0;
     for (uint32_t i = 0; i < r->count; i++) next[user[r->rating[i].user] * parts + item[r->rating[i].item]]++;
@@ -93,38 +93,39 @@ static void order_ratings(const hw_ratings *r, unsigned parts, const uint16_t *u
     }
 }
 
-hw_status factorize_grid_create(factorize_grid **grid, const hw_ratings *r, unsigned parts, uint64_t seed, char *why)
+hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings *r, unsigned parts, uint64_t seed,
+                                    char *why)
 {
     size_t cells = (size_t)parts * parts;
-    factorize_grid *g = base_zalloc(1, sizeof *g);
-    uint16_t *user = base_zalloc(r->users, sizeof *user), *item = base_zalloc(r->items, sizeof *item);
-    uint32_t *next = base_zalloc(cells, sizeof *next);
+    hw__factorize_grid *g = hw__base_zalloc(1, sizeof *g);
+    uint16_t *user = hw__base_zalloc(r->users, sizeof *user), *item = hw__base_zalloc(r->items, sizeof *item);
+    uint32_t *next = hw__base_zalloc(cells, sizeof *next);
     if (g) {
-        g->rating = base_alloc(r->count, sizeof *g->rating);
-        g->block = base_zalloc(cells, sizeof *g->block);
+        g->rating = hw__base_alloc(r->count, sizeof *g->rating);
+        g->block = hw__base_zalloc(cells, sizeof *g->block);
     }
     hw_status status = HW_OK;
     if (!g || !g->rating || !g->block || !user || !item || !next)
-        status = base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for %u ratings in %zu blocks", r->count,
-                           cells);
+        status = hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for %u ratings in %zu blocks",
+                               r->count, cells);
     if (status == HW_OK) status = split_rows(r, false, parts, seed, user, why);
     if (status == HW_OK) status = split_rows(r, true, parts, seed + 1, item, why);
     if (status == HW_OK) order_ratings(r, parts, user, item, seed, next, g);
-    base_free(user);
-    base_free(item);
-    base_free(next);
+    hw__base_free(user);
+    hw__base_free(item);
+    hw__base_free(next);
     if (status != HW_OK) {
-        factorize_grid_free(g);
+        hw__factorize_grid_free(g);
         g = NULL;
     }
     *grid = g;
     return status;
 }
 
-void factorize_grid_free(factorize_grid *g)
+void hw__factorize_grid_free(hw__factorize_grid *g)
 {
     if (!g) return;
-    base_free(g->rating);
-    base_free(g->block);
-    base_free(g);
+    hw__base_free(g->rating);
+    hw__base_free(g->block);
+    hw__base_free(g);
 }

@@ -51,7 +51,7 @@ static double one(const hw_linear *m, const float *row, double y, const float *w
                   : m->loss == HW_LOSS_LOGISTIC ? logistic(z, y, &slope)
                                                 : hinge(z, y, &slope);
     if (g) add(g, row, m->features, share * (float)slope);
-    *correct += logistic_decides(z, y);
+    *correct += hw__logistic_decides(z, y);
     return loss;
 }
 
@@ -125,28 +125,29 @@ hw_status hw_linear_objective(hw_linear *m, hw_objective *o, char *why)
 {
     if (!m || !o || m->features < 1 || m->count < 1 || !m->x || !m->target || !(m->l2 >= 0) ||
         m->loss > HW_LOSS_SOFTMAX)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_linear_objective: features, count, x and target are needed, and an l2 that is "
-                         "not negative");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_linear_objective: features, count, x and target are needed, and an l2 that is "
+                             "not negative");
     bool classes = m->loss == HW_LOSS_SOFTMAX;
     if (classes && (m->classes < 2 || m->classes > 256))
-        return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: classes is %u: it must be in [2, 256]", m->classes);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: classes is %u: it must be in [2, 256]",
+                             m->classes);
     if (m->test_count && (!m->test_x || !m->test_target))
-        return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: test_count is %u, but there are no test rows",
-                         m->test_count);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: test_count is %u, but there are no test rows",
+                             m->test_count);
     for (uint64_t k = 0; k < (uint64_t)m->count + m->test_count; k++) {
         bool test = k >= m->count;
         uint32_t i = (uint32_t)(test ? k - m->count : k);
         float y = test ? m->test_target[i] : m->target[i];
         bool good = classes                      ? y >= 0 && y < (float)m->classes && floorf(y) == y
-                    : m->loss == HW_LOSS_SQUARED ? base_finite(y)
+                    : m->loss == HW_LOSS_SQUARED ? hw__base_finite(y)
                                                  : y == 1 || y == -1;
         if (!good)
-            return base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: %starget %u is %g: this loss takes %s",
-                             test ? "test " : "", i, (double)y,
-                             classes                      ? "class numbers below classes"
-                             : m->loss == HW_LOSS_SQUARED ? "finite numbers"
-                                                          : "-1 and +1");
+            return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_objective: %starget %u is %g: this loss takes %s",
+                                 test ? "test " : "", i, (double)y,
+                                 classes                      ? "class numbers below classes"
+                                 : m->loss == HW_LOSS_SQUARED ? "finite numbers"
+                                                              : "-1 and +1");
     }
     *o = hw_objective_defaults("linear", (classes ? m->classes : 1) * (m->features + 1));
     o->self = m;

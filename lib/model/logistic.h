@@ -1,8 +1,9 @@
 /* logistic.h (internal) - the loss of negative sampling: log(1 + e^x) and its slope for a few scores at once, by
  * polynomials that compilers make vectors of. Accurate to 1e-6. */
-#ifndef HOGWILD_LIB_LOGISTIC_H
-#define HOGWILD_LIB_LOGISTIC_H
+#ifndef HW__MODEL_LOGISTIC_H
+#define HW__MODEL_LOGISTIC_H
 
+#include "../base/cpu.h"
 #include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@
 
 /* Whether a score decides for the label's side, by the rule that predictions go by too: above 0 is the positive one,
  * the rest (a row without a known column has 0) the other. NaN decides for nothing. */
-static inline bool logistic_decides(double score, double label)
+static inline bool hw__logistic_decides(double score, double label)
 {
     return label > 0 ? score > 0 : score <= 0;
 }
@@ -31,7 +32,7 @@ typedef union logistic_bits {
 
 /* e^-|x| to 3e-7 of it, e^-80 beyond 80: 2^whole by the exponent's bits, 2^-part by a polynomial. The bits of floats
  * that are not negative are in order, so whole numbers find the smaller one without a branch. */
-LOGISTIC_INLINE float logistic_exp(float x)
+LOGISTIC_INLINE float hw__logistic_exp(float x)
 {
     logistic_bits a = {.f = x}, scale;
     a.i &= 0x7fffffff;
@@ -51,10 +52,10 @@ LOGISTIC_INLINE float logistic_exp(float x)
 
 /* slope[t] = -sigma(score[t]), loss[t] = log(1 + e^score[t]), for LOGISTIC_LANES of them. A score that is not finite
  * makes a loss that is not. */
-LOGISTIC_INLINE void logistic_lanes(const float *restrict score, float *restrict slope, float *restrict loss)
+LOGISTIC_INLINE void hw__logistic_lanes(const float *restrict score, float *restrict slope, float *restrict loss)
 {
     for (unsigned t = 0; t < LOGISTIC_LANES; t++) {
-        float x = score[t], e = logistic_exp(x);
+        float x = score[t], e = hw__logistic_exp(x);
         slope[t] = -0.5f - copysignf(1 / (1 + e) - 0.5f, x);
         /* log(1 + e) = 2 atanh(z), z = e / (2 + e) at most 1/3 */
         float z = e / (2 + e), q = z * z;
@@ -67,34 +68,34 @@ LOGISTIC_INLINE void logistic_lanes(const float *restrict score, float *restrict
 /* The same code compiled for vectors of eight. */
 __attribute__((target("avx2"))) static void logistic_lanes_wide(const float *score, float *slope, float *loss)
 {
-    logistic_lanes(score, slope, loss);
+    hw__logistic_lanes(score, slope, loss);
 }
 
-static inline bool logistic_wide(void)
+static inline bool hw__logistic_wide(void)
 {
-    return __builtin_cpu_supports("avx2");
+    return hw__cpu_avx2();
 }
 #else
 static inline void logistic_lanes_wide(const float *score, float *slope, float *loss)
 {
-    logistic_lanes(score, slope, loss);
+    hw__logistic_lanes(score, slope, loss);
 }
 
-static inline bool logistic_wide(void)
+static inline bool hw__logistic_wide(void)
 {
     return false;
 }
 #endif
 
 /* n scores, the first one's label 1, the others' 0: slope[t] = label - sigma(score[t]); returns the loss. score, slope
- * and loss have room for a multiple of LOGISTIC_LANES. wide: as logistic_wide says. */
-static inline double logistic_loss(bool wide, const float *score, unsigned n, float *slope, float *loss)
+ * and loss have room for a multiple of LOGISTIC_LANES. wide: as hw__logistic_wide says. */
+static inline double hw__logistic_loss(bool wide, const float *score, unsigned n, float *slope, float *loss)
 {
     for (unsigned t = 0; t < n; t += LOGISTIC_LANES)
         if (wide)
             logistic_lanes_wide(score + t, slope + t, loss + t);
         else
-            logistic_lanes(score + t, slope + t, loss + t);
+            hw__logistic_lanes(score + t, slope + t, loss + t);
     float sum = -score[0];
     for (unsigned t = 0; t < n; t++) sum += loss[t];
     slope[0] += 1;

@@ -74,14 +74,15 @@ hw_status hw_pca_objective(hw_pca *m, hw_objective *o, char *why)
 {
     if (!m || !o || m->dimension < 1 || m->dimension > MOST_DIMENSION || m->replicas < 1 || !m->eigenvalue ||
         m->replicas > UINT32_MAX / m->dimension)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_pca_objective: a dimension in [1, %d], replicas and eigenvalues are needed",
-                         MOST_DIMENSION);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_pca_objective: a dimension in [1, %d], replicas and eigenvalues are needed",
+                             MOST_DIMENSION);
     for (unsigned i = 0; i < m->dimension; i++)
-        if (!(m->eigenvalue[i] > 0) || !base_finite(m->eigenvalue[i]) || m->eigenvalue[i] > m->eigenvalue[0])
-            return base_fail(why, HW_E_ARGUMENT,
-                             "hw_pca_objective: eigenvalue %u is %g: all are positive, and the first is the largest", i,
-                             (double)m->eigenvalue[i]);
+        if (!(m->eigenvalue[i] > 0) || !hw__base_finite(m->eigenvalue[i]) || m->eigenvalue[i] > m->eigenvalue[0])
+            return hw__base_fail(
+                why, HW_E_ARGUMENT,
+                "hw_pca_objective: eigenvalue %u is %g: all are positive, and the first is the largest", i,
+                (double)m->eigenvalue[i]);
     *o = hw_objective_defaults("pca", (size_t)m->dimension * m->replicas);
     o->self = m;
     o->step = step;

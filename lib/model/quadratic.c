@@ -33,9 +33,9 @@ static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t fi
 hw_status hw_quadratic_objective(hw_quadratic *q, hw_objective *o, char *why)
 {
     if (!q || !o || q->parameters < 1 || !q->curvature || !q->optimum || !(q->noise >= 0))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_quadratic_objective: parameters, curvature and optimum are needed, and a "
-                         "noise that is not negative");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_quadratic_objective: parameters, curvature and optimum are needed, and a "
+                             "noise that is not negative");
     *o = hw_objective_defaults("quadratic", q->parameters);
     o->self = q;
     o->step = step;

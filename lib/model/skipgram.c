@@ -24,7 +24,7 @@ enum {
 };
 
 typedef struct plan {
-    window_plan window;
+    hw__window_plan window;
     uint32_t probes, *probe; /* positions with a window, of evaluation's own draws */
     size_t rows;             /* most that one step touches                         */
     uint32_t slots;          /* of its table of rows, a power of two               */
@@ -33,7 +33,7 @@ typedef struct plan {
 
 /* One thread's. What a step hands to its write is not what evaluate uses: the write may park and evaluate. */
 typedef struct work {
-    window_draws draws;
+    hw__window_draws draws;
     float *x, *error, *score, *slope, *loss;
     hw_range *range;
     float *value, *gradient;
@@ -69,14 +69,14 @@ static void add(float *y, const float *x, size_t n, float scale)
 }
 
 /* The pass names slots. */
-static double pass_gradient(const plan *p, work *s, const window_pass *pass)
+static double pass_gradient(const plan *p, work *s, const hw__window_pass *pass)
 {
     size_t n = p->window.stride;
     memset(s->x, 0, n * sizeof(float));
     memset(s->error, 0, n * sizeof(float));
     for (uint32_t i = 0; i < pass->inputs; i++) add(s->x, s->value + n * pass->input[i], n, 1 / (float)pass->inputs);
     for (uint32_t t = 0; t < pass->targets; t++) s->score[t] = dot(s->x, s->value + n * pass->target[t], n);
-    double loss = logistic_loss(p->wide, s->score, pass->targets, s->slope, s->loss);
+    double loss = hw__logistic_loss(p->wide, s->score, pass->targets, s->slope, s->loss);
     for (uint32_t t = 0; t < pass->targets; t++) {
         add(s->error, s->value + n * pass->target[t], n, -s->slope[t]);
         add(s->gradient + n * pass->target[t], s->x, n, -s->slope[t]);
@@ -104,16 +104,16 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 {
     const plan *p = ((const hw_skipgram *)self)->plan;
     work *s = hw_scratch(w);
-    uint64_t key = window_key(batch->seed, batch->epoch);
-    uint32_t passes = window_draw(&p->window, key, batch->index[0], 1, &s->draws);
+    uint64_t key = hw__window_key(batch->seed, batch->epoch);
+    uint32_t passes = hw__window_draw(&p->window, key, batch->index[0], 1, &s->draws);
     const uint32_t *at = s->draws.list;
-    window_pass pass;
+    hw__window_pass pass;
     double loss = 0;
     enter_rows(p, s, passes);
     hw_read_ranges(w, s->range, s->rows, s->value);
     memset(s->gradient, 0, s->rows * p->window.stride * sizeof(float));
     for (uint32_t i = 0; i < passes; i++) {
-        at = window_next(at, &pass);
+        at = hw__window_next(at, &pass);
         loss += pass_gradient(p, s, &pass);
     }
     return hw_write_ranges(w, s->range, s->rows, s->gradient, loss);
@@ -123,7 +123,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
  */
 
 /* Targets that a window shares are asked for once. */
-static void prefetch(const plan *p, hw_worker *w, const window_pass *pass, const window_pass *before)
+static void prefetch(const plan *p, hw_worker *w, const hw__window_pass *pass, const hw__window_pass *before)
 {
     size_t n = p->window.stride;
     for (uint32_t i = 0; i < pass->inputs; i++) hw_sweep_prefetch_row(w, pass->input[i], n);
@@ -131,7 +131,7 @@ static void prefetch(const plan *p, hw_worker *w, const window_pass *pass, const
     for (uint32_t t = 0; t < pass->targets; t++) hw_sweep_prefetch_row(w, pass->target[t], n);
 }
 
-static double pass_in_place(const plan *p, hw_worker *w, work *s, const window_pass *pass, float rate)
+static double pass_in_place(const plan *p, hw_worker *w, work *s, const hw__window_pass *pass, float rate)
 {
     size_t n = p->window.stride;
     hw_sweep_row_read(w, pass->input[0], n, s->x);
@@ -145,7 +145,7 @@ static double pass_in_place(const plan *p, hw_worker *w, work *s, const window_p
     }
     memset(s->error, 0, n * sizeof(float));
     hw_sweep_rows_dot(w, pass->target, pass->targets, n, s->x, s->score);
-    double loss = logistic_loss(p->wide, s->score, pass->targets, s->slope, s->loss);
+    double loss = hw__logistic_loss(p->wide, s->score, pass->targets, s->slope, s->loss);
     for (uint32_t t = 0; t < pass->targets; t++) s->slope[t] *= rate;
     hw_sweep_rows_add(w, pass->target, pass->targets, n, s->slope, s->x, s->error);
     for (uint32_t i = 0; i < pass->inputs; i++) hw_sweep_row_add(w, pass->input[i], n, s->error);
@@ -155,19 +155,19 @@ static double pass_in_place(const plan *p, hw_worker *w, work *s, const window_p
 /* Neighbouring positions, beginning at example `first` of the run. */
 static double stretch(const plan *p, hw_worker *w, work *s, const hw_batch *run, uint32_t first, uint32_t count)
 {
-    uint64_t key = window_key(run->seed, run->epoch);
-    uint32_t passes = window_draw(&p->window, key, run->index[first], count, &s->draws), asked = 0, landed = 0;
+    uint64_t key = hw__window_key(run->seed, run->epoch);
+    uint32_t passes = hw__window_draw(&p->window, key, run->index[first], count, &s->draws), asked = 0, landed = 0;
     const uint32_t *at = s->draws.list, *ahead = at;
-    window_pass pass, next = {.targets = 0};
+    hw__window_pass pass, next = {.targets = 0};
     double loss = 0;
     float rate = 0;
     for (uint32_t i = 0; i < passes; i++) {
         for (; asked < passes && asked <= i + AHEAD; asked++) {
-            window_pass before = next;
-            ahead = window_next(ahead, &next);
+            hw__window_pass before = next;
+            ahead = hw__window_next(ahead, &next);
             prefetch(p, w, &next, &before);
         }
-        at = window_next(at, &pass);
+        at = hw__window_next(at, &pass);
         if (i == 0 || landed < pass.example) rate = hw_sweep_rate(w, first + pass.example);
         hw_sweep_landed(w, pass.example - landed);
         landed = pass.example;
@@ -201,14 +201,14 @@ static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t fi
     work *s = scratch;
     size_t n = p->window.stride;
     for (uint32_t i = first; i < first + count; i++) {
-        uint32_t passes = window_draw(&p->window, PROBE_KEY, p->probe[i], 1, &s->draws);
+        uint32_t passes = hw__window_draw(&p->window, PROBE_KEY, p->probe[i], 1, &s->draws);
         const uint32_t *at = s->draws.list;
-        window_pass pass;
-        for (uint32_t k = 0; k <= i % passes; k++) at = window_next(at, &pass);
+        hw__window_pass pass;
+        for (uint32_t k = 0; k <= i % passes; k++) at = hw__window_next(at, &pass);
         memset(s->x, 0, n * sizeof(float));
         for (uint32_t k = 0; k < pass.inputs; k++) add(s->x, x + pass.input[k], n, 1 / (float)pass.inputs);
         for (uint32_t t = 0; t < pass.targets; t++) s->score[t] = dot(s->x, x + pass.target[t], n);
-        sums[0] += logistic_loss(p->wide, s->score, pass.targets, s->slope, s->loss);
+        sums[0] += hw__logistic_loss(p->wide, s->score, pass.targets, s->slope, s->loss);
     }
     return HW_OK;
 }
@@ -217,24 +217,25 @@ static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t fi
 static hw_status choose_probes(const hw_skipgram *m, plan *p, char *why)
 {
     uint32_t tokens = m->corpus->tokens;
-    void *memory = base_alloc(window_draws_bytes(&p->window, 1), 1);
-    p->probe = base_zalloc(PROBES, sizeof *p->probe);
+    void *memory = hw__base_alloc(hw__window_draws_bytes(&p->window, 1), 1);
+    p->probe = hw__base_zalloc(PROBES, sizeof *p->probe);
     if (!memory || !p->probe) {
-        base_free(memory);
-        return base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for the evaluation's windows");
+        hw__base_free(memory);
+        return hw__base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for the evaluation's windows");
     }
-    window_draws d = window_draws_place(&p->window, 1, memory);
+    hw__window_draws d = hw__window_draws_place(&p->window, 1, memory);
     for (uint32_t i = 0; i < 64 * PROBES && p->probes < PROBES; i++) {
         uint32_t position = hw_permute(PROBE_KEY, i / tokens, tokens, i % tokens);
-        if (window_draw(&p->window, PROBE_KEY, position, 1, &d)) p->probe[p->probes++] = position;
+        if (hw__window_draw(&p->window, PROBE_KEY, position, 1, &d)) p->probe[p->probes++] = position;
         if (i / tokens && !p->probes) break;
     }
-    base_free(memory);
+    hw__base_free(memory);
     if (p->probes) return HW_OK;
-    return base_fail(why, HW_E_ARGUMENT,
-                     "hw_skipgram_objective: no word has a neighbour: sentences of one word, or sample %g drops nearly "
-                     "every word",
-                     m->sample);
+    return hw__base_fail(
+        why, HW_E_ARGUMENT,
+        "hw_skipgram_objective: no word has a neighbour: sentences of one word, or sample %g drops nearly "
+        "every word",
+        m->sample);
 }
 
 /* --- the objective -------------------------------------------------------------------------------------------------
@@ -259,7 +260,7 @@ static size_t lay_out(const plan *p, void *memory)
     size_t row = p->window.stride * sizeof(float),
            scores = (LOGISTIC_LANES + (size_t)p->window.negatives) * sizeof(float);
     work *s = take(&r, sizeof *s);
-    void *draws = take(&r, window_draws_bytes(&p->window, STRETCH));
+    void *draws = take(&r, hw__window_draws_bytes(&p->window, STRETCH));
     work parts = {.x = take(&r, row),
                   .error = take(&r, row),
                   .score = take(&r, scores),
@@ -271,7 +272,7 @@ static size_t lay_out(const plan *p, void *memory)
                   .slot = take(&r, p->slots * sizeof(uint32_t))};
     if (!memory) return r.used;
     *s = parts;
-    s->draws = window_draws_place(&p->window, STRETCH, draws);
+    s->draws = hw__window_draws_place(&p->window, STRETCH, draws);
     return r.used;
 }
 
@@ -296,27 +297,28 @@ hw_skipgram hw_skipgram_defaults(const hw_corpus *corpus)
 static hw_status check(const hw_skipgram *m, const hw_objective *o, char *why)
 {
     if (!m || !o || m->struct_size != sizeof *m || !m->corpus)
-        return base_fail(
+        return hw__base_fail(
             why, HW_E_ARGUMENT,
             "hw_skipgram_objective: a model from hw_skipgram_defaults() with a corpus, and an objective to "
             "fill are needed");
     const hw_corpus *c = m->corpus;
     if (c->words < 2 || c->tokens < 2 || !c->running || !c->token || !c->count)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_skipgram_objective: the corpus has %u words and %u tokens: two of each are needed",
-                         c->words, c->tokens);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_skipgram_objective: the corpus has %u words and %u tokens: two of each are needed",
+                             c->words, c->tokens);
     if (m->dimension < 1 || m->dimension > MOST_DIMENSION)
-        return base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: dimension is %u: it must be in [1, %d]",
-                         m->dimension, MOST_DIMENSION);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: dimension is %u: it must be in [1, %d]",
+                             m->dimension, MOST_DIMENSION);
     if (m->window < 1 || m->window > MOST_WINDOW)
-        return base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: window is %u: it must be in [1, %d]", m->window,
-                         MOST_WINDOW);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: window is %u: it must be in [1, %d]",
+                             m->window, MOST_WINDOW);
     if (m->negatives < 1 || m->negatives > MOST_NEGATIVES)
-        return base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: negatives is %u: it must be in [1, %d]",
-                         m->negatives, MOST_NEGATIVES);
-    if (!(m->sample >= 0) || !base_finite_double(m->sample))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_skipgram_objective: sample is %g: it must be 0 (every word stays) or positive", m->sample);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_skipgram_objective: negatives is %u: it must be in [1, %d]",
+                             m->negatives, MOST_NEGATIVES);
+    if (!(m->sample >= 0) || !hw__base_finite_double(m->sample))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_skipgram_objective: sample is %g: it must be 0 (every word stays) or positive",
+                             m->sample);
     return HW_OK;
 }
 
@@ -326,27 +328,28 @@ hw_status hw_skipgram_objective(hw_skipgram *m, hw_objective *o, char *why)
     if (status != HW_OK) return status;
     size_t stride = ((size_t)m->dimension + 15) / 16 * 16, floats = 2 * stride * m->corpus->words;
     if (floats > UINT32_MAX)
-        return base_fail(why, HW_E_LIMIT,
-                         "hw_skipgram_objective: two rows of %zu floats for each of %u words: an objective has fewer "
-                         "than 2^32 parameters",
-                         stride, m->corpus->words);
+        return hw__base_fail(
+            why, HW_E_LIMIT,
+            "hw_skipgram_objective: two rows of %zu floats for each of %u words: an objective has fewer "
+            "than 2^32 parameters",
+            stride, m->corpus->words);
     hw_skipgram_free(m); /* of an objective before this one */
-    plan *p = base_zalloc(1, sizeof *p);
-    if (!p) return base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for its plan");
+    plan *p = hw__base_zalloc(1, sizeof *p);
+    if (!p) return hw__base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for its plan");
     m->stride = stride;
     m->plan = p;
-    p->wide = logistic_wide();
-    p->window = (window_plan){.corpus = m->corpus,
-                              .width = m->window,
-                              .negatives = m->negatives,
-                              .cbow = m->cbow != 0,
-                              .shared = m->shared_negatives != 0,
-                              .stride = stride};
+    p->wide = hw__logistic_wide();
+    p->window = (hw__window_plan){.corpus = m->corpus,
+                                  .width = m->window,
+                                  .negatives = m->negatives,
+                                  .cbow = m->cbow != 0,
+                                  .shared = m->shared_negatives != 0,
+                                  .stride = stride};
     size_t inputs = 2 * (size_t)m->window, draws = (m->cbow || m->shared_negatives ? 1 : inputs) * m->negatives;
     p->rows = inputs + 1 + draws;
     if (p->rows > 2 * (size_t)m->corpus->words) p->rows = 2 * (size_t)m->corpus->words;
     for (p->slots = 16; p->slots < 2 * p->rows;) p->slots *= 2;
-    status = window_plan_create(&p->window, m->sample, why);
+    status = hw__window_plan_create(&p->window, m->sample, why);
     if (status == HW_OK) status = choose_probes(m, p, why);
     if (status != HW_OK) {
         hw_skipgram_free(m);
@@ -372,9 +375,9 @@ void hw_skipgram_free(hw_skipgram *m)
 {
     plan *p = m ? m->plan : NULL;
     if (!p) return;
-    window_plan_free(&p->window);
-    base_free(p->probe);
-    base_free(p);
+    hw__window_plan_free(&p->window);
+    hw__base_free(p->probe);
+    hw__base_free(p);
     m->plan = NULL;
 }
 

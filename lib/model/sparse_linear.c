@@ -60,16 +60,16 @@ static uint32_t collect(const hw_sparse_linear *m, const hw_batch *batch, uint32
         n += (uint32_t)length;
     }
     if (batch->count == 1) return n;
-    sort_ascending(column, n);
+    hw__sort_ascending(column, n);
     uint32_t unique = 0;
     for (uint32_t i = 0; i < n; i++)
         if (i == 0 || column[i] != column[i - 1]) column[unique++] = column[i];
     return unique;
 }
 
-static void read_columns(const hw_sparse_linear *m, hw_worker *w, linear_scratch *s, uint32_t n)
+static void read_columns(const hw_sparse_linear *m, hw_worker *w, hw__linear_scratch *s, uint32_t n)
 {
-    unsigned classes = linear_width(m);
+    unsigned classes = hw__linear_width(m);
     if (m->intercept) s->column[n++] = m->train->columns;
     s->n = n;
     if (classes == 1) {
@@ -82,7 +82,7 @@ static void read_columns(const hw_sparse_linear *m, hw_worker *w, linear_scratch
 
 /* One row's scores, slopes and gradient. The gathered columns ascend like the row's; those of a minibatch of one are
  * the row's own. */
-static float single_gradient(const hw_sparse_linear *m, const linear_plan *p, linear_scratch *s, uint32_t row)
+static float single_gradient(const hw_sparse_linear *m, const hw__linear_plan *p, hw__linear_scratch *s, uint32_t row)
 {
     const hw_sparse *d = m->train;
     const float *x = d->value + d->offset[row], *v = s->value;
@@ -99,10 +99,11 @@ static float single_gradient(const hw_sparse_linear *m, const linear_plan *p, li
     return loss * weight;
 }
 
-static float row_gradient(const hw_sparse_linear *m, const linear_plan *p, linear_scratch *s, uint32_t row, float share)
+static float row_gradient(const hw_sparse_linear *m, const hw__linear_plan *p, hw__linear_scratch *s, uint32_t row,
+                          float share)
 {
     const hw_sparse *d = m->train;
-    unsigned classes = linear_width(m);
+    unsigned classes = hw__linear_width(m);
     uint32_t last = s->n - 1, at = 0;
     float y = d->label[row], weight = weight_of(m, y) * share, loss, *z = s->score;
     for (unsigned c = 0; c < classes; c++) z[c] = m->intercept ? s->value[(size_t)last * classes + c] : 0;
@@ -130,20 +131,20 @@ static float row_gradient(const hw_sparse_linear *m, const linear_plan *p, linea
 static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 {
     const hw_sparse_linear *m = self;
-    const linear_plan *p = m->plan;
-    linear_scratch s = linear_scratch_of(p, hw_scratch(w));
+    const hw__linear_plan *p = m->plan;
+    hw__linear_scratch s = hw__linear_scratch_of(p, hw_scratch(w));
     float share = 1 / (float)batch->count, loss = 0;
     double rate = p->decay ? hw_learning_rate(w) : 0;
     s.most_decay = rate > 0 ? (float)(1 / rate) : INFINITY;
     read_columns(m, w, &s, collect(m, batch, s.column));
-    if (batch->count == 1 && linear_width(m) == 1) {
+    if (batch->count == 1 && hw__linear_width(m) == 1) {
         loss = single_gradient(m, p, &s, batch->index[0]);
         return hw_write_at(w, s.column, s.n, s.gradient, (double)loss);
     }
-    memset(s.gradient, 0, (size_t)s.n * linear_width(m) * sizeof *s.gradient);
+    memset(s.gradient, 0, (size_t)s.n * hw__linear_width(m) * sizeof *s.gradient);
     for (uint32_t i = 0; i < batch->count; i++) loss += row_gradient(m, p, &s, batch->index[i], share);
-    return linear_width(m) == 1 ? hw_write_at(w, s.column, s.n, s.gradient, (double)loss)
-                                : hw_write_ranges(w, s.range, s.n, s.gradient, (double)loss);
+    return hw__linear_width(m) == 1 ? hw_write_at(w, s.column, s.n, s.gradient, (double)loss)
+                                    : hw_write_ranges(w, s.range, s.n, s.gradient, (double)loss);
 }
 
 /* --- a sweep: in place -----------------------------------------------------------------------------------------------
@@ -164,7 +165,7 @@ static void prefetch_row(const hw_sparse *d, uint32_t row)
 static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run, hw_sparse_loss kind)
 {
     const hw_sparse *d = m->train;
-    const linear_plan *p = m->plan;
+    const hw__linear_plan *p = m->plan;
     const float one = 1, *decay = p->decay;
     const uint32_t *intercept = &d->columns;
     double total = 0, product = 1;
@@ -227,7 +228,7 @@ static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *lo
 
 void hw_sparse_linear_scores(const hw_sparse_linear *m, const float *x, const hw_sparse *d, uint32_t row, double *score)
 {
-    unsigned classes = linear_width(m);
+    unsigned classes = hw__linear_width(m);
     size_t columns = m->train->columns;
     for (unsigned c = 0; c < classes; c++) score[c] = m->intercept ? (double)x[columns * classes + c] : 0;
     for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
@@ -239,7 +240,7 @@ void hw_sparse_linear_scores(const hw_sparse_linear *m, const float *x, const hw
 
 static double penalty(const hw_sparse_linear *m, const float *x)
 {
-    size_t n = (size_t)m->train->columns * linear_width(m);
+    size_t n = (size_t)m->train->columns * hw__linear_width(m);
     double squares = 0, absolutes = 0;
     for (size_t i = 0; m->l2 > 0 && i < n; i++) squares += (double)x[i] * (double)x[i];
     for (size_t i = 0; m->l1 > 0 && i < n; i++) absolutes += fabs((double)x[i]);
@@ -258,7 +259,7 @@ static double loss_of(const hw_sparse_linear *m, const double *score, float y, b
         return log(sum) + most - score[(unsigned)y];
     }
     double z = score[0], t = (double)y, margin = z * t;
-    *right = logistic_decides(z, t);
+    *right = hw__logistic_decides(z, t);
     switch (m->loss) {
     case HW_SPARSE_SQUARED: return 0.5 * (z - t) * (z - t);
     case HW_SPARSE_HINGE: return margin >= 1 ? 0 : 1 - margin;
@@ -303,15 +304,15 @@ static hw_status check_labels(const hw_sparse_linear *m, const hw_sparse *d, con
         float y = d->label[i];
         bool softmax_label = y >= 0 && y < (float)m->classes && floorf(y) >= y;
         bool good = m->loss == HW_SPARSE_SOFTMAX   ? softmax_label
-                    : m->loss == HW_SPARSE_SQUARED ? base_finite(y)
+                    : m->loss == HW_SPARSE_SQUARED ? hw__base_finite(y)
                                                    : y == 1 || y == -1;
         if (good) continue;
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_objective: label %u of the %s set is %g: this loss takes %s", i, what,
-                         (double)y,
-                         m->loss == HW_SPARSE_SOFTMAX   ? "class numbers below classes (hw_sparse_classes makes them)"
-                         : m->loss == HW_SPARSE_SQUARED ? "finite numbers"
-                                                        : "-1 and +1 (hw_sparse_signs makes them)");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_sparse_linear_objective: label %u of the %s set is %g: this loss takes %s", i, what,
+                             (double)y,
+                             m->loss == HW_SPARSE_SOFTMAX ? "class numbers below classes (hw_sparse_classes makes them)"
+                             : m->loss == HW_SPARSE_SQUARED ? "finite numbers"
+                                                            : "-1 and +1 (hw_sparse_signs makes them)");
     }
     return HW_OK;
 }
@@ -319,53 +320,54 @@ static hw_status check_labels(const hw_sparse_linear *m, const hw_sparse *d, con
 static hw_status check(const hw_sparse_linear *m, char *why)
 {
     if (!m || m->struct_size != sizeof *m)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_objective: the model is NULL or of another version: start from "
-                         "hw_sparse_linear_defaults()");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_sparse_linear_objective: the model is NULL or of another version: start from "
+                             "hw_sparse_linear_defaults()");
     if (!m->train || m->train->rows < 1 || m->train->columns < 1)
-        return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: the training set is empty");
-    bool penalties = m->l2 >= 0 && m->l1 >= 0 && base_finite_double(m->l2) && base_finite_double(m->l1);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: the training set is empty");
+    bool penalties = m->l2 >= 0 && m->l1 >= 0 && hw__base_finite_double(m->l2) && hw__base_finite_double(m->l1);
     if (m->loss > HW_SPARSE_SOFTMAX || !penalties || m->batch < 1)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_objective: loss must be one of its enum, l2 and l1 at least 0 and finite, "
-                         "batch at least 1");
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "hw_sparse_linear_objective: loss must be one of its enum, l2 and l1 at least 0 and finite, "
+            "batch at least 1");
     if (m->loss == HW_SPARSE_SOFTMAX && (m->classes < 2 || m->classes > 256))
-        return base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: classes is %u: it must be in [2, 256]",
-                         m->classes);
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: classes is %u: it must be in [2, 256]",
+                             m->classes);
     if (m->loss == HW_SPARSE_SQUARED && m->class_weight)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_objective: class_weight: the squared loss has no classes to weigh");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_sparse_linear_objective: class_weight: the squared loss has no classes to weigh");
     unsigned weights = m->loss == HW_SPARSE_SOFTMAX ? m->classes : 2;
     for (unsigned c = 0; m->class_weight && c < weights; c++)
-        if (!base_finite(m->class_weight[c]) || m->class_weight[c] <= 0)
-            return base_fail(why, HW_E_ARGUMENT,
-                             "hw_sparse_linear_objective: class_weight[%u] is %g: it must be positive", c,
-                             (double)m->class_weight[c]);
-    if (((uint64_t)m->train->columns + 1) * linear_width(m) > UINT32_MAX)
-        return base_fail(why, HW_E_LIMIT,
-                         "hw_sparse_linear_objective: %u columns of %u classes are more than 2^32 - 1 parameters",
-                         m->train->columns, linear_width(m));
+        if (!hw__base_finite(m->class_weight[c]) || m->class_weight[c] <= 0)
+            return hw__base_fail(why, HW_E_ARGUMENT,
+                                 "hw_sparse_linear_objective: class_weight[%u] is %g: it must be positive", c,
+                                 (double)m->class_weight[c]);
+    if (((uint64_t)m->train->columns + 1) * hw__linear_width(m) > UINT32_MAX)
+        return hw__base_fail(why, HW_E_LIMIT,
+                             "hw_sparse_linear_objective: %u columns of %u classes are more than 2^32 - 1 parameters",
+                             m->train->columns, hw__linear_width(m));
     hw_status status = check_labels(m, m->train, "training", why);
     return status == HW_OK && m->test ? check_labels(m, m->test, "test", why) : status;
 }
 
 /* What the frequencies of the columns say: l2 over the share of the rows that a column is in, and how many leading
  * columns have nine tenths of the non-zeros, if they are few. */
-static bool plan_columns(const hw_sparse_linear *m, linear_plan *p)
+static bool plan_columns(const hw_sparse_linear *m, hw__linear_plan *p)
 {
     enum { MOST_HOT = 16384 };
     size_t n = (size_t)m->train->columns + 1;
-    uint32_t *count = base_zalloc(n, sizeof *count);
+    uint32_t *count = hw__base_zalloc(n, sizeof *count);
     if (!count) return false;
     hw_sparse_frequency(m->train, count);
-    if (m->l2 > 0) p->decay = base_zalloc(n, sizeof *p->decay);
+    if (m->l2 > 0) p->decay = hw__base_zalloc(n, sizeof *p->decay);
     for (size_t i = 0; p->decay && i + 1 < n; i++)
         p->decay[i] = count[i] ? (float)(m->l2 * (double)m->train->rows / (double)count[i]) : 0;
     uint64_t covered = 0;
     size_t i = 0;
     while (i + 1 < n && covered < m->train->nonzeros / 10 * 9) covered += count[i++];
     p->hot = n > MOST_HOT && i <= MOST_HOT ? i : 0; /* few columns are exchanged as a whole */
-    base_free(count);
+    hw__base_free(count);
     return m->l2 <= 0 || p->decay;
 }
 
@@ -380,32 +382,33 @@ static uint64_t longest_row(const hw_sparse *d)
 hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char *why)
 {
     hw_status status =
-        o ? check(m, why) : base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
+        o ? check(m, why) : hw__base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
     if (status != HW_OK) return status;
     const hw_sparse *d = m->train;
     uint64_t room = longest_row(d) * m->batch;
     if (room >= UINT32_MAX)
-        return base_fail(why, HW_E_LIMIT,
-                         "hw_sparse_linear_objective: batch is %u: with the longest row a minibatch may have %llu "
-                         "entries, at most 2^32 - 2 are possible",
-                         m->batch, (unsigned long long)room);
+        return hw__base_fail(why, HW_E_LIMIT,
+                             "hw_sparse_linear_objective: batch is %u: with the longest row a minibatch may have %llu "
+                             "entries, at most 2^32 - 2 are possible",
+                             m->batch, (unsigned long long)room);
     hw_sparse_linear_free(m);
-    linear_plan *p = base_zalloc(1, sizeof *p);
+    hw__linear_plan *p = hw__base_zalloc(1, sizeof *p);
     m->plan = p;
     if (!p || !plan_columns(m, p)) {
         hw_sparse_linear_free(m);
-        return base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns", m->train->columns);
+        return hw__base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns",
+                             m->train->columns);
     }
     uint64_t touched = (room < d->columns ? room : d->columns) + (uint64_t)(m->intercept != 0);
     p->room = (size_t)room + 1;
-    p->width = linear_width(m);
-    *o = hw_objective_defaults("sparse linear", ((size_t)d->columns + (m->intercept ? 1 : 0)) * linear_width(m));
+    p->width = hw__linear_width(m);
+    *o = hw_objective_defaults("sparse linear", ((size_t)d->columns + (m->intercept ? 1 : 0)) * hw__linear_width(m));
     o->self = m;
     o->examples = d->rows;
     o->batch_limit = m->batch;
-    o->touched = (size_t)touched * linear_width(m);
+    o->touched = (size_t)touched * hw__linear_width(m);
     o->hot = p->hot * p->width;
-    o->scratch_bytes = linear_scratch_bytes(p);
+    o->scratch_bytes = hw__linear_scratch_bytes(p);
     o->step = step;
     o->sweep = m->loss != HW_SPARSE_SOFTMAX && m->l1 == 0 ? sweep : NULL;
     o->evaluate = evaluate;
@@ -417,9 +420,9 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
 
 void hw_sparse_linear_free(hw_sparse_linear *m)
 {
-    linear_plan *p = m ? m->plan : NULL;
+    hw__linear_plan *p = m ? m->plan : NULL;
     if (!p) return;
-    base_free(p->decay);
-    base_free(p);
+    hw__base_free(p->decay);
+    hw__base_free(p);
     m->plan = NULL;
 }

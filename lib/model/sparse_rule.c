@@ -15,7 +15,7 @@ static void delta(void *self, const float *w, float *const *state, const float *
                   const hw_rule_info *info)
 {
     const hw_sparse_linear *m = self;
-    const linear_plan *p = m->plan;
+    const hw__linear_plan *p = m->plan;
     float rate = (float)info->learning_rate;
     float u = (float)(p->l1 * rates_until(&p->schedule, (double)info->update + 1));
     size_t weights = (size_t)m->train->columns * p->width;
@@ -36,13 +36,14 @@ static void delta(void *self, const float *w, float *const *state, const float *
 hw_status hw_sparse_linear_rule(hw_sparse_linear *m, const hw_schedule *schedule, hw_rule *rule, char *why)
 {
     if (!m || !m->plan || !schedule || !rule)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_sparse_linear_rule: a model with its objective made, a schedule and a rule are needed");
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "hw_sparse_linear_rule: a model with its objective made, a schedule and a rule are needed");
     if ((schedule->kind != HW_SCHEDULE_CONSTANT && schedule->kind != HW_SCHEDULE_INV) || schedule->warmup)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "hw_sparse_linear_rule: the cumulative penalty is known for schedules constant and inv "
-                         "without warm-up");
-    linear_plan *p = m->plan;
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "hw_sparse_linear_rule: the cumulative penalty is known for schedules constant and inv "
+                             "without warm-up");
+    hw__linear_plan *p = m->plan;
     p->l1 = m->l1;
     p->schedule = *schedule;
     *rule = (hw_rule){"sgd with cumulative l1", 1, delta, m};

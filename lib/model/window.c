@@ -12,7 +12,7 @@ static inline uint64_t mix(uint64_t z)
     return z ^ (z >> 31);
 }
 
-uint64_t window_key(uint64_t seed, uint64_t epoch)
+uint64_t hw__window_key(uint64_t seed, uint64_t epoch)
 {
     return mix(seed ^ mix(epoch + GOLDEN));
 }
@@ -20,67 +20,67 @@ uint64_t window_key(uint64_t seed, uint64_t epoch)
 /* --- the plan ------------------------------------------------------------------------------------------------------
  */
 
-double window_keep(const hw_corpus *corpus, double sample, uint32_t word)
+double hw__window_keep(const hw_corpus *corpus, double sample, uint32_t word)
 {
     double expected = sample * (double)corpus->running, count = (double)corpus->count[word];
     if (!(sample > 0) || count <= expected) return 1;
     return fmin(1, (sqrt(count / expected) + 1) * expected / count);
 }
 
-static bool make_alias(window_plan *p)
+static bool make_alias(hw__window_plan *p)
 {
     uint32_t words = p->corpus->words;
-    double *share = base_zalloc(words, sizeof *share);
+    double *share = hw__base_zalloc(words, sizeof *share);
     for (uint32_t v = 0; share && v < words; v++) share[v] = pow((double)p->corpus->count[v], 0.75);
-    bool good = share && base_alias_fill(p->alias, share, words);
-    base_free(share);
+    bool good = share && hw__base_alias_fill(p->alias, share, words);
+    hw__base_free(share);
     return good;
 }
 
-hw_status window_plan_create(window_plan *p, double sample, char *why)
+hw_status hw__window_plan_create(hw__window_plan *p, double sample, char *why)
 {
     uint32_t words = p->corpus->words;
-    p->keep = base_zalloc(words, sizeof *p->keep);
-    p->alias = base_zalloc(words, sizeof *p->alias);
+    p->keep = hw__base_zalloc(words, sizeof *p->keep);
+    p->alias = hw__base_zalloc(words, sizeof *p->alias);
     if (!p->keep || !p->alias || !make_alias(p)) {
-        window_plan_free(p);
-        return base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for the draws of %u words", words);
+        hw__window_plan_free(p);
+        return hw__base_fail(why, HW_E_MEMORY, "hw_skipgram_objective: no memory for the draws of %u words", words);
     }
     for (uint32_t v = 0; v < words; v++)
-        p->keep[v] = (uint32_t)fmin(window_keep(p->corpus, sample, v) * 0x1p32, 0x1p32 - 1);
+        p->keep[v] = (uint32_t)fmin(hw__window_keep(p->corpus, sample, v) * 0x1p32, 0x1p32 - 1);
     return HW_OK;
 }
 
-void window_plan_free(window_plan *p)
+void hw__window_plan_free(hw__window_plan *p)
 {
-    base_free(p->keep);
-    base_free(p->alias);
+    hw__base_free(p->keep);
+    hw__base_free(p->alias);
     p->keep = NULL;
     p->alias = NULL;
 }
 
 /* --- memory of one thread ----------------------------------------------------------------------------------------- */
 
-static size_t stretch_words(const window_plan *p, uint32_t count)
+static size_t stretch_words(const hw__window_plan *p, uint32_t count)
 {
     return (size_t)count + 2 * (size_t)p->width + 2;
 }
 
-static size_t list_words(const window_plan *p, uint32_t count)
+static size_t list_words(const hw__window_plan *p, uint32_t count)
 {
     size_t targets = 1 + (size_t)p->negatives, most = 2 * (size_t)p->width;
     return count * (p->cbow ? 3 + most + targets : most * (4 + targets));
 }
 
-size_t window_draws_bytes(const window_plan *p, uint32_t count)
+size_t hw__window_draws_bytes(const hw__window_plan *p, uint32_t count)
 {
     return count * sizeof(uint64_t) +
            (stretch_words(p, count) + 2 * (size_t)count + list_words(p, count)) * sizeof(uint32_t);
 }
 
-window_draws window_draws_place(const window_plan *p, uint32_t count, void *memory)
+hw__window_draws hw__window_draws_place(const hw__window_plan *p, uint32_t count, void *memory)
 {
-    window_draws d;
+    hw__window_draws d;
     d.hash = memory;
     d.word = (uint32_t *)(void *)(d.hash + count);
     d.place = d.word + stretch_words(p, count);
@@ -97,14 +97,14 @@ static inline uint64_t hash_of(uint64_t key, uint32_t position)
     return mix(key + position * GOLDEN);
 }
 
-static inline bool kept(const window_plan *p, uint64_t hash, uint32_t word)
+static inline bool kept(const hw__window_plan *p, uint64_t hash, uint32_t word)
 {
     return (uint32_t)(hash >> 32) <= p->keep[word];
 }
 
 /* The words that stay, a mark between sentences, and around them so many of the text before and behind as a window can
  * reach. Centres are those of [from, from + count). Returns their number. */
-static uint32_t gather(const window_plan *p, uint64_t key, uint32_t from, uint32_t count, window_draws *d)
+static uint32_t gather(const hw__window_plan *p, uint64_t key, uint32_t from, uint32_t count, hw__window_draws *d)
 {
     const uint32_t *token = p->corpus->token;
     uint32_t *word = d->word + p->width + 1, n = 0, centres = 0, end = p->corpus->tokens;
@@ -132,14 +132,14 @@ static uint32_t gather(const window_plan *p, uint64_t key, uint32_t from, uint32
 }
 
 /* Negatives number `draw` and on of a centre, behind its own row; returns how many targets that makes. */
-static inline uint32_t draw_targets(const window_plan *p, uint64_t hash, uint32_t draw, uint32_t centre,
+static inline uint32_t draw_targets(const hw__window_plan *p, uint64_t hash, uint32_t draw, uint32_t centre,
                                     uint32_t *target)
 {
     uint32_t words = p->corpus->words, stride = (uint32_t)p->stride, n = 1;
     target[0] = (2 * centre + 1) * stride;
     for (uint32_t k = 1; k <= p->negatives; k++) {
         uint64_t h = mix(hash + (draw + k) * GOLDEN);
-        uint32_t v = base_alias_draw(p->alias, words, h);
+        uint32_t v = hw__base_alias_draw(p->alias, words, h);
         target[n] = (2 * v + 1) * stride;
         n += v != centre;
     }
@@ -147,7 +147,7 @@ static inline uint32_t draw_targets(const window_plan *p, uint64_t hash, uint32_
 }
 
 /* The passes of one centre at `word`, with words lo .. hi around it. */
-static uint32_t *list_passes(const window_plan *p, uint64_t hash, uint32_t example, const uint32_t *word,
+static uint32_t *list_passes(const hw__window_plan *p, uint64_t hash, uint32_t example, const uint32_t *word,
                              const uint32_t *lo, const uint32_t *hi, uint32_t *list, uint32_t *passes)
 {
     uint32_t stride = (uint32_t)p->stride, draw = 0;
@@ -181,7 +181,7 @@ static uint32_t *list_passes(const window_plan *p, uint64_t hash, uint32_t examp
     return list;
 }
 
-uint32_t window_draw(const window_plan *p, uint64_t key, uint32_t from, uint32_t count, window_draws *d)
+uint32_t hw__window_draw(const hw__window_plan *p, uint64_t key, uint32_t from, uint32_t count, hw__window_draws *d)
 {
     uint32_t centres = gather(p, key, from, count, d), passes = 0, *list = d->list;
     for (uint32_t c = 0; c < centres; c++) {

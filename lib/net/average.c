@@ -15,10 +15,10 @@ static unsigned at_most(unsigned x, unsigned limit)
     return x < limit ? x : limit;
 }
 
-static span span_of(const net_layer *l, unsigned at, unsigned in)
+static span span_of(const hw__net_layer *l, unsigned at, unsigned in)
 {
     unsigned pad = l->pad, end = in + 2 * pad; /* from, to and end are `pad` further than the image */
-    unsigned from = at_most(at * l->stride, end), to = at_most(from + l->kernel, end);
+    unsigned from = at_most(at * l->stride, end), to = at_most(from + l->window, end);
     return (span){to - from, at_most(from < pad ? 0 : from - pad, in), at_most(to < pad ? 0 : to - pad, in)};
 }
 
@@ -28,7 +28,7 @@ static float share_of(span y, span x)
     return cells ? 1.0f / (float)cells : 0;
 }
 
-static void pool_plane(const net_layer *l, const float *in, float *out)
+static void pool_plane(const hw__net_layer *l, const float *in, float *out)
 {
     for (unsigned oy = 0; oy < l->out.h; oy++)
         for (unsigned ox = 0; ox < l->out.w; ox++) {
@@ -43,7 +43,7 @@ static void pool_plane(const net_layer *l, const float *in, float *out)
         }
 }
 
-static void unpool_plane(const net_layer *l, const float *dout, float *din)
+static void unpool_plane(const hw__net_layer *l, const float *dout, float *din)
 {
     memset(din, 0, (size_t)l->in.h * l->in.w * sizeof *din);
     for (unsigned oy = 0; oy < l->out.h; oy++)
@@ -55,11 +55,11 @@ static void unpool_plane(const net_layer *l, const float *dout, float *din)
         }
 }
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
-    const pool_shape s = wide_pool_shape(l, c->n);
+    const hw__net_layer *l = c->layer;
+    const hw__pool_kernel *wide = l->wide ? hw__wide_pool_kernel(l, true) : NULL;
+    const hw__pool_shape s = hw__wide_pool_shape(l, c->n);
     if (wide) {
         wide->forward(&s, c->in, c->out, NULL);
         return;
@@ -67,11 +67,11 @@ static void forward(const net_call *c)
     for (size_t i = 0; i < s.planes; i++) pool_plane(l, c->in + i * s.h * s.w, c->out + i * s.oh * s.ow);
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
-    const pool_shape s = wide_pool_shape(l, c->n);
+    const hw__net_layer *l = c->layer;
+    const hw__pool_kernel *wide = l->wide ? hw__wide_pool_kernel(l, true) : NULL;
+    const hw__pool_shape s = hw__wide_pool_shape(l, c->n);
     if (!c->din) return;
     if (wide) {
         wide->backward(&s, c->dout, NULL, c->din);
@@ -80,12 +80,12 @@ static void backward(const net_call *c)
     for (size_t i = 0; i < s.planes; i++) unpool_plane(l, c->dout + i * s.oh * s.ow, c->din + i * s.h * s.w);
 }
 
-const net_kind net_average_pool = {.name = "average pooling", .forward = forward, .backward = backward};
+const hw__net_kind hw__net_average_pool = {.name = "average pooling", .forward = forward, .backward = backward};
 
 /* --- the mean of every channel ------------------------------------------------------------------------------------ */
 
 /* Sixteen sums side by side, so that the loop vectorises and rounding grows slowly. */
-NET_HOT static float sum_of(const float *x, size_t n)
+HW__HOT static float sum_of(const float *x, size_t n)
 {
     float part[16] = {0}, sum = 0;
     size_t i = 0;
@@ -96,13 +96,13 @@ NET_HOT static float sum_of(const float *x, size_t n)
     return sum;
 }
 
-static void global_forward(const net_call *c)
+static void global_forward(const hw__net_call *c)
 {
     size_t plane = (size_t)c->layer->in.h * c->layer->in.w, planes = c->n * c->layer->in.c;
     for (size_t i = 0; i < planes; i++) c->out[i] = sum_of(c->in + i * plane, plane) / (float)plane;
 }
 
-NET_HOT static void spread(const float *dout, float *din, size_t planes, size_t plane)
+HW__HOT static void spread(const float *dout, float *din, size_t planes, size_t plane)
 {
     for (size_t i = 0; i < planes; i++, din += plane) {
         float d = dout[i] / (float)plane;
@@ -110,10 +110,11 @@ NET_HOT static void spread(const float *dout, float *din, size_t planes, size_t 
     }
 }
 
-static void global_backward(const net_call *c)
+static void global_backward(const hw__net_call *c)
 {
     size_t plane = (size_t)c->layer->in.h * c->layer->in.w;
     if (c->din) spread(c->dout, c->din, c->n * c->layer->in.c, plane);
 }
 
-const net_kind net_global_average = {.name = "global average", .forward = global_forward, .backward = global_backward};
+const hw__net_kind hw__net_global_average = {
+    .name = "global average", .forward = global_forward, .backward = global_backward};

@@ -3,15 +3,6 @@
 #include "net.h"
 #include <string.h>
 
-bool net_wide_available(void)
-{
-#if defined(__x86_64__) && defined(__GNUC__)
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-    return false;
-#endif
-}
-
 static size_t up(size_t floats)
 {
     return (floats + 15) / 16 * 16;
@@ -19,77 +10,86 @@ static size_t up(size_t floats)
 
 /* In order of preference; the last one takes everything. Which one takes a shape depends on the shape and the
  * processor only, so results repeat. */
-void net_conv_choose(net_layer *l, hw_path path)
+void hw__net_conv_choose(hw__net_layer *l, hw_path path)
 {
-    static const conv_kernel *const ways[] = {&conv_winograd, &conv_direct, &conv_columns};
-    size_t n = sizeof ways / sizeof *ways, i = path == HW_PATH_SCALAR ? n - 1 : 0;
-    l->shape = (conv_shape){l->in.c / l->groups, l->in.h,   l->in.w, l->out.c / l->groups, l->out.h,          l->out.w,
-                            l->kernel,           l->stride, l->pad,  net_floats(l->in),    net_floats(l->out)};
-    while (!ways[i]->takes(&l->shape)) i++;
-    l->way = ways[i];
-    l->way_packed = up(l->way->packed(&l->shape));
-    l->way_sum = up(l->way->sum(&l->shape));
-    l->way_block = l->way->block(&l->shape);
+    static const hw__conv_kernel *const kernels[] = {&hw__conv_winograd, &hw__conv_direct, &hw__conv_columns};
+    size_t n = sizeof kernels / sizeof *kernels, i = path == HW_PATH_SCALAR ? n - 1 : 0;
+    l->shape = (hw__conv_shape){l->in.c / l->groups,
+                                l->in.h,
+                                l->in.w,
+                                l->out.c / l->groups,
+                                l->out.h,
+                                l->out.w,
+                                l->window,
+                                l->stride,
+                                l->pad,
+                                hw__net_floats(l->in),
+                                hw__net_floats(l->out)};
+    while (!kernels[i]->takes(&l->shape)) i++;
+    l->kernel = kernels[i];
+    l->kernel_packed = up(l->kernel->packed(&l->shape));
+    l->kernel_sum = up(l->kernel->sum(&l->shape));
+    l->kernel_block = l->kernel->block(&l->shape);
 }
 
 /* Floats of one group: what the kernel packs, and behind it its sums. */
-static size_t group_floats(const net_layer *l)
+static size_t group_floats(const hw__net_layer *l)
 {
-    return l->way_packed + l->way_sum;
+    return l->kernel_packed + l->kernel_sum;
 }
 
-static size_t packed(const net_layer *l)
+static size_t packed(const hw__net_layer *l)
 {
     return l->groups * group_floats(l);
 }
 
-static float *sum_of(const net_call *c, size_t group)
+static float *sum_of(const hw__net_call *c, size_t group)
 {
-    const net_layer *l = c->layer;
-    return c->packed + group * group_floats(l) + l->way_packed;
+    const hw__net_layer *l = c->layer;
+    return c->packed + group * group_floats(l) + l->kernel_packed;
 }
 
-static size_t group_weights(const net_layer *l)
+static size_t group_weights(const hw__net_layer *l)
 {
     return l->weights / l->groups;
 }
 
-static void pack(const net_call *c)
+static void pack(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     for (size_t k = 0; k < l->groups; k++) {
-        l->way->pack(&l->shape, c->params + k * group_weights(l), c->packed + k * group_floats(l), c->g != NULL);
-        if (c->g) memset(sum_of(c, k), 0, l->way_sum * sizeof(float));
+        l->kernel->pack(&l->shape, c->params + k * group_weights(l), c->packed + k * group_floats(l), c->g != NULL);
+        if (c->g) memset(sum_of(c, k), 0, l->kernel_sum * sizeof(float));
     }
 }
 
-static void finish(const net_call *c)
+static void finish(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    for (size_t k = 0; k < l->groups; k++) l->way->finish(&l->shape, sum_of(c, k), c->g + k * group_weights(l));
+    const hw__net_layer *l = c->layer;
+    for (size_t k = 0; k < l->groups; k++) l->kernel->finish(&l->shape, sum_of(c, k), c->g + k * group_weights(l));
 }
 
 /* Blocks of as many images as the kernel takes at once. */
-static size_t next_block(const net_layer *l, size_t done, size_t n)
+static size_t next_block(const hw__net_layer *l, size_t done, size_t n)
 {
-    return n - done < l->way_block ? n - done : l->way_block;
+    return n - done < l->kernel_block ? n - done : l->kernel_block;
 }
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const conv_shape *s = &l->shape;
-    size_t in = net_floats(l->in), out = net_floats(l->out);
+    const hw__net_layer *l = c->layer;
+    const hw__conv_shape *s = &l->shape;
+    size_t in = hw__net_floats(l->in), out = hw__net_floats(l->out);
     for (size_t i = 0, n; i < c->n; i += n) {
         n = next_block(l, i, c->n);
         for (size_t k = 0; k < l->groups; k++)
-            l->way->forward(s, n, c->in + i * in + k * s->c * s->h * s->w, c->packed + k * group_floats(l),
-                            l->biases ? c->params + l->weights + k * s->f : NULL,
-                            c->out + i * out + k * s->f * s->oh * s->ow, c->work);
+            l->kernel->forward(s, n, c->in + i * in + k * s->c * s->h * s->w, c->packed + k * group_floats(l),
+                               l->biases ? c->params + l->weights + k * s->f : NULL,
+                               c->out + i * out + k * s->f * s->oh * s->ow, c->work);
     }
 }
 
-NET_HOT static void bias_gradient(float *g, const float *dout, size_t f, size_t p, bool first)
+HW__HOT static void bias_gradient(float *g, const float *dout, size_t f, size_t p, bool first)
 {
     for (size_t j = 0; j < f; j++) {
         float lane[32] = {0};
@@ -104,47 +104,47 @@ NET_HOT static void bias_gradient(float *g, const float *dout, size_t f, size_t 
     }
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const conv_shape *s = &l->shape;
-    size_t in = net_floats(l->in), out = net_floats(l->out);
+    const hw__net_layer *l = c->layer;
+    const hw__conv_shape *s = &l->shape;
+    size_t in = hw__net_floats(l->in), out = hw__net_floats(l->out);
     for (size_t i = 0; l->biases && i < c->n; i++)
         bias_gradient(c->g + l->weights, c->dout + i * out, l->out.c, s->oh * s->ow, c->first && i == 0);
     for (size_t i = 0, n; i < c->n; i += n) {
         n = next_block(l, i, c->n);
         for (size_t k = 0; k < l->groups; k++) {
             size_t from = i * in + k * s->c * s->h * s->w;
-            l->way->backward(s, n, c->in + from, c->dout + i * out + k * s->f * s->oh * s->ow,
-                             c->packed + k * group_floats(l), sum_of(c, k), c->din ? c->din + from : NULL, c->work);
+            l->kernel->backward(s, n, c->in + from, c->dout + i * out + k * s->f * s->oh * s->ow,
+                                c->packed + k * group_floats(l), sum_of(c, k), c->din ? c->din + from : NULL, c->work);
         }
     }
 }
 
-static size_t work(const net_layer *l, size_t n)
+static size_t work(const hw__net_layer *l, size_t n)
 {
     (void)n;
-    return l->way->work(&l->shape);
+    return l->kernel->work(&l->shape);
 }
 
-static size_t block(const net_layer *l)
+static size_t block(const hw__net_layer *l)
 {
-    return l->way_block;
+    return l->kernel_block;
 }
 
-static uint64_t multiply_adds(const net_layer *l)
+static uint64_t multiply_adds(const hw__net_layer *l)
 {
-    return (uint64_t)l->fan_in * net_floats(l->out);
+    return (uint64_t)l->fan_in * hw__net_floats(l->out);
 }
 
-const net_kind net_conv = {.name = "convolution",
-                           .label = "conv",
-                           .needs_input = true,
-                           .packed = packed,
-                           .pack = pack,
-                           .finish = finish,
-                           .work = work,
-                           .block = block,
-                           .multiply_adds = multiply_adds,
-                           .forward = forward,
-                           .backward = backward};
+const hw__net_kind hw__net_conv = {.name = "convolution",
+                                   .label = "conv",
+                                   .needs_input = true,
+                                   .packed = packed,
+                                   .pack = pack,
+                                   .finish = finish,
+                                   .work = work,
+                                   .block = block,
+                                   .multiply_adds = multiply_adds,
+                                   .forward = forward,
+                                   .backward = backward};

@@ -1,41 +1,41 @@
 /* dense.c - fully connected: out n x o = in n x i times weights (o x i) transposed, plus biases; the whole batch. */
 #include "net.h"
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    size_t in = net_floats(l->in), out = l->out.c;
+    const hw__net_layer *l = c->layer;
+    size_t in = hw__net_floats(l->in), out = l->out.c;
     const float *bias = c->params + l->weights;
     for (size_t i = 0; l->biases && i < c->n; i++)
         for (size_t j = 0; j < out; j++) c->out[i * out + j] = bias[j];
-    blas_gemm(false, true, c->n, out, in, 1, c->in, in, c->params, in, l->biases ? 1 : 0, c->out, out);
+    hw__blas_gemm(false, true, c->n, out, in, 1, c->in, in, c->params, in, l->biases ? 1 : 0, c->out, out);
 }
 
-NET_HOT static void bias_gradient(float *g, const float *dout, size_t n, size_t out)
+HW__HOT static void bias_gradient(float *g, const float *dout, size_t n, size_t out)
 {
     for (size_t j = 0; j < out; j++) g[j] = 0;
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < out; j++) g[j] += dout[i * out + j];
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    size_t in = net_floats(l->in), out = l->out.c;
-    blas_gemm(true, false, out, in, c->n, 1, c->dout, out, c->in, in, 0, c->g, in);
+    const hw__net_layer *l = c->layer;
+    size_t in = hw__net_floats(l->in), out = l->out.c;
+    hw__blas_gemm(true, false, out, in, c->n, 1, c->dout, out, c->in, in, 0, c->g, in);
     if (l->biases) bias_gradient(c->g + l->weights, c->dout, c->n, out);
-    if (c->din) blas_gemm(false, false, c->n, in, out, 1, c->dout, out, c->params, in, 0, c->din, in);
+    if (c->din) hw__blas_gemm(false, false, c->n, in, out, 1, c->dout, out, c->params, in, 0, c->din, in);
 }
 
-static uint64_t multiply_adds(const net_layer *l)
+static uint64_t multiply_adds(const hw__net_layer *l)
 {
-    return (uint64_t)net_floats(l->in) * l->out.c;
+    return (uint64_t)hw__net_floats(l->in) * l->out.c;
 }
 
-const net_kind net_dense = {.name = "dense",
-                            .label = "fc",
-                            .whole = true,
-                            .needs_input = true,
-                            .multiply_adds = multiply_adds,
-                            .forward = forward,
-                            .backward = backward};
+const hw__net_kind hw__net_dense = {.name = "dense",
+                                    .label = "fc",
+                                    .whole = true,
+                                    .needs_input = true,
+                                    .multiply_adds = multiply_adds,
+                                    .forward = forward,
+                                    .backward = backward};

@@ -18,7 +18,7 @@ size_t hw_net_scratch_bytes(const hw_net *net)
     return net->scratch_bytes;
 }
 
-static uint64_t layer_multiply_adds(const net_layer *l)
+static uint64_t layer_multiply_adds(const hw__net_layer *l)
 {
     return l->kind->multiply_adds ? l->kind->multiply_adds(l) : 0;
 }
@@ -30,7 +30,7 @@ uint64_t hw_net_multiply_adds(const hw_net *net)
     return sum;
 }
 
-static double filled(const net_layer *l, hw_rng *rng)
+static double filled(const hw__net_layer *l, hw_rng *rng)
 {
     switch (l->filler) {
     case HW_FILL_LECUN: return (2 * hw_rng_uniform(rng) - 1) / sqrt((double)l->fan_in);
@@ -45,7 +45,7 @@ static double filled(const net_layer *l, hw_rng *rng)
 void hw_net_init(const hw_net *net, uint64_t seed, float *params)
 {
     for (unsigned i = 0; i < net->layers; i++) {
-        const net_layer *l = net->layer + i;
+        const hw__net_layer *l = net->layer + i;
         float *w = params + l->at;
         hw_rng rng;
         hw_rng_seed(&rng, seed, 4096 + i);
@@ -60,7 +60,7 @@ void hw_net_init(const hw_net *net, uint64_t seed, float *params)
 
 hw_status hw_net_summary(const hw_net *net, FILE *out)
 {
-    fprintf(out, "  %-3s %-16s %-14s %12s %14s  %s\n", "", "layer", "output", "parameters", "multiply-adds", "way");
+    fprintf(out, "  %-3s %-16s %-14s %12s %14s  %s\n", "", "layer", "output", "parameters", "multiply-adds", "kernel");
     for (unsigned i = 0; i < net->layers; i++) {
         hw_layer_info l;
         if (hw_net_layer_info(net, NULL, i, &l) != HW_OK) return HW_E_ARGUMENT;
@@ -75,7 +75,7 @@ hw_status hw_net_summary(const hw_net *net, FILE *out)
 int hw_net_layer(const hw_net *net, unsigned i, hw_range *w, hw_range *b)
 {
     if (i >= net->layers || !net->layer[i].weights) return 0;
-    const net_layer *l = net->layer + i;
+    const hw__net_layer *l = net->layer + i;
     if (w) *w = (hw_range){l->at, l->weights};
     if (b) *b = (hw_range){l->at + l->weights, l->biases};
     return 1;
@@ -108,7 +108,7 @@ static hw_tensor *name_tensor(hw_net *net, const char *label, unsigned number, c
     return t;
 }
 
-static void name_running(hw_net *net, const net_layer *l, const char *label, unsigned number)
+static void name_running(hw_net *net, const hw__net_layer *l, const char *label, unsigned number)
 {
     uint64_t c = l->in.c, one = 1;
     size_t at = l->at + l->weights + l->biases;
@@ -122,21 +122,21 @@ static void name_running(hw_net *net, const net_layer *l, const char *label, uns
     }
 }
 
-void net_name_tensors(hw_net *net)
+void hw__net_name_tensors(hw_net *net)
 {
     net->tensors = 0;
     for (unsigned i = 0; i < net->layers; i++) {
-        const net_layer *l = net->layer + i;
+        const hw__net_layer *l = net->layer + i;
         unsigned number = 1;
         if (!l->weights) continue;
         for (unsigned j = 0; j < i; j++)
             number += net->layer[j].weights && strcmp(net->layer[j].kind->label, l->kind->label) == 0;
-        uint64_t shape[4] = {l->out.c, l->in.c / l->groups, l->kernel, l->kernel};
+        uint64_t shape[4] = {l->out.c, l->in.c / l->groups, l->window, l->window};
         unsigned dims = 4;
-        if (l->kind == &net_dense) {
+        if (l->kind == &hw__net_dense) {
             shape[1] = l->fan_in;
             dims = 2;
-        } else if (l->kind == &net_batch_norm) {
+        } else if (l->kind == &hw__net_batch_norm) {
             dims = 1;
         }
         (void)name_tensor(net, l->kind->label, number, "weight", l->at, dims, shape);
@@ -161,7 +161,7 @@ unsigned hw_net_layers(const hw_net *net)
 
 void hw_net_time(const hw_net *net, void *scratch, int on)
 {
-    net_times *t = net_times_of(net, scratch);
+    hw__net_times *t = hw__net_times_of(net, scratch);
     t->on = on ? NET_TIMED : 0;
     for (unsigned i = 0; on && i < 2 * net->layers; i++) t->ns[i] = 0;
 }
@@ -170,14 +170,14 @@ hw_status hw_net_layer_info(const hw_net *net, const void *scratch, unsigned i, 
 {
     memset(info, 0, sizeof *info);
     if (i >= net->layers) return HW_E_ARGUMENT;
-    const net_layer *l = net->layer + i;
+    const hw__net_layer *l = net->layer + i;
     (void)snprintf(info->kind, sizeof info->kind, "%s", l->kind->name);
     (void)snprintf(info->shape, sizeof info->shape, "%u x %u x %u", l->out.c, l->out.h, l->out.w);
-    (void)snprintf(info->kernel, sizeof info->kernel, "%s", l->way ? l->way->name : "");
+    (void)snprintf(info->kernel, sizeof info->kernel, "%s", l->kernel ? l->kernel->name : "");
     info->parameters = l->weights + l->biases + l->running;
     info->multiply_adds = layer_multiply_adds(l);
     if (!scratch) return HW_OK;
-    const net_times *t = net_times_of(net, (void *)(uintptr_t)scratch);
+    const hw__net_times *t = hw__net_times_of(net, (void *)(uintptr_t)scratch);
     if (t->on != NET_TIMED) return HW_OK;
     info->forward_seconds = (double)t->ns[2 * i] * 1e-9;
     info->backward_seconds = (double)t->ns[2 * i + 1] * 1e-9;

@@ -24,89 +24,89 @@ static size_t up(size_t floats)
     return (floats + 15) / 16 * 16;
 }
 
-static size_t patches(const net_layer *l)
+static size_t patches(const hw__net_layer *l)
 {
     return l->shape.oh * l->shape.ow;
 }
 
-static size_t block(const net_layer *l)
+static size_t block(const hw__net_layer *l)
 {
-    return l->way->block(&l->shape);
+    return l->kernel->block(&l->shape);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-static size_t packed(const net_layer *l)
+static size_t packed(const hw__net_layer *l)
 {
-    return up(l->way->packed(&l->shape)) + up(l->way->sum(&l->shape)) + 2 * up(l->shape.f);
+    return up(l->kernel->packed(&l->shape)) + up(l->kernel->sum(&l->shape)) + 2 * up(l->shape.f);
 }
 
 typedef struct parts {
-    float *way, *sum, *inverse, *filter_sum;
+    float *packed, *sum, *inverse, *filter_sum;
 } parts;
 
-static parts parts_of(const net_call *c)
+static parts parts_of(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    parts p = {.way = c->packed};
-    p.sum = p.way + up(l->way->packed(&l->shape));
-    p.inverse = p.sum + up(l->way->sum(&l->shape));
+    const hw__net_layer *l = c->layer;
+    parts p = {.packed = c->packed};
+    p.sum = p.packed + up(l->kernel->packed(&l->shape));
+    p.inverse = p.sum + up(l->kernel->sum(&l->shape));
     p.filter_sum = p.inverse + up(l->shape.f);
     return p;
 }
 
-static size_t aux(const net_layer *l)
+static size_t aux(const hw__net_layer *l)
 {
     return patches(l) * sizeof(float);
 }
 
-static float *patch_of(const net_call *c, size_t image)
+static float *patch_of(const hw__net_call *c, size_t image)
 {
     return (float *)(void *)c->aux + image * patches(c->layer);
 }
 
 /* For one block of images: the kernel's own, the gradients of its products, sums of d cosine over filters. */
 typedef struct room {
-    float *way, *box, *dproduct, *patch_sum;
+    float *product, *box, *dproduct, *patch_sum;
 } room;
 
-static size_t lay_out(const net_layer *l, size_t images, float *work, room *r)
+static size_t lay_out(const hw__net_layer *l, size_t images, float *work, room *r)
 {
-    const size_t way = up(l->way->work(&l->shape)), box = up(hyper_box_floats(&l->shape)),
-                 dproduct = up(images * net_floats(l->out)), patch_sum = up(images * patches(l));
-    if (r) *r = (room){work, work + way, work + way + box, work + way + box + dproduct};
-    return way + box + dproduct + patch_sum;
+    const size_t product = up(l->kernel->work(&l->shape)), box = up(hw__hyper_box_floats(&l->shape)),
+                 dproduct = up(images * hw__net_floats(l->out)), patch_sum = up(images * patches(l));
+    if (r) *r = (room){work, work + product, work + product + box, work + product + box + dproduct};
+    return product + box + dproduct + patch_sum;
 }
 
-static size_t work(const net_layer *l, size_t n)
+static size_t work(const hw__net_layer *l, size_t n)
 {
     return lay_out(l, n < block(l) ? n : block(l), NULL, NULL);
 }
 
 /* --- filters ------------------------------------------------------------------------------------------------------ */
 
-static void pack(const net_call *c)
+static void pack(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     parts p = parts_of(c);
     size_t taps = l->weights / l->shape.f;
-    l->way->pack(&l->shape, c->params, p.way, c->g != NULL);
+    l->kernel->pack(&l->shape, c->params, p.packed, c->g != NULL);
     for (size_t k = 0; k < l->shape.f; k++) {
         double square = 0;
         for (size_t i = 0; i < taps; i++) square += (double)c->params[k * taps + i] * (double)c->params[k * taps + i];
         p.inverse[k] = (float)(1 / sqrt(square + (double)HYPER_NORM));
     }
     if (!c->g) return;
-    memset(p.sum, 0, l->way->sum(&l->shape) * sizeof *p.sum);
+    memset(p.sum, 0, l->kernel->sum(&l->shape) * sizeof *p.sum);
     memset(p.filter_sum, 0, l->shape.f * sizeof *p.filter_sum);
 }
 
-static void finish(const net_call *c)
+static void finish(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     parts p = parts_of(c);
     size_t taps = l->weights / l->shape.f;
-    l->way->finish(&l->shape, p.sum, c->g);
+    l->kernel->finish(&l->shape, p.sum, c->g);
     for (size_t k = 0; k < l->shape.f; k++) {
         float share = p.filter_sum[k] * p.inverse[k] * p.inverse[k];
         for (size_t i = 0; i < taps; i++) c->g[k * taps + i] -= share * c->params[k * taps + i];
@@ -147,39 +147,41 @@ static void angles_backward(const float *out, const float *dout, float *dproduct
     }
 }
 
-const hyper_kernel hyper_plain = {.inverse_roots = inverse_roots, .forward = angles, .backward = angles_backward};
+const hw__hyper_kernel hw__hyper_plain = {
+    .inverse_roots = inverse_roots, .forward = angles, .backward = angles_backward};
 
-static const hyper_kernel *kernel_of(const net_layer *l)
+static const hw__hyper_kernel *kernel_of(const hw__net_layer *l)
 {
-    return l->wide ? &hyper_wide : &hyper_plain;
+    return l->wide ? &hw__hyper_wide : &hw__hyper_plain;
 }
 
 /* --- the layer ---------------------------------------------------------------------------------------------------- */
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const conv_shape *s = &l->shape;
-    const hyper_kernel *kernel = kernel_of(l);
-    size_t in = net_floats(l->in), out = net_floats(l->out), most = block(l);
+    const hw__net_layer *l = c->layer;
+    const hw__conv_shape *s = &l->shape;
+    const hw__hyper_kernel *kernel = kernel_of(l);
+    size_t in = hw__net_floats(l->in), out = hw__net_floats(l->out), most = block(l);
     parts p = parts_of(c);
     room r;
     (void)lay_out(l, 0, c->work, &r);
     for (size_t i = 0; i < c->n; i++) {
         if (i % most == 0)
-            l->way->forward(s, c->n - i < most ? c->n - i : most, c->in + i * in, p.way, NULL, c->out + i * out, r.way);
-        hyper_box(s, c->in + i * in, patch_of(c, i), r.box);
+            l->kernel->forward(s, c->n - i < most ? c->n - i : most, c->in + i * in, p.packed, NULL, c->out + i * out,
+                               r.product);
+        hw__hyper_box(s, c->in + i * in, patch_of(c, i), r.box);
         kernel->inverse_roots(patch_of(c, i), patches(l));
         kernel->forward(c->out + i * out, s->f, patches(l), p.inverse, patch_of(c, i));
     }
 }
 
 /* Images first .. first + n - 1, which the kernel takes at once. */
-static void backward_block(const net_call *c, size_t first, size_t n)
+static void backward_block(const hw__net_call *c, size_t first, size_t n)
 {
-    const net_layer *l = c->layer;
-    const conv_shape *s = &l->shape;
-    size_t in = net_floats(l->in), out = net_floats(l->out), m = patches(l);
+    const hw__net_layer *l = c->layer;
+    const hw__conv_shape *s = &l->shape;
+    size_t in = hw__net_floats(l->in), out = hw__net_floats(l->out), m = patches(l);
     const float *from = c->in + first * in;
     float *din = c->din ? c->din + first * in : NULL;
     parts p = parts_of(c);
@@ -189,27 +191,27 @@ static void backward_block(const net_call *c, size_t first, size_t n)
     for (size_t i = 0; i < n; i++)
         kernel_of(l)->backward(c->out + (first + i) * out, c->dout + (first + i) * out, r.dproduct + i * out, s->f, m,
                                p.inverse, patch_of(c, first + i), p.filter_sum, r.patch_sum + i * m);
-    l->way->backward(s, n, from, r.dproduct, p.way, p.sum, din, r.way);
+    l->kernel->backward(s, n, from, r.dproduct, p.packed, p.sum, din, r.product);
     for (size_t i = 0; din && i < n; i++) {
         const float *patch = patch_of(c, first + i);
         float *share = r.patch_sum + i * m;
         for (size_t k = 0; k < m; k++) share[k] *= patch[k] * patch[k];
-        hyper_unbox(s, share, from + i * in, din + i * in, r.box);
+        hw__hyper_unbox(s, share, from + i * in, din + i * in, r.box);
     }
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
     size_t most = block(c->layer);
     for (size_t i = 0; i < c->n; i += most) backward_block(c, i, c->n - i < most ? c->n - i : most);
 }
 
-static uint64_t multiply_adds(const net_layer *l)
+static uint64_t multiply_adds(const hw__net_layer *l)
 {
-    return (uint64_t)l->fan_in * net_floats(l->out);
+    return (uint64_t)l->fan_in * hw__net_floats(l->out);
 }
 
-const net_kind net_hyper_conv = {
+const hw__net_kind hw__net_hyper_conv = {
     .name = "hyperspherical",
     .label = "conv",
     .needs_input = true,

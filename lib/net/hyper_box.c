@@ -14,33 +14,33 @@ typedef struct room {
     float *row, *plane, *rows;
 } room;
 
-static size_t row_floats(const conv_shape *s)
+static size_t row_floats(const hw__conv_shape *s)
 {
     return up(s->w + 2 * s->pad);
 }
 
-size_t hyper_box_floats(const conv_shape *s)
+size_t hw__hyper_box_floats(const hw__conv_shape *s)
 {
     return row_floats(s) + up(s->h * s->w) + up(s->h * s->ow);
 }
 
-static room room_of(const conv_shape *s, float *work)
+static room room_of(const hw__conv_shape *s, float *work)
 {
     memset(work, 0, row_floats(s) * sizeof *work);
     return (room){work, work + row_floats(s), work + row_floats(s) + up(s->h * s->w)};
 }
 
-NET_HOT static void add_squares(const float *x, float *sum, size_t n)
+HW__HOT static void add_squares(const float *x, float *sum, size_t n)
 {
     for (size_t i = 0; i < n; i++) sum[i] += x[i] * x[i];
 }
 
-NET_HOT static void add(const float *x, float *sum, size_t n)
+HW__HOT static void add(const float *x, float *sum, size_t n)
 {
     for (size_t i = 0; i < n; i++) sum[i] += x[i];
 }
 
-NET_HOT static void subtract_products(const float *x, const float *y, float *from, size_t n)
+HW__HOT static void subtract_products(const float *x, const float *y, float *from, size_t n)
 {
     for (size_t i = 0; i < n; i++) from[i] -= x[i] * y[i];
 }
@@ -62,14 +62,14 @@ static void scatter(const float *x, size_t step, float *row, size_t n)
 }
 
 /* Row ky of patch row oy, in the image; false: it is padding. */
-static bool row_of(const conv_shape *s, size_t oy, size_t ky, size_t *y)
+static bool row_of(const hw__conv_shape *s, size_t oy, size_t ky, size_t *y)
 {
     size_t padded = oy * s->stride + ky;
     *y = padded - s->pad;
     return padded >= s->pad && *y < s->h;
 }
 
-void hyper_box(const conv_shape *s, const float *in, float *sum, float *work)
+void hw__hyper_box(const hw__conv_shape *s, const float *in, float *sum, float *work)
 {
     room r = room_of(s, work);
     size_t pixels = s->h * s->w, y;
@@ -86,7 +86,7 @@ void hyper_box(const conv_shape *s, const float *in, float *sum, float *work)
             if (row_of(s, oy, ky, &y)) add(r.rows + y * s->ow, sum + oy * s->ow, s->ow);
 }
 
-void hyper_unbox(const conv_shape *s, const float *scale, const float *in, float *din, float *work)
+void hw__hyper_unbox(const hw__conv_shape *s, const float *scale, const float *in, float *din, float *work)
 {
     room r = room_of(s, work);
     size_t pixels = s->h * s->w, y;

@@ -115,10 +115,10 @@ AVX2 static void backward(const float *out, const float *dout, float *dproduct, 
     }
 }
 
-const hyper_kernel hyper_wide = {.inverse_roots = inverse_roots, .forward = forward, .backward = backward};
+const hw__hyper_kernel hw__hyper_wide = {.inverse_roots = inverse_roots, .forward = forward, .backward = backward};
 
 #else
 
-const hyper_kernel hyper_wide = {0}; /* never chosen */
+const hw__hyper_kernel hw__hyper_wide = {0}; /* never chosen */
 
 #endif

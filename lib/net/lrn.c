@@ -17,14 +17,14 @@ typedef struct around {
     size_t first, end;
 } around;
 
-static around around_of(const net_layer *l, size_t c)
+static around around_of(const hw__net_layer *l, size_t c)
 {
     size_t half = l->size / 2, end = c + half + 1;
     return (around){c < half ? 0 : c - half, end < l->in.c ? end : l->in.c};
 }
 
 /* Squares of a strip, channels x STRIP; pixels beyond `n` are 0. */
-NET_HOT static void squares_of(const float *in, size_t channels, size_t plane, size_t n, float *squares)
+HW__HOT static void squares_of(const float *in, size_t channels, size_t plane, size_t n, float *squares)
 {
     for (size_t c = 0; c < channels; c++, in += plane, squares += STRIP) {
         if (n < STRIP) memset(squares, 0, STRIP * sizeof *squares);
@@ -32,7 +32,7 @@ NET_HOT static void squares_of(const float *in, size_t channels, size_t plane, s
     }
 }
 
-NET_HOT static void add_up(const float *rows, around a, float *restrict sum)
+HW__HOT static void add_up(const float *rows, around a, float *restrict sum)
 {
     for (size_t x = 0; x < STRIP; x++) sum[x] = 0;
     for (size_t j = a.first; j < a.end; j++)
@@ -40,7 +40,7 @@ NET_HOT static void add_up(const float *rows, around a, float *restrict sum)
 }
 
 /* s of channel c, and s^-beta: for Caffe's beta, 0.75, by two roots. */
-static void scales(const net_layer *l, const float *squares, size_t c, float *s, float *power)
+static void scales(const hw__net_layer *l, const float *squares, size_t c, float *s, float *power)
 {
     float alpha = l->alpha / (float)l->size;
     add_up(squares, around_of(l, c), s);
@@ -52,8 +52,8 @@ static void scales(const net_layer *l, const float *squares, size_t c, float *s,
 #include <immintrin.h>
 
 /* The same for beta 0.75, bit for bit; a compiler makes no vectors of sqrtf, which may set errno. */
-__attribute__((target("avx2"))) static void scales_wide(const net_layer *l, const float *squares, size_t c, float *s,
-                                                        float *power)
+__attribute__((target("avx2"))) static void scales_wide(const hw__net_layer *l, const float *squares, size_t c,
+                                                        float *s, float *power)
 {
     const __m256 alpha = _mm256_set1_ps(l->alpha / (float)l->size), one = _mm256_set1_ps(1);
     around a = around_of(l, c);
@@ -69,14 +69,14 @@ __attribute__((target("avx2"))) static void scales_wide(const net_layer *l, cons
 #define scales_wide scales
 #endif
 
-NET_HOT static void multiply(const float *a, const float *b, float *to, size_t n)
+HW__HOT static void multiply(const float *a, const float *b, float *to, size_t n)
 {
     for (size_t x = 0; x < n; x++) to[x] = a[x] * b[x];
 }
 
-static void forward_strip(const net_call *c, const float *in, float *out, size_t n)
+static void forward_strip(const hw__net_call *c, const float *in, float *out, size_t n)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     size_t plane = (size_t)l->in.h * l->in.w;
     float s[STRIP], power[STRIP];
     bool wide = l->wide && l->beta == 0.75f;
@@ -88,21 +88,21 @@ static void forward_strip(const net_call *c, const float *in, float *out, size_t
 }
 
 /* One channel's dout in s^(-beta - 1), from its scale. */
-NET_HOT static void pull(const float *restrict in, const float *restrict dout, const float *restrict s,
+HW__HOT static void pull(const float *restrict in, const float *restrict dout, const float *restrict s,
                          const float *restrict power, float *restrict pulls, size_t n)
 {
     for (size_t x = 0; x < n; x++) pulls[x] = dout[x] * in[x] * power[x] / s[x];
 }
 
-NET_HOT static void combine(const float *restrict in, const float *dout, const float *restrict power,
+HW__HOT static void combine(const float *restrict in, const float *dout, const float *restrict power,
                             const float *restrict sum, float factor, float *din, size_t n)
 {
     for (size_t x = 0; x < n; x++) din[x] = dout[x] * power[x] - factor * in[x] * sum[x];
 }
 
-static void backward_strip(const net_call *c, const float *in, const float *dout, float *din, size_t n)
+static void backward_strip(const hw__net_call *c, const float *in, const float *dout, float *din, size_t n)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     size_t channels = l->in.c, plane = (size_t)l->in.h * l->in.w;
     float *squares = c->work, *power = squares + channels * STRIP, *pulls = power + channels * STRIP, sum[STRIP],
           s[STRIP], factor = 2 * l->alpha * l->beta / (float)l->size;
@@ -118,17 +118,17 @@ static void backward_strip(const net_call *c, const float *in, const float *dout
     }
 }
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    size_t plane = (size_t)c->layer->in.h * c->layer->in.w, floats = net_floats(c->layer->in);
+    size_t plane = (size_t)c->layer->in.h * c->layer->in.w, floats = hw__net_floats(c->layer->in);
     for (size_t i = 0; i < c->n; i++)
         for (size_t x = 0; x < plane; x += STRIP)
             forward_strip(c, c->in + i * floats + x, c->out + i * floats + x, plane - x < STRIP ? plane - x : STRIP);
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
-    size_t plane = (size_t)c->layer->in.h * c->layer->in.w, floats = net_floats(c->layer->in);
+    size_t plane = (size_t)c->layer->in.h * c->layer->in.w, floats = hw__net_floats(c->layer->in);
     for (size_t i = 0; c->din && i < c->n; i++)
         for (size_t x = 0; x < plane; x += STRIP) {
             size_t at = i * floats + x;
@@ -136,15 +136,15 @@ static void backward(const net_call *c)
         }
 }
 
-static size_t work(const net_layer *l, size_t n)
+static size_t work(const hw__net_layer *l, size_t n)
 {
     (void)n;
     return 3 * (size_t)l->in.c * STRIP;
 }
 
-const net_kind net_lrn = {.name = "response normalisation",
-                          .needs_input = true,
-                          .din_in_place = true,
-                          .work = work,
-                          .forward = forward,
-                          .backward = backward};
+const hw__net_kind hw__net_lrn = {.name = "response normalisation",
+                                  .needs_input = true,
+                                  .din_in_place = true,
+                                  .work = work,
+                                  .forward = forward,
+                                  .backward = backward};

@@ -28,20 +28,20 @@ typedef struct moments {
 } moments;
 
 /* The group that begins with this channel. */
-static planes planes_of(const net_call *c, size_t first)
+static planes planes_of(const hw__net_call *c, size_t first)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     size_t rest = l->in.c - first;
-    return (planes){c->n, first, rest < GROUP ? rest : GROUP, (size_t)l->in.h * l->in.w, net_floats(l->in)};
+    return (planes){c->n, first, rest < GROUP ? rest : GROUP, (size_t)l->in.h * l->in.w, hw__net_floats(l->in)};
 }
 
-static moments moments_of(const net_call *c)
+static moments moments_of(const hw__net_call *c)
 {
     size_t channels = c->layer->in.c;
     return (moments){c->packed, c->packed + channels, c->packed + 2 * channels};
 }
 
-static size_t packed(const net_layer *l)
+static size_t packed(const hw__net_layer *l)
 {
     return 3 * (size_t)l->in.c;
 }
@@ -98,7 +98,7 @@ static inline void flush(lanes *sum, double total[2])
 }
 
 /* total[channel]: the sum of s, and of (x - from[channel]) s: s is y or, where y is x itself, x - from. */
-NET_HOT static void add_planes(const float *x, const float *y, planes p, const float *from, double total[][2])
+HW__HOT static void add_planes(const float *x, const float *y, planes p, const float *from, double total[][2])
 {
     lanes sum[GROUP];
     size_t held = 0;
@@ -120,7 +120,7 @@ NET_HOT static void add_planes(const float *x, const float *y, planes p, const f
 
 /* Distances are taken from the first image's mean: what the squares lose to the mean's own distance from it is a
  * factor of the images at the very most. */
-static void measure(const net_call *c, planes p)
+static void measure(const hw__net_call *c, planes p)
 {
     planes one = p;
     const float *in = c->in + p.first * p.floats;
@@ -147,7 +147,7 @@ static inline void normalise_plane(const float *in, float *out, size_t n, float 
     for (size_t i = 0; i < n; i++) out[i] = (in[i] - mean) * scale + shift;
 }
 
-NET_HOT static void normalise(const float *in, float *out, planes p, const float *mean, const float *scale,
+HW__HOT static void normalise(const float *in, float *out, planes p, const float *mean, const float *scale,
                               const float *shift)
 {
     for (size_t i = p.n; i-- > 0;)
@@ -157,15 +157,15 @@ NET_HOT static void normalise(const float *in, float *out, planes p, const float
         }
 }
 
-static const float *sets_of(const net_call *c)
+static const float *sets_of(const hw__net_call *c)
 {
     return c->params + c->layer->weights + c->layer->biases;
 }
 
 /* Evaluation: the mean of all sets, each of them as far as it has been measured. */
-static void recall(const net_call *c)
+static void recall(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     size_t channels = l->in.c, size = 2 * channels + 1;
     const float *sets = sets_of(c);
     moments m = moments_of(c);
@@ -186,12 +186,12 @@ static void recall(const net_call *c)
     }
 }
 
-static void pack(const net_call *c)
+static void pack(const hw__net_call *c)
 {
     if (!c->train) recall(c);
 }
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
     const float *gamma = c->params, *beta = c->params + c->layer->weights;
     moments m = moments_of(c);
@@ -218,7 +218,7 @@ static inline void project_plane(const float *in, const float *dout, float *din,
     for (size_t i = 0; i < n; i++) din[i] = r.scale * ((dout[i] - r.constant) - (in[i] - mean) * r.slope);
 }
 
-NET_HOT static void project(const float *in, const float *dout, float *din, planes p, const float *mean, const rest *r)
+HW__HOT static void project(const float *in, const float *dout, float *din, planes p, const float *mean, const rest *r)
 {
     for (size_t i = p.n; i-- > 0;)
         for (size_t k = 0; k < p.channels; k++) {
@@ -228,9 +228,9 @@ NET_HOT static void project(const float *in, const float *dout, float *din, plan
 }
 
 /* The sets as parameters: this worker's gets gain (r - measured), for which the rule moves it by `share` of the way. */
-static void move_sets(const net_call *c)
+static void move_sets(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
+    const hw__net_layer *l = c->layer;
     size_t channels = l->in.c, at = c->copy % l->copies * (2 * channels + 1);
     const float *r = sets_of(c) + at;
     float *g = c->g + l->weights + l->biases;
@@ -245,7 +245,7 @@ static void move_sets(const net_call *c)
     g[2 * channels] = c->gain * (r[2 * channels] - 1);
 }
 
-static void backward_group(const net_call *c, planes p)
+static void backward_group(const hw__net_call *c, planes p)
 {
     const float *gamma = c->params, *in = c->in + p.first * p.floats, *dout = c->dout + p.first * p.floats;
     float *dgamma = c->g, *dbeta = c->g + c->layer->weights;
@@ -265,7 +265,7 @@ static void backward_group(const net_call *c, planes p)
     if (c->din) project(in, dout, c->din + p.first * p.floats, p, m.mean + p.first, r);
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
     planes p;
     for (size_t first = 0; first < c->layer->in.c; first += p.channels) {
@@ -275,7 +275,7 @@ static void backward(const net_call *c)
     move_sets(c);
 }
 
-const net_kind net_batch_norm = {
+const hw__net_kind hw__net_batch_norm = {
     .name = "batch norm",
     .label = "norm",
     .whole = true,

@@ -3,14 +3,14 @@
 #include <string.h>
 
 /* `count` images from `first` on, in one forward pass without labels. */
-static net_pass look_at(const hw_net *net, void *scratch, const hw_images *images, uint32_t first,
-                        const hw_batch *batch, const float *params)
+static hw__net_pass look_at(const hw_net *net, void *scratch, const hw_images *images, uint32_t first,
+                            const hw_batch *batch, const float *params)
 {
     hw_images part = *images;
-    part.pixels += (size_t)first * net_floats(net->input);
-    net_pass p = {net, scratch, NULL, batch, params, NULL, false, 0, 0};
-    net_load(net, scratch, &part, batch, NULL);
-    net_forward(&p);
+    part.pixels += (size_t)first * hw__net_floats(net->input);
+    hw__net_pass p = {net, scratch, NULL, batch, params, NULL, false, 0, 0};
+    hw__net_load(net, scratch, &part, batch, NULL);
+    hw__net_forward(&p);
     return p;
 }
 
@@ -18,8 +18,8 @@ void hw_net_predict(const hw_net *net, void *scratch, const hw_images *images, u
                     const float *params, float *outputs)
 {
     hw_batch batch = {NULL, count, 0, count, 0, 0, 0};
-    net_pass p = look_at(net, scratch, images, first, &batch, params);
-    memcpy(outputs, net_output(&p, (int)net->layers - 1, 0), (size_t)count * hw_net_outputs(net) * sizeof *outputs);
+    hw__net_pass p = look_at(net, scratch, images, first, &batch, params);
+    memcpy(outputs, hw__net_output(&p, (int)net->layers - 1, 0), (size_t)count * hw_net_outputs(net) * sizeof *outputs);
 }
 
 static bool range_fits(const hw_net *net, const hw_images *images, uint32_t first, uint32_t count)
@@ -37,8 +37,8 @@ hw_status hw_net_confusion(const hw_net *net, void *scratch, const hw_images *im
     for (uint32_t done = 0, n; done < count; done += n) {
         n = count - done < net->batch ? count - done : net->batch;
         hw_batch batch = {NULL, n, 0, n, 0, 0, 0};
-        net_pass p = look_at(net, scratch, images, first + done, &batch, params);
-        const float *out = net_output(&p, (int)net->layers - 1, 0);
+        hw__net_pass p = look_at(net, scratch, images, first + done, &batch, params);
+        const float *out = hw__net_output(&p, (int)net->layers - 1, 0);
         for (uint32_t i = 0; i < n; i++, out += outputs) {
             unsigned best = 0, label = images->labels[first + done + i];
             for (unsigned j = 1; j < outputs; j++)
@@ -55,24 +55,24 @@ hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *images,
     size_t units = 0, at = 0, dead = 0;
     if (!range_fits(net, images, first, count)) return HW_E_ARGUMENT;
     for (unsigned l = 0; l < net->layers; l++)
-        if (net->layer[l].kind == &net_relu) units += net_floats(net->layer[l].out);
+        if (net->layer[l].kind == &hw__net_relu) units += hw__net_floats(net->layer[l].out);
     *share = 0;
     if (!units) return HW_OK;
-    unsigned char *alive = base_zalloc(units, 1);
+    unsigned char *alive = hw__base_zalloc(units, 1);
     if (!alive) return HW_E_MEMORY;
     for (uint32_t i = first; i < first + count; i++, at = 0) {
         hw_batch batch = {NULL, 1, 0, 1, 0, 0, 0};
-        net_pass p = look_at(net, scratch, images, i, &batch, params);
+        hw__net_pass p = look_at(net, scratch, images, i, &batch, params);
         for (unsigned l = 0; l < net->layers; l++) {
-            size_t n = net->layer[l].kind == &net_relu ? net_floats(net->layer[l].out) : 0;
-            const float *out = net_output(&p, (int)l, 0);
+            size_t n = net->layer[l].kind == &hw__net_relu ? hw__net_floats(net->layer[l].out) : 0;
+            const float *out = hw__net_output(&p, (int)l, 0);
             for (size_t k = 0; k < n; k++) alive[at + k] |= out[k] > 0;
             at += n;
         }
     }
     for (size_t k = 0; k < units; k++) dead += !alive[k];
     *share = (double)dead / (double)units;
-    base_free(alive);
+    hw__base_free(alive);
     return HW_OK;
 }
 
@@ -82,7 +82,7 @@ static hw_status task_step(void *self, hw_worker *w, const hw_batch *batch)
 {
     const hw_net_task *t = self;
     void *scratch = hw_scratch(w);
-    net_load(t->net, scratch, t->train, batch, t->augment);
+    hw__net_load(t->net, scratch, t->train, batch, t->augment);
     const float *x = hw_read(w);
     double gain = 0;
     if (t->net->has_running) {
@@ -93,8 +93,8 @@ static hw_status task_step(void *self, hw_worker *w, const hw_batch *batch)
         /* A thread of a group moves its own set by itself: its share of the group's mean is made good. */
         if (t->net->running.where == HW_STATISTICS_PER_WORKER) gain *= (double)batch->whole / batch->count;
     }
-    net_pass p = {t->net, scratch, t->train->labels, batch, x, hw_gradient(w), true, (float)gain, hw_worker_id(w)};
-    return hw_write(w, net_loss(&p, NULL));
+    hw__net_pass p = {t->net, scratch, t->train->labels, batch, x, hw_gradient(w), true, (float)gain, hw_worker_id(w)};
+    return hw_write(w, hw__net_loss(&p, NULL));
 }
 
 static hw_status task_evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
@@ -104,7 +104,7 @@ static hw_status task_evaluate(void *self, void *scratch, const float *x, uint32
         uint32_t correct = 0;
         n = count - done < t->net->batch ? count - done : t->net->batch;
         hw_images part = *t->test;
-        part.pixels += (size_t)(first + done) * net_floats(t->net->input);
+        part.pixels += (size_t)(first + done) * hw__net_floats(t->net->input);
         part.labels += first + done;
         hw_batch batch = {NULL, n, 0, n, 0, 0, 0};
         sums[0] += n * hw_net_loss(t->net, scratch, &part, &batch, x, NULL, &correct);
@@ -118,7 +118,7 @@ static hw_status check_images(const hw_net *net, const hw_images *images, const 
     if (images->pixels && images->labels && images->channels == net->input.c && images->height == net->input.h &&
         images->width == net->input.w && images->classes <= hw_net_outputs(net) && images->count > 0)
         return hw_preparation_check(&net->preparation, images, why);
-    return base_fail(
+    return hw__base_fail(
         why, HW_E_ARGUMENT,
         "hw_net_objective: the %s images (with pixels and labels) are %u of %u x %u x %u in %u classes, the net takes "
         "%u x %u x %u and has %u outputs",
@@ -129,7 +129,7 @@ static hw_status check_images(const hw_net *net, const hw_images *images, const 
 hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
 {
     if (!task || !task->net || !task->net->finished || !task->train || !o)
-        return base_fail(why, HW_E_ARGUMENT, "hw_net_objective: a finished net and training images are needed");
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_net_objective: a finished net and training images are needed");
     hw_status status = check_images(task->net, task->train, "training", why);
     if (status == HW_OK && task->test) status = check_images(task->net, task->test, "test", why);
     if (status == HW_OK && task->augment) status = hw_augment_check(task->augment, task->train, why);

@@ -6,6 +6,7 @@
  * the whole minibatch, others for one block. Gradients of outputs live from their last taker's backward to their own
  * layer's, and share memory where these times do not overlap. */
 #include "net.h"
+#include "wide_pool.h"
 #include <string.h>
 
 /* A block's widest output should not fill more than a part of the L2 cache. */
@@ -23,12 +24,13 @@ static size_t reserve(hw_net *net, size_t bytes)
     return at;
 }
 
-static uint32_t block_of(const hw_net *net, const net_segment *s)
+static uint32_t block_of(const hw_net *net, const hw__net_segment *s)
 {
     size_t best = 1, widest = 0;
     for (unsigned i = s->first; i < s->end; i++) {
-        const net_layer *l = net->layer + i;
-        size_t block = l->kind->block ? l->kind->block(l) : 1, floats = net_floats(l->out), in = net_floats(l->in);
+        const hw__net_layer *l = net->layer + i;
+        size_t block = l->kind->block ? l->kind->block(l) : 1, floats = hw__net_floats(l->out),
+               in = hw__net_floats(l->in);
         best = block > best ? block : best;
         widest = floats > widest ? floats : widest;
         widest = in > widest ? in : widest;
@@ -41,14 +43,14 @@ static void make_segments(hw_net *net)
 {
     net->segments = 0;
     for (unsigned i = 0; i < net->layers; i++) {
-        net_layer *l = net->layer + i;
+        hw__net_layer *l = net->layer + i;
         bool opens = i == 0 || l->kind->whole || net->layer[i - 1].kind->whole;
-        if (opens) net->segment[net->segments++] = (net_segment){i, i, 0};
+        if (opens) net->segment[net->segments++] = (hw__net_segment){i, i, 0};
         net->segment[net->segments - 1].end = i + 1;
         l->segment = net->segments - 1;
     }
     for (unsigned s = 0; s < net->segments; s++) {
-        net_segment *seg = net->segment + s;
+        hw__net_segment *seg = net->segment + s;
         seg->block = net->layer[seg->first].kind->whole ? net->batch : block_of(net, seg);
     }
 }
@@ -56,12 +58,12 @@ static void make_segments(hw_net *net)
 static void note_consumers(hw_net *net)
 {
     for (unsigned i = 0; i < net->layers; i++) {
-        net_layer *l = net->layer + i;
+        hw__net_layer *l = net->layer + i;
         const int inputs[] = {l->from, l->also};
         l->last_consumer = (int)i;
         for (int k = 0; k < 2; k++) {
             if (inputs[k] < 0) continue;
-            net_layer *source = net->layer + inputs[k];
+            hw__net_layer *source = net->layer + inputs[k];
             source->last_consumer = (int)i;
             source->kept |= source->segment != l->segment || l->kind->needs_input;
             source->gradient_kept |= source->segment != l->segment;
@@ -75,10 +77,10 @@ static void note_consumers(hw_net *net)
 static void choose_in_place(hw_net *net)
 {
     for (unsigned i = net->layers; i-- > 0;) {
-        net_layer *l = net->layer + i;
-        net_layer *source = l->from >= 0 ? net->layer + l->from : NULL;
+        hw__net_layer *l = net->layer + i;
+        hw__net_layer *source = l->from >= 0 ? net->layer + l->from : NULL;
         l->over = source && l->kind->in_place && !l->kind->needs_input && source->consumers == 1 &&
-                  !source->kind->needs_output && net_floats(l->in) == net_floats(l->out);
+                  !source->kind->needs_output && hw__net_floats(l->in) == hw__net_floats(l->out);
         if (l->over) source->kept |= l->kept;
     }
     for (unsigned i = 0; i < net->layers; i++)
@@ -88,9 +90,10 @@ static void choose_in_place(hw_net *net)
 static void place_outputs(hw_net *net)
 {
     for (unsigned i = 0; i < net->layers; i++) {
-        net_layer *l = net->layer + i;
+        hw__net_layer *l = net->layer + i;
         size_t images = l->kept ? net->batch : net->segment[l->segment].block;
-        l->out_at = l->over ? net->layer[l->from].out_at : reserve(net, images * net_floats(l->out) * sizeof(float));
+        l->out_at =
+            l->over ? net->layer[l->from].out_at : reserve(net, images * hw__net_floats(l->out) * sizeof(float));
         if (l->kind->packed) l->packed_at = reserve(net, l->kind->packed(l) * sizeof(float));
         if (l->kind->aux) l->aux_at = reserve(net, net->batch * l->kind->aux(l));
     }
@@ -109,10 +112,10 @@ typedef struct pool {
     unsigned slots;
 } pool;
 
-static size_t gradient_bytes(const hw_net *net, const net_layer *l)
+static size_t gradient_bytes(const hw_net *net, const hw__net_layer *l)
 {
     size_t images = l->gradient_kept ? net->batch : net->segment[l->segment].block;
-    return images * net_floats(l->out) * sizeof(float);
+    return images * hw__net_floats(l->out) * sizeof(float);
 }
 
 /* The tightest free slot that is large enough, else a new one. */
@@ -138,19 +141,19 @@ static void share_or_drop(pool *p, size_t at, int change)
 }
 
 /* Whether a source's gradient may stand where its only taker's output's does. */
-static bool may_share(const hw_net *net, const net_layer *l, int source)
+static bool may_share(const hw_net *net, const hw__net_layer *l, int source)
 {
     if (source < 0) return false;
-    const net_layer *s = net->layer + source;
-    return s->consumers == 1 && s->gradient_kept == l->gradient_kept && net_floats(s->out) == net_floats(l->out) &&
-           (s->gradient_kept || s->segment == l->segment);
+    const hw__net_layer *s = net->layer + source;
+    return s->consumers == 1 && s->gradient_kept == l->gradient_kept &&
+           hw__net_floats(s->out) == hw__net_floats(l->out) && (s->gradient_kept || s->segment == l->segment);
 }
 
 /* The gradient of what a layer takes, where it is its last taker: the first in a backward pass. */
-static void place_source(hw_net *net, pool *kept, pool *block, net_layer *l, int source, bool shared)
+static void place_source(hw_net *net, pool *kept, pool *block, hw__net_layer *l, int source, bool shared)
 {
     if (source < 0) return;
-    net_layer *s = net->layer + source;
+    hw__net_layer *s = net->layer + source;
     pool *p = s->gradient_kept ? kept : block;
     if (s->last_consumer != (int)l->number) return;
     if (shared) {
@@ -163,14 +166,14 @@ static void place_source(hw_net *net, pool *kept, pool *block, net_layer *l, int
 
 static bool place_gradients(hw_net *net)
 {
-    pool kept = {base_zalloc(NET_LAYERS, sizeof(slot)), 0}, block = {base_zalloc(NET_LAYERS, sizeof(slot)), 0};
+    pool kept = {hw__base_zalloc(NET_LAYERS, sizeof(slot)), 0}, block = {hw__base_zalloc(NET_LAYERS, sizeof(slot)), 0};
     bool good = kept.slot && block.slot;
-    net_layer *last = net->layer + net->layers - 1;
+    hw__net_layer *last = net->layer + net->layers - 1;
     if (good) last->gradient_at = take(net, &kept, gradient_bytes(net, last));
     for (unsigned k = net->segments; good && k-- > 0;) {
-        const net_segment *s = net->segment + k;
+        const hw__net_segment *s = net->segment + k;
         for (unsigned i = s->end; i-- > s->first;) {
-            net_layer *l = net->layer + i;
+            hw__net_layer *l = net->layer + i;
             bool over = l->kind->passes || l->kind->din_in_place, from = over && may_share(net, l, l->from),
                  also = l->kind->passes && !from && may_share(net, l, l->also);
             l->gradient_over = from || also;
@@ -182,36 +185,41 @@ static bool place_gradients(hw_net *net)
         for (unsigned i = s->end; i-- > s->first;)
             if (net->layer[i].gradient_kept) share_or_drop(&kept, net->layer[i].gradient_at, -1);
     }
-    base_free(kept.slot);
-    base_free(block.slot);
+    hw__base_free(kept.slot);
+    hw__base_free(block.slot);
     return good;
 }
 
-bool net_plan(hw_net *net)
+bool hw__net_pool_fits_wide(const hw__net_layer *l)
 {
-    bool wide = net->path != HW_PATH_SCALAR && net_wide_available();
+    return hw__wide_pool_kernel(l, l->kind == &hw__net_average_pool) != NULL;
+}
+
+bool hw__net_plan(hw_net *net)
+{
+    bool wide = net->path != HW_PATH_SCALAR && hw__cpu_avx2();
     size_t work = 0, spare = 0;
     net->scratch_bytes = 0;
     for (unsigned i = 0; i < net->layers; i++) {
-        net_layer *l = net->layer + i;
-        if (l->kind == &net_conv || l->kind == &net_hyper_conv) net_conv_choose(l, net->path);
-        bool pools = l->kind == &net_max_pool || l->kind == &net_average_pool;
-        l->wide = wide && (!pools || net_pool_fits_wide(l));
+        hw__net_layer *l = net->layer + i;
+        if (l->kind == &hw__net_conv || l->kind == &hw__net_hyper_conv) hw__net_conv_choose(l, net->path);
+        bool pools = l->kind == &hw__net_max_pool || l->kind == &hw__net_average_pool;
+        l->wide = wide && (!pools || hw__net_pool_fits_wide(l));
     }
     make_segments(net);
     note_consumers(net);
     choose_in_place(net);
-    net->time_at = reserve(net, sizeof(net_times) + 2 * net->layers * sizeof(uint64_t));
-    net->input_at = reserve(net, net->batch * net_floats(net->input) * sizeof(float));
+    net->time_at = reserve(net, sizeof(hw__net_times) + 2 * net->layers * sizeof(uint64_t));
+    net->input_at = reserve(net, net->batch * hw__net_floats(net->input) * sizeof(float));
     place_outputs(net);
     if (!place_gradients(net)) return false;
     for (unsigned i = 0; i < net->layers; i++) {
-        const net_layer *l = net->layer + i;
+        const hw__net_layer *l = net->layer + i;
         size_t n = net->segment[l->segment].block, floats = l->kind->work ? l->kind->work(l, n) : 0;
         work = floats > work ? floats : work;
         /* Where others took the same output before, a gradient is made aside and added. */
-        if (l->from >= 0 && net->layer[l->from].consumers > 1 && !l->kind->passes && n * net_floats(l->in) > spare)
-            spare = n * net_floats(l->in);
+        if (l->from >= 0 && net->layer[l->from].consumers > 1 && !l->kind->passes && n * hw__net_floats(l->in) > spare)
+            spare = n * hw__net_floats(l->in);
     }
     net->work_at = reserve(net, work * sizeof(float));
     net->spare_at = reserve(net, spare * sizeof(float));

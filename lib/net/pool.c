@@ -6,7 +6,7 @@
 #define NONE 255 /* a window that lies in the padding only */
 
 /* 2x2 windows at stride 2 that all lie inside: two rows at a time, without branches. */
-NET_HOT static void forward_2x2(const float *in, size_t w, float *out, unsigned char *won, size_t oh, size_t ow)
+HW__HOT static void forward_2x2(const float *in, size_t w, float *out, unsigned char *won, size_t oh, size_t ow)
 {
     for (size_t y = 0; y < oh; y++, in += 2 * w, out += ow, won += ow) {
         const float *a = in, *b = in + w;
@@ -20,7 +20,7 @@ NET_HOT static void forward_2x2(const float *in, size_t w, float *out, unsigned 
     }
 }
 
-NET_HOT static void backward_2x2(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din,
+HW__HOT static void backward_2x2(const float *dout, const unsigned char *won, size_t oh, size_t ow, float *din,
                                  size_t w)
 {
     for (size_t y = 0; y < oh; y++, din += 2 * w, dout += ow, won += ow) {
@@ -34,9 +34,9 @@ NET_HOT static void backward_2x2(const float *dout, const unsigned char *won, si
     }
 }
 
-static bool plain(const net_layer *l)
+static bool plain(const hw__net_layer *l)
 {
-    return l->kernel == 2 && l->stride == 2 && l->pad == 0 && l->in.h == 2 * l->out.h && l->in.w == 2 * l->out.w;
+    return l->window == 2 && l->stride == 2 && l->pad == 0 && l->in.h == 2 * l->out.h && l->in.w == 2 * l->out.w;
 }
 
 /* Of one axis: which rows (or columns) of window `at` lie inside the image, from .. to - 1. */
@@ -44,30 +44,30 @@ typedef struct cells {
     unsigned from, to;
 } cells;
 
-static cells inside(const net_layer *l, unsigned at, unsigned in)
+static cells inside(const hw__net_layer *l, unsigned at, unsigned in)
 {
     unsigned start = at * l->stride, end = in + l->pad; /* both l->pad further than the image */
     unsigned to = end < start ? 0 : end - start;
-    return (cells){start < l->pad ? l->pad - start : 0, to < l->kernel ? to : l->kernel};
+    return (cells){start < l->pad ? l->pad - start : 0, to < l->window ? to : l->window};
 }
 
 /* in: the window's first cell inside. No branch hangs on the values: they are hard to guess. */
-static unsigned char largest(const net_layer *l, const float *in, cells y, cells x, float *out)
+static unsigned char largest(const hw__net_layer *l, const float *in, cells y, cells x, float *out)
 {
-    unsigned won = y.from * l->kernel + x.from;
+    unsigned won = y.from * l->window + x.from;
     float best = *in;
     for (unsigned ky = y.from; ky < y.to; ky++)
         for (unsigned kx = x.from; kx < x.to; kx++) {
             float v = in[(size_t)(ky - y.from) * l->in.w + (kx - x.from)];
             unsigned wins = -(unsigned)(v > best); /* all bits or none */
             best = v > best ? v : best;
-            won = (won & ~wins) | ((ky * l->kernel + kx) & wins);
+            won = (won & ~wins) | ((ky * l->window + kx) & wins);
         }
     *out = best;
     return (unsigned char)won;
 }
 
-static void pool_plane(const net_layer *l, const float *in, float *out, unsigned char *won)
+static void pool_plane(const hw__net_layer *l, const float *in, float *out, unsigned char *won)
 {
     for (unsigned oy = 0; oy < l->out.h; oy++)
         for (unsigned ox = 0; ox < l->out.w; ox++, out++, won++) {
@@ -80,22 +80,22 @@ static void pool_plane(const net_layer *l, const float *in, float *out, unsigned
         }
 }
 
-static void unpool_plane(const net_layer *l, const float *dout, const unsigned char *won, float *din)
+static void unpool_plane(const hw__net_layer *l, const float *dout, const unsigned char *won, float *din)
 {
     memset(din, 0, (size_t)l->in.h * l->in.w * sizeof *din);
     for (unsigned oy = 0; oy < l->out.h; oy++)
         for (unsigned ox = 0; ox < l->out.w; ox++, dout++, won++) {
             if (*won == NONE) continue;
-            unsigned y = oy * l->stride + *won / l->kernel - l->pad, x = ox * l->stride + *won % l->kernel - l->pad;
+            unsigned y = oy * l->stride + *won / l->window - l->pad, x = ox * l->stride + *won % l->window - l->pad;
             din[(size_t)y * l->in.w + x] += *dout;
         }
 }
 
-static void forward(const net_call *c)
+static void forward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
-    const pool_shape s = wide_pool_shape(l, c->n);
+    const hw__net_layer *l = c->layer;
+    const hw__pool_kernel *wide = l->wide ? hw__wide_pool_kernel(l, false) : NULL;
+    const hw__pool_shape s = hw__wide_pool_shape(l, c->n);
     size_t in = s.h * s.w, out = s.oh * s.ow;
     if (wide) {
         wide->forward(&s, c->in, c->out, c->aux);
@@ -108,11 +108,11 @@ static void forward(const net_call *c)
             pool_plane(l, c->in + i * in, c->out + i * out, c->aux + i * out);
 }
 
-static void backward(const net_call *c)
+static void backward(const hw__net_call *c)
 {
-    const net_layer *l = c->layer;
-    const pool_kernel *wide = l->wide ? wide_pool_kernel(l) : NULL;
-    const pool_shape s = wide_pool_shape(l, c->n);
+    const hw__net_layer *l = c->layer;
+    const hw__pool_kernel *wide = l->wide ? hw__wide_pool_kernel(l, false) : NULL;
+    const hw__pool_shape s = hw__wide_pool_shape(l, c->n);
     size_t in = s.h * s.w, out = s.oh * s.ow;
     if (!c->din) return;
     if (wide) {
@@ -126,14 +126,9 @@ static void backward(const net_call *c)
             unpool_plane(l, c->dout + i * out, c->aux + i * out, c->din + i * in);
 }
 
-bool net_pool_fits_wide(const net_layer *l)
+static size_t aux(const hw__net_layer *l)
 {
-    return wide_pool_kernel(l) != NULL;
+    return hw__net_floats(l->out);
 }
 
-static size_t aux(const net_layer *l)
-{
-    return net_floats(l->out);
-}
-
-const net_kind net_max_pool = {.name = "max pooling", .aux = aux, .forward = forward, .backward = backward};
+const hw__net_kind hw__net_max_pool = {.name = "max pooling", .aux = aux, .forward = forward, .backward = backward};

@@ -2,24 +2,24 @@
 #include "net.h"
 #include <string.h>
 
-static float *floats(const net_pass *p, size_t at)
+static float *floats(const hw__net_pass *p, size_t at)
 {
     return (float *)(void *)(p->scratch + at);
 }
 
-float *net_output(const net_pass *p, int i, size_t first)
+float *hw__net_output(const hw__net_pass *p, int i, size_t first)
 {
-    if (i < 0) return floats(p, p->net->input_at) + first * net_floats(p->net->input);
-    const net_layer *l = p->net->layer + i;
-    return floats(p, l->out_at) + (l->kept ? first * net_floats(l->out) : 0);
+    if (i < 0) return floats(p, p->net->input_at) + first * hw__net_floats(p->net->input);
+    const hw__net_layer *l = p->net->layer + i;
+    return floats(p, l->out_at) + (l->kept ? first * hw__net_floats(l->out) : 0);
 }
 
 /* Of layer i's output; first as above. NULL for the input's. */
-static float *gradient(const net_pass *p, int i, size_t first)
+static float *gradient(const hw__net_pass *p, int i, size_t first)
 {
     if (i < 0) return NULL;
-    const net_layer *l = p->net->layer + i;
-    return floats(p, l->gradient_at) + (l->gradient_kept ? first * net_floats(l->out) : 0);
+    const hw__net_layer *l = p->net->layer + i;
+    return floats(p, l->gradient_at) + (l->gradient_kept ? first * hw__net_floats(l->out) : 0);
 }
 
 static uint32_t image_of(const hw_batch *batch, size_t i)
@@ -27,28 +27,28 @@ static uint32_t image_of(const hw_batch *batch, size_t i)
     return batch->index ? batch->index[i] : (uint32_t)i;
 }
 
-void net_load(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
-              const hw_augment *augment)
+void hw__net_load(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
+                  const hw_augment *augment)
 {
-    size_t pixels = net_floats(net->input);
+    size_t pixels = hw__net_floats(net->input);
     float *to = (float *)(void *)((char *)scratch + net->input_at);
     for (uint32_t i = 0; i < batch->count; i++)
         hw_image_prepare(images, image_of(batch, i), &net->preparation, augment, batch->seed, batch->step,
                          batch->offset + i, to + i * pixels);
 }
 
-static net_call call_of(const net_pass *p, unsigned i, size_t first, size_t n)
+static hw__net_call call_of(const hw__net_pass *p, unsigned i, size_t first, size_t n)
 {
-    const net_layer *l = p->net->layer + i;
-    net_call c;
+    const hw__net_layer *l = p->net->layer + i;
+    hw__net_call c;
     memset(&c, 0, sizeof c);
     c.layer = l;
     c.params = p->params + l->at;
     c.g = p->g ? p->g + l->at : NULL;
     c.first = first == 0;
-    c.in = net_output(p, l->from, first);
-    c.also = l->also >= NET_INPUT ? net_output(p, l->also, first) : NULL;
-    c.out = net_output(p, (int)i, first);
+    c.in = hw__net_output(p, l->from, first);
+    c.also = l->also >= NET_INPUT ? hw__net_output(p, l->also, first) : NULL;
+    c.out = hw__net_output(p, (int)i, first);
     c.aux = l->kind->aux ? (unsigned char *)p->scratch + l->aux_at + first * l->kind->aux(l) : NULL;
     c.work = floats(p, p->net->work_at);
     c.packed = floats(p, l->packed_at);
@@ -62,49 +62,49 @@ static net_call call_of(const net_pass *p, unsigned i, size_t first, size_t n)
     return c;
 }
 
-static uint64_t *time_of(const net_pass *p, unsigned layer, bool backward)
+static uint64_t *time_of(const hw__net_pass *p, unsigned layer, bool backward)
 {
-    net_times *t = net_times_of(p->net, p->scratch);
+    hw__net_times *t = hw__net_times_of(p->net, p->scratch);
     return t->on == NET_TIMED ? t->ns + 2 * layer + backward : NULL;
 }
 
 /* Once a pass and layer. */
-static void pack(const net_pass *p)
+static void pack(const hw__net_pass *p)
 {
     for (unsigned i = 0; i < p->net->layers; i++) {
-        const net_kind *kind = p->net->layer[i].kind;
+        const hw__net_kind *kind = p->net->layer[i].kind;
         if (!kind->pack) continue;
         uint64_t *time = time_of(p, i, false), from = time ? hw_now() : 0;
-        net_call c = call_of(p, i, 0, p->batch->count);
+        hw__net_call c = call_of(p, i, 0, p->batch->count);
         kind->pack(&c);
         if (time) *time += hw_now() - from;
     }
 }
 
-static void finish(const net_pass *p)
+static void finish(const hw__net_pass *p)
 {
     for (unsigned i = 0; i < p->net->layers; i++) {
-        const net_kind *kind = p->net->layer[i].kind;
+        const hw__net_kind *kind = p->net->layer[i].kind;
         if (!kind->finish) continue;
         uint64_t *time = time_of(p, i, true), from = time ? hw_now() : 0;
-        net_call c = call_of(p, i, 0, p->batch->count);
+        hw__net_call c = call_of(p, i, 0, p->batch->count);
         kind->finish(&c);
         if (time) *time += hw_now() - from;
     }
 }
 
-void net_forward(const net_pass *p)
+void hw__net_forward(const hw__net_pass *p)
 {
     const hw_net *net = p->net;
     size_t count = p->batch->count;
     pack(p);
     for (unsigned k = 0; k < net->segments; k++) {
-        const net_segment *s = net->segment + k;
+        const hw__net_segment *s = net->segment + k;
         for (size_t first = 0; first < count; first += s->block) {
             size_t n = count - first < s->block ? count - first : s->block;
             for (unsigned i = s->first; i < s->end; i++) {
                 uint64_t *time = time_of(p, i, false), from = time ? hw_now() : 0;
-                net_call c = call_of(p, i, first, n);
+                hw__net_call c = call_of(p, i, first, n);
                 c.layer->kind->forward(&c);
                 if (time) *time += hw_now() - from;
             }
@@ -112,16 +112,17 @@ void net_forward(const net_pass *p)
     }
 }
 
-NET_HOT static void add_to(float *sum, const float *x, size_t n)
+HW__HOT static void add_to(float *sum, const float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++) sum[i] += x[i];
 }
 
 /* An addition: its gradient is that of both inputs. Where it stands in the same memory nothing is to be done. */
-static void pass_on(const net_pass *p, const net_layer *l, int source, const float *dout, size_t first, size_t n)
+static void pass_on(const hw__net_pass *p, const hw__net_layer *l, int source, const float *dout, size_t first,
+                    size_t n)
 {
     float *to = gradient(p, source, first);
-    size_t floats_n = n * net_floats(l->out);
+    size_t floats_n = n * hw__net_floats(l->out);
     if (!to || to == dout) return;
     if (p->net->layer[source].last_consumer == (int)l->number)
         memcpy(to, dout, floats_n * sizeof *to);
@@ -129,31 +130,31 @@ static void pass_on(const net_pass *p, const net_layer *l, int source, const flo
         add_to(to, dout, floats_n);
 }
 
-static void backward_layer(const net_pass *p, unsigned i, size_t first, size_t n)
+static void backward_layer(const hw__net_pass *p, unsigned i, size_t first, size_t n)
 {
-    const net_layer *l = p->net->layer + i;
+    const hw__net_layer *l = p->net->layer + i;
     const float *dout = gradient(p, (int)i, first);
     if (l->kind->passes) {
         pass_on(p, l, l->from, dout, first, n);
         pass_on(p, l, l->also, dout, first, n);
         return;
     }
-    net_call c = call_of(p, i, first, n);
+    hw__net_call c = call_of(p, i, first, n);
     float *to = gradient(p, l->from, first);
     bool adds = to && p->net->layer[l->from].last_consumer != (int)i;
     c.dout = dout;
     c.din = adds ? floats(p, p->net->spare_at) : to;
     l->kind->backward(&c);
-    if (adds) add_to(to, c.din, n * net_floats(l->in));
+    if (adds) add_to(to, c.din, n * hw__net_floats(l->in));
 }
 
 /* The last layer's gradient is there. */
-static void backward(const net_pass *p)
+static void backward(const hw__net_pass *p)
 {
     const hw_net *net = p->net;
     size_t count = p->batch->count;
     for (unsigned k = net->segments; k-- > 0;) {
-        const net_segment *s = net->segment + k;
+        const hw__net_segment *s = net->segment + k;
         for (size_t first = 0; first < count; first += s->block) {
             size_t n = count - first < s->block ? count - first : s->block;
             for (unsigned i = s->end; i-- > s->first;) {
@@ -166,17 +167,17 @@ static void backward(const net_pass *p)
     finish(p);
 }
 
-double net_loss(const net_pass *p, uint32_t *correct)
+double hw__net_loss(const hw__net_pass *p, uint32_t *correct)
 {
     const hw_net *net = p->net;
     unsigned classes = hw_net_outputs(net);
     double loss = 0;
-    net_forward(p);
-    const float *out = net_output(p, (int)net->layers - 1, 0);
+    hw__net_forward(p);
+    const float *out = hw__net_output(p, (int)net->layers - 1, 0);
     float *dout = p->g ? gradient(p, (int)net->layers - 1, 0) : NULL, scale = 1.0f / (float)p->batch->count;
     for (size_t i = 0; i < p->batch->count; i++)
-        loss += net_softmax(out + i * classes, p->labels + image_of(p->batch, i), 1, classes,
-                            p->train ? net->smoothing : 0, scale, dout ? dout + i * classes : NULL, correct);
+        loss += hw__net_softmax(out + i * classes, p->labels + image_of(p->batch, i), 1, classes,
+                                p->train ? net->smoothing : 0, scale, dout ? dout + i * classes : NULL, correct);
     if (p->g) backward(p);
     return loss / p->batch->count;
 }
@@ -184,7 +185,7 @@ double net_loss(const net_pass *p, uint32_t *correct)
 double hw_net_loss(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
                    const float *params, float *g, uint32_t *correct)
 {
-    net_pass p = {net, scratch, images->labels, batch, params, g, g != NULL, 0, 0};
-    net_load(net, scratch, images, batch, NULL);
-    return net_loss(&p, correct);
+    hw__net_pass p = {net, scratch, images->labels, batch, params, g, g != NULL, 0, 0};
+    hw__net_load(net, scratch, images, batch, NULL);
+    return hw__net_loss(&p, correct);
 }

@@ -69,7 +69,7 @@ static size_t within(size_t x, size_t ow)
 }
 
 /* The plane beside plane i: the next, or itself at the end. */
-static size_t beside(const pool_shape *s, size_t i)
+static size_t beside(const hw__pool_shape *s, size_t i)
 {
     return i + 1 < s->planes ? i + 1 : i;
 }
@@ -98,7 +98,7 @@ typedef struct rows3 {
 } rows3;
 
 /* outside: what a missing input counts as. */
-static rows3 rows_at(const pool_shape *s, const float *in, size_t plane, size_t x, const float *outside)
+static rows3 rows_at(const hw__pool_shape *s, const float *in, size_t plane, size_t x, const float *outside)
 {
     size_t floats = s->h * s->w;
     const float *p = in + plane * floats + 2 * x, *q = in + beside(s, plane) * floats + 2 * x;
@@ -144,7 +144,7 @@ INLINE winner cells_from(winner w, int first)
     return w;
 }
 
-AVX2 static void max3_forward(const pool_shape *s, const float *in, float *out, unsigned char *won)
+AVX2 static void max3_forward(const hw__pool_shape *s, const float *in, float *out, unsigned char *won)
 {
     const float outside = -INFINITY; /* never larger than what is inside */
     size_t pixels = s->oh * s->ow;
@@ -185,7 +185,7 @@ INLINE __m256 sum_of_row(rows3 *rows)
     return _mm256_add_ps(_mm256_add_ps(r.first, r.second), r.third);
 }
 
-AVX2 static void average3_forward(const pool_shape *s, const float *in, float *out, unsigned char *won)
+AVX2 static void average3_forward(const hw__pool_shape *s, const float *in, float *out, unsigned char *won)
 {
     const float outside = 0;
     size_t pixels = s->oh * s->ow;
@@ -226,7 +226,7 @@ INLINE sent sent_by_winners(__m256 d, __m256 d_left, __m256i cell, __m256i cell_
 }
 
 /* left: there are windows left of this vector's. */
-INLINE void max3_column(const pool_shape *s, const float *dp, const float *dq, const unsigned char *wp,
+INLINE void max3_column(const hw__pool_shape *s, const float *dp, const float *dq, const unsigned char *wp,
                         const unsigned char *wq, float *p, float *q, bool left)
 {
     __m256 even = _mm256_setzero_ps(), odd = even; /* from the row of windows above */
@@ -247,7 +247,7 @@ INLINE void max3_column(const pool_shape *s, const float *dp, const float *dq, c
 }
 
 /* Where the last window is whole, its third column is nobody's but its own. */
-static void max3_last_column(const pool_shape *s, const float *dout, const unsigned char *won, float *din)
+static void max3_last_column(const hw__pool_shape *s, const float *dout, const unsigned char *won, float *din)
 {
     float above = 0;
     dout += s->ow - 1;
@@ -261,7 +261,7 @@ static void max3_last_column(const pool_shape *s, const float *dout, const unsig
     if (s->h % 2) *din = above;
 }
 
-AVX2 static void max3_backward(const pool_shape *s, const float *dout, const unsigned char *won, float *din)
+AVX2 static void max3_backward(const hw__pool_shape *s, const float *dout, const unsigned char *won, float *din)
 {
     size_t pixels = s->oh * s->ow, floats = s->h * s->w;
     for (size_t i = 0; i < s->planes; i += 2) {
@@ -279,7 +279,7 @@ AVX2 static void max3_backward(const pool_shape *s, const float *dout, const uns
     }
 }
 
-INLINE void average3_column(const pool_shape *s, const float *dp, const float *dq, float *p, float *q, size_t x)
+INLINE void average3_column(const hw__pool_shape *s, const float *dp, const float *dq, float *p, float *q, size_t x)
 {
     shares own = shares_of(2 * x + 8 < s->w ? 3 : 2), lefts = shares_of(3);
     __m256 even = _mm256_setzero_ps(), odd = even;
@@ -299,7 +299,7 @@ INLINE void average3_column(const pool_shape *s, const float *dp, const float *d
     if (s->h % 2) store_columns(p, q, even, odd);
 }
 
-static void average3_last_column(const pool_shape *s, const float *dout, float *din)
+static void average3_last_column(const hw__pool_shape *s, const float *dout, float *din)
 {
     float above = 0;
     dout += s->ow - 1;
@@ -312,7 +312,7 @@ static void average3_last_column(const pool_shape *s, const float *dout, float *
     if (s->h % 2) *din = above;
 }
 
-AVX2 static void average3_backward(const pool_shape *s, const float *dout, const unsigned char *won, float *din)
+AVX2 static void average3_backward(const hw__pool_shape *s, const float *dout, const unsigned char *won, float *din)
 {
     size_t pixels = s->oh * s->ow, floats = s->h * s->w;
     (void)won;
@@ -338,7 +338,7 @@ INLINE winner largest_of_pair(const float *p, const float *q, int cell)
     return larger(even, odd);
 }
 
-AVX2 static void max2_forward(const pool_shape *s, const float *in, float *out, unsigned char *won)
+AVX2 static void max2_forward(const hw__pool_shape *s, const float *in, float *out, unsigned char *won)
 {
     size_t pixels = s->oh * s->ow, floats = s->h * s->w;
     for (size_t i = 0; i < s->planes; i += 2)
@@ -358,7 +358,7 @@ INLINE __m256 where(__m256 d, __m256i cells, int cell)
     return _mm256_and_ps(d, _mm256_castsi256_ps(_mm256_cmpeq_epi32(cells, _mm256_set1_epi32(cell))));
 }
 
-AVX2 static void max2_backward(const pool_shape *s, const float *dout, const unsigned char *won, float *din)
+AVX2 static void max2_backward(const hw__pool_shape *s, const float *dout, const unsigned char *won, float *din)
 {
     size_t pixels = s->oh * s->ow, floats = s->h * s->w;
     for (size_t i = 0; i < s->planes; i += 2)
@@ -379,23 +379,22 @@ static bool between(unsigned in, unsigned out, unsigned more)
     return in == 2 * out || in == 2 * out + more;
 }
 
-const pool_kernel *wide_pool_kernel(const net_layer *l)
+const hw__pool_kernel *hw__wide_pool_kernel(const hw__net_layer *l, bool average)
 {
-    static const pool_kernel max2 = {max2_forward, max2_backward}, max3 = {max3_forward, max3_backward},
-                             average3 = {average3_forward, average3_backward};
-    bool max = l->kind == &net_max_pool;
-    if (l->stride != 2 || l->pad || l->out.w < 4 || !__builtin_cpu_supports("avx2")) return NULL;
-    if (l->kernel == 2 && max && between(l->in.h, l->out.h, 0) && between(l->in.w, l->out.w, 0)) return &max2;
-    if (l->kernel == 3 && between(l->in.h, l->out.h, 1) && between(l->in.w, l->out.w, 1))
-        return max ? &max3 : l->kind == &net_average_pool ? &average3 : NULL;
+    static const hw__pool_kernel max2 = {max2_forward, max2_backward}, max3 = {max3_forward, max3_backward},
+                                 average3 = {average3_forward, average3_backward};
+    if (l->stride != 2 || l->pad || l->out.w < 4 || !hw__cpu_avx2()) return NULL;
+    if (l->window == 2 && !average && between(l->in.h, l->out.h, 0) && between(l->in.w, l->out.w, 0)) return &max2;
+    if (l->window == 3 && between(l->in.h, l->out.h, 1) && between(l->in.w, l->out.w, 1))
+        return average ? &average3 : &max3;
     return NULL;
 }
 
 #else
 
-const pool_kernel *wide_pool_kernel(const net_layer *l)
+const hw__pool_kernel *hw__wide_pool_kernel(const hw__net_layer *l, bool average)
 {
-    (void)l;
+    (void)l, (void)average;
     return NULL;
 }
 

@@ -4,7 +4,7 @@
 static hw_net *finished(hw_net *net, uint32_t batch, char *why)
 {
     if (!net) {
-        base_fail(why, HW_E_MEMORY, "no memory for a net");
+        hw__base_fail(why, HW_E_MEMORY, "no memory for a net");
         return NULL;
     }
     if (hw_net_finish(net, batch, why) == HW_OK) return net;
@@ -134,15 +134,16 @@ hw_residual_config hw_residual_defaults(void)
 hw_net *hw_net_residual(uint32_t batch, const hw_residual_config *c, const hw_preparation *preparation, char *why)
 {
     if (!c || c->struct_size != sizeof *c) {
-        base_fail(why, HW_E_ARGUMENT, "hw_net_residual: a configuration of hw_residual_defaults() is needed");
+        hw__base_fail(why, HW_E_ARGUMENT, "hw_net_residual: a configuration of hw_residual_defaults() is needed");
         return NULL;
     }
     bool hyper = c->form == HW_RESIDUAL_HYPER;
     if (c->n < 1 || c->n > 18 || c->width < 1 || c->width > 1024 || (unsigned)c->form > HW_RESIDUAL_HYPER) {
-        base_fail(why, HW_E_ARGUMENT,
-                  "hw_net_residual: n %u, width %u, form %d: 1 to 18 units a stage, a width of 1 to 1024 and form 0 or "
-                  "1 are needed",
-                  c->n, c->width, (int)c->form);
+        hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "hw_net_residual: n %u, width %u, form %d: 1 to 18 units a stage, a width of 1 to 1024 and form 0 or "
+            "1 are needed",
+            c->n, c->width, (int)c->form);
         return NULL;
     }
     hw_net *net = hw_net_create(3, 32, 32);
@@ -185,7 +186,7 @@ static void caffe_dense(hw_net *net, unsigned outputs)
 hw_net *hw_net_caffenet(uint32_t batch, unsigned side, unsigned width, unsigned classes, char *why)
 {
     if (width < 16 || width > 1024 || width % 16) {
-        base_fail(why, HW_E_ARGUMENT, "hw_net_caffenet: width %u must be a multiple of 16 in [16, 1024]", width);
+        hw__base_fail(why, HW_E_ARGUMENT, "hw_net_caffenet: width %u must be a multiple of 16 in [16, 1024]", width);
         return NULL;
     }
     hw_net *net = hw_net_create(3, side, side);

@@ -62,7 +62,7 @@ static double path_growth(const hw_setting *s, double step, const law *q, size_t
     hw_rng_seed(&rng, 1, lags);
     for (size_t l = 0; l < lags; l++) seen[l] = 1;
     for (size_t t = 0; t < n; t++) {
-        size_t l = q->fixed ? lags - 1 : base_draw(q->share, lags, &rng);
+        size_t l = q->fixed ? lags - 1 : hw__base_draw(q->share, lags, &rng);
         seen[t % lags] = w + s->ahead * d;
         double g = q->factor[l] * seen[(t + lags - l) % lags];
         d = s->momentum * d - b * (g - r * last);
@@ -72,7 +72,7 @@ static double path_growth(const hw_setting *s, double step, const law *q, size_t
         double size = fmax(fabs(w), fabs(d));
         for (size_t k = 0; k < lags; k++) size = fmax(size, fabs(seen[k]));
         if (!(size > 0)) return -INFINITY;
-        if (!base_finite_double(size)) return INFINITY;
+        if (!hw__base_finite_double(size)) return INFINITY;
         for (size_t k = 0; k < lags; k++) seen[k] /= size;
         w /= size;
         d /= size;
@@ -111,7 +111,7 @@ static double path_bound(const hw_setting *s, double step, const law *q, size_t 
     return low;
 }
 
-double advisor_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
+double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
     law q = {.lags = lags};
     double sum = 0;
@@ -136,7 +136,7 @@ static void law_of(const hw_compensation *c, const hw_policy_input *in, law *q, 
         q->lags = delay < LAGS ? delay + 1 : LAGS;
         if (delay >= LAGS) *stretch = (double)delay / (LAGS - 1);
     } else {
-        q->lags = advisor_kernel(in->staleness, kernel, LAGS);
+        q->lags = hw__stability_kernel(in->staleness, kernel, LAGS);
         for (size_t l = 0; l < q->lags; l++) q->share[l] = sum += kernel[l];
     }
     for (size_t l = 0; l < q->lags; l++) q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);

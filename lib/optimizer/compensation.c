@@ -61,7 +61,7 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     if (in->staleness && in->staleness->total) {
         /* A few very late updates must not make the polynomial long: what is beyond the 99.9 % point joins it. */
         double most = hw_histogram_quantile(in->staleness, 0.999);
-        lags = advisor_kernel(in->staleness, kernel, most < LAGS - 1 ? (size_t)most + 1 : LAGS);
+        lags = hw__stability_kernel(in->staleness, kernel, most < LAGS - 1 ? (size_t)most + 1 : LAGS);
     } else {
         lags = in->workers < LAGS ? in->workers : LAGS;
         kernel[lags - 1] = 1;
@@ -81,7 +81,7 @@ static void automatic(const hw_compensation *c, const hw_policy_input *in, hw_se
     if (s->delay > LAGS - 1) step *= s->delay / (LAGS - 1);
     if (!wide && hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
     /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
-    double bound = wide ? advisor_path_bound(step, in->momentum, s->ahead, kernel, lags)
+    double bound = wide ? hw__stability_path_bound(step, in->momentum, s->ahead, kernel, lags)
                         : hw_advise_bound(in->momentum, s->ahead, kernel, lags);
     if (bound >= step) return;
     s->rate = fmin(1, bound / step);
@@ -138,13 +138,13 @@ static void mean_lag(const hw_compensation *c, const hw_policy_input *in, hw_set
 static void within_reason(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
 {
     const hw_setting said = *s;
-    if (!base_finite_double(s->rate)) s->rate = 1;
+    if (!hw__base_finite_double(s->rate)) s->rate = 1;
     s->rate = fmin(fmax(s->rate, 1e-30), 1e30);
-    if (!base_finite_double(s->momentum)) s->momentum = in->momentum;
+    if (!hw__base_finite_double(s->momentum)) s->momentum = in->momentum;
     if (c->policy != HW_POLICY_FIXED) s->momentum = fmax(s->momentum, c->floor);
     s->momentum = fmin(s->momentum, fmax(in->momentum, 0.999));
-    if (!base_finite_double(s->ahead)) s->ahead = 0;
-    if (!base_finite_double(s->delay)) s->delay = 0;
+    if (!hw__base_finite_double(s->ahead)) s->ahead = 0;
+    if (!hw__base_finite_double(s->delay)) s->delay = 0;
     if (!(s->exact >= 0 && s->exact <= 0.99)) s->exact = s->exact > 0.99 ? 0.99 : 0;
     bool same = said.rate >= s->rate && said.rate <= s->rate && said.momentum >= s->momentum &&
                 said.momentum <= s->momentum && said.ahead >= s->ahead && said.ahead <= s->ahead &&

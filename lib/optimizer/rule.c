@@ -7,7 +7,7 @@ static bool linear(const hw_optimizer *o)
     return o->rule == HW_RULE_SGD || o->rule == HW_RULE_NESTEROV;
 }
 
-unsigned optimizer_arrays(const hw_optimizer *o, const hw_compensation *c)
+unsigned hw__optimizer_arrays(const hw_optimizer *o, const hw_compensation *c)
 {
     switch (o->rule) {
     case HW_RULE_ADAGRAD: return 1;
@@ -22,51 +22,54 @@ unsigned optimizer_arrays(const hw_optimizer *o, const hw_compensation *c)
     return plain ? 0 : 1;
 }
 
-hw_status optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why)
+hw_status hw__optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why)
 {
     const hw_schedule *s = &o->schedule;
     if (o->rule == HW_RULE_USER &&
         (!o->user_rule || !o->user_rule->delta || o->user_rule->state_per_parameter > HW_MAX_ARRAYS))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "config.optimizer.user_rule: a user's rule needs its delta function and at "
-                         "most %d floats of state a parameter",
-                         HW_MAX_ARRAYS);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.optimizer.user_rule: a user's rule needs its delta function and at "
+                             "most %d floats of state a parameter",
+                             HW_MAX_ARRAYS);
     bool needs_length = s->kind == HW_SCHEDULE_STEP || s->kind == HW_SCHEDULE_COSINE || s->kind == HW_SCHEDULE_LINEAR;
     if (needs_length && s->interval < 1)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "config.optimizer.schedule.interval is 0: step, cosine and linear schedules need a "
-                         "length in updates");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.optimizer.schedule.interval is 0: step, cosine and linear schedules need a "
+                             "length in updates");
     bool momentum_policy = c->policy != HW_POLICY_AUTO && c->policy != HW_POLICY_NONE;
     if (o->velocity == HW_VELOCITY_PRIVATE) {
-        if (o->rule != HW_RULE_SGD) return base_fail(why, HW_E_UNSUPPORTED, "velocity private goes with rule sgd only");
+        if (o->rule != HW_RULE_SGD)
+            return hw__base_fail(why, HW_E_UNSUPPORTED, "velocity private goes with rule sgd only");
         if (c->policy != HW_POLICY_NONE && c->policy != HW_POLICY_FIXED && c->policy != HW_POLICY_USER)
-            return base_fail(why, HW_E_UNSUPPORTED,
-                             "a private velocity decays once per M updates of others, so it takes "
-                             "compensation none, fixed or user, not %s",
-                             hw_policy_name(c->policy));
+            return hw__base_fail(why, HW_E_UNSUPPORTED,
+                                 "a private velocity decays once per M updates of others, so it takes "
+                                 "compensation none, fixed or user, not %s",
+                                 hw_policy_name(c->policy));
     }
     if (!linear(o) && o->rule != HW_RULE_ADAM && momentum_policy)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "this rule has no momentum to compensate: use compensation none or auto, "
-                         "not %s",
-                         hw_policy_name(c->policy));
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "this rule has no momentum to compensate: use compensation none or auto, "
+                             "not %s",
+                             hw_policy_name(c->policy));
     if (o->rule == HW_RULE_ADAM && (c->policy == HW_POLICY_EXACT || c->policy == HW_POLICY_LOOK_AHEAD))
-        return base_fail(why, HW_E_UNSUPPORTED, "compensation %s needs the velocity of sgd or nesterov; adam has none",
-                         hw_policy_name(c->policy));
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "compensation %s needs the velocity of sgd or nesterov; adam has none",
+                             hw_policy_name(c->policy));
     if (o->rule == HW_RULE_NESTEROV && c->policy == HW_POLICY_EXACT)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "compensation exact is defined for heavy-ball momentum (rule sgd), not "
-                         "for nesterov");
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "compensation exact is defined for heavy-ball momentum (rule sgd), not "
+                             "for nesterov");
     if (c->policy == HW_POLICY_USER && !c->user)
-        return base_fail(why, HW_E_ARGUMENT, "config.compensation.user is NULL: compensation user needs its callback");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.compensation.user is NULL: compensation user needs its callback");
     size_t end = 0;
     for (size_t i = 0; i < o->n_sections; i++) {
         const hw_section *x = o->sections + i;
         if (x->first < end || x->first > size || x->count > size - x->first)
-            return base_fail(why, HW_E_ARGUMENT,
-                             "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be "
-                             "ascending, apart, and within the %zu parameters",
-                             i, x->first, x->count, size);
+            return hw__base_fail(why, HW_E_ARGUMENT,
+                                 "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be "
+                                 "ascending, apart, and within the %zu parameters",
+                                 i, x->first, x->count, size);
         end = x->first + x->count;
     }
     return HW_OK;
@@ -121,7 +124,7 @@ static void adam(const hw_optimizer *o, const hw_rule_info *info, float *const *
 }
 
 typedef struct block {
-    const optimizer_write *write;
+    const hw__optimizer_write *write;
     size_t first;
     const uint32_t *indices;
     const float *w, *g;
@@ -162,12 +165,12 @@ static void rule_block(void *context, size_t first, const uint32_t *indices, siz
     }
 }
 
-void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compensation *c, const hw_setting *setting,
-                     double factor, uint64_t t, uint64_t landed)
+void hw__optimizer_begin(hw__optimizer_write *w, const hw_optimizer *o, const hw_compensation *c,
+                         const hw_setting *setting, double factor, uint64_t t, uint64_t landed)
 {
     double alpha = hw_schedule_rate(&o->schedule, t) * setting->rate * factor, mu = setting->momentum;
     float rate = (float)alpha, momentum = (float)mu;
-    *w = (optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, 0, NULL, NULL}};
+    *w = (hw__optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, 0, NULL, NULL}};
     if (!linear(o)) {
         w->form.kind = HW_FORM_RULE;
         w->form.rule = rule_block;
@@ -176,7 +179,7 @@ void optimizer_begin(optimizer_write *w, const hw_optimizer *o, const hw_compens
         /* With g_{-1} := g_0 the first update is -alpha g: before anything landed the lagged tap is left out. */
         float r = landed ? (float)setting->exact : 0;
         w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate / (1 - r), rate * r / (1 - r), 1, 0, NULL, NULL};
-    } else if (optimizer_arrays(o, c) == 0) {
+    } else if (hw__optimizer_arrays(o, c) == 0) {
         w->form.e = -rate;
     } else if (o->rule == HW_RULE_NESTEROV) {
         w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate, 0, momentum, -rate, NULL, NULL};
@@ -204,15 +207,15 @@ static void prepare_piece(void *context, size_t offset, size_t n, float rate, fl
         for (size_t i = 0; i < n; i++) g[i] *= m;
 }
 
-bool optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges, const uint32_t *indices,
-                       size_t n, bool *clipped)
+bool hw__optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges,
+                           const uint32_t *indices, size_t n, bool *clipped)
 {
     size_t total = 0;
     if (indices)
         total = n;
     else
         for (size_t r = 0; r < n; r++) total += ranges[r].count;
-    if (!base_all_finite(g, total)) return false;
+    if (!hw__base_all_finite(g, total)) return false;
     if (o->clip_norm > 0) {
         double square = 0;
         for (size_t i = 0; i < total; i++) square += (double)g[i] * (double)g[i];

@@ -2,31 +2,31 @@
  *
  * Exact (interval 1): two shared counters. Sampled (interval n): one line a worker, added up by a measured step. */
 #include "params.h"
-#include "visit.h"
+#include "fields.h"
 #include "../base/counter.h"
 
-hw_status params_clock_create(params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)
+hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)
 {
     clock->workers = workers;
     clock->interval = interval;
     atomic_init(&clock->begun.value, 0);
     atomic_init(&clock->landed.value, 0);
     if (interval == 1) return HW_OK;
-    clock->counts = base_zalloc(workers, sizeof *clock->counts);
-    clock->turns = base_zalloc(workers, sizeof *clock->turns);
+    clock->counts = hw__base_zalloc(workers, sizeof *clock->counts);
+    clock->turns = hw__base_zalloc(workers, sizeof *clock->turns);
     *bytes += 2 * workers * sizeof *clock->counts;
     return clock->counts && clock->turns ? HW_OK : HW_E_MEMORY;
 }
 
-void params_clock_free(params_clock *clock)
+void hw__params_clock_free(hw__params_clock *clock)
 {
-    base_free(clock->counts);
-    base_free(clock->turns);
+    hw__base_free(clock->counts);
+    hw__base_free(clock->turns);
 }
 
 /* Acquire: pairs with the release in write_end. Whoever counts an update as landed also sees its stores; weaker,
  * and a read could miss part of an update that it counts as past. */
-static uint64_t others(const params_clock *clock, unsigned worker)
+static uint64_t others(const hw__params_clock *clock, unsigned worker)
 {
     uint64_t sum = 0;
     for (unsigned i = 0; i < clock->workers; i++)
@@ -34,7 +34,7 @@ static uint64_t others(const params_clock *clock, unsigned worker)
     return sum;
 }
 
-void params_clock_read_begin(params_clock *clock, unsigned worker, hw_read_note *note)
+void hw__params_clock_read_begin(hw__params_clock *clock, unsigned worker, hw_read_note *note)
 {
     *note = (hw_read_note){0, 0, 0, 1};
     if (clock->interval == 1) {
@@ -49,7 +49,7 @@ void params_clock_read_begin(params_clock *clock, unsigned worker, hw_read_note 
     if (note->measured) note->clock = others(clock, worker);
 }
 
-void params_clock_read_end(params_clock *clock, unsigned worker, hw_read_note *note)
+void hw__params_clock_read_end(hw__params_clock *clock, unsigned worker, hw_read_note *note)
 {
     if (!note->measured) return;
     if (clock->interval > 1) {
@@ -62,13 +62,13 @@ void params_clock_read_end(params_clock *clock, unsigned worker, hw_read_note *n
     note->overlap = atomic_load_explicit(&clock->begun.value, memory_order_relaxed) - note->clock;
 }
 
-void params_clock_write_begin(params_clock *clock)
+void hw__params_clock_write_begin(hw__params_clock *clock)
 {
     /* Relaxed: only the figure `overlap` uses it, which is said to be approximate. */
     if (clock->interval == 1) atomic_fetch_add_explicit(&clock->begun.value, 1, memory_order_relaxed);
 }
 
-uint64_t params_clock_write_end(params_clock *clock, unsigned worker, const hw_read_note *note)
+uint64_t hw__params_clock_write_end(hw__params_clock *clock, unsigned worker, const hw_read_note *note)
 {
     /* Release: after the last store of the update; pairs with the acquire of a read's begin. Acquire as well for the
      * exact counter, so that whoever lands last has all earlier updates before it. */
@@ -79,24 +79,24 @@ uint64_t params_clock_write_end(params_clock *clock, unsigned worker, const hw_r
     return seen;
 }
 
-uint64_t params_clock_now(const params_clock *clock)
+uint64_t hw__params_clock_now(const hw__params_clock *clock)
 {
     if (clock->interval == 1) return atomic_load_explicit(&clock->landed.value, memory_order_acquire);
     return others(clock, UINT32_MAX);
 }
 
-void params_clock_measure(params_clock *clock, unsigned worker)
+void hw__params_clock_measure(hw__params_clock *clock, unsigned worker)
 {
     /* Relaxed: as in read_begin. */
     if (clock->interval > 1) atomic_store_explicit(&clock->turns[worker].value, 0, memory_order_relaxed);
 }
 
-uint64_t params_clock_others(const params_clock *clock, unsigned worker)
+uint64_t hw__params_clock_others(const hw__params_clock *clock, unsigned worker)
 {
     return others(clock, worker);
 }
 
-void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n)
+void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t n)
 {
     /* Release: after the stores of the updates that it counts, as in write_end. */
     if (clock->interval == 1) {
@@ -109,20 +109,20 @@ void params_clock_advance(params_clock *clock, unsigned worker, uint64_t n)
 }
 
 /* Nothing is under way: what has begun has landed, and the gate's mutex or a join has ordered everything before. */
-uint64_t params_clock_visit(params_clock *clock, base_visit *v)
+uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v)
 {
-    static const visit_field exact[] = {
-        {"landed", offsetof(params_clock, landed) + offsetof(params_line, value), VISIT_COUNTER, VISIT_COUNT}};
-    static const visit_field line[] = {{"landed", offsetof(params_line, value), VISIT_COUNTER, VISIT_COUNT}};
-    static const visit_field turn[] = {{"turns", offsetof(params_line, value), VISIT_COUNTER, VISIT_ANY}};
+    static const hw__field exact[] = {
+        {"landed", offsetof(hw__params_clock, landed) + offsetof(hw__params_line, value), WALK_COUNTER, WALK_COUNT}};
+    static const hw__field line[] = {{"landed", offsetof(hw__params_line, value), WALK_COUNTER, WALK_COUNT}};
+    static const hw__field turn[] = {{"turns", offsetof(hw__params_line, value), WALK_COUNTER, WALK_ANY}};
     if (clock->interval == 1) {
-        visit_values(v, "clock", VISIT_FIELDS(exact), clock);
-        if (v->way == VISIT_TAKE) counter_set(&clock->begun.value, counter_get(&clock->landed.value));
-        return v->way == VISIT_PUT ? params_clock_now(clock) : hw_state_number(v->from, "clock.landed", 0);
+        hw__walk_values(v, "clock", WALK_FIELDS(exact), clock);
+        if (v->way == WALK_TAKE) hw__counter_set(&clock->begun.value, hw__counter_get(&clock->landed.value));
+        return v->way == WALK_PUT ? hw__params_clock_now(clock) : hw_state_number(v->from, "clock.landed", 0);
     }
-    visit_columns(v, "clock", VISIT_FIELDS(line), clock->counts, sizeof *clock->counts, clock->workers);
-    visit_columns(v, "clock", VISIT_FIELDS(turn), clock->turns, sizeof *clock->turns, clock->workers);
-    if (v->way == VISIT_PUT || v->status != HW_OK) return params_clock_now(clock);
+    hw__walk_columns(v, "clock", WALK_FIELDS(line), clock->counts, sizeof *clock->counts, clock->workers);
+    hw__walk_columns(v, "clock", WALK_FIELDS(turn), clock->turns, sizeof *clock->turns, clock->workers);
+    if (v->way == WALK_PUT || v->status != HW_OK) return hw__params_clock_now(clock);
     const uint64_t *counts = hw_state_array(v->from, "clock.landed", HW_U64, clock->workers);
     uint64_t sum = 0;
     for (unsigned i = 0; i < clock->workers; i++) sum += counts[i];

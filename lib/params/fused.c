@@ -5,118 +5,120 @@
 #include "fused.h"
 #include <math.h>
 
-static float dot_at(const params_float *w, const uint32_t *indices, const float *values, size_t n)
+static float dot_at(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n)
 {
     float sum[4] = {0, 0, 0, 0};
-    for (size_t i = 0; i < n; i++) sum[i % 4] += values[i] * params_get(w + indices[i]);
+    for (size_t i = 0; i < n; i++) sum[i % 4] += values[i] * hw__params_get(w + indices[i]);
     return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
-static inline void axpy(params_float *w, const uint32_t *indices, const float *values, size_t n, float step,
+static inline void axpy(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step,
                         bool lossless)
 {
-    for (size_t i = 0; i < n; i++) params_add(w + indices[i], step * values[i], lossless);
+    for (size_t i = 0; i < n; i++) hw__params_add(w + indices[i], step * values[i], lossless);
 }
 
-static inline void decay(params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
+static inline void decay(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
                          float rate, const float *lambda, bool lossless)
 {
     for (size_t i = 0; i < n; i++) {
-        params_float *x = w + indices[i];
+        hw__params_float *x = w + indices[i];
         float share = rate * lambda[indices[i]];
-        params_add(x, -rate * slope * values[i] - (share < 1 ? share : 1) * params_get(x), lossless);
+        hw__params_add(x, -rate * slope * values[i] - (share < 1 ? share : 1) * hw__params_get(x), lossless);
     }
 }
 
-static inline void adagrad(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
-                           float slope, const hw_fused_rule *rule, bool lossless)
+static inline void adagrad(hw__params_float *w, hw__params_float *s, const uint32_t *indices, const float *values,
+                           size_t n, float slope, const hw_fused_rule *rule, bool lossless)
 {
     for (size_t i = 0; i < n; i++) {
         size_t at = indices[i];
-        float g = slope * values[i] + (rule->decay ? fminf(rule->decay[at], 1 / rule->rate) * params_get(w + at) : 0);
-        float square = params_add(s + at, g * g, lossless);
-        params_add(w + at, -rule->rate * g / (sqrtf(square) + rule->epsilon), lossless);
+        float g =
+            slope * values[i] + (rule->decay ? fminf(rule->decay[at], 1 / rule->rate) * hw__params_get(w + at) : 0);
+        float square = hw__params_add(s + at, g * g, lossless);
+        hw__params_add(w + at, -rule->rate * g / (sqrtf(square) + rule->epsilon), lossless);
     }
 }
 
-static inline float pair(const params_pair *rows, const hw_pairs *form, float value, float rate, bool lossless)
+static inline float pair(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, bool lossless)
 {
     float sum[8] = {0}, score = form->mean, gp = 0, gq = 0, rp = rate, rq = rate, rank = (float)form->rank;
-    for (size_t d = 0; d < form->rank; d++) sum[d % 8] += params_get(rows->p + d) * params_get(rows->q + d);
+    for (size_t d = 0; d < form->rank; d++) sum[d % 8] += hw__params_get(rows->p + d) * hw__params_get(rows->q + d);
     for (int k = 0; k < 4; k++) sum[k] += sum[k + 4];
     score += (sum[0] + sum[2]) + (sum[1] + sum[3]);
-    float bp = params_get(rows->hp), bq = params_get(rows->hq);
+    float bp = hw__params_get(rows->hp), bq = hw__params_get(rows->hq);
     if (form->biases) score += bp + bq;
     float e = value - score, l2 = form->l2;
     if (form->adagrad) {
-        rp = rate / sqrtf(params_get(rows->hp + 1));
-        rq = rate / sqrtf(params_get(rows->hq + 1));
+        rp = rate / sqrtf(hw__params_get(rows->hp + 1));
+        rq = rate / sqrtf(hw__params_get(rows->hq + 1));
     }
     for (size_t d = 0; d < form->rank; d++) {
-        float p = params_get(rows->p + d), q = params_get(rows->q + d), dp = l2 * p - e * q, dq = l2 * q - e * p;
+        float p = hw__params_get(rows->p + d), q = hw__params_get(rows->q + d), dp = l2 * p - e * q,
+              dq = l2 * q - e * p;
         gp += dp * dp;
         gq += dq * dq;
-        params_add(rows->p + d, -rp * dp, lossless);
-        params_add(rows->q + d, -rq * dq, lossless);
+        hw__params_add(rows->p + d, -rp * dp, lossless);
+        hw__params_add(rows->q + d, -rq * dq, lossless);
     }
     if (form->biases) {
-        params_add(rows->hp, -rp * (l2 * bp - e), lossless);
-        params_add(rows->hq, -rq * (l2 * bq - e), lossless);
+        hw__params_add(rows->hp, -rp * (l2 * bp - e), lossless);
+        hw__params_add(rows->hq, -rq * (l2 * bq - e), lossless);
     }
     if (form->adagrad) {
-        params_add(rows->hp + 1, gp / rank, lossless);
-        params_add(rows->hq + 1, gq / rank, lossless);
+        hw__params_add(rows->hp + 1, gp / rank, lossless);
+        hw__params_add(rows->hq + 1, gq / rank, lossless);
     }
     return e;
 }
 
-static void rows_dot(params_float *const *w, size_t k, size_t n, const float *x, float *out)
+static void rows_dot(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out)
 {
     for (size_t r = 0; r < k; r++) {
         float sum[8] = {0};
-        for (size_t i = 0; i < n; i++) sum[i % 8] += params_get(w[r] + i) * x[i];
+        for (size_t i = 0; i < n; i++) sum[i % 8] += hw__params_get(w[r] + i) * x[i];
         for (int l = 0; l < 4; l++) sum[l] += sum[l + 4];
         out[r] = (sum[0] + sum[2]) + (sum[1] + sum[3]);
     }
 }
 
-static inline void rows_add(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+static inline void rows_add(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
                             float *sum, bool lossless)
 {
     for (size_t r = 0; r < k; r++)
         for (size_t i = 0; i < n; i++) {
-            if (sum) sum[i] += coefficient[r] * params_get(w[r] + i);
-            params_add(w[r] + i, coefficient[r] * x[i], lossless);
+            if (sum) sum[i] += coefficient[r] * hw__params_get(w[r] + i);
+            hw__params_add(w[r] + i, coefficient[r] * x[i], lossless);
         }
 }
 
 /* The two sets differ in one constant, which the compiler folds. */
-#define SET(name, lossless)                                                                                         \
-    static void name##_axpy(params_float *w, const uint32_t *i, const float *v, size_t n, float step)               \
-    {                                                                                                               \
-        axpy(w, i, v, n, step, lossless);                                                                           \
-    }                                                                                                               \
-    static void name##_decay(params_float *w, const uint32_t *i, const float *v, size_t n, float slope, float rate, \
-                             const float *lambda)                                                                   \
-    {                                                                                                               \
-        decay(w, i, v, n, slope, rate, lambda, lossless);                                                           \
-    }                                                                                                               \
-    static void name##_adagrad(params_float *w, params_float *s, const uint32_t *i, const float *v, size_t n,       \
-                               float slope, const hw_fused_rule *rule)                                              \
-    {                                                                                                               \
-        adagrad(w, s, i, v, n, slope, rule, lossless);                                                              \
-    }                                                                                                               \
-    static float name##_pair(const params_pair *rows, const hw_pairs *form, float value, float rate)                \
-    {                                                                                                               \
-        return pair(rows, form, value, rate, lossless);                                                             \
-    }                                                                                                               \
-    static void name##_rows_add(params_float *const *w, size_t k, size_t n, const float *c, const float *x,         \
-                                float *sum)                                                                         \
-    {                                                                                                               \
-        rows_add(w, k, n, c, x, sum, lossless);                                                                     \
-    }                                                                                                               \
-    const params_fused params_fused_##name = {dot_at,      name##_axpy, name##_decay, name##_adagrad,               \
-                                              name##_pair, NULL,        rows_dot,     name##_rows_add};
+#define SET(name, lossless)                                                                                           \
+    static void name##_axpy(hw__params_float *w, const uint32_t *i, const float *v, size_t n, float step)             \
+    {                                                                                                                 \
+        axpy(w, i, v, n, step, lossless);                                                                             \
+    }                                                                                                                 \
+    static void name##_decay(hw__params_float *w, const uint32_t *i, const float *v, size_t n, float slope,           \
+                             float rate, const float *lambda)                                                         \
+    {                                                                                                                 \
+        decay(w, i, v, n, slope, rate, lambda, lossless);                                                             \
+    }                                                                                                                 \
+    static void name##_adagrad(hw__params_float *w, hw__params_float *s, const uint32_t *i, const float *v, size_t n, \
+                               float slope, const hw_fused_rule *rule)                                                \
+    {                                                                                                                 \
+        adagrad(w, s, i, v, n, slope, rule, lossless);                                                                \
+    }                                                                                                                 \
+    static float name##_pair(const hw__params_pair *rows, const hw_pairs *form, float value, float rate)              \
+    {                                                                                                                 \
+        return pair(rows, form, value, rate, lossless);                                                               \
+    }                                                                                                                 \
+    static void name##_rows_add(hw__params_float *const *w, size_t k, size_t n, const float *c, const float *x,       \
+                                float *sum)                                                                           \
+    {                                                                                                                 \
+        rows_add(w, k, n, c, x, sum, lossless);                                                                       \
+    }                                                                                                                 \
+    const hw__params_fused hw__params_fused_##name = {dot_at,      name##_axpy, name##_decay, name##_adagrad,         \
+                                                      name##_pair, NULL,        rows_dot,     name##_rows_add};
 SET(racy, false)
 SET(cas, true)
 
@@ -152,8 +154,8 @@ float hw_params_dot_at(const hw_params *p, unsigned worker, const uint32_t *indi
     return hot == n ? sum : sum + p->fused->dot_at(p->shared.at[0], indices + hot, values + hot, n - hot);
 }
 
-static void axpy_part(const params_fused *k, const params_arrays *a, const hw_fused_rule *rule, const uint32_t *indices,
-                      const float *values, size_t n, float slope)
+static void axpy_part(const hw__params_fused *k, const hw__params_arrays *a, const hw_fused_rule *rule,
+                      const uint32_t *indices, const float *values, size_t n, float slope)
 {
     if (rule->adagrad)
         k->adagrad_at(a->at[0], a->at[1], indices, values, n, slope, rule);
@@ -173,14 +175,14 @@ void hw_params_axpy_at(hw_params *p, unsigned worker, const hw_fused_rule *rule,
 
 void hw_params_prefetch_at(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n)
 {
-    for (size_t i = 0; i < n; i++) __builtin_prefetch((const char *)params_place(p, worker, 0, indices[i], 1), 1);
+    for (size_t i = 0; i < n; i++) __builtin_prefetch((const char *)hw__params_place(p, worker, 0, indices[i], 1), 1);
     for (size_t i = 0; p->config.arrays && i < n; i++)
-        __builtin_prefetch((const char *)params_place(p, worker, 1, indices[i], 1), 1);
+        __builtin_prefetch((const char *)hw__params_place(p, worker, 1, indices[i], 1), 1);
 }
 
 void hw_params_prefetch_row(const hw_params *p, unsigned worker, size_t first, size_t n)
 {
-    const char *at = (const char *)params_place(p, worker, 0, first, n);
+    const char *at = (const char *)hw__params_place(p, worker, 0, first, n);
     for (size_t line = 0; line < n * sizeof(float); line += HW_LINE) __builtin_prefetch(at + line, 1);
 }
 
@@ -190,10 +192,10 @@ static float pairs_scalar(const hw_params *p, unsigned worker, const hw_pairs *f
     float sum = 0;
     for (size_t i = 0; i < n; i++) {
         const hw_rating *r = list + (index ? index[i] : i);
-        params_pair rows = {params_place(p, worker, 0, f->a + r->user * f->stride, f->stride),
-                            params_place(p, worker, 0, f->b + r->item * f->stride, f->stride),
-                            params_place(p, worker, 0, f->head_a + 2 * (size_t)r->user, 2),
-                            params_place(p, worker, 0, f->head_b + 2 * (size_t)r->item, 2)};
+        hw__params_pair rows = {hw__params_place(p, worker, 0, f->a + r->user * f->stride, f->stride),
+                                hw__params_place(p, worker, 0, f->b + r->item * f->stride, f->stride),
+                                hw__params_place(p, worker, 0, f->head_a + 2 * (size_t)r->user, 2),
+                                hw__params_place(p, worker, 0, f->head_b + 2 * (size_t)r->item, 2)};
         float e = p->fused->pair(&rows, f, r->value, rate);
         sum += e * e;
     }
@@ -205,7 +207,7 @@ double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const h
 {
     enum { PART = 8 }; /* ratings that enter the clock at once */
     bool whole = !p->replica || p->exchanged >= p->config.size, wide = whole && p->fused->pairs;
-    params_float *w = params_place(p, worker, 0, 0, p->replica ? p->exchanged : 0);
+    hw__params_float *w = hw__params_place(p, worker, 0, 0, p->replica ? p->exchanged : 0);
     double loss = 0;
     for (size_t i = 0, part; i < n; i += part) {
         const hw_rating *from = index ? list : list + i;
@@ -220,25 +222,25 @@ double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const h
 
 /* Up to PARAMS_ROWS rows of the list from `from` on. */
 static size_t places(const hw_params *p, unsigned worker, const uint32_t *first, size_t from, size_t rows, size_t n,
-                     params_float **w)
+                     hw__params_float **w)
 {
     size_t k = rows - from < PARAMS_ROWS ? rows - from : PARAMS_ROWS;
-    for (size_t r = 0; r < k; r++) w[r] = params_place(p, worker, 0, first[from + r], n);
+    for (size_t r = 0; r < k; r++) w[r] = hw__params_place(p, worker, 0, first[from + r], n);
     return k;
 }
 
 /* Vectors are for rows that begin at a line; what begins elsewhere takes the reference. */
-static const params_fused *rows_of(const hw_params *p, params_float *const *w, size_t k)
+static const hw__params_fused *rows_of(const hw_params *p, hw__params_float *const *w, size_t k)
 {
     uintptr_t low = 0;
     for (size_t r = 0; r < k; r++) low |= (uintptr_t)w[r];
-    return low % HW_LINE == 0 || p->fused == &params_fused_cas ? p->fused : &params_fused_racy;
+    return low % HW_LINE == 0 || p->fused == &hw__params_fused_cas ? p->fused : &hw__params_fused_racy;
 }
 
 void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *x, float *out)
 {
-    params_float *w[PARAMS_ROWS];
+    hw__params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
         rows_of(p, w, k)->rows_dot(w, k, n, x, out + from);
@@ -248,7 +250,7 @@ void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *fir
 void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *coefficient, const float *x, float *sum)
 {
-    params_float *w[PARAMS_ROWS];
+    hw__params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
         rows_of(p, w, k)->rows_add(w, k, n, coefficient + from, x, sum);
@@ -257,24 +259,24 @@ void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, si
 
 void hw_params_row_read(const hw_params *p, unsigned worker, size_t first, size_t n, float *values)
 {
-    p->reads->copy(values, params_place(p, worker, 0, first, n), n);
+    p->reads->copy(values, hw__params_place(p, worker, 0, first, n), n);
 }
 
 void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, const float *delta)
 {
-    params_float *w = params_place(p, worker, 0, first, n);
+    hw__params_float *w = hw__params_place(p, worker, 0, first, n);
     float one = 1;
     rows_of(p, &w, 1)->rows_add(&w, 1, n, &one, delta, NULL);
 }
 
 void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)
 {
-    params_clock_advance(&p->clock, worker, n);
+    hw__params_clock_advance(&p->clock, worker, n);
 }
 
 void hw_params_measure(hw_params *p, unsigned worker)
 {
-    if (!p->versions) params_clock_measure(&p->clock, worker);
+    if (!p->versions) hw__params_clock_measure(&p->clock, worker);
 }
 
 size_t hw_params_changed(const hw_params *p, const hw_range *ranges, const uint32_t *indices, size_t n,
@@ -285,7 +287,7 @@ size_t hw_params_changed(const hw_params *p, const hw_range *ranges, const uint3
     for (size_t r = 0; r < n; r++) {
         size_t first = indices ? indices[r] : ranges[r].first, count = indices ? 1 : ranges[r].count;
         for (size_t i = 0; i < count; i++, values++) {
-            float now = params_get(p->shared.at[0] + first + i);
+            float now = hw__params_get(p->shared.at[0] + first + i);
             changed += now < *values || now > *values;
         }
     }

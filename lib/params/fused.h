@@ -1,63 +1,65 @@
 /* fused.h (internal) - the kernels of steps that read and update in place: sparse rows, pairs of rows, embeddings.
  * Three sets: relaxed loads and stores, compare-and-swap, and this CPU's vectors. The first is the reference. */
-#ifndef HOGWILD_LIB_FUSED_H
-#define HOGWILD_LIB_FUSED_H
+#ifndef HW__PARAMS_FUSED_H
+#define HW__PARAMS_FUSED_H
 
 #include "params.h"
 
 /* Rows of one pair and their heads. */
-typedef struct params_pair {
-    params_float *p, *q, *hp, *hq;
-} params_pair;
+typedef struct hw__params_pair {
+    hw__params_float *p, *q, *hp, *hq;
+} hw__params_pair;
 
 #define PARAMS_ROWS 6 /* a word and five negatives; their sums and coefficients fit in registers */
-typedef struct params_fused {
-    float (*dot_at)(const params_float *w, const uint32_t *indices, const float *values, size_t n);
-    void (*axpy_at)(params_float *w, const uint32_t *indices, const float *values, size_t n, float step);
+typedef struct hw__params_fused {
+    float (*dot_at)(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n);
+    void (*axpy_at)(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step);
     /* w -= rate (slope value + decay w) */
-    void (*decay_at)(params_float *w, const uint32_t *indices, const float *values, size_t n, float slope, float rate,
-                     const float *decay);
-    void (*adagrad_at)(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
+    void (*decay_at)(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
+                     float rate, const float *decay);
+    void (*adagrad_at)(hw__params_float *w, hw__params_float *s, const uint32_t *indices, const float *values, size_t n,
                        float slope, const hw_fused_rule *rule);
-    float (*pair)(const params_pair *rows, const hw_pairs *form, float value, float rate); /* returns e */
+    float (*pair)(const hw__params_pair *rows, const hw_pairs *form, float value, float rate); /* returns e */
     /* n pairs whose rows all lie in w; `coming` ratings are known from list (or index) on. Sum of e^2. NULL: pair by
      * pair. */
-    float (*pairs)(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
+    float (*pairs)(hw__params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
                    size_t coming, float rate);
     /* k <= PARAMS_ROWS rows at once */
-    void (*rows_dot)(params_float *const *w, size_t k, size_t n, const float *x, float *out);
-    void (*rows_add)(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum);
-} params_fused;
+    void (*rows_dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
+    void (*rows_add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                     float *sum);
+} hw__params_fused;
 
-extern const params_fused params_fused_racy, params_fused_cas;
-const params_fused *params_fused_wide(void); /* or NULL */
-/* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where params_fused_wide says that there are any */
-void params_rows_dot_wide(params_float *const *w, size_t k, size_t n, const float *x, float *out);
-void params_rows_add_wide(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
-                          float *sum);
-void params_rows_dot_512(params_float *const *w, size_t k, size_t n, const float *x, float *out);
-void params_rows_add_512(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
-                         float *sum);
+extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
+const hw__params_fused *hw__params_fused_wide(void); /* or NULL */
+/* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where hw__params_fused_wide says that there are any */
+void hw__params_rows_dot_wide(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
+void hw__params_rows_add_wide(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                              float *sum);
+void hw__params_rows_dot_512(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
+void hw__params_rows_add_512(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                             float *sum);
 
 /* replica.c: the private copies of one worker */
-typedef struct params_replica {
-    _Alignas(HW_LINE) params_arrays at, base; /* the copy, and what was shared when it was taken */
-    uint64_t clock, exchanges;                /* of the others, at the last exchange            */
-} params_replica;
-hw_status params_replicas_create(hw_params *p, char *why);
-void params_replicas_free(hw_params *p);
+typedef struct hw__params_replica {
+    _Alignas(HW_LINE) hw__params_arrays at, base; /* the copy, and what was shared when it was taken */
+    uint64_t clock, exchanges;                    /* of the others, at the last exchange            */
+} hw__params_replica;
+hw_status hw__params_replicas_create(hw_params *p, char *why);
+void hw__params_replicas_free(hw_params *p);
 /* Fill all replicas from the shared array, which is quiet. */
-void params_replicas_refresh(hw_params *p);
+void hw__params_replicas_refresh(hw_params *p);
 
-void params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
-                         float *values);
-void params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
-                           float *values);
-void params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
-                          const uint32_t *indices, size_t n, const float *g);
+void hw__params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
+                             float *values);
+void hw__params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
+                               float *values);
+void hw__params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
+                              const uint32_t *indices, size_t n, const float *g);
 
 /* Where a worker finds the n floats from `first` on: in its replica if that has them all, else shared. */
-static inline params_float *params_place(const hw_params *p, unsigned worker, unsigned array, size_t first, size_t n)
+static inline hw__params_float *hw__params_place(const hw_params *p, unsigned worker, unsigned array, size_t first,
+                                                 size_t n)
 {
     return (p->replica && first + n <= p->exchanged ? p->replica[worker].at.at[array] : p->shared.at[array]) + first;
 }

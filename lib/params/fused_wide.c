@@ -3,23 +3,24 @@
  * multiples of 16 floats, so that their vectors are aligned and no lane tears. */
 #include "fused.h"
 #include "wide.h"
+#include "../base/cpu.h"
 
 #if PARAMS_WIDE
 #include <math.h>
 
-AVX2 static inline float get(const params_float *x)
+AVX2 static inline float get(const hw__params_float *x)
 {
     float v;
     __asm__ volatile("vmovss %1, %0" : "=x"(v) : "m"(*(const float *)(const void *)x));
     return v;
 }
 
-AVX2 static inline void put(params_float *x, float v)
+AVX2 static inline void put(hw__params_float *x, float v)
 {
     __asm__ volatile("vmovss %1, %0" : "=m"(*(float *)(void *)x) : "x"(v));
 }
 
-AVX2 static float dot_at(const params_float *w, const uint32_t *indices, const float *values, size_t n)
+AVX2 static float dot_at(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n)
 {
     float a = 0, b = 0, c = 0, d = 0;
     size_t i = 0;
@@ -34,11 +35,11 @@ AVX2 static float dot_at(const params_float *w, const uint32_t *indices, const f
 }
 
 /* Indices are unique, so that the loads of the next coordinates need not wait for the stores of these. */
-AVX2 static void axpy_at(params_float *w, const uint32_t *indices, const float *values, size_t n, float step)
+AVX2 static void axpy_at(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step)
 {
     size_t i = 0;
     for (; i + 4 <= n; i += 4) {
-        params_float *a = w + indices[i], *b = w + indices[i + 1], *c = w + indices[i + 2], *d = w + indices[i + 3];
+        hw__params_float *a = w + indices[i], *b = w + indices[i + 1], *c = w + indices[i + 2], *d = w + indices[i + 3];
         float x = get(a), y = get(b), z = get(c), u = get(d);
         put(a, __builtin_fmaf(step, values[i], x));
         put(b, __builtin_fmaf(step, values[i + 1], y));
@@ -55,7 +56,7 @@ AVX2 static inline float kept(float rate, float decay)
     return 1 - _mm_cvtss_f32(share);
 }
 
-AVX2 static void decay_at(params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
+AVX2 static void decay_at(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
                           float rate, const float *decay)
 {
     float step = -rate * slope;
@@ -69,13 +70,13 @@ AVX2 static void decay_at(params_float *w, const uint32_t *indices, const float 
         put(w + d, __builtin_fmaf(kept(rate, decay[d]), u, step * values[i + 3]));
     }
     for (; i < n; i++) {
-        params_float *x = w + indices[i];
+        hw__params_float *x = w + indices[i];
         put(x, __builtin_fmaf(kept(rate, decay[indices[i]]), get(x), step * values[i]));
     }
 }
 
-AVX2 static void adagrad_at(params_float *w, params_float *s, const uint32_t *indices, const float *values, size_t n,
-                            float slope, const hw_fused_rule *rule)
+AVX2 static void adagrad_at(hw__params_float *w, hw__params_float *s, const uint32_t *indices, const float *values,
+                            size_t n, float slope, const hw_fused_rule *rule)
 {
     float most = 1 / rule->rate;
     for (size_t i = 0; i < n; i++) {
@@ -88,7 +89,7 @@ AVX2 static void adagrad_at(params_float *w, params_float *s, const uint32_t *in
 }
 
 /* Two heads as one vector: b and G of p, b and G of q. */
-AVX2 static inline __m128 get_heads(const params_pair *rows)
+AVX2 static inline __m128 get_heads(const hw__params_pair *rows)
 {
     __m128 p, both;
     __asm__ volatile("vmovsd %1, %0" : "=x"(p) : "m"(*(const double *)(const void *)rows->hp));
@@ -96,7 +97,7 @@ AVX2 static inline __m128 get_heads(const params_pair *rows)
     return both;
 }
 
-AVX2 static inline void put_heads(const params_pair *rows, __m128 heads)
+AVX2 static inline void put_heads(const hw__params_pair *rows, __m128 heads)
 {
     __asm__ volatile("vmovlps %1, %0" : "=m"(*(double *)(void *)rows->hp) : "x"(heads));
     __asm__ volatile("vmovhps %1, %0" : "=m"(*(double *)(void *)rows->hq) : "x"(heads));
@@ -127,7 +128,8 @@ typedef struct pair_state {
 } pair_state;
 
 /* dots: the lanes of p . q. */
-AVX2 ALWAYS pair_state pair_begin(const params_pair *rows, const hw_pairs *form, float value, float rate, __m256 dots)
+AVX2 ALWAYS pair_state pair_begin(const hw__params_pair *rows, const hw_pairs *form, float value, float rate,
+                                  __m256 dots)
 {
     pair_state s;
     float known = value - form->mean;
@@ -147,15 +149,15 @@ AVX2 ALWAYS pair_state pair_begin(const params_pair *rows, const hw_pairs *form,
     return s;
 }
 
-AVX2 ALWAYS void pair_update(params_float *p, params_float *q, const pair_state *s, __m256 x, __m256 y)
+AVX2 ALWAYS void pair_update(hw__params_float *p, hw__params_float *q, const pair_state *s, __m256 x, __m256 y)
 {
-    params_put(p, _mm256_fmadd_ps(s->take_p, y, _mm256_mul_ps(s->keep_p, x)));
-    params_put(q, _mm256_fmadd_ps(s->take_q, x, _mm256_mul_ps(s->keep_q, y)));
+    hw__params_put(p, _mm256_fmadd_ps(s->take_p, y, _mm256_mul_ps(s->keep_p, x)));
+    hw__params_put(q, _mm256_fmadd_ps(s->take_q, x, _mm256_mul_ps(s->keep_q, y)));
 }
 
 /* The heads. What G grows by, the mean of (l2 p - e q)^2, comes from |p|^2, |q|^2 and p . q, which are known before e
  * is; squares: |p|^2 and |q|^2 in the first two lanes. share: 1 / rank. */
-AVX2 ALWAYS void pair_end(const params_pair *rows, const hw_pairs *form, const pair_state *s, __m128 squares,
+AVX2 ALWAYS void pair_end(const hw__params_pair *rows, const hw_pairs *form, const pair_state *s, __m128 squares,
                           float share)
 {
     if (!form->biases && !form->adagrad) return;
@@ -173,15 +175,15 @@ AVX2 ALWAYS void pair_end(const params_pair *rows, const hw_pairs *form, const p
 }
 
 /* n vectors a row, constant: both rows stay in registers. Returns e in every lane. */
-AVX2 ALWAYS __m256 pair_near(const params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+AVX2 ALWAYS __m256 pair_near(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
                              size_t n)
 {
-    params_float *const p = rows->p, *const q = rows->q;
+    hw__params_float *const p = rows->p, *const q = rows->q;
     __m256 x[4], y[4], dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
     __m128 squares = _mm_setzero_ps();
     for (size_t v = 0; v < n; v++) {
-        x[v] = params_load(p + 8 * v);
-        y[v] = params_load(q + 8 * v);
+        x[v] = hw__params_load(p + 8 * v);
+        y[v] = hw__params_load(q + 8 * v);
     }
     for (size_t v = 0; v < n; v += 2) {
         dots = v ? _mm256_fmadd_ps(x[v], y[v], dots) : _mm256_mul_ps(x[v], y[v]);
@@ -201,14 +203,14 @@ AVX2 ALWAYS __m256 pair_near(const params_pair *rows, const hw_pairs *form, floa
 }
 
 /* Any even n: the rows are read again for the update. */
-AVX2 ALWAYS __m256 pair_far(const params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+AVX2 ALWAYS __m256 pair_far(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
                             size_t n)
 {
-    params_float *const p = rows->p, *const q = rows->q;
+    hw__params_float *const p = rows->p, *const q = rows->q;
     __m256 dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
     for (size_t v = 0; v < n; v += 2) {
-        __m256 x = params_load(p + 8 * v), y = params_load(q + 8 * v);
-        __m256 z = params_load(p + 8 * v + 8), t = params_load(q + 8 * v + 8);
+        __m256 x = hw__params_load(p + 8 * v), y = hw__params_load(q + 8 * v);
+        __m256 z = hw__params_load(p + 8 * v + 8), t = hw__params_load(q + 8 * v + 8);
         dots = _mm256_fmadd_ps(x, y, dots);
         more = _mm256_fmadd_ps(z, t, more);
         pp = _mm256_fmadd_ps(z, z, _mm256_fmadd_ps(x, x, pp));
@@ -216,13 +218,13 @@ AVX2 ALWAYS __m256 pair_far(const params_pair *rows, const hw_pairs *form, float
     }
     pair_state s = pair_begin(rows, form, value, rate, _mm256_add_ps(dots, more));
     for (size_t v = 0; v < n; v++)
-        pair_update(p + 8 * v, q + 8 * v, &s, params_load(p + 8 * v), params_load(q + 8 * v));
+        pair_update(p + 8 * v, q + 8 * v, &s, hw__params_load(p + 8 * v), hw__params_load(q + 8 * v));
     pair_end(rows, form, &s, sum_two(pp, qq), share);
     return s.e;
 }
 
 /* What is past the rank is zero and stays zero. */
-AVX2 static float pair(const params_pair *rows, const hw_pairs *form, float value, float rate)
+AVX2 static float pair(const hw__params_pair *rows, const hw_pairs *form, float value, float rate)
 {
     float share = 1 / (float)form->rank;
     size_t n = ((size_t)form->rank + 15) / 16 * 2;
@@ -232,15 +234,16 @@ AVX2 static float pair(const params_pair *rows, const hw_pairs *form, float valu
 }
 
 /* A run of pairs; vectors, biases and adagrad are constants where the caller has them so. */
-AVX2 ALWAYS float run_of(params_float *w, const hw_pairs *given, const hw_rating *list, const uint32_t *index, size_t n,
-                         size_t coming, float rate, size_t vectors, int biases, int adagrad)
+AVX2 ALWAYS float run_of(hw__params_float *w, const hw_pairs *given, const hw_rating *list, const uint32_t *index,
+                         size_t n, size_t coming, float rate, size_t vectors, int biases, int adagrad)
 {
     enum { AHEAD = 24 }; /* ratings whose rows are on their way: large sets miss in the page table too */
     hw_pairs form = *given;
     form.biases = biases;
     form.adagrad = adagrad;
     float share = 1 / (float)form.rank;
-    params_float *const a = w + form.a, *const b = w + form.b, *const ha = w + form.head_a, *const hb = w + form.head_b;
+    hw__params_float *const a = w + form.a, *const b = w + form.b, *const ha = w + form.head_a,
+                            *const hb = w + form.head_b;
     __m256 sum = _mm256_setzero_ps();
     for (size_t i = 0; i < n; i++) {
         if (i + AHEAD < coming) {
@@ -257,8 +260,8 @@ AVX2 ALWAYS float run_of(params_float *w, const hw_pairs *given, const hw_rating
             }
         }
         const hw_rating *r = list + (index ? index[i] : i);
-        params_pair rows = {a + r->user * form.stride, b + r->item * form.stride, ha + 2 * (size_t)r->user,
-                            hb + 2 * (size_t)r->item};
+        hw__params_pair rows = {a + r->user * form.stride, b + r->item * form.stride, ha + 2 * (size_t)r->user,
+                                hb + 2 * (size_t)r->item};
         __m256 e = vectors <= 4 ? pair_near(&rows, &form, r->value, rate, share, vectors)
                                 : pair_far(&rows, &form, r->value, rate, share, vectors);
         sum = _mm256_fmadd_ps(e, e, sum);
@@ -266,8 +269,8 @@ AVX2 ALWAYS float run_of(params_float *w, const hw_pairs *given, const hw_rating
     return _mm256_cvtss_f32(sum);
 }
 
-AVX2 static float pairs(params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
-                        size_t coming, float rate)
+AVX2 static float pairs(hw__params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
+                        size_t n, size_t coming, float rate)
 {
     size_t vectors = ((size_t)form->rank + 15) / 16 * 2;
     int biases = form->biases != 0, adagrad = form->adagrad != 0;
@@ -286,19 +289,19 @@ AVX2 static float pairs(params_float *w, const hw_pairs *form, const hw_rating *
 #undef RUN
 }
 
-static const params_fused
-    avx2 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, params_rows_dot_wide, params_rows_add_wide},
-    avx512 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, params_rows_dot_512, params_rows_add_512};
+static const hw__params_fused
+    avx2 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, hw__params_rows_dot_wide, hw__params_rows_add_wide},
+    avx512 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, hw__params_rows_dot_512, hw__params_rows_add_512};
 
-const params_fused *params_fused_wide(void)
+const hw__params_fused *hw__params_fused_wide(void)
 {
-    if (!params_wide()) return NULL;
-    return __builtin_cpu_supports("avx512f") ? &avx512 : &avx2;
+    if (!hw__params_wide()) return NULL;
+    return hw__cpu_avx512() ? &avx512 : &avx2;
 }
 
 #else
 
-const params_fused *params_fused_wide(void)
+const hw__params_fused *hw__params_fused_wide(void)
 {
     return NULL;
 }

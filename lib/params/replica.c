@@ -8,38 +8,39 @@
 #include "fused.h"
 #include "wide.h"
 
-hw_status params_replicas_create(hw_params *p, char *why)
+hw_status hw__params_replicas_create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
     size_t floats = (p->exchanged + 15) / 16 * 16;
-    p->replica = base_zalloc(c->workers, sizeof *p->replica);
-    p->pushes = base_zalloc(c->workers, sizeof *p->pushes);
+    p->replica = hw__base_zalloc(c->workers, sizeof *p->replica);
+    p->pushes = hw__base_zalloc(c->workers, sizeof *p->pushes);
     p->bytes += c->workers * (sizeof *p->replica + sizeof *p->pushes);
-    if (!p->replica || !p->pushes) return base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for replicas");
+    if (!p->replica || !p->pushes) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for replicas");
     for (unsigned w = 0; w < c->workers; w++)
         for (unsigned a = 0; a <= c->arrays; a++) {
-            params_replica *r = p->replica + w;
-            r->at.at[a] = base_zalloc(floats, sizeof(float));
-            r->base.at[a] = base_zalloc(floats, sizeof(float));
+            hw__params_replica *r = p->replica + w;
+            r->at.at[a] = hw__base_zalloc(floats, sizeof(float));
+            r->base.at[a] = hw__base_zalloc(floats, sizeof(float));
             p->bytes += 2 * floats * sizeof(float);
             if (!r->at.at[a] || !r->base.at[a])
-                return base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for a replica of %zu floats", floats);
+                return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for a replica of %zu floats",
+                                     floats);
         }
     return HW_OK;
 }
 
-void params_replicas_free(hw_params *p)
+void hw__params_replicas_free(hw_params *p)
 {
     for (unsigned w = 0; p->replica && w < p->config.workers; w++)
         for (unsigned a = 0; a <= HW_MAX_ARRAYS; a++) {
-            base_free(p->replica[w].at.at[a]);
-            base_free(p->replica[w].base.at[a]);
+            hw__base_free(p->replica[w].at.at[a]);
+            hw__base_free(p->replica[w].base.at[a]);
         }
-    base_free(p->replica);
-    base_free(p->pushes);
+    hw__base_free(p->replica);
+    hw__base_free(p->pushes);
 }
 
-void params_replicas_refresh(hw_params *p)
+void hw__params_replicas_refresh(hw_params *p)
 {
     for (unsigned w = 0; w < p->config.workers; w++)
         for (unsigned a = 0; a <= p->config.arrays; a++) {
@@ -48,38 +49,38 @@ void params_replicas_refresh(hw_params *p)
         }
 }
 
-static void exchange_scalar(params_float *shared, params_float *at, params_float *base, size_t n)
+static void exchange_scalar(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float delta = params_get(at + i) - params_get(base + i), next = params_get(shared + i) + delta;
-        if (delta != 0) params_set(shared + i, next); /* a NaN too: it must be seen */
-        params_set(at + i, next);
-        params_set(base + i, next);
+        float delta = hw__params_get(at + i) - hw__params_get(base + i), next = hw__params_get(shared + i) + delta;
+        if (delta != 0) hw__params_set(shared + i, next); /* a NaN too: it must be seen */
+        hw__params_set(at + i, next);
+        hw__params_set(base + i, next);
     }
 }
 
 /* Nothing that another adds meanwhile is lost. */
-static void exchange_cas(params_float *shared, params_float *at, params_float *base, size_t n)
+static void exchange_cas(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float delta = params_get(at + i) - params_get(base + i);
-        float next = delta != 0 ? params_add_cas(shared + i, delta) : params_get(shared + i);
-        params_set(at + i, next);
-        params_set(base + i, next);
+        float delta = hw__params_get(at + i) - hw__params_get(base + i);
+        float next = delta != 0 ? hw__params_add_cas(shared + i, delta) : hw__params_get(shared + i);
+        hw__params_set(at + i, next);
+        hw__params_set(base + i, next);
     }
 }
 
 #if PARAMS_WIDE
-AVX2 static void exchange_wide(params_float *shared, params_float *at, params_float *base, size_t n)
+AVX2 static void exchange_wide(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
 {
     size_t i = 0;
     for (; i + 8 <= n; i += 8) {
-        __m256 delta = _mm256_sub_ps(params_load(at + i), params_load(base + i));
-        __m256 next = _mm256_add_ps(params_load(shared + i), delta);
+        __m256 delta = _mm256_sub_ps(hw__params_load(at + i), hw__params_load(base + i));
+        __m256 next = _mm256_add_ps(hw__params_load(shared + i), delta);
         __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ);
-        params_put_some(shared + i, changed, next);
-        params_put(at + i, next);
-        params_put(base + i, next);
+        hw__params_put_some(shared + i, changed, next);
+        hw__params_put(at + i, next);
+        hw__params_put(base + i, next);
     }
     /* Compilers do not see that the assembly above has left the upper halves of the registers dirty, and every SSE
      * instruction after that would pay for it on Intel's processors. */
@@ -88,15 +89,15 @@ AVX2 static void exchange_wide(params_float *shared, params_float *at, params_fl
 }
 #endif
 
-static void exchange_part(const hw_params *p, params_replica *r, unsigned array, size_t first, size_t n)
+static void exchange_part(const hw_params *p, hw__params_replica *r, unsigned array, size_t first, size_t n)
 {
-    params_float *s = p->shared.at[array] + first, *x = r->at.at[array] + first, *b = r->base.at[array] + first;
+    hw__params_float *s = p->shared.at[array] + first, *x = r->at.at[array] + first, *b = r->base.at[array] + first;
     if (p->config.write == HW_WRITE_ADD) {
         exchange_cas(s, x, b, n);
         return;
     }
 #if PARAMS_WIDE
-    if (p->reads != &params_scalar) {
+    if (p->reads != &hw__params_scalar) {
         exchange_wide(s, x, b, n);
         return;
     }
@@ -104,12 +105,12 @@ static void exchange_part(const hw_params *p, params_replica *r, unsigned array,
     exchange_scalar(s, x, b, n);
 }
 
-static void exchange_striped(const hw_params *p, params_replica *r)
+static void exchange_striped(const hw_params *p, hw__params_replica *r)
 {
     size_t stripe = p->config.stripe;
     for (size_t first = 0; first < p->exchanged; first += stripe) {
         size_t n = p->exchanged - first < stripe ? p->exchanged - first : stripe;
-        params_lock(&p->stripes[first / stripe].mutex);
+        hw__params_lock(&p->stripes[first / stripe].mutex);
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, first, n);
         (void)pthread_mutex_unlock(&p->stripes[first / stripe].mutex);
     }
@@ -119,10 +120,10 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
 {
     *note = (hw_read_note){0, 0, 0, 0};
     if (!p->replica) return 0;
-    params_replica *r = p->replica + worker;
+    hw__params_replica *r = p->replica + worker;
     uint64_t pushes = 0;
     /* Acquire, in both sums: whoever counts an exchange as past sees its stores (clock.c). */
-    uint64_t clock = params_clock_others(&p->clock, worker);
+    uint64_t clock = hw__params_clock_others(&p->clock, worker);
     for (unsigned w = 0; w < p->config.workers; w++)
         if (w != worker) pushes += atomic_load_explicit(&p->pushes[w].value, memory_order_acquire);
     *note = (hw_read_note){r->clock, pushes - r->exchanges, 0, 1};
@@ -130,13 +131,13 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
         exchange_striped(p, r);
     } else {
         bool locked = p->config.write == HW_WRITE_LOCKED;
-        if (locked) params_lock(&p->mutex);
+        if (locked) hw__params_lock(&p->mutex);
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, 0, p->exchanged);
         if (locked) (void)pthread_mutex_unlock(&p->mutex);
     }
     r->clock = clock;
     r->exchanges = pushes;
-    params_clock_advance(&p->clock, worker, steps);
+    hw__params_clock_advance(&p->clock, worker, steps);
     /* Release: after the stores of the exchange; the line is this worker's own. */
     uint64_t own = atomic_load_explicit(&p->pushes[worker].value, memory_order_relaxed);
     atomic_store_explicit(&p->pushes[worker].value, own + 1, memory_order_release);
@@ -147,7 +148,7 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
  */
 
 /* The arrays that coordinate `first` lies in: the worker's, or shared. */
-static const params_arrays *arrays_of(const hw_params *p, unsigned worker, size_t first)
+static const hw__params_arrays *arrays_of(const hw_params *p, unsigned worker, size_t first)
 {
     return first < p->exchanged ? &p->replica[worker].at : &p->shared;
 }
@@ -158,13 +159,13 @@ static size_t part_of(const hw_params *p, size_t first, size_t n)
     return first < p->exchanged && p->exchanged - first < n ? p->exchanged - first : n;
 }
 
-void params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
-                         float *values)
+void hw__params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
+                             float *values)
 {
     for (size_t r = 0; r < n; r++)
         for (size_t at = ranges[r].first, left = ranges[r].count, part; left;
              at += part, left -= part, values += part) {
-            const params_arrays *a = arrays_of(p, worker, at);
+            const hw__params_arrays *a = arrays_of(p, worker, at);
             part = part_of(p, at, left);
             if (ahead != 0)
                 p->reads->ahead(values, a->at[0] + at, a->at[1] + at, ahead, part);
@@ -173,30 +174,30 @@ void params_replica_read(const hw_params *p, unsigned worker, const hw_range *ra
         }
 }
 
-void params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
-                           float *values)
+void hw__params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
+                               float *values)
 {
     if (p->exchanged >= p->config.size)
-        params_gather(values, &p->replica[worker].at, indices, n, ahead);
+        hw__params_gather(values, &p->replica[worker].at, indices, n, ahead);
     else
         for (size_t i = 0; i < n; i++)
-            params_gather(values + i, arrays_of(p, worker, indices[i]), indices + i, 1, ahead);
+            hw__params_gather(values + i, arrays_of(p, worker, indices[i]), indices + i, 1, ahead);
 }
 
 /* What the replica does not cover is written as RACY or ADD say. */
-void params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
-                          const uint32_t *indices, size_t n, const float *g)
+void hw__params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
+                              const uint32_t *indices, size_t n, const float *g)
 {
     unsigned arrays = p->config.arrays;
-    bool lossless = p->kernels == &params_cas, whole = p->exchanged >= p->config.size;
-    if (indices && whole) params_apply_at(false, arrays, &p->replica[worker].at, indices, n, form, g);
+    bool lossless = p->kernels == &hw__params_cas, whole = p->exchanged >= p->config.size;
+    if (indices && whole) hw__params_apply_at(false, arrays, &p->replica[worker].at, indices, n, form, g);
     for (size_t i = 0; indices && !whole && i < n; i++)
-        params_apply_at(lossless && indices[i] >= p->exchanged, arrays, arrays_of(p, worker, indices[i]), indices + i,
-                        1, form, g + i);
+        hw__params_apply_at(lossless && indices[i] >= p->exchanged, arrays, arrays_of(p, worker, indices[i]),
+                            indices + i, 1, form, g + i);
     for (size_t r = 0; !indices && r < n; r++)
         for (size_t at = ranges[r].first, left = ranges[r].count, part; left; at += part, left -= part, g += part) {
-            const params_arrays *a = arrays_of(p, worker, at);
+            const hw__params_arrays *a = arrays_of(p, worker, at);
             part = part_of(p, at, left);
-            params_apply(at < p->exchanged ? p->reads : p->kernels, arrays, a, a, at, part, form, g);
+            hw__params_apply(at < p->exchanged ? p->reads : p->kernels, arrays, a, a, at, part, form, g);
         }
 }

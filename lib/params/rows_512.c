@@ -6,14 +6,14 @@
 
 #define TARGET __attribute__((target("avx512f")))
 
-TARGET static inline __m512 load(const params_float *x)
+TARGET static inline __m512 load(const hw__params_float *x)
 {
     __m512 v;
     __asm__ volatile("vmovaps %1, %0" : "=v"(v) : "m"(*(const __m512 *)(const void *)x));
     return v;
 }
 
-TARGET static inline void put(params_float *x, __m512 v)
+TARGET static inline void put(hw__params_float *x, __m512 v)
 {
     __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m512 *)(void *)x) : "v"(v));
 }
@@ -28,8 +28,8 @@ TARGET static inline void put(params_float *x, __m512 v)
 #define SET      _mm512_storeu_ps
 #define FMA      _mm512_fmadd_ps
 #define TOTAL    _mm512_reduce_add_ps
-#define ROWS_DOT params_rows_dot_512
-#define ROWS_ADD params_rows_add_512
+#define ROWS_DOT hw__params_rows_dot_512
+#define ROWS_ADD hw__params_rows_add_512
 #include "rows_kernel.h"
 
 #endif

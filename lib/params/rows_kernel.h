@@ -8,7 +8,7 @@
 #define INLINE __attribute__((always_inline)) static inline
 
 /* k is a constant in every copy, so that what belongs to a row stays in registers. */
-TARGET INLINE void dot_of(params_float *const *w, size_t n, const float *x, float *out, const unsigned k)
+TARGET INLINE void dot_of(hw__params_float *const *w, size_t n, const float *x, float *out, const unsigned k)
 {
     VECTOR sum[PARAMS_ROWS];
     size_t i = 0;
@@ -19,11 +19,11 @@ TARGET INLINE void dot_of(params_float *const *w, size_t n, const float *x, floa
     }
     for (unsigned r = 0; r < k; r++) out[r] = TOTAL(sum[r]);
     for (; i < n; i++)
-        for (unsigned r = 0; r < k; r++) out[r] += params_get(w[r] + i) * x[i];
+        for (unsigned r = 0; r < k; r++) out[r] += hw__params_get(w[r] + i) * x[i];
 }
 
 /* A row that comes twice is loaded again after it was stored. */
-TARGET INLINE void add_of(params_float *const *w, size_t n, const float *coefficient, const float *x, float *sum,
+TARGET INLINE void add_of(hw__params_float *const *w, size_t n, const float *coefficient, const float *x, float *sum,
                           const unsigned k)
 {
     VECTOR scale[PARAMS_ROWS];
@@ -40,12 +40,12 @@ TARGET INLINE void add_of(params_float *const *w, size_t n, const float *coeffic
     }
     for (; i < n; i++)
         for (unsigned r = 0; r < k; r++) {
-            if (sum) sum[i] += coefficient[r] * params_get(w[r] + i);
-            params_add(w[r] + i, coefficient[r] * x[i], false);
+            if (sum) sum[i] += coefficient[r] * hw__params_get(w[r] + i);
+            hw__params_add(w[r] + i, coefficient[r] * x[i], false);
         }
 }
 
-TARGET void ROWS_DOT(params_float *const *w, size_t k, size_t n, const float *x, float *out)
+TARGET void ROWS_DOT(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out)
 {
     switch (k) {
     case 6: dot_of(w, n, x, out, 6); return;
@@ -57,7 +57,8 @@ TARGET void ROWS_DOT(params_float *const *w, size_t k, size_t n, const float *x,
     }
 }
 
-TARGET void ROWS_ADD(params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum)
+TARGET void ROWS_ADD(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
+                     float *sum)
 {
     if (!sum) {
         for (size_t r = 0; r < k; r++) add_of(w + r, n, coefficient + r, x, NULL, 1);

@@ -14,16 +14,16 @@ AVX2 static inline float total(__m256 v)
 #define TARGET   AVX2
 #define VECTOR   __m256
 #define LANES    8
-#define LOAD     params_load
-#define PUT      params_put
+#define LOAD     hw__params_load
+#define PUT      hw__params_put
 #define ZERO     _mm256_setzero_ps
 #define SPREAD   _mm256_set1_ps
 #define GET      _mm256_loadu_ps
 #define SET      _mm256_storeu_ps
 #define FMA      _mm256_fmadd_ps
 #define TOTAL    total
-#define ROWS_DOT params_rows_dot_wide
-#define ROWS_ADD params_rows_add_wide
+#define ROWS_DOT hw__params_rows_dot_wide
+#define ROWS_ADD hw__params_rows_add_wide
 #include "rows_kernel.h"
 
 #endif

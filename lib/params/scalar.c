@@ -4,78 +4,82 @@
  * access.h says why every order is relaxed. */
 #include "access.h"
 
-void params_store(params_float *w, const float *values, size_t n)
+void hw__params_store(hw__params_float *w, const float *values, size_t n)
 {
-    for (size_t i = 0; i < n; i++) params_set(w + i, values ? values[i] : 0);
+    for (size_t i = 0; i < n; i++) hw__params_set(w + i, values ? values[i] : 0);
 }
 
-static void scalar_copy(float *out, const params_float *w, size_t n)
+static void scalar_copy(float *out, const hw__params_float *w, size_t n)
 {
-    for (size_t i = 0; i < n; i++) out[i] = params_get(w + i);
+    for (size_t i = 0; i < n; i++) out[i] = hw__params_get(w + i);
 }
 
-static void scalar_ahead(float *out, const params_float *w, const params_float *v, float s, size_t n)
+static void scalar_ahead(float *out, const hw__params_float *w, const hw__params_float *v, float s, size_t n)
 {
-    for (size_t i = 0; i < n; i++) out[i] = params_get(w + i) + s * params_get(v + i);
+    for (size_t i = 0; i < n; i++) out[i] = hw__params_get(w + i) + s * hw__params_get(v + i);
 }
 
-static void scalar_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
+static void scalar_add(hw__params_float *dw, const hw__params_float *w, const float *g, float e, size_t n)
 {
-    for (size_t i = 0; i < n; i++) params_set(dw + i, params_get(w + i) + e * g[i]);
+    for (size_t i = 0; i < n; i++) hw__params_set(dw + i, hw__params_get(w + i) + e * g[i]);
 }
 
-static void scalar_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
-                            const float *g, float a, float b, size_t n)
+static void scalar_momentum(hw__params_float *dw, hw__params_float *dv, const hw__params_float *w,
+                            const hw__params_float *v, const float *g, float a, float b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float next = a * params_get(v + i) + b * g[i];
-        params_set(dv + i, next);
-        params_set(dw + i, params_get(w + i) + next);
+        float next = a * hw__params_get(v + i) + b * g[i];
+        hw__params_set(dv + i, next);
+        hw__params_set(dw + i, hw__params_get(w + i) + next);
     }
 }
 
-static void scalar_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
-                           const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
+static void scalar_general(hw__params_float *dw, hw__params_float *dv, hw__params_float *du, const hw__params_float *w,
+                           const hw__params_float *v, const hw__params_float *u, const float *g, const hw_form *f,
+                           size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        float last = u ? params_get(u + i) : 0, next = f->a * params_get(v + i) + f->b * g[i] + f->c * last;
-        params_set(dv + i, next);
-        if (du) params_set(du + i, g[i]);
-        params_set(dw + i, params_get(w + i) + f->d * next + f->e * g[i]);
+        float last = u ? hw__params_get(u + i) : 0, next = f->a * hw__params_get(v + i) + f->b * g[i] + f->c * last;
+        hw__params_set(dv + i, next);
+        if (du) hw__params_set(du + i, g[i]);
+        hw__params_set(dw + i, hw__params_get(w + i) + f->d * next + f->e * g[i]);
     }
 }
 
-const params_kernels params_scalar = {"scalar", scalar_copy, scalar_ahead, scalar_add, scalar_momentum, scalar_general};
+const hw__params_kernels hw__params_scalar = {"scalar",   scalar_copy,     scalar_ahead,
+                                              scalar_add, scalar_momentum, scalar_general};
 
 /* In place only: dst is src. */
-static void atomic_add(params_float *dw, const params_float *w, const float *g, float e, size_t n)
+static void atomic_add(hw__params_float *dw, const hw__params_float *w, const float *g, float e, size_t n)
 {
     (void)w;
-    for (size_t i = 0; i < n; i++) (void)params_add_cas(dw + i, e * g[i]);
+    for (size_t i = 0; i < n; i++) (void)hw__params_add_cas(dw + i, e * g[i]);
 }
 
-static void atomic_momentum(params_float *dw, params_float *dv, const params_float *w, const params_float *v,
-                            const float *g, float a, float b, size_t n)
+static void atomic_momentum(hw__params_float *dw, hw__params_float *dv, const hw__params_float *w,
+                            const hw__params_float *v, const float *g, float a, float b, size_t n)
 {
     (void)w, (void)v;
-    for (size_t i = 0; i < n; i++) (void)params_add_cas(dw + i, params_scale_add_cas(dv + i, a, b * g[i]));
+    for (size_t i = 0; i < n; i++) (void)hw__params_add_cas(dw + i, hw__params_scale_add_cas(dv + i, a, b * g[i]));
 }
 
-static void atomic_general(params_float *dw, params_float *dv, params_float *du, const params_float *w,
-                           const params_float *v, const params_float *u, const float *g, const hw_form *f, size_t n)
+static void atomic_general(hw__params_float *dw, hw__params_float *dv, hw__params_float *du, const hw__params_float *w,
+                           const hw__params_float *v, const hw__params_float *u, const float *g, const hw_form *f,
+                           size_t n)
 {
     (void)w, (void)v, (void)u;
     for (size_t i = 0; i < n; i++) {
         float last = du ? atomic_exchange_explicit(du + i, g[i], memory_order_relaxed) : 0;
-        float next = params_scale_add_cas(dv + i, f->a, f->b * g[i] + f->c * last);
-        (void)params_add_cas(dw + i, f->d * next + f->e * g[i]);
+        float next = hw__params_scale_add_cas(dv + i, f->a, f->b * g[i] + f->c * last);
+        (void)hw__params_add_cas(dw + i, f->d * next + f->e * g[i]);
     }
 }
 
-const params_kernels params_cas = {"scalar", scalar_copy, scalar_ahead, atomic_add, atomic_momentum, atomic_general};
+const hw__params_kernels hw__params_cas = {"scalar",   scalar_copy,     scalar_ahead,
+                                           atomic_add, atomic_momentum, atomic_general};
 
-static void apply_rule(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
-                       size_t first, size_t n, const hw_form *form, const float *g)
+static void apply_rule(const hw__params_kernels *k, unsigned arrays, const hw__params_arrays *dst,
+                       const hw__params_arrays *src, size_t first, size_t n, const hw_form *form, const float *g)
 {
     float w[HW_RULE_BLOCK], delta[HW_RULE_BLOCK], state[HW_MAX_ARRAYS][HW_RULE_BLOCK], before;
     float *states[HW_MAX_ARRAYS] = {state[0], state[1], state[2]};
@@ -84,7 +88,7 @@ static void apply_rule(const params_kernels *k, unsigned arrays, const params_ar
         k->copy(w, src->at[0] + at, m);
         for (unsigned s = 0; s < arrays; s++) k->copy(state[s], src->at[1 + s] + at, m);
         float saved[HW_MAX_ARRAYS][HW_RULE_BLOCK];
-        bool lossless = k == &params_cas;
+        bool lossless = k == &hw__params_cas;
         if (lossless)
             for (unsigned s = 0; s < arrays; s++)
                 for (size_t i = 0; i < m; i++) saved[s][i] = state[s][i];
@@ -93,19 +97,19 @@ static void apply_rule(const params_kernels *k, unsigned arrays, const params_ar
             for (size_t i = 0; i < m; i++) {
                 before = lossless ? saved[s][i] : 0;
                 if (lossless)
-                    (void)params_add_cas(dst->at[1 + s] + at + i, state[s][i] - before);
+                    (void)hw__params_add_cas(dst->at[1 + s] + at + i, state[s][i] - before);
                 else
-                    params_set(dst->at[1 + s] + at + i, state[s][i]);
+                    hw__params_set(dst->at[1 + s] + at + i, state[s][i]);
             }
         k->add(dst->at[0] + at, src->at[0] + at, delta, 1.0f, m);
         done += m;
     }
 }
 
-void params_apply(const params_kernels *k, unsigned arrays, const params_arrays *dst, const params_arrays *src,
-                  size_t first, size_t n, const hw_form *form, const float *g)
+void hw__params_apply(const hw__params_kernels *k, unsigned arrays, const hw__params_arrays *dst,
+                      const hw__params_arrays *src, size_t first, size_t n, const hw_form *form, const float *g)
 {
-    params_float *const *d = dst->at, *const *s = src->at;
+    hw__params_float *const *d = dst->at, *const *s = src->at;
     switch (form->kind) {
     case HW_FORM_ADD: k->add(d[0] + first, s[0] + first, g, form->e, n); break;
     case HW_FORM_MOMENTUM:

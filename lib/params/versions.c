@@ -9,26 +9,26 @@
  * Why no ABA: a writer's base is pinned until its compare-and-swap resolves, so the slot cannot be recycled and come
  * back as head meanwhile. tests/model/versions.pml is the model, with mutants. */
 #include "params.h"
-#include "visit.h"
+#include "fields.h"
 
 typedef struct version {
     _Alignas(HW_LINE) _Atomic int64_t count; /* pins moved here at retirement minus unpins */
     _Atomic uint32_t taken;                  /* 0 = free to be claimed */
     _Atomic uint64_t number;                 /* updates that led to this state; stored while private */
-    params_arrays arrays;
+    hw__params_arrays arrays;
 } version;
 
 typedef struct holder {
     _Alignas(HW_LINE) uint32_t pin, spare; /* slot + 1, or 0; the worker's own */
 } holder;
 
-struct params_versions {
+struct hw__params_versions {
     _Alignas(HW_LINE) _Atomic uint64_t head;
     _Alignas(HW_LINE) uint32_t slots;
     unsigned arrays;
     version *version;
     holder *holder;
-    params_float *memory;
+    hw__params_float *memory;
 };
 
 /* Pins only grow while a version is current: 48 bits last for years of reads of one version. */
@@ -36,22 +36,23 @@ struct params_versions {
 #define PINS(head) ((head) & (((uint64_t)1 << 48) - 1))
 _Static_assert(2 * (HW_MAX_WORKERS + 1) + 2 < 65536, "a slot fits 16 bits");
 
-hw_status params_versions_create(params_versions **out, size_t stride, unsigned arrays, unsigned workers, size_t *bytes,
-                                 char *why)
+hw_status hw__params_versions_create(hw__params_versions **out, size_t stride, unsigned arrays, unsigned workers,
+                                     size_t *bytes, char *why)
 {
     uint32_t slots = 2 * workers + 2;
     size_t floats = stride * (1 + arrays);
-    params_versions *p = base_zalloc(1, sizeof *p);
+    hw__params_versions *p = hw__base_zalloc(1, sizeof *p);
     if (p) {
         p->slots = slots;
         p->arrays = arrays;
-        p->version = base_zalloc(slots, sizeof *p->version);
-        p->holder = base_zalloc(workers, sizeof *p->holder);
-        if (floats <= SIZE_MAX / sizeof(float) / slots) p->memory = base_zalloc(floats * slots, sizeof(float));
+        p->version = hw__base_zalloc(slots, sizeof *p->version);
+        p->holder = hw__base_zalloc(workers, sizeof *p->holder);
+        if (floats <= SIZE_MAX / sizeof(float) / slots) p->memory = hw__base_zalloc(floats * slots, sizeof(float));
     }
     if (!p || !p->version || !p->holder || !p->memory) {
-        params_versions_free(p);
-        return base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for %u versions of %zu floats", slots, floats);
+        hw__params_versions_free(p);
+        return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for %u versions of %zu floats", slots,
+                             floats);
     }
     for (uint32_t s = 0; s < slots; s++)
         for (unsigned a = 0; a <= arrays; a++) p->version[s].arrays.at[a] = p->memory + floats * s + stride * a;
@@ -62,43 +63,43 @@ hw_status params_versions_create(params_versions **out, size_t stride, unsigned 
     return HW_OK;
 }
 
-void params_versions_free(params_versions *p)
+void hw__params_versions_free(hw__params_versions *p)
 {
     if (!p) return;
-    base_free(p->version);
-    base_free(p->holder);
-    base_free(p->memory);
-    base_free(p);
+    hw__base_free(p->version);
+    hw__base_free(p->holder);
+    hw__base_free(p->memory);
+    hw__base_free(p);
 }
 
-/* Relaxed: a holder of the slot has it by its pin; an observer without one (params_versions_number) only wants some
+/* Relaxed: a holder of the slot has it by its pin; an observer without one (hw__params_versions_number) only wants some
  * recent value, and must not race. */
 static uint64_t number_of(const version *v)
 {
     return atomic_load_explicit(&v->number, memory_order_relaxed);
 }
 
-static uint32_t pin(params_versions *p)
+static uint32_t pin(hw__params_versions *p)
 {
     /* Acquire: pairs with the publishing compare-and-swap; weaker, and a reader could see a version half filled. */
     return SLOT(atomic_fetch_add_explicit(&p->head, 1, memory_order_acquire));
 }
 
-static void release_slot(params_versions *p, uint32_t slot)
+static void release_slot(hw__params_versions *p, uint32_t slot)
 {
     /* Release: everything read from the slot happens before its next filling; pairs with claim()'s acquire. */
     atomic_store_explicit(&p->version[slot].count, 0, memory_order_relaxed);
     atomic_store_explicit(&p->version[slot].taken, 0, memory_order_release);
 }
 
-static void unpin(params_versions *p, uint32_t slot)
+static void unpin(hw__params_versions *p, uint32_t slot)
 {
     /* Acquire-release: release so that this reader's loads come before the recycling; acquire so that the one who
      * brings the count to 0 has all the other readers' loads before it too. */
     if (atomic_fetch_sub_explicit(&p->version[slot].count, 1, memory_order_acq_rel) == 1) release_slot(p, slot);
 }
 
-static uint32_t claim(params_versions *p, unsigned worker)
+static uint32_t claim(hw__params_versions *p, unsigned worker)
 {
     /* By the bound in the public header some slot is free or is about to be; finding none in one round means that
      * another worker claimed or freed one, so somebody made progress. */
@@ -112,26 +113,26 @@ static uint32_t claim(params_versions *p, unsigned worker)
     }
 }
 
-params_arrays params_versions_pin(params_versions *p, unsigned worker, uint64_t *number)
+hw__params_arrays hw__params_versions_pin(hw__params_versions *p, unsigned worker, uint64_t *number)
 {
-    params_versions_unpin(p, worker);
+    hw__params_versions_unpin(p, worker);
     uint32_t slot = pin(p);
     p->holder[worker].pin = slot + 1;
     *number = number_of(p->version + slot);
     return p->version[slot].arrays;
 }
 
-void params_versions_unpin(params_versions *p, unsigned worker)
+void hw__params_versions_unpin(hw__params_versions *p, unsigned worker)
 {
     holder *h = p->holder + worker;
     if (h->pin) unpin(p, h->pin - 1);
     h->pin = 0;
 }
 
-uint64_t params_versions_publish(params_versions *p, unsigned worker, params_fill fill, void *context)
+uint64_t hw__params_versions_publish(hw__params_versions *p, unsigned worker, hw__params_fill fill, void *context)
 {
     holder *h = p->holder + worker;
-    params_versions_unpin(p, worker);
+    hw__params_versions_unpin(p, worker);
     if (!h->spare) h->spare = claim(p, worker) + 1;
     uint32_t mine = h->spare - 1;
     for (;;) {
@@ -157,27 +158,27 @@ uint64_t params_versions_publish(params_versions *p, unsigned worker, params_fil
     }
 }
 
-const params_float *params_versions_pinned(const params_versions *p, unsigned worker)
+const hw__params_float *hw__params_versions_pinned(const hw__params_versions *p, unsigned worker)
 {
     uint32_t slot = p->holder[worker].pin;
     return slot ? p->version[slot - 1].arrays.at[0] : NULL;
 }
 
-uint64_t params_versions_number(const params_versions *p)
+uint64_t hw__params_versions_number(const hw__params_versions *p)
 {
     /* Without a pin the slot may be recycled meanwhile: then the answer is a little ahead, never torn. */
     return number_of(p->version + SLOT(atomic_load_explicit(&p->head, memory_order_acquire)));
 }
 
-params_arrays params_versions_current(params_versions *p)
+hw__params_arrays hw__params_versions_current(hw__params_versions *p)
 {
     return p->version[SLOT(atomic_load_explicit(&p->head, memory_order_acquire))].arrays;
 }
 
-uint64_t params_versions_visit(params_versions *p, base_visit *v)
+uint64_t hw__params_versions_fields(hw__params_versions *p, hw__walk *v)
 {
-    static const visit_field number[] = {{"landed", offsetof(version, number), VISIT_COUNTER, VISIT_COUNT}};
+    static const hw__field number[] = {{"landed", offsetof(version, number), WALK_COUNTER, WALK_COUNT}};
     version *current = p->version + SLOT(atomic_load_explicit(&p->head, memory_order_acquire));
-    visit_values(v, "clock", VISIT_FIELDS(number), current);
-    return v->way == VISIT_PUT ? number_of(current) : hw_state_number(v->from, "clock.landed", 0);
+    hw__walk_values(v, "clock", WALK_FIELDS(number), current);
+    return v->way == WALK_PUT ? number_of(current) : hw_state_number(v->from, "clock.landed", 0);
 }

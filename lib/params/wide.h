@@ -1,6 +1,6 @@
 /* wide.h (internal) - aligned vector loads and stores of shared floats, in inline assembly; see wide.c. */
-#ifndef HOGWILD_LIB_WIDE_H
-#define HOGWILD_LIB_WIDE_H
+#ifndef HW__PARAMS_WIDE_H
+#define HW__PARAMS_WIDE_H
 
 #include "params.h"
 
@@ -23,19 +23,19 @@
 
 #define AVX2 __attribute__((target("avx2,fma")))
 
-AVX2 static inline __m256 params_load(const params_float *x)
+AVX2 static inline __m256 hw__params_load(const hw__params_float *x)
 {
     __m256 v;
     __asm__ volatile("vmovaps %1, %0" : "=x"(v) : "m"(*(const __m256 *)(const void *)x));
     return v;
 }
 
-AVX2 static inline void params_put(params_float *x, __m256 v)
+AVX2 static inline void hw__params_put(hw__params_float *x, __m256 v)
 {
     __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m256 *)(void *)x) : "x"(v));
 }
 /* Only the lanes whose mask's top bit is set: the others belong to whoever writes them meanwhile. */
-AVX2 static inline void params_put_some(params_float *x, __m256 mask, __m256 v)
+AVX2 static inline void hw__params_put_some(hw__params_float *x, __m256 mask, __m256 v)
 {
     __asm__ volatile("vmaskmovps %2, %1, %0" : "+m"(*(__m256 *)(void *)x) : "x"(mask), "x"(v));
 }

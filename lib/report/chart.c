@@ -3,13 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-const char *report_colour(unsigned i)
-{
-    static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7",
-                                          "#E69F00", "#56B4E9", "#000000", "#8B5A2B"};
-    return colours[i % 8];
-}
-
 /* Names go into gnuplot's strings and into the page. */
 static void clean(char *to, size_t size, const char *from)
 {
@@ -37,10 +30,10 @@ static bool plain_name(const char *name)
 
 static hw_status write_points(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *why)
 {
-    base_writer w;
+    hw__base_writer w;
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/%s.csv", r->folder, chart->file);
-    hw_status status = base_write_begin(&w, path, why);
+    hw_status status = hw__base_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     fputs("curve,name,x,y,spread\n", w.stream);
     for (size_t c = 0; c < n; c++)
@@ -50,33 +43,33 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
             const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
             for (int k = 0; k < 3; k++) {
                 fputc(',', w.stream);
-                if (base_finite_double(row[k])) base_json_number(w.stream, row[k]);
+                if (hw__base_finite_double(row[k])) hw__base_json_number(w.stream, row[k]);
             }
             fputc('\n', w.stream);
         }
-    return base_write_end(&w, why);
+    return hw__base_write_end(&w, why);
 }
 
 static void range(FILE *out, const char *axis, double low, double high)
 {
     fprintf(out, "set %srange [", axis);
-    if (base_finite_double(low)) base_json_number(out, low);
+    if (hw__base_finite_double(low)) hw__base_json_number(out, low);
     fputc(':', out);
-    if (base_finite_double(high)) base_json_number(out, high);
+    if (hw__base_finite_double(high)) hw__base_json_number(out, high);
     fputs("]\n", out);
 }
 
 static hw_status write_script(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *script,
                               size_t size, char *why)
 {
-    base_writer w;
+    hw__base_writer w;
     char path[1152], text[200], key[80];
     (void)snprintf(script, size, "%s.gp", chart->file);
     (void)snprintf(path, sizeof path, "%s/%s", r->folder, script);
-    hw_status status = base_write_begin(&w, path, why);
+    hw_status status = hw__base_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     FILE *out = w.stream;
-    report_terminal(out);
+    hw__report_terminal(out);
     clean(text, sizeof text, chart->title);
     clean(key, sizeof key, chart->key ? chart->key : "outside right top");
     clean(text, sizeof text, chart->title);
@@ -100,27 +93,27 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
         else
             fprintf(out, " with linespoints lw 2 dt %u pt %u ps 0.7", k % 5 + 1, k % 7 + 4);
         unsigned colour = curve[c].colour ? curve[c].colour - 1 : k;
-        fprintf(out, " lc rgb '%s' title \"%s\"", report_colour(colour), text);
+        fprintf(out, " lc rgb '%s' title \"%s\"", hw__report_colour(colour), text);
         if (curve[c].spread)
             fprintf(out, ", \\\n  '%s.csv' using ($1==%zu?$3:NaN):4:5 with yerrorbars pt %u ps 0.7 lc rgb '%s' notitle",
-                    chart->file, c, k % 7 + 4, report_colour(colour));
+                    chart->file, c, k % 7 + 4, hw__report_colour(colour));
     }
     fputc('\n', out);
-    return base_write_end(&w, why);
+    return hw__base_write_end(&w, why);
 }
 
 hw_status hw_report_chart(hw_report *r, const hw_chart *chart, const hw_curve *curves, size_t n, char *why)
 {
     char script[200], file[200], link[300];
     if (!r || !chart || !plain_name(chart->file) || (n && !curves))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "hw_report_chart: a file name of at most 100 letters, digits, points, _ and - is needed");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_report_chart: a file name of at most 100 letters, digits, points, _ and - is needed");
     hw_status status = write_points(r, chart, curves, n, why);
     if (status == HW_OK) status = write_script(r, chart, curves, n, script, sizeof script, why);
     if (status != HW_OK) return status;
     (void)snprintf(file, sizeof file, "%s.svg", chart->file);
     (void)snprintf(link, sizeof link, "<p class=\"note\">data: <a href=\"%s.csv\">%s.csv</a></p>\n", chart->file,
                    chart->file);
-    status = report_gnuplot(r, script) ? report_inline(r, file) : HW_OK;
-    return status == HW_OK ? report_put(r, link) : status;
+    status = hw__report_plot(r, script) ? hw__report_inline(r, file) : HW_OK;
+    return status == HW_OK ? hw__report_put(r, link) : status;
 }

@@ -1,17 +1,10 @@
-/* plots.c - the gnuplot script and its run. Lines differ by colour (Okabe and Ito's palette), dash and point, so that a
+/* plots.c - the gnuplot script of the runs. Lines differ by colour (Okabe and Ito's palette), dash and point, so that a
  * grey print tells them apart too. */
 #include "report.h"
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <string.h>
-#include <sys/wait.h>
 
-extern char **environ;
-
-const char *const report_plot_files[] = {"accuracy-time.svg",   "loss-time.svg", "accuracy-updates.svg",
-                                         "loss-updates.svg",    "staleness.svg", "momentum-time.svg",
-                                         "look-ahead-time.svg", "rate-time.svg", NULL};
+const char *const hw__report_plot_files[] = {"accuracy-time.svg",   "loss-time.svg", "accuracy-updates.svg",
+                                             "loss-updates.svg",    "staleness.svg", "momentum-time.svg",
+                                             "look-ahead-time.svg", "rate-time.svg", NULL};
 
 /* One curve a run that has at least one evaluation: columns x and y of its evaluations. */
 static void curves(const hw_report *r, FILE *out, const char *file, const char *title, const char *xlabel,
@@ -25,23 +18,15 @@ static void curves(const hw_report *r, FILE *out, const char *file, const char *
         fprintf(
             out,
             "%s'run-%u-evaluations.csv' using %s:%s with linespoints lw 2 dt %u pt %u ps 0.6 lc rgb '%s' title \"%s\"",
-            lead, i + 1, x, y, i % 5 + 1, i % 7 + 4, report_colour(i), r->run[i].name);
+            lead, i + 1, x, y, i % 5 + 1, i % 7 + 4, hw__report_colour(i), r->run[i].name);
         lead = ", \\\n  ";
     }
     fputs(lead[0] == 'p' ? "plot NaN notitle\n" : "\n", out);
 }
 
-void report_terminal(FILE *out)
-{
-    fputs(
-        "set terminal svg size 820,420 font 'sans-serif,13' enhanced background '#ffffff'\nset datafile separator ','\n"
-        "set grid lc rgb '#dddddd'\nset border 3\nset tics nomirror\nset key autotitle columnheader noenhanced\n",
-        out);
-}
-
 static void script(const hw_report *r, FILE *out)
 {
-    report_terminal(out);
+    hw__report_terminal(out);
     curves(r, out, "accuracy-time.svg", "Test accuracy over training time", "seconds (evaluation not counted)",
            "test accuracy (%)", "3", "(100*$6)", "bottom right", true);
     curves(r, out, "loss-time.svg", "Test loss over training time", "seconds (evaluation not counted)",
@@ -71,45 +56,12 @@ static void script(const hw_report *r, FILE *out)
            false);
 }
 
-bool report_plots(const hw_report *r)
+bool hw__report_plots(const hw_report *r)
 {
     char path[1024];
-    base_writer w;
+    hw__base_writer w;
     (void)snprintf(path, sizeof path, "%s/plots.gp", r->folder);
-    if (base_write_begin(&w, path, NULL) != HW_OK) return false;
+    if (hw__base_write_begin(&w, path, NULL) != HW_OK) return false;
     script(r, w.stream);
-    return base_write_end(&w, NULL) == HW_OK && report_gnuplot(r, "plots.gp");
-}
-
-bool report_gnuplot(const hw_report *r, const char *file)
-{
-    /* gnuplot works inside the folder: the script's first command, given with -e, changes there. */
-    char move[1000], load[240], quoted[900];
-    size_t n = 0;
-    for (const char *c = r->folder; *c && n + 3 < sizeof quoted; c++) {
-        if (*c == '\'') quoted[n++] = '\'';
-        quoted[n++] = *c;
-    }
-    quoted[n] = 0;
-    (void)snprintf(move, sizeof move, "cd '%s'", quoted);
-    (void)snprintf(load, sizeof load, "load '%s'", file);
-    const char *const arguments[] = {"gnuplot", "-e", move, "-e", load, NULL};
-    char *argv[6];
-    memcpy(argv, arguments, sizeof argv);
-    posix_spawn_file_actions_t files;
-    if (posix_spawn_file_actions_init(&files) != 0) return false;
-    bool good = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0 &&
-                posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0) == 0 &&
-                posix_spawn_file_actions_addopen(&files, 2, "/dev/null", O_WRONLY, 0) == 0;
-    pid_t child;
-    int state = -1;
-    good = good && posix_spawnp(&child, "gnuplot", &files, NULL, argv, environ) == 0;
-    if (good) {
-        pid_t ended;
-        do ended = waitpid(child, &state, 0);
-        while (ended < 0 && errno == EINTR);
-        good = ended == child && WIFEXITED(state) && WEXITSTATUS(state) == 0;
-    }
-    (void)posix_spawn_file_actions_destroy(&files);
-    return good;
+    return hw__base_write_end(&w, NULL) == HW_OK && hw__report_plot(r, "plots.gp");
 }

@@ -6,44 +6,24 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static hw_status append(hw_report *r, const char *text, size_t n)
-{
-    if (r->length + n + 1 > r->room) {
-        size_t room = 2 * (r->length + n + 1);
-        char *body = realloc(r->body, room);
-        if (!body) return HW_E_MEMORY;
-        r->body = body;
-        r->room = room;
-    }
-    memcpy(r->body + r->length, text, n);
-    r->length += n;
-    r->body[r->length] = 0;
-    return HW_OK;
-}
-
-hw_status report_put(hw_report *r, const char *text)
-{
-    return append(r, text, strlen(text));
-}
-
 /* Text with the characters that HTML reserves escaped. */
 static hw_status escaped(hw_report *r, const char *text)
 {
     hw_status status = HW_OK;
     for (; *text && status == HW_OK; text++)
-        status = *text == '<'   ? report_put(r, "&lt;")
-                 : *text == '>' ? report_put(r, "&gt;")
-                 : *text == '&' ? report_put(r, "&amp;")
-                 : *text == '"' ? report_put(r, "&quot;")
-                                : append(r, text, 1);
+        status = *text == '<'   ? hw__report_put(r, "&lt;")
+                 : *text == '>' ? hw__report_put(r, "&gt;")
+                 : *text == '&' ? hw__report_put(r, "&amp;")
+                 : *text == '"' ? hw__report_put(r, "&quot;")
+                                : hw__report_bytes(r, text, 1);
     return status;
 }
 
 static hw_status element(hw_report *r, const char *open, const char *text, const char *close)
 {
-    hw_status status = report_put(r, open);
+    hw_status status = hw__report_put(r, open);
     if (status == HW_OK) status = escaped(r, text);
-    return status == HW_OK ? report_put(r, close) : status;
+    return status == HW_OK ? hw__report_put(r, close) : status;
 }
 
 static hw_status make_folders(const char *folder, char *why)
@@ -55,7 +35,7 @@ static hw_status make_folders(const char *folder, char *why)
         memcpy(path, folder, i);
         path[i] = 0;
         if (mkdir(path, 0777) != 0 && errno != EEXIST)
-            return base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+            return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     }
     return HW_OK;
 }
@@ -64,11 +44,11 @@ hw_status hw_report_open(hw_report **out, const char *folder, const char *title,
 {
     *out = NULL;
     if (!folder || !*folder || strlen(folder) > 800)
-        return base_fail(why, HW_E_ARGUMENT, "the report needs a folder with a name of 1 to 800 bytes");
+        return hw__base_fail(why, HW_E_ARGUMENT, "the report needs a folder with a name of 1 to 800 bytes");
     hw_status status = make_folders(folder, why);
     if (status != HW_OK) return status;
-    hw_report *r = base_zalloc(1, sizeof *r);
-    if (!r) return base_fail(why, HW_E_MEMORY, "no memory for the report");
+    hw_report *r = hw__base_zalloc(1, sizeof *r);
+    if (!r) return hw__base_fail(why, HW_E_MEMORY, "no memory for the report");
     char path[1024];
     (void)snprintf(r->folder, sizeof r->folder, "%s", folder);
     (void)snprintf(r->title, sizeof r->title, "%s", title ? title : "report");
@@ -77,11 +57,11 @@ hw_status hw_report_open(hw_report **out, const char *folder, const char *title,
     (void)snprintf(path, sizeof path, "%s/runs.jsonl", folder);
     r->last_staleness = -1;
     r->lines = fopen(path, "wb");
-    status = r->lines ? report_put(r, "") : base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
+    status = r->lines ? hw__report_put(r, "") : hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     if (status != HW_OK) {
         if (r->lines) (void)fclose(r->lines);
-        base_free(r);
-        return status == HW_E_MEMORY ? base_fail(why, status, "no memory for the report") : status;
+        hw__base_free(r);
+        return status == HW_E_MEMORY ? hw__base_fail(why, status, "no memory for the report") : status;
     }
     *out = r;
     return HW_OK;
@@ -90,6 +70,12 @@ hw_status hw_report_open(hw_report **out, const char *folder, const char *title,
 FILE *hw_report_lines(hw_report *r)
 {
     return r->lines;
+}
+
+void hw_report_plotter(hw_report *r, int (*plot)(void *context, const char *folder, const char *script), void *context)
+{
+    r->plot = plot;
+    r->context = context;
 }
 
 hw_status hw_report_note(hw_report *r, const char *key, const char *value)
@@ -110,36 +96,36 @@ hw_status hw_report_text(hw_report *r, const char *text)
 
 hw_status hw_report_table(hw_report *r, const char *const *cells, size_t rows, size_t columns)
 {
-    hw_status status = report_put(r, "<div class=\"wide\"><table>\n");
+    hw_status status = hw__report_put(r, "<div class=\"wide\"><table>\n");
     for (size_t i = 0; i < rows && status == HW_OK; i++) {
-        status = report_put(r, "<tr>");
+        status = hw__report_put(r, "<tr>");
         for (size_t j = 0; j < columns && status == HW_OK; j++)
             status = element(r, i ? "<td>" : "<th>", cells[i * columns + j] ? cells[i * columns + j] : "",
                              i ? "</td>" : "</th>");
-        if (status == HW_OK) status = report_put(r, "</tr>\n");
+        if (status == HW_OK) status = hw__report_put(r, "</tr>\n");
     }
-    return status == HW_OK ? report_put(r, "</table></div>\n") : status;
+    return status == HW_OK ? hw__report_put(r, "</table></div>\n") : status;
 }
 
-static hw_status csv_open(const hw_report *r, const char *what, base_writer *w)
+static hw_status csv_open(const hw_report *r, const char *what, hw__base_writer *w)
 {
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/run-%u-%s.csv", r->folder, r->runs + 1, what);
-    return base_write_begin(w, path, NULL);
+    return hw__base_write_begin(w, path, NULL);
 }
 
 static void comma_numbers(FILE *out, size_t n, const double *x)
 {
     for (size_t i = 0; i < n; i++) {
         fputc(',', out);
-        if (base_finite_double(x[i])) base_json_number(out, x[i]);
+        if (hw__base_finite_double(x[i])) hw__base_json_number(out, x[i]);
     }
     fputc('\n', out);
 }
 
 static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, size_t n)
 {
-    base_writer w;
+    hw__base_writer w;
     hw_status status = csv_open(r, "evaluations", &w);
     if (status != HW_OK) return status;
     fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead,virtual_"
@@ -151,12 +137,12 @@ static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, 
         fprintf(w.stream, "%llu", (unsigned long long)ev->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
-    return base_write_end(&w, NULL);
+    return hw__base_write_end(&w, NULL);
 }
 
 static hw_status write_settings(const hw_report *r, const hw_setting *s, size_t n)
 {
-    base_writer w;
+    hw__base_writer w;
     hw_status status = csv_open(r, "settings", &w);
     if (status != HW_OK) return status;
     fputs("update,momentum,rate,look_ahead,delay,exact,implicit\n", w.stream);
@@ -165,7 +151,7 @@ static hw_status write_settings(const hw_report *r, const hw_setting *s, size_t 
         fprintf(w.stream, "%llu", (unsigned long long)s->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
-    return base_write_end(&w, NULL);
+    return hw__base_write_end(&w, NULL);
 }
 
 hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev, size_t n, unsigned metrics,
@@ -180,11 +166,11 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     hw_status status = write_evaluations(r, ev, n);
     if (status == HW_OK) status = write_settings(r, settings, n_settings);
     if (status == HW_OK && staleness && staleness->total) {
-        base_writer w;
+        hw__base_writer w;
         status = csv_open(r, "staleness", &w);
         if (status == HW_OK) {
             (void)hw_histogram_csv(staleness, w.stream);
-            status = base_write_end(&w, NULL);
+            status = hw__base_write_end(&w, NULL);
             r->run[r->runs].staleness = true;
             r->last_staleness = (int)r->runs;
         }
@@ -193,24 +179,10 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     return status;
 }
 
-hw_status report_inline(hw_report *r, const char *file)
-{
-    char path[1024];
-    base_file svg;
-    (void)snprintf(path, sizeof path, "%s/%s", r->folder, file);
-    if (base_read_file(path, 1 << 24, &svg, NULL) != HW_OK) return HW_OK; /* a plot that was not made is left out */
-    const char *at = strstr((const char *)svg.data, "<svg");
-    hw_status status = at ? report_put(r, "<figure>") : HW_OK;
-    if (at && status == HW_OK) status = report_put(r, at);
-    if (at && status == HW_OK) status = report_put(r, "</figure>\n");
-    base_free(svg.data);
-    return status;
-}
-
 static hw_status write_page(hw_report *r, bool plots, const char *path, char *why)
 {
-    base_writer w;
-    hw_status status = base_write_begin(&w, path, why);
+    hw__base_writer w;
+    hw_status status = hw__base_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     FILE *out = w.stream;
     fprintf(
@@ -223,10 +195,11 @@ static hw_status write_page(hw_report *r, bool plots, const char *path, char *wh
         ".wide{overflow-x:auto}.note{margin:0;font-size:.9em;color:#444}figure{margin:1.5em 0}svg{max-width:100%%;"
         "height:auto}\n</style></head><body>\n<h1>%s</h1>\n",
         r->title, r->title);
-    for (int i = 0; plots && r->runs && report_plot_files[i]; i++) (void)report_inline(r, report_plot_files[i]);
+    for (int i = 0; plots && r->runs && hw__report_plot_files[i]; i++)
+        (void)hw__report_inline(r, hw__report_plot_files[i]);
     (void)fwrite(r->body, 1, r->length, out);
     if (!plots)
-        fputs("<p>gnuplot was not found (or failed), so this page has no plots; the CSV files have the data.</p>\n",
+        fputs("<p>The plots were not drawn: gnuplot makes them of the .gp files; the CSV files have the data.</p>\n",
               out);
     fputs("<p class=\"note\"><b>files</b> <a href=\"runs.jsonl\">runs.jsonl</a>", out);
     for (unsigned i = 0; i < r->runs; i++) {
@@ -237,7 +210,7 @@ static hw_status write_page(hw_report *r, bool plots, const char *path, char *wh
         if (r->run[i].staleness) fprintf(out, ", <a href=\"run-%u-staleness.csv\">staleness</a>", i + 1);
     }
     fputs("</p>\n</body></html>\n", out);
-    return base_write_end(&w, why);
+    return hw__base_write_end(&w, why);
 }
 
 hw_status hw_report_close(hw_report *r, char *path, size_t size, char *why)
@@ -247,13 +220,13 @@ hw_status hw_report_close(hw_report *r, char *path, size_t size, char *why)
     (void)snprintf(page, sizeof page, "%s/index.html", r->folder);
     if (why) why[0] = 0;
     hw_status status = HW_OK;
-    if (fclose(r->lines) != 0) status = base_fail(why, HW_E_IO, "%.160s/runs.jsonl: writing failed", r->folder);
-    bool plots = r->runs ? report_plots(r) : report_gnuplot(r, "/dev/null");
+    if (fclose(r->lines) != 0) status = hw__base_fail(why, HW_E_IO, "%.160s/runs.jsonl: writing failed", r->folder);
+    bool plots = r->runs ? hw__report_plots(r) : r->plot != NULL;
     if (status == HW_OK) status = write_page(r, plots, page, why);
-    if (status == HW_OK && !plots && why)
+    if (status == HW_OK && r->plot && !plots && why)
         (void)snprintf(why, HW_WHY, "gnuplot was not found or failed: the report has tables but no plots");
     if (path && size) (void)snprintf(path, size, "%s", page);
     free(r->body);
-    base_free(r);
+    hw__base_free(r);
     return status;
 }

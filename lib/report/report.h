@@ -1,6 +1,6 @@
 /* report.h (internal) - what a report holds until it is closed. */
-#ifndef HOGWILD_LIB_REPORT_H
-#define HOGWILD_LIB_REPORT_H
+#ifndef HW__REPORT_REPORT_H
+#define HW__REPORT_REPORT_H
 
 #include "../base/base.h"
 #include "hogwild/report.h"
@@ -12,6 +12,8 @@ struct hw_report {
     char *body; /* HTML so far, grown by doubling */
     size_t length, room;
     FILE *lines;
+    int (*plot)(void *context, const char *folder, const char *script);
+    void *context;
     struct {
         char name[80];
         bool accuracy, staleness;
@@ -21,15 +23,16 @@ struct hw_report {
     int last_staleness; /* the run whose histogram is plotted, -1 none */
 };
 
-/* Writes plots.gp, runs gnuplot on it; false where there is none or it failed. */
-bool report_plots(const hw_report *r);
-/* gnuplot on a script of the folder; false where there is none or it failed. */
-bool report_gnuplot(const hw_report *r, const char *script);
-void report_terminal(FILE *out);
-const char *report_colour(unsigned i);
-hw_status report_put(hw_report *r, const char *html);
+/* Writes plots.gp and has it drawn; false where it was not. */
+bool hw__report_plots(const hw_report *r);
+/* A script of the folder is drawn by the caller; false where that failed or nobody does it. */
+bool hw__report_plot(const hw_report *r, const char *script);
+void hw__report_terminal(FILE *out);
+const char *hw__report_colour(unsigned i);
+hw_status hw__report_put(hw_report *r, const char *html);
+hw_status hw__report_bytes(hw_report *r, const char *html, size_t n);
 /* An SVG file of the folder, inline. */
-hw_status report_inline(hw_report *r, const char *file);
-extern const char *const report_plot_files[];
+hw_status hw__report_inline(hw_report *r, const char *file);
+extern const char *const hw__report_plot_files[];
 
 #endif

@@ -8,12 +8,12 @@ static unsigned log2_of(uint64_t x)
     return 63u - (unsigned)__builtin_clzll(x);
 }
 
-uint32_t histogram_bins(uint32_t exact)
+uint32_t hw__histogram_bins(uint32_t exact)
 {
     return exact + 8 * (64 - log2_of(exact));
 }
 
-uint32_t histogram_bin(uint32_t exact, uint64_t value)
+uint32_t hw__histogram_bin(uint32_t exact, uint64_t value)
 {
     if (value < exact) return (uint32_t)value;
     unsigned top = log2_of(value);
@@ -37,14 +37,14 @@ hw_status hw_histogram_init(hw_histogram *h, uint32_t exact)
     memset(h, 0, sizeof *h);
     if (exact < 8 || exact > 65536 || (exact & (exact - 1))) return HW_E_ARGUMENT;
     h->exact = exact;
-    h->bins = histogram_bins(exact);
-    h->counts = base_zalloc(h->bins, sizeof *h->counts);
+    h->bins = hw__histogram_bins(exact);
+    h->counts = hw__base_zalloc(h->bins, sizeof *h->counts);
     return h->counts ? HW_OK : HW_E_MEMORY;
 }
 
 void hw_histogram_free(hw_histogram *h)
 {
-    base_free(h->counts);
+    hw__base_free(h->counts);
     memset(h, 0, sizeof *h);
 }
 
@@ -57,7 +57,7 @@ void hw_histogram_clear(hw_histogram *h)
 
 void hw_histogram_add(hw_histogram *h, uint64_t value, uint64_t weight)
 {
-    h->counts[histogram_bin(h->exact, value)] += weight;
+    h->counts[hw__histogram_bin(h->exact, value)] += weight;
     h->total += weight;
     h->sum += (double)value * (double)weight;
     h->squares += (double)value * (double)value * (double)weight;
@@ -79,7 +79,7 @@ void hw_histogram_merge(hw_histogram *to, const hw_histogram *from)
     if (from->largest > to->largest) to->largest = from->largest;
 }
 
-void histogram_settle(hw_histogram *h)
+void hw__histogram_settle(hw_histogram *h)
 {
     double low = 0, high = 0, low_squares = 0, high_squares = 0;
     for (uint32_t b = 0; b < h->bins; b++) {
@@ -107,7 +107,7 @@ void hw_histogram_subtract(hw_histogram *to, const hw_histogram *from)
             break;
         }
     if (high < to->largest) to->largest = high;
-    histogram_settle(to);
+    hw__histogram_settle(to);
 }
 
 void hw_histogram_copy(hw_histogram *to, const hw_histogram *from)

@@ -38,37 +38,38 @@ static hw_status read_rows(cursor *c, const char *path, hw_histogram *h, char *w
     for (unsigned line = 2; c->at < c->end; line++, next_line(c)) {
         if (*c->at == '\n' || *c->at == '\r') continue;
         if (!number(c, &low) || !comma(c) || !number(c, &high) || !comma(c) || !number(c, &count))
-            return base_fail(why, HW_E_FORMAT, "%.120s:%u: three whole numbers are needed: low,high,count", path, line);
+            return hw__base_fail(why, HW_E_FORMAT, "%.120s:%u: three whole numbers are needed: low,high,count", path,
+                                 line);
         if (c->at < c->end && *c->at != ',' && *c->at != '\n' && *c->at != '\r')
-            return base_fail(why, HW_E_FORMAT, "%.120s:%u: the count is followed by something else", path, line);
+            return hw__base_fail(why, HW_E_FORMAT, "%.120s:%u: the count is followed by something else", path, line);
         if (high < low || (line > 2 && low < after))
-            return base_fail(why, HW_E_FORMAT, "%.120s:%u: bins must ascend and not overlap", path, line);
+            return hw__base_fail(why, HW_E_FORMAT, "%.120s:%u: bins must ascend and not overlap", path, line);
         if (high > (uint64_t)1 << 40 || count > (uint64_t)1 << 40)
-            return base_fail(why, HW_E_LIMIT, "%.120s:%u: values and counts up to 2^40 only", path, line);
+            return hw__base_fail(why, HW_E_LIMIT, "%.120s:%u: values and counts up to 2^40 only", path, line);
         after = high + 1;
         if (count) hw_histogram_add(h, low + (high - low) / 2, count);
     }
-    return h->total ? HW_OK : base_fail(why, HW_E_FORMAT, "%.140s: there are no counts in it", path);
+    return h->total ? HW_OK : hw__base_fail(why, HW_E_FORMAT, "%.140s: there are no counts in it", path);
 }
 
 hw_status hw_histogram_load(hw_histogram *h, uint32_t exact, const char *path, char *why)
 {
     static const char head[] = "low,high,count";
-    base_file f;
+    hw__base_file f;
     memset(h, 0, sizeof *h);
-    if (!path) return base_fail(why, HW_E_ARGUMENT, "hw_histogram_load: a path is needed");
-    hw_status status = base_read_file(path, CAP, &f, why);
+    if (!path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_histogram_load: a path is needed");
+    hw_status status = hw__base_read_file(path, CAP, &f, why);
     if (status != HW_OK) return status;
     status = hw_histogram_init(h, exact);
-    if (status == HW_E_MEMORY) base_fail(why, status, "%.160s: no memory", path);
+    if (status == HW_E_MEMORY) hw__base_fail(why, status, "%.160s: no memory", path);
     if (status == HW_E_ARGUMENT)
-        base_fail(why, status, "hw_histogram_load: exact is %u: it must be a power of two in [8, 65536]", exact);
+        hw__base_fail(why, status, "hw_histogram_load: exact is %u: it must be a power of two in [8, 65536]", exact);
     cursor c = {(const char *)f.data, (const char *)f.data + f.size};
     if (status == HW_OK && (f.size < sizeof head - 1 || memcmp(f.data, head, sizeof head - 1) != 0))
-        status = base_fail(why, HW_E_FORMAT, "%.140s:1: the first line must begin with %s", path, head);
+        status = hw__base_fail(why, HW_E_FORMAT, "%.140s:1: the first line must begin with %s", path, head);
     next_line(&c);
     if (status == HW_OK) status = read_rows(&c, path, h, why);
-    base_free(f.data);
+    hw__base_free(f.data);
     if (status != HW_OK) hw_histogram_free(h);
     return status;
 }

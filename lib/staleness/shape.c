@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-double fit_log_probability(int which, const hw_fit *fit, double l)
+double hw__fit_log_probability(int which, const hw_fit *fit, double l)
 {
     const double *p = fit->parameter;
     switch (which) {
@@ -50,7 +50,7 @@ static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
     int cells = 0, parameters = which == HW_FIT_NEGATIVE_BINOMIAL ? 2 : 1;
     double last_seen = 0, last_expected = 0;
     for (uint32_t l = 0; l < h->exact; l++) {
-        double p = exp(fit_log_probability(which, fit, l)), count = (double)h->counts[l];
+        double p = exp(hw__fit_log_probability(which, fit, l)), count = (double)h->counts[l];
         left -= p;
         tail -= count;
         variation += fabs(count / n - p);

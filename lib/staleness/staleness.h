@@ -1,16 +1,16 @@
 /* staleness.h (internal) - the bins that recorders and histograms share. */
-#ifndef HOGWILD_LIB_STALENESS_H
-#define HOGWILD_LIB_STALENESS_H
+#ifndef HW__STALENESS_STALENESS_H
+#define HW__STALENESS_STALENESS_H
 
 #include "../base/base.h"
 #include "hogwild/staleness.h"
 
-uint32_t histogram_bins(uint32_t exact);
-uint32_t histogram_bin(uint32_t exact, uint64_t value);
+uint32_t hw__histogram_bins(uint32_t exact);
+uint32_t hw__histogram_bin(uint32_t exact, uint64_t value);
 /* Sum and sum of squares within what the bins allow: those of a recorder that is being written, or of a difference of
  * two such, may be off by a value that is in the one and not yet in the other. */
-void histogram_settle(hw_histogram *h);
+void hw__histogram_settle(hw_histogram *h);
 /* log of the probability of l under a fit; -inf where it is 0 */
-double fit_log_probability(int which, const hw_fit *fit, double l);
+double hw__fit_log_probability(int which, const hw_fit *fit, double l);
 
 #endif

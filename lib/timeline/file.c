@@ -67,12 +67,12 @@ static void write_header(const hw_trace *t, unsigned char *at)
 /* The streams again from the entries: first their lengths, then the bytes. at NULL: lengths only. */
 static bool streams(const hw_trace *t, uint64_t *length, unsigned char **at)
 {
-    trace_position *p = base_zalloc(t->info.workers, sizeof *p);
+    hw__trace_position *p = hw__base_zalloc(t->info.workers, sizeof *p);
     if (!p) return false;
     for (uint64_t i = 0; i < t->info.updates; i++) {
         const hw_trace_entry *e = t->entry + i;
         unsigned char one[TRACE_ENTRY];
-        size_t n = trace_encode(p + e->worker, one, i, e->read, e->ticket, e->setting);
+        size_t n = hw__trace_encode(p + e->worker, one, i, e->read, e->ticket, e->setting);
         if (at) {
             memcpy(at[e->worker], one, n);
             at[e->worker] += n;
@@ -80,25 +80,25 @@ static bool streams(const hw_trace *t, uint64_t *length, unsigned char **at)
             length[e->worker] += n;
         }
     }
-    base_free(p);
+    hw__base_free(p);
     return true;
 }
 
 static unsigned char *serialise(const hw_trace *t, size_t *size)
 {
     unsigned workers = t->info.workers;
-    uint64_t *length = base_zalloc(workers, sizeof *length);
-    unsigned char **at = base_zalloc(workers, sizeof *at), *bytes = NULL;
+    uint64_t *length = hw__base_zalloc(workers, sizeof *length);
+    unsigned char **at = hw__base_zalloc(workers, sizeof *at), *bytes = NULL;
     *size = HEADER + (size_t)t->info.settings * 32 + (size_t)workers * 8;
     if (length && at && streams(t, length, NULL)) {
         size_t total = *size + 4;
         for (unsigned w = 0; w < workers; w++) total += length[w];
-        bytes = base_zalloc(total, 1);
+        bytes = hw__base_zalloc(total, 1);
         if (bytes) {
             write_header(t, bytes);
             unsigned char *next = bytes + HEADER;
             for (uint32_t i = 0; i < t->info.settings; i++) {
-                const trace_setting *s = t->setting + i;
+                const hw__trace_setting *s = t->setting + i;
                 const double values[] = {s->rate, s->momentum, s->ahead, s->exact};
                 for (int k = 0; k < 4; k++) put_double(&next, values[k]);
             }
@@ -108,7 +108,7 @@ static unsigned char *serialise(const hw_trace *t, size_t *size)
                 next += length[w];
             }
             if (!streams(t, length, at)) {
-                base_free(bytes);
+                hw__base_free(bytes);
                 bytes = NULL;
             } else {
                 *size = (size_t)(next - bytes);
@@ -118,24 +118,24 @@ static unsigned char *serialise(const hw_trace *t, size_t *size)
             }
         }
     }
-    base_free(length);
-    base_free(at);
+    hw__base_free(length);
+    hw__base_free(at);
     return bytes;
 }
 
 hw_status hw_trace_save(const hw_trace *trace, const char *path, char *why)
 {
-    if (!trace || !path) return base_fail(why, HW_E_ARGUMENT, "hw_trace_save: trace or path is NULL");
+    if (!trace || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_trace_save: trace or path is NULL");
     size_t size;
     unsigned char *bytes = serialise(trace, &size);
-    if (!bytes) return base_fail(why, HW_E_MEMORY, "%.160s: no memory to write a trace", path);
-    base_writer writer;
-    hw_status status = base_write_begin(&writer, path, why);
+    if (!bytes) return hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory to write a trace", path);
+    hw__base_writer writer;
+    hw_status status = hw__base_write_begin(&writer, path, why);
     if (status == HW_OK) {
         (void)fwrite(bytes, 1, size, writer.stream); /* the end of the writing asks the stream for errors */
-        status = base_write_end(&writer, why);
+        status = hw__base_write_end(&writer, why);
     }
-    base_free(bytes);
+    hw__base_free(bytes);
     return status;
 }
 
@@ -144,10 +144,10 @@ hw_status hw_trace_save(const hw_trace *trace, const char *path, char *why)
 
 static hw_status bad(const char *path, const char *what, char *why)
 {
-    return base_fail(why, HW_E_FORMAT, "%.140s: not a trace that can be replayed: %s", path, what);
+    return hw__base_fail(why, HW_E_FORMAT, "%.140s: not a trace that can be replayed: %s", path, what);
 }
 
-static hw_status read_header(const base_file *f, const char *path, hw_trace *t, char *why)
+static hw_status read_header(const hw__base_file *f, const char *path, hw_trace *t, char *why)
 {
     if (f->size < HEADER + 4 || memcmp(f->data, MAGIC, 8) != 0) return bad(path, "it does not begin like one", why);
     const unsigned char *at = f->data + f->size - 4;
@@ -189,11 +189,11 @@ static hw_status read_settings(const unsigned char **at, const char *path, hw_tr
         double v[4];
         for (int k = 0; k < 4; k++) {
             v[k] = get_double(at);
-            if (!base_finite_double(v[k])) return bad(path, "a setting is not finite", why);
+            if (!hw__base_finite_double(v[k])) return bad(path, "a setting is not finite", why);
         }
         if (v[0] <= 0 || v[1] <= -1 || v[1] >= 1 || v[3] < 0 || v[3] >= 1)
             return bad(path, "a setting's learning rate or momentum is out of range", why);
-        t->setting[i] = (trace_setting){v[0], v[1], v[2], v[3]};
+        t->setting[i] = (hw__trace_setting){v[0], v[1], v[2], v[3]};
     }
     return HW_OK;
 }
@@ -207,9 +207,10 @@ static hw_status read_streams(const unsigned char *at, const char *path, hw_trac
         if (length > left) return bad(path, "a worker's stream is longer than the file", why);
         left -= length;
         const unsigned char *end = next + length;
-        trace_position p = {0, 0, 0, 0, 0};
+        hw__trace_position p = {0, 0, 0, 0, 0};
         while (next < end)
-            if (!trace_decode(&p, &next, end, w, false, t)) return bad(path, "a worker's stream makes no sense", why);
+            if (!hw__trace_decode(&p, &next, end, w, false, t))
+                return bad(path, "a worker's stream makes no sense", why);
     }
     if (left) return bad(path, "bytes are left over", why);
     for (uint64_t i = 0; i < t->info.updates; i++)
@@ -219,19 +220,19 @@ static hw_status read_streams(const unsigned char *at, const char *path, hw_trac
 
 hw_status hw_trace_load(hw_trace **out, const char *path, char *why)
 {
-    if (!out || !path) return base_fail(why, HW_E_ARGUMENT, "hw_trace_load: the address or the path is NULL");
+    if (!out || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_trace_load: the address or the path is NULL");
     *out = NULL;
-    base_file f;
-    hw_status status = base_read_file(path, CAP, &f, why);
+    hw__base_file f;
+    hw_status status = hw__base_read_file(path, CAP, &f, why);
     if (status != HW_OK) return status;
-    hw_trace *t = base_zalloc(1, sizeof *t);
-    if (!t) status = base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);
+    hw_trace *t = hw__base_zalloc(1, sizeof *t);
+    if (!t) status = hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);
     if (status == HW_OK) status = read_header(&f, path, t, why);
-    if (status == HW_OK && !trace_allocate(t)) status = base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);
+    if (status == HW_OK && !hw__trace_allocate(t)) status = hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);
     const unsigned char *at = f.data + HEADER;
     if (status == HW_OK) status = read_settings(&at, path, t, why);
     if (status == HW_OK) status = read_streams(at, path, t, why);
-    base_free(f.data);
+    hw__base_free(f.data);
     if (status != HW_OK) {
         hw_trace_free(t);
         return status;

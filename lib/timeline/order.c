@@ -12,7 +12,7 @@
 
 static void enter(timeline *t, uint64_t n)
 {
-    size_t delay = base_draw(t->share, t->lanes, t->rng);
+    size_t delay = hw__base_draw(t->share, t->lanes, t->rng);
     uint64_t read = n > delay ? n - delay : 0;
     if (read < t->version) read = t->version; /* in the first window of a run */
     uint32_t bucket = (uint32_t)(read % t->lanes), lane = (uint32_t)(n % t->lanes);
@@ -31,9 +31,9 @@ static void histogram_restart(timeline *t)
     for (uint32_t i = 0; i < t->lanes; i++) enter(t, t->version + i);
 }
 
-static void histogram_next(timeline *t, timeline_event *event)
+static void histogram_next(timeline *t, hw__timeline_event *event)
 {
-    *event = (timeline_event){0};
+    *event = (hw__timeline_event){0};
     uint32_t *first = t->first_of + t->version % t->lanes;
     event->time = t->time;
     if (*first != UINT32_MAX) {
@@ -51,7 +51,7 @@ static void histogram_next(timeline *t, timeline_event *event)
     enter(t, t->version + t->lanes - 1);
 }
 
-const timeline_source timeline_histogram = {histogram_restart, histogram_next};
+const hw__timeline_source hw__timeline_histogram = {histogram_restart, histogram_next};
 
 /* --- REPLAY ---------------------------------------------------------------------------------------------------------
  */
@@ -61,10 +61,10 @@ static void replay_restart(timeline *t)
     t->version = t->cursor = 0;
 }
 
-static void replay_next(timeline *t, timeline_event *event)
+static void replay_next(timeline *t, hw__timeline_event *event)
 {
     const hw_trace *trace = t->s.trace;
-    *event = (timeline_event){0};
+    *event = (hw__timeline_event){0};
     event->time = t->time;
     if (t->cursor < trace->info.updates && trace->entry[t->order[t->cursor]].read <= t->version) {
         uint64_t n = t->order[t->cursor++];
@@ -87,4 +87,4 @@ static void replay_next(timeline *t, timeline_event *event)
     t->landed = ++t->version;
 }
 
-const timeline_source timeline_replay = {replay_restart, replay_next};
+const hw__timeline_source hw__timeline_replay = {replay_restart, replay_next};

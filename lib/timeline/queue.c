@@ -56,7 +56,7 @@ static uint32_t adversary_pop(timeline *t)
 static uint32_t pop(timeline *t)
 {
     if (t->timed) {
-        uint32_t lane = heap_pop(t->heap, &t->n_heap, t->due);
+        uint32_t lane = hw__heap_pop(t->heap, &t->n_heap, t->due);
         t->time = t->due[lane];
         return lane;
     }
@@ -66,7 +66,7 @@ static uint32_t pop(timeline *t)
 
 /* due: the time of landing; for clocks of order the update at which it was read, by which the adversary counts. The
  * lane joins the others with the next event, unless it is dropped before. */
-static void arrive(timeline *t, uint32_t lane, timeline_event *event)
+static void arrive(timeline *t, uint32_t lane, hw__timeline_event *event)
 {
     t->arriving = lane;
     if (t->timed) {
@@ -82,7 +82,7 @@ static void join(timeline *t)
 {
     if (t->arriving == UINT32_MAX) return;
     if (t->timed)
-        heap_push(t->heap, &t->n_heap, t->due, t->arriving);
+        hw__heap_push(t->heap, &t->n_heap, t->due, t->arriving);
     else
         ring_push(t, t->arriving);
     t->arriving = UINT32_MAX;
@@ -96,9 +96,9 @@ static void restart(timeline *t)
     t->n_reads = t->lanes;
 }
 
-static void next(timeline *t, timeline_event *event)
+static void next(timeline *t, hw__timeline_event *event)
 {
-    *event = (timeline_event){0};
+    *event = (hw__timeline_event){0};
     join(t);
     if (!t->gathered && t->next_read < t->n_reads) {
         event->lane = t->reads[t->next_read++];
@@ -118,4 +118,4 @@ static void next(timeline *t, timeline_event *event)
     t->reads[t->n_reads++] = event->lane;
 }
 
-const timeline_source timeline_queue = {restart, next};
+const hw__timeline_source hw__timeline_queue = {restart, next};

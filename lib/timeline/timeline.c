@@ -19,42 +19,46 @@ static hw_status check_clock(const hw_clock *c, const char *what, uint32_t worke
         need = "above 1, or the mean does not exist";
     }
     if (!good)
-        return base_fail(why, HW_E_ARGUMENT, "config.%s%u: shape is %g: it must be %s", what, worker, c->shape, need);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.%s%u: shape is %g: it must be %s", what, worker, c->shape,
+                             need);
     if (!(c->mean >= 1e-9 && c->mean <= 1e9))
-        return base_fail(why, HW_E_ARGUMENT, "config.%s%u: mean is %g: it must be in [1e-9, 1e9]", what, worker,
-                         c->mean);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.%s%u: mean is %g: it must be in [1e-9, 1e9]", what, worker,
+                             c->mean);
     return HW_OK;
 }
 
-static hw_status plan_histogram(const hw_simulation *s, timeline_plan *plan, char *why)
+static hw_status plan_histogram(const hw_simulation *s, hw__timeline_plan *plan, char *why)
 {
     const hw_histogram *h = s->delays;
     if (!h || !h->counts || h->total == 0)
-        return base_fail(why, HW_E_ARGUMENT, "config.simulation.delays is empty: clock histogram draws from it");
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.delays is empty: clock histogram draws from it");
     if (h->largest > MOST_DELAY)
-        return base_fail(why, HW_E_LIMIT, "config.simulation.delays: the largest delay is %llu; at most %u is possible",
-                         (unsigned long long)h->largest, MOST_DELAY);
+        return hw__base_fail(why, HW_E_LIMIT,
+                             "config.simulation.delays: the largest delay is %llu; at most %u is possible",
+                             (unsigned long long)h->largest, MOST_DELAY);
     plan->lanes = (uint32_t)h->largest + 1;
     plan->m = (uint32_t)lround(h->sum / (double)h->total) + 1;
     return HW_OK;
 }
 
-static hw_status plan_replay(const hw_simulation *s, timeline_plan *plan, char *why)
+static hw_status plan_replay(const hw_simulation *s, hw__timeline_plan *plan, char *why)
 {
     if (!s->trace)
-        return base_fail(why, HW_E_ARGUMENT, "config.simulation.trace is NULL: clock replay needs a recorded trace");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.simulation.trace is NULL: clock replay needs a recorded trace");
     if (s->trace->info.updates == 0)
-        return base_fail(why, HW_E_ARGUMENT, "config.simulation.trace has no updates to replay");
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.trace has no updates to replay");
     plan->lanes = plan->m = s->trace->info.workers;
     return HW_OK;
 }
 
-hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_plan *plan, char *why)
+hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why)
 {
-    bool work = timeline_clock_of_work(s->clock) || s->each;
-    *plan = (timeline_plan){workers, workers};
+    bool work = hw__timeline_clock_of_work(s->clock) || s->each;
+    *plan = (hw__timeline_plan){workers, workers};
     if (workers < 1 || workers > HW_MAX_VIRTUAL)
-        return base_fail(why, HW_E_ARGUMENT, "config.workers is %u: it must be in [1, %u]", workers, HW_MAX_VIRTUAL);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.workers is %u: it must be in [1, %u]", workers,
+                             HW_MAX_VIRTUAL);
     if (s->clock == HW_CLOCK_HISTOGRAM) {
         hw_status status = plan_histogram(s, plan, why);
         if (status != HW_OK) return status;
@@ -63,45 +67,47 @@ hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_pl
         if (status != HW_OK) return status;
     } else if (s->clock == HW_CLOCK_DELAY) {
         if (s->delay > MOST_DELAY)
-            return base_fail(why, HW_E_LIMIT, "config.simulation.delay is %u: at most %u", s->delay, MOST_DELAY);
+            return hw__base_fail(why, HW_E_LIMIT, "config.simulation.delay is %u: at most %u", s->delay, MOST_DELAY);
         plan->lanes = plan->m = s->delay + 1;
     }
     if (s->per_group < 1 || workers % s->per_group)
-        return base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: it must divide the %u workers",
-                         s->per_group, workers);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: it must divide the %u workers",
+                             s->per_group, workers);
     bool fixed = s->clock == HW_CLOCK_HISTOGRAM || s->clock == HW_CLOCK_REPLAY || s->clock == HW_CLOCK_DELAY;
     if (s->clock == HW_CLOCK_REPLAY && s->trace->info.per_group != s->per_group)
-        return base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: the trace was recorded with %u",
-                         s->per_group, s->trace->info.per_group);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: the trace was recorded with %u",
+                             s->per_group, s->trace->info.per_group);
     if (!fixed) plan->lanes = plan->m = workers / s->per_group;
     if (s->gather < 1 || s->gather > plan->lanes)
-        return base_fail(why, HW_E_ARGUMENT,
-                         "config.simulation.gather is %u: it must be in [1, %u], the gradients that may be pending",
-                         s->gather, plan->lanes);
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.simulation.gather is %u: it must be in [1, %u], the gradients that may be pending",
+                             s->gather, plan->lanes);
     if (s->gather > 1 && (fixed || s->clock == HW_CLOCK_ADVERSARY))
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "config.simulation.gather is %u: this clock says which gradient lands as which update, so it "
-                         "goes with 1 only",
-                         s->gather);
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.simulation.gather is %u: this clock says which gradient lands as which update, so it "
+            "goes with 1 only",
+            s->gather);
     if (s->gather > 1) plan->m = (plan->lanes + s->gather / 2) / s->gather;
     if (s->delay && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_ADVERSARY)
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "config.simulation.delay is %u: only clocks delay and adversary have one", s->delay);
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.simulation.delay is %u: only clocks delay and adversary have one", s->delay);
     if (s->stragglers && (!work || s->each))
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "config.simulation.stragglers is %u: only a clock of work times has slow workers (with "
-                         "simulation.each, say so there)",
-                         s->stragglers);
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.simulation.stragglers is %u: only a clock of work times has slow workers (with "
+                             "simulation.each, say so there)",
+                             s->stragglers);
     if (s->stragglers > workers || (s->stragglers && !(s->straggler_factor >= 1e-6 && s->straggler_factor <= 1e6)))
-        return base_fail(why, HW_E_ARGUMENT,
-                         "config.simulation.stragglers is %u with factor %g: at most %u workers, factor in [1e-6, 1e6]",
-                         s->stragglers, s->straggler_factor, workers);
-    if (s->each && s->clock != HW_CLOCK_ROUND_ROBIN && !timeline_clock_of_work(s->clock))
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "config.simulation.each: clocks of the single workers do not go with a clock of order");
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "config.simulation.stragglers is %u with factor %g: at most %u workers, factor in [1e-6, 1e6]",
+            s->stragglers, s->straggler_factor, workers);
+    if (s->each && s->clock != HW_CLOCK_ROUND_ROBIN && !hw__timeline_clock_of_work(s->clock))
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.simulation.each: clocks of the single workers do not go with a clock of order");
     for (uint32_t i = 0; s->each && i < workers; i++) {
-        if (!timeline_clock_of_work(s->each[i].kind))
-            return base_fail(why, HW_E_ARGUMENT, "config.simulation.each[%u] is no clock of work times", i);
+        if (!hw__timeline_clock_of_work(s->each[i].kind))
+            return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.each[%u] is no clock of work times", i);
         hw_status status = check_clock(s->each + i, "simulation.each ", i, why);
         if (status != HW_OK) return status;
     }
@@ -111,7 +117,7 @@ hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_pl
 
 static void *array(size_t count, size_t size, size_t *bytes, bool *good)
 {
-    void *memory = base_zalloc(count, size);
+    void *memory = hw__base_zalloc(count, size);
     *bytes += count * size;
     if (!memory) *good = false;
     return memory;
@@ -135,40 +141,40 @@ static bool sort_reads(timeline *t)
 {
     const hw_trace *trace = t->s.trace;
     uint64_t n = trace->info.updates;
-    uint64_t *start = base_zalloc(n + 1, sizeof *start);
+    uint64_t *start = hw__base_zalloc(n + 1, sizeof *start);
     if (!start) return false;
     for (uint64_t i = 0; i < n; i++) start[trace->entry[i].read + 1 <= n ? trace->entry[i].read + 1 : n]++;
     for (uint64_t i = 1; i <= n; i++) start[i] += start[i - 1];
     for (uint64_t i = 0; i < n; i++) t->order[start[trace->entry[i].read]++] = i;
-    base_free(start);
+    hw__base_free(start);
     return true;
 }
 
-hw_status timeline_create(timeline **out, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
-                          char *why)
+hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
+                              char *why)
 {
-    timeline_plan plan;
+    hw__timeline_plan plan;
     *out = NULL;
-    hw_status status = timeline_plan_of(s, workers, &plan, why);
+    hw_status status = hw__timeline_plan_of(s, workers, &plan, why);
     if (status != HW_OK) return status;
     bool good = true;
     timeline *t = array(1, sizeof *t, bytes, &good);
-    if (!t) return base_fail(why, HW_E_MEMORY, "no memory for a timeline");
+    if (!t) return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline");
     t->s = *s;
     t->lanes = plan.lanes;
     t->m = plan.m;
     t->per_group = s->per_group;
-    t->source = s->clock == HW_CLOCK_HISTOGRAM ? &timeline_histogram
-                : s->clock == HW_CLOCK_REPLAY  ? &timeline_replay
-                                               : &timeline_queue;
-    if (t->source == &timeline_queue) {
+    t->source = s->clock == HW_CLOCK_HISTOGRAM ? &hw__timeline_histogram
+                : s->clock == HW_CLOCK_REPLAY  ? &hw__timeline_replay
+                                               : &hw__timeline_queue;
+    if (t->source == &hw__timeline_queue) {
         t->due = array(t->lanes, sizeof *t->due, bytes, &good);
         t->heap = array(t->lanes, sizeof *t->heap, bytes, &good);
         t->reads = array(t->lanes, sizeof *t->reads, bytes, &good);
-        t->timed = timeline_clock_of_work(s->clock) || s->each;
+        t->timed = hw__timeline_clock_of_work(s->clock) || s->each;
         if (t->timed) t->rng = array(workers, sizeof *t->rng, bytes, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);
-    } else if (t->source == &timeline_histogram) {
+    } else if (t->source == &hw__timeline_histogram) {
         t->share = array(t->lanes, sizeof *t->share, bytes, &good);
         t->first_of = array(t->lanes, sizeof *t->first_of, bytes, &good);
         t->last_of = array(t->lanes, sizeof *t->last_of, bytes, &good);
@@ -183,39 +189,39 @@ hw_status timeline_create(timeline **out, const hw_simulation *s, unsigned worke
         if (good) good = sort_reads(t);
     }
     if (!good) {
-        timeline_free(t);
-        return base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u lanes", plan.lanes);
+        hw__timeline_free(t);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u lanes", plan.lanes);
     }
     *out = t;
     return HW_OK;
 }
 
-void timeline_free(timeline *t)
+void hw__timeline_free(timeline *t)
 {
     if (!t) return;
-    base_free(t->rng);
-    base_free(t->due);
-    base_free(t->heap);
-    base_free(t->reads);
-    base_free(t->share);
-    base_free(t->first_of);
-    base_free(t->last_of);
-    base_free(t->next_of);
-    base_free(t->order);
-    base_free(t);
+    hw__base_free(t->rng);
+    hw__base_free(t->due);
+    hw__base_free(t->heap);
+    hw__base_free(t->reads);
+    hw__base_free(t->share);
+    hw__base_free(t->first_of);
+    hw__base_free(t->last_of);
+    hw__base_free(t->next_of);
+    hw__base_free(t->order);
+    hw__base_free(t);
 }
 
-void timeline_restart(timeline *t)
+void hw__timeline_restart(timeline *t)
 {
     t->source->restart(t);
 }
 
-void timeline_drop(timeline *t)
+void hw__timeline_drop(timeline *t)
 {
     t->arriving = UINT32_MAX;
 }
 
-void timeline_next(timeline *t, timeline_event *event)
+void hw__timeline_next(timeline *t, hw__timeline_event *event)
 {
     t->source->next(t, event);
 }

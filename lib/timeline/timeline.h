@@ -1,14 +1,14 @@
 /* timeline.h (internal) - which virtual worker reads and lands when. It does not know what a step computes.
  *
  * A timeline is an endless sequence of events. Every READ of a lane is followed by one LAND of it. */
-#ifndef HOGWILD_LIB_TIMELINE_H
-#define HOGWILD_LIB_TIMELINE_H
+#ifndef HW__TIMELINE_TIMELINE_H
+#define HW__TIMELINE_TIMELINE_H
 
 #include "../base/base.h"
-#include "../base/visit.h"
+#include "../state/walk.h"
 #include "hogwild/simulation.h"
 
-typedef struct timeline_event {
+typedef struct hw__timeline_event {
     bool land;
     bool more;     /* LAND: another one joins this in the same update                                      */
     bool recorded; /* READ of a replay: ticket and setting are the trace's                                 */
@@ -17,42 +17,42 @@ typedef struct timeline_event {
     uint32_t setting;
     uint64_t ticket;
     double time, due; /* now; READ: a number that grows with the order in which the lanes will land         */
-} timeline_event;
+} hw__timeline_event;
 
 typedef struct timeline timeline;
-typedef struct timeline_source {
+typedef struct hw__timeline_source {
     void (*restart)(timeline *t);
-    void (*next)(timeline *t, timeline_event *event);
-} timeline_source;
+    void (*next)(timeline *t, hw__timeline_event *event);
+} hw__timeline_source;
 
 /* Lanes: gradients that may be pending at once. M: the number of workers (groups) for every formula. */
-typedef struct timeline_plan {
+typedef struct hw__timeline_plan {
     uint32_t lanes, m;
-} timeline_plan;
-hw_status timeline_plan_of(const hw_simulation *s, unsigned workers, timeline_plan *plan, char *why);
-hw_status timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
-                          char *why);
-void timeline_free(timeline *t);
+} hw__timeline_plan;
+hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why);
+hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
+                              char *why);
+void hw__timeline_free(timeline *t);
 /* No lane has a gradient pending: all that read at the start read anew. */
-void timeline_restart(timeline *t);
-void timeline_next(timeline *t, timeline_event *event);
+void hw__timeline_restart(timeline *t);
+void hw__timeline_next(timeline *t, hw__timeline_event *event);
 /* The lane of the READ that was just given has nothing to compute: it will not land, and not read again in this run. */
-void timeline_drop(timeline *t);
+void hw__timeline_drop(timeline *t);
 
 /* state.c: into a state and out of it. CHECK: where each lane stands, into place[lanes]. Not begun: there has been no
  * run, and the lanes are nowhere; exhausted: the run has handed out its last ticket, so lanes may be nowhere. */
-typedef enum timeline_place {
+typedef enum hw__timeline_place {
     TIMELINE_NOWHERE,
     TIMELINE_LANDS, /* has read, or is the lane of a READ that was just given */
     TIMELINE_READS,
     TIMELINE_EITHER /* the clock does not say: it has read, or found no ticket */
-} timeline_place;
-void timeline_visit(timeline *t, base_visit *v, uint8_t *place, bool begun, bool exhausted);
+} hw__timeline_place;
+void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted);
 /* There are tickets again: the lanes that found none read next, and a gathering begins anew. */
-void timeline_revive(timeline *t, const uint8_t *place);
+void hw__timeline_revive(timeline *t, const uint8_t *place);
 
 struct timeline {
-    const timeline_source *source;
+    const hw__timeline_source *source;
     hw_simulation s;
     uint32_t lanes, m, per_group;
     uint64_t landed; /* updates */
@@ -76,54 +76,55 @@ struct timeline {
     uint64_t *order; /* REPLAY: entries by the version they read */
 };
 
-extern const timeline_source timeline_queue, timeline_histogram, timeline_replay;
-bool timeline_clock_of_work(hw_clock_kind kind);
+extern const hw__timeline_source hw__timeline_queue, hw__timeline_histogram, hw__timeline_replay;
+bool hw__timeline_clock_of_work(hw_clock_kind kind);
 
 /* --- recording ---------------------------------------------------------------------------------------------------- */
 
-typedef struct trace_setting {
+typedef struct hw__trace_setting {
     double rate, momentum, ahead, exact;
-} trace_setting;
+} hw__trace_setting;
 
 struct hw_trace {
     hw_trace_info info;
     hw_trace_entry *entry; /* in the order of landing */
-    trace_setting *setting;
+    hw__trace_setting *setting;
     uint32_t crc; /* of the final parameters */
 };
 
 /* The stream of one worker: varints of (updates since its last landing, staleness, ticket and setting change). Chunks
  * come from one pool, so that uneven workers need no more room than even ones. */
-typedef struct trace_recorder trace_recorder;
-hw_status trace_recorder_create(trace_recorder **r, unsigned workers, uint64_t updates, size_t *bytes, char *why);
-void trace_recorder_free(trace_recorder *r);
-void trace_recorder_reset(trace_recorder *r);
+typedef struct hw__trace_recorder hw__trace_recorder;
+hw_status hw__trace_recorder_create(hw__trace_recorder **r, unsigned workers, uint64_t updates, size_t *bytes,
+                                    char *why);
+void hw__trace_recorder_free(hw__trace_recorder *r);
+void hw__trace_recorder_reset(hw__trace_recorder *r);
 /* Worker's own: an update landed as number `landed`, having read at `read`. */
-void trace_record(trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket,
-                  uint32_t setting);
+void hw__trace_record(hw__trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket,
+                      uint32_t setting);
 /* One worker at a time: a setting that comes into force; its number. */
-uint32_t trace_setting_new(trace_recorder *r, const trace_setting *setting);
+uint32_t hw__trace_setting_new(hw__trace_recorder *r, const hw__trace_setting *setting);
 /* After the run: a trace of its own memory. info: what the engine knows (workers ... batch, bit_equal, why_not);
  * info->updates is how many landed. */
-hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *info, const float *params,
-                                hw_trace **trace, char *why);
-uint32_t trace_checksum(const float *params, size_t count);
+hw_status hw__trace_recorder_finish(const hw__trace_recorder *r, const hw_trace_info *info, const float *params,
+                                    hw_trace **trace, char *why);
+uint32_t hw__trace_checksum(const float *params, size_t count);
 
 /* Encoding, shared by the recorder and the file. */
 /* One worker's stream into entries (rows of the whole trace, by landing); false where it is not one. */
-typedef struct trace_position {
+typedef struct hw__trace_position {
     uint64_t landed, read, ticket, updates; /* of its last entry; updates: of this worker so far */
     uint32_t setting;
-} trace_position;
+} hw__trace_position;
 /* At most TRACE_ENTRY bytes; returns how many. */
 #define TRACE_ENTRY 40
-size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint64_t read, uint64_t ticket,
-                    uint32_t setting);
+size_t hw__trace_encode(hw__trace_position *p, unsigned char *at, uint64_t landed, uint64_t read, uint64_t ticket,
+                        uint32_t setting);
 /* One entry off the stream into the trace; false where it is none, or beyond the trace's updates where `cut` is not
  * set (with it, such entries are left out). */
-bool trace_decode(trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker, bool cut,
-                  hw_trace *trace);
+bool hw__trace_decode(hw__trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker,
+                      bool cut, hw_trace *trace);
 /* Entries allocated, all marked as missing; false without memory. */
-bool trace_allocate(hw_trace *trace);
+bool hw__trace_allocate(hw_trace *trace);
 
 #endif

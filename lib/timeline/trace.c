@@ -43,8 +43,8 @@ static bool take(const unsigned char **at, const unsigned char *end, uint64_t *v
     return false;
 }
 
-size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint64_t read, uint64_t ticket,
-                    uint32_t setting)
+size_t hw__trace_encode(hw__trace_position *p, unsigned char *at, uint64_t landed, uint64_t read, uint64_t ticket,
+                        uint32_t setting)
 {
     bool changed = setting != p->setting;
     uint64_t step = p->updates ? landed - p->landed : landed + 1;
@@ -54,12 +54,12 @@ size_t trace_encode(trace_position *p, unsigned char *at, uint64_t landed, uint6
     n += put(at + n, step - 1 - (landed - read));
     n += put(at + n, zigzag(tickets - between) << 1 | changed);
     if (changed) n += put(at + n, setting);
-    *p = (trace_position){landed, read, ticket, p->updates + 1, setting};
+    *p = (hw__trace_position){landed, read, ticket, p->updates + 1, setting};
     return n;
 }
 
-bool trace_decode(trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker, bool cut,
-                  hw_trace *trace)
+bool hw__trace_decode(hw__trace_position *p, const unsigned char **at, const unsigned char *end, uint32_t worker,
+                      bool cut, hw_trace *trace)
 {
     const uint64_t most = (uint64_t)1 << 56;
     uint64_t step, idle, coded, setting = p->setting;
@@ -72,7 +72,7 @@ bool trace_decode(trace_position *p, const unsigned char **at, const unsigned ch
     if (tickets < 1 || tickets > (int64_t)most) return false;
     uint64_t ticket = p->updates ? p->ticket + (uint64_t)tickets : (uint64_t)tickets - 1;
     if (ticket > most || landed > most) return false;
-    *p = (trace_position){landed, read, ticket, p->updates + 1, (uint32_t)setting};
+    *p = (hw__trace_position){landed, read, ticket, p->updates + 1, (uint32_t)setting};
     if (landed >= trace->info.updates) return cut;
     hw_trace_entry *entry = trace->entry + landed;
     if (entry->worker != NONE) return false;
@@ -80,16 +80,16 @@ bool trace_decode(trace_position *p, const unsigned char **at, const unsigned ch
     return true;
 }
 
-bool trace_allocate(hw_trace *trace)
+bool hw__trace_allocate(hw_trace *trace)
 {
-    trace->entry = base_zalloc(trace->info.updates, sizeof *trace->entry);
-    if (!trace->setting) trace->setting = base_zalloc(trace->info.settings, sizeof *trace->setting);
+    trace->entry = hw__base_zalloc(trace->info.updates, sizeof *trace->entry);
+    if (!trace->setting) trace->setting = hw__base_zalloc(trace->info.settings, sizeof *trace->setting);
     if (!trace->entry || !trace->setting) return false;
     for (uint64_t i = 0; i < trace->info.updates; i++) trace->entry[i].worker = NONE;
     return true;
 }
 
-uint32_t trace_checksum(const float *params, size_t count)
+uint32_t hw__trace_checksum(const float *params, size_t count)
 {
     uLong crc = crc32(0, NULL, 0);
     const unsigned char *at = (const unsigned char *)params;
@@ -106,7 +106,7 @@ uint32_t trace_checksum(const float *params, size_t count)
  */
 
 typedef struct stream {
-    _Alignas(HW_LINE) trace_position position;
+    _Alignas(HW_LINE) hw__trace_position position;
     unsigned char *at;
     uint32_t first, last; /* chunks */
     uint64_t first_lost;  /* UINT64_MAX: none */
@@ -117,57 +117,59 @@ typedef struct chunk {
     unsigned char bytes[CHUNK];
 } chunk;
 
-struct trace_recorder {
+struct hw__trace_recorder {
     unsigned workers;
     stream *stream;
     chunk *pool;
     uint32_t chunks, n_settings;
-    base_counter taken;
-    trace_setting *setting;
+    hw__base_counter taken;
+    hw__trace_setting *setting;
     bool settings_lost;
 };
 
-hw_status trace_recorder_create(trace_recorder **out, unsigned workers, uint64_t updates, size_t *bytes, char *why)
+hw_status hw__trace_recorder_create(hw__trace_recorder **out, unsigned workers, uint64_t updates, size_t *bytes,
+                                    char *why)
 {
     *out = NULL;
     uint64_t chunks = updates / (CHUNK / 4) + 2 * (uint64_t)workers + 1;
     if (chunks >= NONE)
-        return base_fail(why, HW_E_LIMIT, "config.trace_room: %llu updates are too many", (unsigned long long)updates);
-    trace_recorder *r = base_zalloc(1, sizeof *r);
-    if (!r) return base_fail(why, HW_E_MEMORY, "no memory for a trace");
+        return hw__base_fail(why, HW_E_LIMIT, "config.trace_room: %llu updates are too many",
+                             (unsigned long long)updates);
+    hw__trace_recorder *r = hw__base_zalloc(1, sizeof *r);
+    if (!r) return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace");
     r->workers = workers;
     r->chunks = (uint32_t)chunks;
-    r->stream = base_zalloc(workers, sizeof *r->stream);
-    r->pool = base_zalloc(chunks, sizeof *r->pool);
-    r->setting = base_zalloc(SETTINGS, sizeof *r->setting);
+    r->stream = hw__base_zalloc(workers, sizeof *r->stream);
+    r->pool = hw__base_zalloc(chunks, sizeof *r->pool);
+    r->setting = hw__base_zalloc(SETTINGS, sizeof *r->setting);
     *bytes += sizeof *r + workers * sizeof *r->stream + chunks * sizeof *r->pool + SETTINGS * sizeof *r->setting;
     if (!r->stream || !r->pool || !r->setting) {
-        trace_recorder_free(r);
-        return base_fail(why, HW_E_MEMORY, "no memory for a trace of %llu updates", (unsigned long long)updates);
+        hw__trace_recorder_free(r);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace of %llu updates", (unsigned long long)updates);
     }
-    trace_recorder_reset(r);
+    hw__trace_recorder_reset(r);
     *out = r;
     return HW_OK;
 }
 
-void trace_recorder_free(trace_recorder *r)
+void hw__trace_recorder_free(hw__trace_recorder *r)
 {
     if (!r) return;
-    base_free(r->stream);
-    base_free(r->pool);
-    base_free(r->setting);
-    base_free(r);
+    hw__base_free(r->stream);
+    hw__base_free(r->pool);
+    hw__base_free(r->setting);
+    hw__base_free(r);
 }
 
-void trace_recorder_reset(trace_recorder *r)
+void hw__trace_recorder_reset(hw__trace_recorder *r)
 {
-    counter_set(&r->taken, 0);
+    hw__counter_set(&r->taken, 0);
     r->n_settings = 0;
     r->settings_lost = false;
     for (unsigned i = 0; i < r->workers; i++) r->stream[i] = (stream){{0, 0, 0, 0, 0}, NULL, NONE, NONE, UINT64_MAX};
 }
 
-uint32_t trace_setting_new(trace_recorder *r, const trace_setting *setting)
+uint32_t hw__trace_setting_new(hw__trace_recorder *r, const hw__trace_setting *setting)
 {
     if (r->n_settings == SETTINGS) {
         r->settings_lost = true;
@@ -178,10 +180,10 @@ uint32_t trace_setting_new(trace_recorder *r, const trace_setting *setting)
 }
 
 /* Room for one more entry: the chunk under way, or a new one. */
-static chunk *room(trace_recorder *r, stream *s)
+static chunk *room(hw__trace_recorder *r, stream *s)
 {
     if (s->last != NONE && r->pool[s->last].used + TRACE_ENTRY <= CHUNK) return r->pool + s->last;
-    uint64_t taken = counter_take(&r->taken, 1);
+    uint64_t taken = hw__counter_take(&r->taken, 1);
     if (taken >= r->chunks) return NULL;
     uint32_t number = (uint32_t)taken;
     r->pool[number].next = NONE;
@@ -194,7 +196,8 @@ static chunk *room(trace_recorder *r, stream *s)
     return r->pool + number;
 }
 
-void trace_record(trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket, uint32_t setting)
+void hw__trace_record(hw__trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket,
+                      uint32_t setting)
 {
     stream *s = r->stream + worker;
     if (s->first_lost != UINT64_MAX) return;
@@ -203,43 +206,44 @@ void trace_record(trace_recorder *r, unsigned worker, uint64_t landed, uint64_t 
         s->first_lost = landed;
         return;
     }
-    c->used += (uint32_t)trace_encode(&s->position, c->bytes + c->used, landed, read, ticket, setting);
+    c->used += (uint32_t)hw__trace_encode(&s->position, c->bytes + c->used, landed, read, ticket, setting);
 }
 
 /* How many updates of the run's front every worker has recorded whole. */
-static uint64_t whole(const trace_recorder *r, uint64_t landed)
+static uint64_t whole(const hw__trace_recorder *r, uint64_t landed)
 {
     for (unsigned i = 0; i < r->workers; i++)
         if (r->stream[i].first_lost < landed) landed = r->stream[i].first_lost;
     return landed;
 }
 
-static bool decode_worker(const trace_recorder *r, unsigned worker, hw_trace *trace)
+static bool decode_worker(const hw__trace_recorder *r, unsigned worker, hw_trace *trace)
 {
-    trace_position p = {0, 0, 0, 0, 0};
+    hw__trace_position p = {0, 0, 0, 0, 0};
     for (uint32_t c = r->stream[worker].first; c != NONE; c = r->pool[c].next) {
         const unsigned char *at = r->pool[c].bytes, *end = at + r->pool[c].used;
         trace->info.bytes += r->pool[c].used;
         while (at < end)
-            if (!trace_decode(&p, &at, end, worker, true, trace)) return false;
+            if (!hw__trace_decode(&p, &at, end, worker, true, trace)) return false;
     }
     return true;
 }
 
-hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *info, const float *params, hw_trace **out,
-                                char *why)
+hw_status hw__trace_recorder_finish(const hw__trace_recorder *r, const hw_trace_info *info, const float *params,
+                                    hw_trace **out, char *why)
 {
     *out = NULL;
-    hw_trace *trace = base_zalloc(1, sizeof *trace);
-    if (!trace) return base_fail(why, HW_E_MEMORY, "no memory for a trace");
+    hw_trace *trace = hw__base_zalloc(1, sizeof *trace);
+    if (!trace) return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace");
     trace->info = *info;
     trace->info.updates = whole(r, info->updates);
     trace->info.lost = info->updates - trace->info.updates;
     trace->info.settings = r->n_settings;
     trace->info.bytes = 0;
-    if (!trace_allocate(trace)) {
+    if (!hw__trace_allocate(trace)) {
         hw_trace_free(trace);
-        return base_fail(why, HW_E_MEMORY, "no memory for a trace of %llu updates", (unsigned long long)info->updates);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace of %llu updates",
+                             (unsigned long long)info->updates);
     }
     memcpy(trace->setting, r->setting, r->n_settings * sizeof *r->setting);
     bool good = true;
@@ -247,8 +251,8 @@ hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *in
     for (uint64_t i = 0; i < trace->info.updates && good; i++) good = trace->entry[i].worker != NONE;
     if (!good) {
         hw_trace_free(trace);
-        return base_fail(why, HW_E_UNSUPPORTED,
-                         "this run cannot be replayed: some of its updates have no read of their own in the trace");
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "this run cannot be replayed: some of its updates have no read of their own in the trace");
     }
     if (trace->info.lost) {
         trace->info.bit_equal = 0;
@@ -257,7 +261,7 @@ hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *in
                        r->settings_lost ? "came under more changes of the setting than a trace holds (4,096)"
                                         : "did not fit into config.trace_room");
     }
-    trace->crc = trace_checksum(params, (size_t)info->parameters);
+    trace->crc = hw__trace_checksum(params, (size_t)info->parameters);
     *out = trace;
     return HW_OK;
 }
@@ -265,9 +269,9 @@ hw_status trace_recorder_finish(const trace_recorder *r, const hw_trace_info *in
 void hw_trace_free(hw_trace *trace)
 {
     if (!trace) return;
-    base_free(trace->entry);
-    base_free(trace->setting);
-    base_free(trace);
+    hw__base_free(trace->entry);
+    hw__base_free(trace->setting);
+    hw__base_free(trace);
 }
 
 void hw_trace_describe(const hw_trace *trace, hw_trace_info *info)
@@ -284,5 +288,5 @@ hw_status hw_trace_get(const hw_trace *trace, uint64_t i, hw_trace_entry *entry)
 
 int hw_trace_matches(const hw_trace *trace, const float *params, size_t count)
 {
-    return count == trace->info.parameters && trace_checksum(params, count) == trace->crc;
+    return count == trace->info.parameters && hw__trace_checksum(params, count) == trace->crc;
 }

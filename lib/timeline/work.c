@@ -36,7 +36,7 @@ double hw_clock_draw(const hw_clock *c, hw_rng *rng)
     }
 }
 
-bool timeline_clock_of_work(hw_clock_kind kind)
+bool hw__timeline_clock_of_work(hw_clock_kind kind)
 {
     return kind >= HW_CLOCK_EXPONENTIAL && kind <= HW_CLOCK_CONSTANT;
 }

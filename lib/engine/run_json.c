@@ -1,0 +1,109 @@
+/* run_json.c - a finished run as one JSON object. */
+#include "../step/engine.h"
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static void number(FILE *out, const char *name, double x)
+{
+    fprintf(out, ",\"%s\":", name);
+    hw__base_json_number(out, x);
+}
+
+static void evaluations(const hw_engine *e, FILE *out)
+{
+    size_t n;
+    const hw_evaluation *ev = hw_engine_evaluations(e, &n);
+    fputs(",\"evaluations\":[", out);
+    for (size_t i = 0; i < n; i++, ev++) {
+        fprintf(out, "%s{\"update\":%llu", i ? "," : "", (unsigned long long)ev->update);
+        number(out, "epoch", ev->epoch);
+        number(out, "seconds", ev->seconds);
+        number(out, "virtual_time", ev->virtual_time);
+        number(out, "train_loss", ev->train_loss);
+        fputs(",\"metrics\":[", out);
+        for (unsigned m = 0; m < e->objective.metrics; m++) {
+            if (m) fputc(',', out);
+            hw__base_json_number(out, ev->metric[m]);
+        }
+        fputc(']', out);
+        number(out, "staleness", ev->staleness);
+        number(out, "momentum", ev->momentum);
+        number(out, "learning_rate", ev->learning_rate);
+        number(out, "look_ahead", ev->ahead);
+        fputc('}', out);
+    }
+    fputc(']', out);
+}
+
+static void settings(const hw_engine *e, FILE *out)
+{
+    size_t n;
+    const hw_setting *s = hw_engine_settings(e, &n);
+    fputs(",\"settings\":[", out);
+    for (size_t i = 0; i < n; i++, s++) {
+        fprintf(out, "%s{\"update\":%llu", i ? "," : "", (unsigned long long)s->update);
+        number(out, "momentum", s->momentum);
+        number(out, "rate", s->rate);
+        number(out, "look_ahead", s->ahead);
+        number(out, "exact", s->exact);
+        number(out, "implicit", s->implicit);
+        fprintf(out, ",\"policy\":\"%s\",\"reason\":", hw_policy_name(s->policy));
+        hw__base_json_string(out, s->reason);
+        fputc('}', out);
+    }
+    fputc(']', out);
+}
+
+hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *out)
+{
+    struct utsname machine;
+    char text[256];
+    static const char *const reasons[] = {"none", "updates", "seconds", "target", "asked", "error"};
+    fputs("{\"name\":", out);
+    hw__base_json_string(out, name ? name : "");
+    fputs(",\"objective\":", out);
+    hw__base_json_string(out, e->objective.name ? e->objective.name : "");
+    fputs(",\"config\":", out);
+    (void)hw_config_json(&e->config, out);
+    hw_build_info(text, sizeof text);
+    fputs(",\"build\":", out);
+    hw__base_json_string(out, text);
+    fputs(",\"commit\":", out);
+    hw__base_json_string(out, hw_commit());
+    if (uname(&machine) == 0) {
+        (void)snprintf(text, sizeof text, "%.60s %.60s %.60s", machine.sysname, machine.release, machine.machine);
+        fputs(",\"machine\":", out);
+        hw__base_json_string(out, text);
+    }
+    fprintf(out, ",\"cores\":%ld,\"status\":\"%s\",\"reason\":\"%s\",\"message\":", sysconf(_SC_NPROCESSORS_ONLN),
+            hw_status_name(r->status), reasons[r->reason]);
+    hw__base_json_string(out, r->message);
+    fprintf(out, ",\"updates\":%llu,\"examples\":%llu,\"good_update\":%llu,\"clipped\":%llu,\"skipped\":%llu",
+            (unsigned long long)r->updates, (unsigned long long)r->examples, (unsigned long long)r->good_update,
+            (unsigned long long)r->clipped, (unsigned long long)r->skipped);
+    fprintf(out, ",\"fused\":%llu,\"exchange_interval\":%u,\"exchanges\":%llu", (unsigned long long)r->fused,
+            r->exchange_interval, (unsigned long long)r->exchanges);
+    number(out, "collisions", r->collisions);
+    number(out, "seconds", r->seconds);
+    number(out, "virtual_time", r->virtual_time);
+    number(out, "evaluation_seconds", r->evaluation_seconds);
+    number(out, "preparation_seconds", r->preparation_seconds);
+    number(out, "seconds_to_target", r->seconds_to_target);
+    number(out, "curvature", r->curvature);
+    number(out, "train_loss", r->train_loss);
+    number(out, "bytes", (double)e->bytes);
+    evaluations(e, out);
+    settings(e, out);
+    fputs(",\"staleness\":", out);
+    (void)hw_shape_json(&r->shape, out);
+    fputs(",\"histogram\":", out);
+    hw_histogram_clear(&e->merged);
+    hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
+    (void)hw_histogram_json(&e->merged, out);
+    number(out, "work_mean_ns", r->work.mean_ns);
+    number(out, "work_variation", r->work.variation);
+    number(out, "work_correlation_next", r->work.correlation_next);
+    number(out, "work_correlation_staleness", r->work.correlation_staleness);
+    fputc('}', out);
+    return ferror(out) ? HW_E_IO : HW_OK;
+}

@@ -1,0 +1,150 @@
+/* stability.c - linear stability of a delayed momentum step on a quadratic: how large alpha h may be. */
+#include "optimizer.h"
+#include <math.h>
+
+#define MOST_LAGS 4096
+
+/* Schur-Cohn: a monic polynomial has all its roots inside the unit circle iff every reflection coefficient is below 1
+ * in magnitude. p[0] is the constant term, p[degree] = 1; p is destroyed. */
+static bool inside(long double *p, size_t degree)
+{
+    for (size_t n = degree; n > 0; n--) {
+        long double k = p[0];
+        if (!(fabsl(k) < 1)) return false;
+        long double scale = 1 / (1 - k * k);
+        /* q_{i-1} = (p_i - k p_{n-i}) / (1 - k^2), in pairs so that it works in place. */
+        for (size_t i = 1, j = n - 1; i <= j; i++, j--) {
+            long double a = p[i], b = p[j];
+            p[i] = (a - k * b) * scale;
+            p[j] = (b - k * a) * scale;
+        }
+        for (size_t i = 0; i < n; i++) p[i] = p[i + 1];
+        p[n - 1] = 1;
+    }
+    return true;
+}
+
+int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
+{
+    if (lags < 1 || lags > MOST_LAGS || !(step > 0)) return 0;
+    long double p[MOST_LAGS + 2] = {0};
+    size_t top = lags - 1, degree = top + 2;
+    p[degree] = 1;
+    p[degree - 1] = -(1 + (long double)momentum);
+    p[degree - 2] = momentum;
+    for (size_t l = 0; l < lags; l++) {
+        p[top - l + 1] += (long double)step * kernel[l] * (1 + ahead);
+        p[top - l] -= (long double)step * kernel[l] * ahead;
+    }
+    /* A zero delay with look-ahead changes the leading terms only below the degree, so p stays monic. */
+    return inside(p, degree);
+}
+
+double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags)
+{
+    /* The stable set is an interval from 0 in every case of use; find its end by doubling and bisection. */
+    double low = 0, high = 1e-9;
+    while (high < 1e3 && hw_advise_stable(high, momentum, ahead, kernel, lags)) {
+        low = high;
+        high *= 2;
+    }
+    for (int i = 0; i < 50 && high - low > 1e-7 * high; i++) {
+        double middle = 0.5 * (low + high);
+        if (hw_advise_stable(middle, momentum, ahead, kernel, lags))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+double hw_advise_bound_delay(double momentum, double ahead, unsigned delay)
+{
+    double kernel[MOST_LAGS] = {0};
+    unsigned most = delay < 512 ? delay : 511; /* beyond, a bound falls as 1 / delay */
+    kernel[most] = 1;
+    double bound = hw_advise_bound(momentum, ahead, kernel, most + 1);
+    return delay > most ? bound * most / delay : bound;
+}
+
+double hw_look_ahead(double momentum, double delay)
+{
+    return momentum > 0 && delay > 0 ? momentum * (1 - pow(momentum, delay)) / (1 - momentum) : 0;
+}
+
+unsigned hw_advise_workers(double step, double momentum, int look_ahead)
+{
+    /* The bound falls with the delay, so bisection over M holds. */
+    unsigned low = 0, high = HW_MAX_WORKERS + 1;
+    while (high - low > 1) {
+        unsigned middle = (low + high) / 2, delay = middle - 1;
+        double s = look_ahead ? hw_look_ahead(momentum, delay) : 0, kernel[HW_MAX_WORKERS] = {0};
+        kernel[delay] = 1;
+        if (hw_advise_stable(step, momentum, s, kernel, delay + 1))
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+size_t hw__stability_kernel(const hw_histogram *h, double *kernel, size_t room)
+{
+    size_t lags = 0;
+    for (size_t l = 0; l < room; l++) kernel[l] = 0;
+    for (uint32_t b = 0; b < h->bins; b++) {
+        if (!h->counts[b]) continue;
+        uint64_t low, high;
+        hw_histogram_bounds(h, b, &low, &high);
+        size_t at = (low + high) / 2 < room ? (size_t)((low + high) / 2) : room - 1;
+        kernel[at] += (double)h->counts[b] / (double)h->total;
+        lags = at + 1 > lags ? at + 1 : lags;
+    }
+    return lags;
+}
+
+int hw_advise_run(const hw_compensation *c, double momentum, double learning_rate, unsigned workers, double curvature,
+                  char *text, size_t size)
+{
+    if (workers < 1) workers = 1;
+    hw_policy_input in = {0, workers, momentum, learning_rate, curvature, NULL, NULL};
+    hw_setting s;
+    hw_compensate(c, &in, &s);
+    /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
+    double ahead = s.exact > 0 ? s.exact / (1 - s.exact) : s.ahead;
+    double bound = hw_advise_bound_delay(s.momentum, ahead, workers - 1);
+    /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
+    double margin = c->margin > 1 ? c->margin : 1, step = learning_rate * s.rate * curvature / margin;
+    if (!(curvature > 0)) {
+        (void)snprintf(text, size,
+                       "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
+                       "%.3g divided by the curvature",
+                       workers - 1, bound / s.rate);
+        return 1;
+    }
+    if (step <= bound * (1 + 1e-6)) { /* auto lowers the rate to the bound itself */
+        (void)snprintf(text, size, "learning rate %.3g with delay %u is within the stable %.3g for curvature %.3g",
+                       learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
+        return 1;
+    }
+    /* The bound of this very policy falls with the number of workers. */
+    unsigned most = 0, beyond = workers;
+    while (beyond - most > 1) {
+        hw_setting other;
+        in.workers = (most + beyond) / 2;
+        hw_compensate(c, &in, &other);
+        double s_other = other.exact > 0 ? other.exact / (1 - other.exact) : other.ahead;
+        bool good = learning_rate * other.rate * curvature / margin <=
+                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1) * (1 + 1e-6);
+        if (good)
+            most = in.workers;
+        else
+            beyond = in.workers;
+    }
+    (void)snprintf(text, size,
+                   "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
+                   "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",
+                   learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature, most,
+                   most == 1 ? "" : "s", most == 1 ? "s" : "");
+    return 0;
+}

@@ -1,0 +1,283 @@
+/* simulated_fields.c - a simulation into a state and out of it: the timeline, and of every lane the gradient that waits
+ * to land. All that have read have been computed before. */
+#include "simulated.h"
+#include <string.h>
+
+#define LANE(member) offsetof(hw_worker, member)
+
+static const hw__field lane_fields[] = {
+    {"read_clock", LANE(note.clock), WALK_U64, WALK_COUNT},
+    {"read_ns", LANE(read_ns), WALK_U64, WALK_ANY},
+    {"examples", LANE(batch.whole), WALK_U32, WALK_ANY},
+    {"status", LANE(pending.status), WALK_INT, WALK_ANY},
+    {"loss", LANE(pending.loss), WALK_F64, WALK_ANY},
+    {"loss_finite", LANE(pending.loss_finite), WALK_BOOL, WALK_ANY},
+    {"finite", LANE(pending.finite), WALK_BOOL, WALK_ANY},
+    {"clipped", LANE(pending.clipped), WALK_BOOL, WALK_ANY},
+    {"raw", LANE(pending.access.raw), WALK_BOOL, WALK_ANY},
+    {"parts", LANE(pending.access.n), WALK_SIZE, WALK_ANY},
+    {"floats", LANE(pending.access.total), WALK_SIZE, WALK_ANY},
+};
+
+#define SIM(member) offsetof(struct hw__simulated, member)
+static const hw__field sim_fields[] = {
+    {"time", SIM(time_bits), WALK_COUNTER_REAL, WALK_POSITIVE},
+    {"exhausted", SIM(exhausted), WALK_BOOL, WALK_ANY},
+    {"has_event", SIM(has_event), WALK_BOOL, WALK_ANY},
+    {"event.land", SIM(event.land), WALK_BOOL, WALK_ANY},
+    {"event.more", SIM(event.more), WALK_BOOL, WALK_ANY},
+    {"event.recorded", SIM(event.recorded), WALK_BOOL, WALK_ANY},
+    {"event.end", SIM(event.end), WALK_BOOL, WALK_ANY},
+    {"event.lane", SIM(event.lane), WALK_U32, WALK_ANY},
+    {"event.setting", SIM(event.setting), WALK_U32, WALK_ANY},
+    {"event.ticket", SIM(event.ticket), WALK_U64, WALK_COUNT},
+    {"event.time", SIM(event.time), WALK_F64, WALK_POSITIVE},
+    {"event.due", SIM(event.due), WALK_F64, WALK_POSITIVE},
+    {"gathered", SIM(gathered), WALK_INT, WALK_ANY},
+    {"gathered_examples", SIM(gathered_examples), WALK_U32, WALK_ANY},
+    {"gathered_loss", SIM(gathered_loss), WALK_F64, WALK_ANY},
+};
+
+/* What a lane's access is: the whole vector, or a list. 0: nothing waits. */
+typedef enum lane_kind { LANE_EMPTY, LANE_DENSE, LANE_INDICES, LANE_RANGES, LANE_CLOSING } lane_kind;
+
+static size_t words_of(lane_kind kind, size_t parts)
+{
+    return kind == LANE_INDICES ? parts : kind == LANE_RANGES ? 2 * parts : 0;
+}
+
+/* The lane whose gradient was the last to join the update that is gathering. */
+static bool closes(const struct hw__simulated *s, const hw_worker *w)
+{
+    return s->gathered && s->closing == w;
+}
+
+static lane_kind kind_of(const struct hw__simulated *s, const hw_worker *w)
+{
+    const hw__access *a = &w->pending.access;
+    if (!w->lane->busy) return closes(s, w) ? LANE_CLOSING : LANE_EMPTY;
+    return a->dense ? LANE_DENSE : a->indices ? LANE_INDICES : LANE_RANGES;
+}
+
+/* The lists of a lane, in its own memory or behind its values. */
+static uint32_t *lists_of(const hw__virtual *lane, size_t floats)
+{
+    return lane->lists ? lane->lists : (uint32_t *)(void *)(lane->g + floats);
+}
+
+static void put_lane(const hw_worker *w, lane_kind kind, float *g, uint32_t *lists)
+{
+    const hw__virtual *lane = w->lane;
+    const hw__access *a = &w->pending.access;
+    size_t words = words_of(kind, a->n), floats = a->total;
+    if (kind == LANE_EMPTY || kind == LANE_CLOSING || w->pending.status != HW_OK) words = floats = 0;
+    memset(g, 0, lane->room * sizeof *g);
+    memcpy(g, lane->g, floats * sizeof *g);
+    if (lists) memset(lists, 0, lane->lists_room * sizeof *lists);
+    if (words) memcpy(lists ? lists : (uint32_t *)(void *)(g + floats), lists_of(lane, floats), words * sizeof *lists);
+}
+
+static void take_lane(hw_worker *w, lane_kind kind, const float *g, const uint32_t *lists)
+{
+    hw__virtual *lane = w->lane;
+    hw__access *a = &w->pending.access;
+    memcpy(lane->g, g, lane->room * sizeof *g);
+    if (lists) memcpy(lane->lists, lists, lane->lists_room * sizeof *lists);
+    lane->busy = lane->done = kind == LANE_DENSE || kind == LANE_INDICES || kind == LANE_RANGES;
+    lane->snapshot = NULL;
+    lane->x = NULL;
+    a->dense = kind == LANE_DENSE || kind == LANE_CLOSING;
+    a->ranges = a->dense ? &w->all : NULL; /* a list of ranges is unpacked when it lands */
+    a->indices = kind == LANE_INDICES ? lists_of(lane, a->total) : NULL;
+    lane->packed = kind == LANE_RANGES ? lists_of(lane, a->total) : NULL;
+    w->pending.g = lane->g;
+    w->note.spread = w->note.overlap = 0;
+    w->note.measured = 1;
+    w->g = lane->g;
+    w->pairs = 1;
+}
+
+/* A lane of a state: what its access says lies within the lane's room and the parameters. */
+typedef struct lane_view {
+    lane_kind kind;
+    uint64_t parts, floats;
+    bool good, finite; /* the step succeeded; with a gradient that is finite */
+    const float *g;
+    const uint32_t *lists;
+} lane_view;
+
+static bool check_lane(const hw_engine *e, const hw__virtual *lane, const lane_view *x)
+{
+    size_t n = e->objective.parameters;
+    if (x->kind == LANE_EMPTY) return true;
+    if (x->kind == LANE_CLOSING) return x->parts == 1 && x->floats == n && x->good && x->finite;
+    if (!x->good) return true;
+    if (x->kind == LANE_DENSE) {
+        if (x->parts != 1 || x->floats != n || x->floats > lane->room) return false;
+    } else {
+        size_t room = lane->lists ? lane->lists_room : lane->room;
+        if (x->floats > lane->room || x->parts > room || (!lane->lists && x->floats > room)) return false;
+        if (words_of(x->kind, (size_t)x->parts) > room - (lane->lists ? 0 : x->floats)) return false;
+        const uint32_t *list = x->lists ? x->lists : (const uint32_t *)(const void *)(x->g + x->floats);
+        uint64_t covered = 0;
+        for (uint64_t i = 0; i < x->parts; i++) {
+            uint64_t first = x->kind == LANE_INDICES ? list[i] : list[2 * i];
+            uint64_t count = x->kind == LANE_INDICES ? 1 : list[2 * i + 1];
+            if (first > n || count > n - first) return false;
+            covered += count;
+        }
+        if (covered != x->floats) return false;
+    }
+    return !x->finite || hw__base_all_finite(x->g, (size_t)x->floats);
+}
+
+static void check_lanes(hw_engine *e, hw__walk *v, const uint32_t *kind, const float *g, const uint32_t *lists)
+{
+    const struct hw__simulated *s = e->sim;
+    size_t n = e->members;
+    const uint64_t *parts = hw_state_array(v->from, "lane.parts", HW_U64, n);
+    const uint64_t *floats = hw_state_array(v->from, "lane.floats", HW_U64, n);
+    const uint64_t *read = hw_state_array(v->from, "lane.read_clock", HW_U64, n);
+    const uint32_t *examples = hw_state_array(v->from, "lane.examples", HW_U32, n);
+    const uint32_t *status = hw_state_array(v->from, "lane.status", HW_U32, n);
+    const uint8_t *finite = hw_state_array(v->from, "lane.finite", HW_U8, n);
+    const uint8_t *loss_finite = hw_state_array(v->from, "lane.loss_finite", HW_U8, n);
+    const double *loss = hw_state_array(v->from, "lane.loss", HW_F64, n);
+    uint64_t landed = hw_state_number(v->from, "run.landed", 0),
+             first = hw_state_number(v->from, "run.first_update", 0);
+    for (size_t i = 0; i < n; i++) {
+        const hw__virtual *lane = s->lane + i;
+        lane_view x = {(lane_kind)kind[i],
+                       parts[i],
+                       floats[i],
+                       status[i] == HW_OK,
+                       finite[i] && loss_finite[i],
+                       g + i * lane->room,
+                       lists ? lists + i * lane->lists_room : NULL};
+        bool good = kind[i] <= LANE_CLOSING && check_lane(e, lane, &x);
+        if (good && kind[i] != LANE_EMPTY && x.good)
+            good = read[i] <= landed && read[i] >= first && examples[i] <= e->config.batch &&
+                   (!loss_finite[i] || hw__base_finite_double(loss[i]));
+        if (good) continue;
+        hw__walk_refuse(v, "the entries 'lane...' of the state: lane %zu holds no gradient that could land", i);
+        return;
+    }
+}
+
+/* Lanes and timeline agree on who is going to land; and the event that has been drawn is one of them. Where the
+ * timeline does not say, the lanes do. */
+static void check_places(hw_engine *e, hw__walk *v, const uint32_t *kind)
+{
+    struct hw__simulated *s = e->sim;
+    uint32_t event = UINT32_MAX;
+    bool good = true;
+    if (hw_state_number(v->from, "sim.has_event", 0) && !hw_state_number(v->from, "sim.event.end", 0)) {
+        uint64_t lane = hw_state_number(v->from, "sim.event.lane", 0);
+        bool land = hw_state_number(v->from, "sim.event.land", 0) != 0;
+        good = lane < e->members && s->place[lane] != (land ? TIMELINE_LANDS : TIMELINE_READS);
+        event = (uint32_t)lane;
+        if (good && !land) good = kind[event] == LANE_EMPTY || kind[event] == LANE_CLOSING;
+        bool recorded = hw_state_number(v->from, "sim.event.recorded", 0) != 0;
+        if (recorded && (!s->replay ||
+                         hw_state_number(v->from, "sim.event.setting", 0) >= e->config.simulation.trace->info.settings))
+            good = false;
+        if (s->replay && !land && !recorded) good = false;
+    }
+    for (uint32_t i = 0; i < e->members && good; i++) {
+        bool busy = kind[i] != LANE_EMPTY && kind[i] != LANE_CLOSING;
+        if (s->place[i] == TIMELINE_EITHER) s->place[i] = busy || i == event ? TIMELINE_LANDS : TIMELINE_NOWHERE;
+        if (i != event) good = busy == (s->place[i] == TIMELINE_LANDS);
+    }
+    if (!good)
+        hw__walk_refuse(v, "the entries 'lane...' and 'timeline...' of the state do not agree on who is to land");
+}
+
+/* Every update that has landed was one of the timeline's. One that was skipped, or whose lane had found no ticket,
+ * passed there too; a replay has none of the latter, so its next update is known. */
+static void check_landed(const hw_engine *e, hw__walk *v)
+{
+    const struct hw__simulated *s = e->sim;
+    const uint64_t *skipped = hw_state_array(v->from, "worker.skipped", HW_U64, e->members);
+    bool drawn = hw_state_number(v->from, "sim.has_event", 0) && hw_state_number(v->from, "sim.event.land", 0) &&
+                 !hw_state_number(v->from, "sim.event.end", 0);
+    uint64_t landed = hw_state_number(v->from, "run.landed", 0) + drawn, passed = landed;
+    uint64_t counted = hw_state_number(v->from, "timeline.landed", 0);
+    if (s->replay) {
+        passed -= hw_state_number(v->from, "run.first_update", 0);
+        for (unsigned i = 0; i < e->members; i++) passed += skipped[i];
+    }
+    bool good = s->replay       ? hw_state_number(v->from, "timeline.version", 0) == passed && counted == passed
+                : s->gather > 1 ? true
+                                : counted >= landed;
+    if (!good)
+        hw__walk_refuse(v, "entry 'timeline.landed' of the state is %llu, which does not fit 'run.landed', %llu",
+                        (unsigned long long)counted, (unsigned long long)hw_state_number(v->from, "run.landed", 0));
+}
+
+static void visit_lanes(hw_engine *e, hw__walk *v)
+{
+    struct hw__simulated *s = e->sim;
+    const uint64_t n = e->members, floats[2] = {n, s->lane[0].room}, words[2] = {n, s->lane[0].lists_room};
+    hw__walk_columns(v, "lane", WALK_FIELDS(lane_fields), e->worker, sizeof *e->worker, e->members);
+    uint32_t *kind = hw__walk_array(v, "lane.waits", HW_U32, 1, &n);
+    float *g = hw__walk_array(v, "lane.gradient", HW_F32, 2, floats);
+    uint32_t *lists = s->lists ? hw__walk_array(v, "lane.lists", HW_U32, 2, words) : NULL;
+    if (v->status != HW_OK) return;
+    if (v->way == WALK_CHECK) {
+        check_lanes(e, v, kind, g, lists);
+        bool begun = hw_state_number(v->from, "run.begun", 0) != 0;
+        if (v->status == HW_OK && begun) check_places(e, v, kind);
+        if (v->status == HW_OK && begun) check_landed(e, v);
+        uint32_t closing = 0;
+        for (uint64_t i = 0; i < n && v->status == HW_OK; i++) closing += kind[i] == LANE_CLOSING;
+        uint64_t gathered = hw_state_number(v->from, "sim.gathered", 0);
+        if (closing != (gathered > 0) || gathered >= s->gather)
+            hw__walk_refuse(v, "entry 'sim.gathered' of the state does not fit the lanes");
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        hw_worker *w = e->worker + i;
+        float *own = g + i * floats[1];
+        uint32_t *list = lists ? lists + i * words[1] : NULL;
+        if (v->way == WALK_PUT) {
+            kind[i] = kind_of(s, w);
+            put_lane(w, (lane_kind)kind[i], own, list);
+        } else {
+            take_lane(w, (lane_kind)kind[i], own, list);
+            s->pending += w->lane->busy;
+            if (kind[i] == LANE_CLOSING) s->closing = w;
+        }
+    }
+}
+
+void hw__simulated_fields(hw_engine *e, hw__walk *v)
+{
+    struct hw__simulated *s = e->sim;
+    if (!s || v->status != HW_OK) return;
+    hw__walk_values(v, "sim", WALK_FIELDS(sim_fields), s);
+    bool begun = v->way == WALK_PUT || hw_state_number(v->from, "run.begun", 0);
+    bool exhausted = v->way != WALK_PUT && hw_state_number(v->from, "sim.exhausted", 0);
+    hw__timeline_fields(s->timeline, v, s->place, begun, exhausted);
+    if (s->rng) {
+        static const hw__field stream[] = {{"random", 0, WALK_STREAM, WALK_ANY}};
+        hw__walk_columns(v, "sim", WALK_FIELDS(stream), s->rng, sizeof *s->rng, (size_t)e->members * s->per_group);
+    }
+    if (s->sum) {
+        size_t n = e->objective.parameters;
+        if (v->way == WALK_PUT && !s->gathered) memset(s->sum, 0, n * sizeof *s->sum);
+        hw__walk_plain(v, "sim.sum", HW_F32, s->sum, n); /* finite gradients may add up to more than a float holds */
+    }
+    if (v->way == WALK_TAKE) {
+        s->pending = 0;
+        s->closing = NULL;
+    }
+    visit_lanes(e, v);
+}
+
+void hw__simulated_complete(hw_engine *e, bool more)
+{
+    struct hw__simulated *s = e->sim;
+    if (!s || !s->exhausted || !more) return;
+    hw__timeline_revive(s->timeline, s->place);
+    s->exhausted = false;
+}

@@ -1,0 +1,153 @@
+/* simulated_plan.c - SIMULATED: everything that it will need, allocated before the start. */
+#include "simulated.h"
+
+static hw_status no_memory(char *why, const char *what)
+{
+    return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %s", what);
+}
+
+static void *take(hw_engine *e, size_t count, size_t size, bool *good)
+{
+    void *memory = hw__base_zalloc(count, size);
+    e->bytes += count * size;
+    if (!memory) *good = false;
+    return memory;
+}
+
+/* Gradients, lists and velocities of all lanes, each a block: a small objective's thousand lanes stay together. */
+static hw_status plan_lanes(hw_engine *e, char *why)
+{
+    struct hw__simulated *s = e->sim;
+    const hw_objective *o = &e->objective;
+    size_t n = o->parameters, stride = (n + 15) / 16 * 16;
+    bool sparse = s->sparse = o->touched && s->per_group == 1;
+    size_t most = o->touched < n ? o->touched : n, room = sparse ? (most + 15) / 16 * 16 : stride;
+    size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
+    size_t lists = sparse ? 2 * room : 0;
+    bool good = e->members <= SIZE_MAX / sizeof(float) / own;
+    e->worker = good ? take(e, e->members, sizeof *e->worker, &good) : NULL;
+    s->lane = take(e, e->members, sizeof *s->lane, &good);
+    s->due = take(e, e->members, sizeof *s->due, &good);
+    s->place = take(e, e->members, sizeof *s->place, &good);
+    s->floats = good ? take(e, e->members * own, sizeof *s->floats, &good) : NULL;
+    s->lists = lists ? take(e, e->members * lists, sizeof *s->lists, &good) : NULL;
+    s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
+    if (s->per_group > 1) s->rng = take(e, (size_t)e->members * s->per_group, sizeof *s->rng, &good);
+    if (!good) return no_memory(why, "virtual workers: each keeps one pending gradient");
+    for (unsigned i = 0; i < e->members * s->per_group && s->rng; i++) hw_rng_seed(s->rng + i, e->config.seed, i + 1);
+    for (unsigned i = 0; i < e->members; i++) {
+        hw_worker *w = e->worker + i;
+        hw__virtual *lane = s->lane + i;
+        w->engine = e;
+        w->objective = &e->objective;
+        w->port = &hw__simulated_access;
+        w->id = w->member = i;
+        w->recorder = i % (e->members < SIM_RECORDERS ? e->members : SIM_RECORDERS);
+        w->lane = lane;
+        w->all.count = n;
+        hw_rng_seed(&w->rng, e->config.seed, i + 1);
+        lane->g = s->floats + i * own;
+        lane->room = sparse ? most : n;
+        lane->lists = lists ? s->lists + i * lists : NULL;
+        lane->lists_room = lists;
+        w->velocity = own > room ? lane->g + room : NULL;
+    }
+    return HW_OK;
+}
+
+static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
+{
+    struct hw__simulated *s = e->sim;
+    hw__runner *r = s->runner + i;
+    size_t stride = (e->objective.parameters + 15) / 16 * 16;
+    bool good = true;
+    r->worker.engine = e;
+    r->worker.id = i;
+    bool second = s->per_group > 1 || s->sparse;
+    r->x = take(e, (second ? 2 : 1) * stride, sizeof *r->x, &good);
+    r->g = second && r->x ? r->x + stride : NULL;
+    r->index = take(e, e->config.batch, sizeof *r->index, &good);
+    if (e->objective.scratch_bytes) r->worker.scratch = take(e, e->objective.scratch_bytes, 1, &good);
+    if (!good) return no_memory(why, "a thread's snapshot and scratch");
+    if (e->objective.scratch_init) {
+        hw_status status = e->objective.scratch_init(e->objective.self, r->worker.scratch);
+        if (status != HW_OK)
+            return hw__base_fail(why, status, "hw_engine_create: the objective's scratch_init returned %d", status);
+    }
+    r->worker.scratch_ready = true;
+    return HW_OK;
+}
+
+static hw_status plan_pool(hw_engine *e, char *why)
+{
+    struct hw__simulated *s = e->sim;
+    size_t stride = (e->objective.parameters + 15) / 16 * 16;
+    bool good = true;
+    if (s->gather > 1) s->sum = take(e, stride, sizeof *s->sum, &good);
+    if (!s->alone) {
+        s->pooled = 4 * e->threads;
+        s->pool = take(e, s->pooled, sizeof *s->pool, &good);
+        s->queue = take(e, e->members, sizeof *s->queue, &good);
+        for (unsigned i = 0; good && i < s->pooled; i++) s->pool[i].x = take(e, stride, sizeof(float), &good);
+    }
+    return good ? HW_OK : no_memory(why, "snapshots");
+}
+
+hw_status hw__simulated_plan(hw_engine *e, char *why)
+{
+    const hw_simulation *c = &e->config.simulation;
+    bool good = true;
+    struct hw__simulated *s = e->sim = take(e, 1, sizeof *s, &good);
+    if (!s) return no_memory(why, "a simulation");
+    s->per_group = c->per_group;
+    s->gather = c->gather;
+    s->replay = c->clock == HW_CLOCK_REPLAY;
+    s->alone = e->threads == 1;
+    if (pthread_mutex_init(&s->mutex, NULL) != 0) return no_memory(why, "locks");
+    s->ready = pthread_cond_init(&s->changed, NULL) == 0;
+    if (!s->ready) {
+        (void)pthread_mutex_destroy(&s->mutex);
+        return no_memory(why, "locks");
+    }
+    hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->bytes, why);
+    if (status == HW_OK) status = plan_lanes(e, why);
+    if (status == HW_OK) {
+        s->runner = take(e, e->threads, sizeof *s->runner, &good);
+        if (!s->runner) status = no_memory(why, "threads");
+    }
+    for (unsigned i = 0; i < e->threads && status == HW_OK; i++) status = plan_runner(e, i, why);
+    return status == HW_OK ? plan_pool(e, why) : status;
+}
+
+void hw__simulated_free(hw_engine *e)
+{
+    struct hw__simulated *s = e->sim;
+    if (!s) return;
+    for (unsigned i = 0; s->runner && i < e->threads; i++) {
+        hw__runner *r = s->runner + i;
+        if (r->worker.scratch_ready && e->objective.scratch_free)
+            e->objective.scratch_free(e->objective.self, r->worker.scratch);
+        hw__base_free(r->worker.scratch);
+        hw__base_free(r->x);
+        hw__base_free(r->index);
+    }
+    for (unsigned i = 0; s->pool && i < s->pooled; i++) hw__base_free(s->pool[i].x);
+    hw__base_free(s->runner);
+    hw__base_free(s->pool);
+    hw__base_free(s->queue);
+    hw__base_free(s->sum);
+    hw__base_free(s->lane);
+    hw__base_free(s->due);
+    hw__base_free(s->place);
+    hw__base_free(s->floats);
+    hw__base_free(s->lists);
+    hw__base_free(s->ranges);
+    hw__base_free(s->rng);
+    hw__timeline_free(s->timeline);
+    if (s->ready) {
+        (void)pthread_cond_destroy(&s->changed);
+        (void)pthread_mutex_destroy(&s->mutex);
+    }
+    hw__base_free(s);
+    e->sim = NULL;
+}

@@ -1,0 +1,179 @@
+/* sweep.c - runs of single-example updates through the objective's sweep, and the exchange of replicas: what the sparse
+ * path does instead of one step at a time. It measures one step in ticket_block (or one exchange) and counts the rest.
+ */
+#include "engine.h"
+#include <math.h>
+
+bool hw__sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *p)
+{
+    const hw_optimizer *r = &c->optimizer;
+    bool rule = (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) ||
+                (r->rule == HW_RULE_SGD && r->momentum == 0 && c->compensation.policy != HW_POLICY_EXACT &&
+                 r->velocity == HW_VELOCITY_SHARED);
+    bool policy = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE;
+    bool single = c->on_update || c->trace || c->compensation.age != HW_AGE_NONE || r->clip_norm > 0 ||
+                  r->weight_decay > 0 || r->n_sections || c->on_nan == HW_NAN_SKIP;
+    return o->sweep && c->fused && c->batch == 1 && o->examples &&
+           (c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC) && rule && policy && !single &&
+           hw_params_fused(p) && (c->clock_interval > 1 || hw__config_exchanges(c));
+}
+
+/* --- the objective's view of a sweep ------------------------------------------------------------------------------ */
+
+float hw_sweep_rate(hw_worker *w, uint32_t i)
+{
+    const hw_schedule *s = &w->engine->config.optimizer.schedule;
+    if (w->run_rate > 0) return w->run_rate;
+    return (float)(hw_schedule_rate(s, w->batch.step + i) * w->setting.rate);
+}
+
+int hw_sweep_adagrad(const hw_worker *w)
+{
+    return w->engine->config.optimizer.rule == HW_RULE_ADAGRAD;
+}
+
+float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n)
+{
+    return hw_params_dot_at(w->engine->params, w->slot, indices, values, n);
+}
+
+void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n, float slope,
+                      const float *decay)
+{
+    const hw_optimizer *o = &w->engine->config.optimizer;
+    hw_fused_rule rule = {hw_sweep_rate(w, i), (float)o->epsilon, decay, o->rule == HW_RULE_ADAGRAD};
+    hw_params_axpy_at(w->engine->params, w->slot, &rule, indices, values, n, slope);
+}
+
+void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n)
+{
+    hw_params_prefetch_at(w->engine->params, w->slot, indices, n);
+}
+
+double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
+                      size_t n)
+{
+    w->swept += (uint32_t)n;
+    return hw_params_pairs(w->engine->params, w->slot, form, list, index, n, hw_sweep_rate(w, i));
+}
+
+void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out)
+{
+    hw_params_rows_dot(w->engine->params, w->slot, first, rows, n, x, out);
+}
+
+void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *coefficient,
+                       const float *x, float *sum)
+{
+    hw_params_rows_add(w->engine->params, w->slot, first, rows, n, coefficient, x, sum);
+}
+
+void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values)
+{
+    hw_params_row_read(w->engine->params, w->slot, first, n, values);
+}
+
+void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta)
+{
+    hw_params_row_add(w->engine->params, w->slot, first, n, delta);
+}
+
+void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n)
+{
+    hw_params_prefetch_row(w->engine->params, w->slot, first, n);
+}
+
+void hw_sweep_landed(hw_worker *w, uint32_t examples)
+{
+    w->swept += examples;
+    if (!w->engine->exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
+}
+
+/* --- exchanges ---------------------------------------------------------------------------------------------------- */
+
+/* So many steps that an exchange takes about a fortieth of their time, and at least 16. But what several workers do
+ * from the same start adds up: where k steps along a direction nearly reach its optimum, M workers overshoot it M - 1
+ * times. So at most 256 / (M - 1), and eight exchanges an epoch a worker, unless that would cost a fifth of the time.
+ */
+static uint32_t chosen_interval(const hw_worker *w, double steps_ns, double exchange_ns)
+{
+    const hw_engine *e = w->engine;
+    double steps = exchange_ns / (steps_ns / w->since), most = e->slots > 1 ? 256.0 / (e->slots - 1) : 256;
+    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->slots)));
+    return (uint32_t)fmin(1e9, fmax(16, fmax(4 * steps, fmin(40 * steps, most))));
+}
+
+bool hw__sweep_exchange(hw_worker *w, bool due)
+{
+    hw_engine *e = w->engine;
+    uint32_t every = w->exchange_every ? w->exchange_every : 256; /* not chosen yet: after a first stretch */
+    if (!e->exchanges || w->since == 0 || (due && w->since < every)) return true;
+    double loss = w->smooth_loss;
+    uint64_t from = hw_now(), read_clock = w->read_clock;
+    w->read_ns = w->exchange_ns;
+    uint64_t others = hw_params_exchange(e->params, w->slot, w->since, &w->note);
+    uint64_t now = hw_now();
+    if (!w->exchange_every)
+        w->exchange_every = chosen_interval(w, (double)(from - w->exchange_ns), (double)(now - from));
+    w->read_clock = hw_params_clock(e->params);
+    w->since = 0;
+    hw__counter_add(&w->exchanges, 1);
+    if (w->unmeasured) {
+        w->unmeasured--; /* hw__step_observe adds the one that it is called for */
+        hw__step_observe(w, others);
+    }
+    w->exchange_ns = now;
+    w->parked_ns = 0;
+    hw__periodic_keep(e, hw_params_clock(e->params), loss, read_clock);
+    return !hw__flags_failed(&e->latch);
+}
+
+/* --- the run ------------------------------------------------------------------------------------------------------ */
+
+static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first)
+{
+    hw_engine *e = w->engine;
+    const hw_schedule *s = &e->config.optimizer.schedule;
+    uint32_t n = e->objective.examples;
+    uint64_t epoch = ticket / n;
+    hw__step_setting(w);
+    w->batch = (hw_batch){w->index, count, 0, count, ticket, epoch, e->config.seed};
+    if (first)
+        for (uint32_t i = 0; i < count; i++) w->index[i] = *first + i;
+    else if (e->config.with_replacement)
+        for (uint32_t i = 0; i < count; i++) hw__sample_drawn(e, ticket + i, 0, 1, w->index + i);
+    else
+        hw__sample_run(e, epoch, (uint32_t)(ticket % n), count, w->index);
+    bool constant = s->kind == HW_SCHEDULE_CONSTANT && ticket >= s->warmup;
+    w->run_rate = constant ? (float)(hw_schedule_rate(s, ticket) * w->setting.rate) : 0;
+    w->has_sentence = false;
+    double loss = 0;
+    w->swept = 0;
+    hw_status status = e->objective.sweep(e->objective.self, w, &w->batch, &loss);
+    uint32_t landed = status == HW_OK ? count : w->swept; /* one that failed landed what it said it had */
+    w->since += landed;
+    if (landed && hw__step_account(w, loss / landed, landed, status == HW_OK) != HW_OK && status == HW_OK)
+        status = HW_E_STOPPED;
+    w->batch.step = ticket + count - 1; /* the last ticket that is done */
+    if (status == HW_OK) return hw__sweep_exchange(w, true);
+    if (status != HW_E_STOPPED) hw__fail_worker(w, status);
+    return false;
+}
+
+bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first)
+{
+    const hw_engine *e = w->engine;
+    uint32_t n = e->objective.examples, at = first ? *first : 0;
+    while (count) {
+        uint32_t part = count < e->ticket_block ? count : e->ticket_block;
+        uint64_t left = n - ticket % n; /* an epoch's */
+        if (part > left) part = (uint32_t)left;
+        if (e->exchanges && w->exchange_every > w->since && part > w->exchange_every - w->since)
+            part = w->exchange_every - w->since;
+        if (!run_sweep(w, ticket, part, first ? &at : NULL)) return false;
+        ticket += part;
+        count -= part;
+        at += part;
+    }
+    return true;
+}
