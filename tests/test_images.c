@@ -319,13 +319,25 @@ static void the_net_of_xu_and_its_dead_units(void **state)
     hw_images_free(&images);
 }
 
+/* Draws as a program would. */
+static int draw(void *context, const char *where, const char *script)
+{
+    char command[600];
+    int *asked = context;
+    ++*asked;
+    snprintf(command, sizeof command, "cd '%s' && gnuplot %s >/dev/null 2>&1", where, script);
+    return system(command);
+}
+
 static void charts_are_files_and_a_picture(void **state)
 {
     (void)state;
     char why[HW_WHY], path[300], where[200];
     hw_report *r;
     snprintf(where, sizeof where, "%s/report", folder);
+    int asked = 0;
     assert_int_equal(hw_report_open(&r, where, "charts", why), HW_OK);
+    hw_report_plotter(r, draw, &asked);
     const double x[] = {1, 2, 3}, y[] = {1, NAN, 9}, spread[] = {0.1, 0.2, 0.3};
     hw_curve curves[] = {{"one \"quoted\" <name>", x, y, spread, 3, HW_CURVE_LINE_POINTS, 0},
                          {"two", x, spread, NULL, 3, HW_CURVE_POINTS, 0}};
@@ -335,6 +347,7 @@ static void charts_are_files_and_a_picture(void **state)
     chart.file = "../escape";
     assert_int_equal(hw_report_chart(r, &chart, curves, 2, why), HW_E_ARGUMENT);
     assert_int_equal(hw_report_close(r, path, sizeof path, why), HW_OK);
+    assert_int_equal(asked, 1);
     snprintf(path, sizeof path, "%s/figure.csv", where);
     FILE *f = fopen(path, "r");
     assert_non_null(f);

@@ -8,6 +8,8 @@
  *                al.); M in every formula is then G                        measured
  *   SIMULATED    virtual workers in virtual time (simulation.h): any number, deterministic, on any number of real
  *                threads; exactly one pair of read and write a step        exact
+ *   ROUND_ROBIN  M threads that read and land in turns, gradients in parallel: the round-robin scheme of
+ *                Langford et al. on real threads, repeatable like a simulation  M - 1
  *
  * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
  * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
@@ -36,7 +38,18 @@
 extern "C" {
 #endif
 
-typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS, HW_SIMULATED } hw_scheduler;
+/* Every scheduler once: its value, the library's row, what options call it, and what it does. Values never change. */
+#define HW_SCHEDULER_TABLE(X)                                                                      \
+    X(HW_SEQUENTIAL, sequential, "sequential", "one worker: the reference")                        \
+    X(HW_ASYNC, async, "async", "threads without a barrier: HOGWILD!")                             \
+    X(HW_SYNC, sync, "sync", "threads split one minibatch")                                        \
+    X(HW_GROUPS, groups, "groups", "groups of threads: synchronous inside, asynchronous across")   \
+    X(HW_SIMULATED, simulated, "simulated", "virtual workers in virtual time, any number of them") \
+    X(HW_ROUND_ROBIN, round_robin, "round-robin", "threads that read and land in turns: a fixed delay")
+
+#define HW_X(value, row, name, help) value,
+typedef enum hw_scheduler { HW_SCHEDULER_TABLE(HW_X) } hw_scheduler;
+#undef HW_X
 
 /* What to do about a loss or gradient that is not finite. STOP: HW_E_DIVERGED, the last good parameters are kept. SKIP:
  * the update is left out and counted. */

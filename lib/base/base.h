@@ -58,6 +58,12 @@ typedef struct hw__base_writer {
 hw_status hw__base_write_begin(hw__base_writer *writer, const char *path, char *why);
 hw_status hw__base_write_end(hw__base_writer *writer, char *why); /* flush, fsync, rename; removes the file on error */
 
+/* The next multiple of `step` (a power of two) at or above n: floats of an array up to whole lines, say. */
+static inline size_t hw__round_up(size_t n, size_t step)
+{
+    return (n + step - 1) & ~(step - 1);
+}
+
 /* Finite by its bits, so that no compiler flag can fold it. */
 static inline bool hw__base_finite(float x)
 {

@@ -1,6 +1,6 @@
 /* options.c - the one table of options: names, bounds, defaults and help for checks, setting by text, --help and
  * records. */
-#include "../step/engine.h"
+#include "config.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -17,12 +17,19 @@ typedef struct entry {
     const char *choices;
 } entry;
 
+/* "a|b|c" of a table's names, and the value of the last. */
+#define NAME(value, row, name, help) "|" name
+#define CHOICES(table)               ("" table(NAME) + 1)
+#define ONE(value, row, name, help)  +1
+#define LAST(table)                  (0 table(ONE) - 1)
+
 #define AT(member) offsetof(hw_config, member)
 #define E32        4294967295.0
 #define E53        9007199254740992.0
 
 static const entry table[] = {
-    {"scheduler", "", "who runs when", F_ENUM, AT(scheduler), 0, 4, 0, "sequential|async|sync|groups|simulated"},
+    {"scheduler", "", "who runs when", F_ENUM, AT(scheduler), 0, LAST(HW_SCHEDULER_TABLE), 0,
+     CHOICES(HW_SCHEDULER_TABLE)},
     {"workers", "threads", "worker threads, or simulated workers", F_UNSIGNED, AT(workers), 1, HW_MAX_VIRTUAL, 0, NULL},
     {"groups", "groups", "compute groups, for scheduler groups", F_UNSIGNED, AT(groups), 1, HW_MAX_WORKERS, 0, NULL},
     {"batch", "examples", "examples an update", F_U32, AT(batch), 1, E32, 0, NULL},

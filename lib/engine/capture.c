@@ -1,6 +1,6 @@
 /* capture.c - everything that a run needs to go on, as entries of a state. One walk serves for filling a state,
  * checking one and taking it; what the numbers must have in common beyond their form is looked at in restore.c. */
-#include "../step/engine.h"
+#include "engine.h"
 #include "../params/fields.h"
 #include "../staleness/fields.h"
 #include <string.h>
@@ -14,28 +14,28 @@
  */
 static const hw__field run_fields[] = {
     {"first_update", RUN(first_update), WALK_U64, WALK_COUNT},
-    {"first_ticket", RUN(first_ticket), WALK_U64, WALK_COUNT},
-    {"next_window", RUN(next_window), WALK_COUNTER, WALK_WHEN},
-    {"next_evaluation", RUN(next_evaluation), WALK_COUNTER, WALK_WHEN},
-    {"next_keep", RUN(next_keep), WALK_COUNTER, WALK_WHEN},
-    {"next_epoch", RUN(next_epoch), WALK_COUNTER, WALK_ANY}, /* an epoch of a stream is never over */
-    {"next_average", RUN(next_average), WALK_COUNTER, WALK_WHEN},
-    {"first_losses", RUN(first_losses), WALK_COUNTER_REAL, WALK_ANY},
-    {"first_count", RUN(first_count), WALK_COUNTER, WALK_COUNT},
-    {"first_loss", RUN(first_loss), WALK_COUNTER_REAL, WALK_ANY},
-    {"loss_before", RUN(loss_before), WALK_F64, WALK_ANY},
-    {"losses_before", RUN(losses_before), WALK_U64, WALK_COUNT},
-    {"evaluation_ns", RUN(evaluation_ns), WALK_U64, WALK_ANY},
-    {"preparation_ns", RUN(preparation_ns), WALK_U64, WALK_ANY},
-    {"has_last", RUN(has_last), WALK_BOOL, WALK_ANY},
-    {"seconds_to_target", RUN(seconds_to_target), WALK_F64, WALK_ANY},
-    {"updates_to_target", RUN(updates_to_target), WALK_U64, WALK_COUNT},
-    {"good_update", RUN(good_update), WALK_U64, WALK_COUNT},
-    {"candidate_update", RUN(candidate_update), WALK_U64, WALK_COUNT},
-    {"averaged", RUN(averaged), WALK_U64, WALK_COUNT},
-    {"curvature", RUN(curvature), WALK_F64, WALK_POSITIVE},
-    {"setting_number", RUN(setting_number), WALK_U32, WALK_ANY},
-    {"replayed_setting", RUN(replayed_setting), WALK_U32, WALK_ANY},
+    {"first_ticket", RUN(tickets.first), WALK_U64, WALK_COUNT},
+    {"next_window", RUN(due.window), WALK_COUNTER, WALK_WHEN},
+    {"next_evaluation", RUN(due.evaluation), WALK_COUNTER, WALK_WHEN},
+    {"next_keep", RUN(due.keep), WALK_COUNTER, WALK_WHEN},
+    {"next_epoch", RUN(due.epoch), WALK_COUNTER, WALK_ANY}, /* an epoch of a stream is never over */
+    {"next_average", RUN(due.average), WALK_COUNTER, WALK_WHEN},
+    {"first_losses", RUN(losses.first_sum), WALK_COUNTER_REAL, WALK_ANY},
+    {"first_count", RUN(losses.first_count), WALK_COUNTER, WALK_COUNT},
+    {"first_loss", RUN(losses.first), WALK_COUNTER_REAL, WALK_ANY},
+    {"loss_before", RUN(evaluation.mark.loss_before), WALK_F64, WALK_ANY},
+    {"losses_before", RUN(evaluation.mark.losses_before), WALK_U64, WALK_COUNT},
+    {"evaluation_ns", RUN(times.evaluation), WALK_U64, WALK_ANY},
+    {"preparation_ns", RUN(times.preparation), WALK_U64, WALK_ANY},
+    {"has_last", RUN(evaluation.mark.has_last), WALK_BOOL, WALK_ANY},
+    {"seconds_to_target", RUN(evaluation.mark.seconds_to_target), WALK_F64, WALK_ANY},
+    {"updates_to_target", RUN(evaluation.mark.updates_to_target), WALK_U64, WALK_COUNT},
+    {"good_update", RUN(kept.good_update), WALK_U64, WALK_COUNT},
+    {"candidate_update", RUN(kept.candidate), WALK_U64, WALK_COUNT},
+    {"averaged", RUN(average.count), WALK_U64, WALK_COUNT},
+    {"curvature", RUN(curvature.value), WALK_F64, WALK_POSITIVE},
+    {"setting_number", RUN(settings.number), WALK_U32, WALK_ANY},
+    {"replayed_setting", RUN(settings.replayed), WALK_U32, WALK_ANY},
 };
 
 static const hw__field worker_fields[] = {
@@ -112,25 +112,25 @@ static const hw__field moment_fields[] = {{"begun", offsetof(moment, begun), WAL
 
 static void visit_moment(hw_engine *e, hw__walk *v)
 {
-    moment m = {e->begun, hw_params_clock(e->params), hw__counter_get(&e->tickets), hw__counter_get(&e->ticket_limit),
-                e->begun ? hw__trained_ns(e) : 0};
+    moment m = {e->run.begun, hw_params_clock(e->params), hw__counter_get(&e->tickets.taken),
+                hw__counter_get(&e->tickets.limit), e->run.begun ? hw__times_trained(e) : 0};
     hw__walk_values(v, "run", WALK_FIELDS(moment_fields), &m);
     hw__walk_values(v, "run", WALK_FIELDS(run_fields), e);
-    hw__walk_values(v, "run.last", WALK_FIELDS(evaluation_fields), &e->last);
+    hw__walk_values(v, "run.last", WALK_FIELDS(evaluation_fields), &e->evaluation.mark.last);
     if (v->way != WALK_TAKE) return;
-    e->begun = e->restored = m.begun;
-    e->run_status = HW_OK;
+    e->run.begun = e->run.restored = m.begun;
+    e->run.status = HW_OK;
     /* Who looks for a ticket at the end counts on beyond the limit: those were never handed out. A limit below what was
      * handed out is that; only a replay's, which counts updates, may be lower. */
-    uint64_t limit = m.begun ? e->first_ticket + hw__ticket_limit(e) : 0;
+    uint64_t limit = m.begun ? e->tickets.first + hw__tickets_limit(e) : 0;
     uint64_t handed = m.tickets < m.limit ? m.tickets : m.limit;
-    bool replay = e->sim && e->config.simulation.clock == HW_CLOCK_REPLAY;
+    bool replay = e->replays;
     if (m.begun && limit < handed && !replay) limit = handed;
-    hw__counter_set(&e->tickets, m.tickets > m.limit && limit > m.limit ? m.limit : m.tickets);
-    hw__counter_set(&e->ticket_limit, limit);
-    hw__counter_set(&e->paused_ns, 0);
-    hw__counter_set(&e->begin_ns, 1);
-    e->end_ns = 1 + m.trained_ns;
+    hw__counter_set(&e->tickets.taken, m.tickets > m.limit && limit > m.limit ? m.limit : m.tickets);
+    hw__counter_set(&e->tickets.limit, limit);
+    hw__counter_set(&e->times.paused, 0);
+    hw__counter_set(&e->times.begin, 1);
+    e->times.end = 1 + m.trained_ns;
 }
 
 /* The texts of settings, zeros behind them. */
@@ -153,8 +153,8 @@ static void visit_reasons(hw__walk *v, const char *name, hw_setting *setting, si
 
 static void visit_setting(hw_engine *e, hw__walk *v)
 {
-    hw__walk_values(v, "setting", WALK_FIELDS(setting_fields), &e->setting);
-    visit_reasons(v, "setting.reason", &e->setting, 1);
+    hw__walk_values(v, "setting", WALK_FIELDS(setting_fields), &e->settings.now);
+    visit_reasons(v, "setting.reason", &e->settings.now, 1);
 }
 
 /* A list and how long it is. */
@@ -177,24 +177,24 @@ static void visit_log(hw__log *log, const char *room, const hw__field *table, si
 
 static void visit_logs(hw_engine *e, hw__walk *v)
 {
-    visit_log(&e->evaluations, "evaluations", WALK_FIELDS(evaluation_fields), v);
-    visit_log(&e->settings, "settings", WALK_FIELDS(setting_fields), v);
-    size_t n = v->way == WALK_PUT   ? e->settings.count
+    visit_log(&e->evaluation.log, "evaluations", WALK_FIELDS(evaluation_fields), v);
+    visit_log(&e->settings.log, "settings", WALK_FIELDS(setting_fields), v);
+    size_t n = v->way == WALK_PUT   ? e->settings.log.count
                : v->status == HW_OK ? (size_t)hw_state_number(v->from, "settings.count", 0)
                                     : 0;
-    visit_reasons(v, "settings.reason", e->settings.entries, n);
+    visit_reasons(v, "settings.reason", e->settings.log.entries, n);
 }
 
 /* Whether a worker has the setting in force already; in a replay: whether it has had one. */
 static void visit_informed(hw_engine *e, hw__walk *v)
 {
-    const uint64_t count = e->members;
-    uint32_t now = hw__flags_version(&e->latch);
-    bool replay = e->config.scheduler == HW_SIMULATED && e->config.simulation.clock == HW_CLOCK_REPLAY;
+    const uint64_t count = e->crew.members;
+    uint32_t now = hw__flags_version(&e->flags);
+    bool replay = e->replays;
     uint8_t *informed = hw__walk_array(v, "worker.informed", HW_U8, 1, &count);
-    for (unsigned i = 0; informed && i < e->members; i++) {
+    for (unsigned i = 0; informed && i < e->crew.members; i++) {
         hw_worker *w = e->worker + i;
-        if (v->way == WALK_PUT) informed[i] = e->begun && w->version != UINT32_MAX && (replay || w->version == now);
+        if (v->way == WALK_PUT) informed[i] = e->run.begun && w->version != UINT32_MAX && (replay || w->version == now);
         if (v->way == WALK_TAKE) w->version = !informed[i] ? UINT32_MAX : replay ? 0 : now;
         if (v->way == WALK_CHECK && informed[i] > 1)
             hw__walk_refuse(v, "entry 'worker.informed' of the state holds neither 0 nor 1");
@@ -203,14 +203,15 @@ static void visit_informed(hw_engine *e, hw__walk *v)
 
 static void visit_workers(hw_engine *e, hw__walk *v)
 {
-    hw__walk_columns(v, "worker", WALK_FIELDS(worker_fields), e->worker, sizeof *e->worker, e->members);
-    hw__walk_columns(v, "worker.setting", WALK_FIELDS(worker_setting_fields), e->worker, sizeof *e->worker, e->members);
+    hw__walk_columns(v, "worker", WALK_FIELDS(worker_fields), e->worker, sizeof *e->worker, e->crew.members);
+    hw__walk_columns(v, "worker.setting", WALK_FIELDS(worker_setting_fields), e->worker, sizeof *e->worker,
+                     e->crew.members);
     visit_informed(e, v);
     uint64_t shape[2] = {0, e->objective.parameters};
-    for (unsigned i = 0; i < e->members; i++) shape[0] += e->worker[i].velocity != NULL;
+    for (unsigned i = 0; i < e->crew.members; i++) shape[0] += e->worker[i].velocity != NULL;
     if (!shape[0]) return;
     float *own = hw__walk_array(v, "worker.velocity", HW_F32, 2, shape);
-    for (unsigned i = 0; own && i < e->members; i++) {
+    for (unsigned i = 0; own && i < e->crew.members; i++) {
         float *velocity = e->worker[i].velocity;
         if (!velocity) continue;
         if (v->way == WALK_PUT) memcpy(own, velocity, (size_t)shape[1] * sizeof *own);
@@ -223,13 +224,14 @@ static void visit_workers(hw_engine *e, hw__walk *v)
 static void visit_kept(hw_engine *e, hw__walk *v)
 {
     size_t n = e->objective.parameters;
-    int good = e->good == 1;
-    if (v->way == WALK_PUT && !e->candidate_update) memset(e->kept[1 - good], 0, n * sizeof(float));
+    int good = e->kept.good == 1;
+    if (v->way == WALK_PUT && !e->kept.candidate) memset(e->kept.x[1 - good], 0, n * sizeof(float));
     if (v->way == WALK_TAKE) good = 0;
-    hw__walk_floats(v, "kept.good", e->kept[good], n, 1, n);
-    if (e->keep_every) hw__walk_floats(v, "kept.candidate", e->kept[1 - good], n, 1, n);
-    if (v->way == WALK_TAKE) e->good = e->begun ? 0 : -1;
-    if (e->average) hw__walk_plain(v, "average.mean", HW_F32, e->average, n); /* a mean of finite values may overflow */
+    hw__walk_floats(v, "kept.good", e->kept.x[good], n, 1, n);
+    if (e->kept.every) hw__walk_floats(v, "kept.candidate", e->kept.x[1 - good], n, 1, n);
+    if (v->way == WALK_TAKE) e->kept.good = e->run.begun ? 0 : -1;
+    if (e->average.mean)
+        hw__walk_plain(v, "average.mean", HW_F32, e->average.mean, n); /* a mean of finite values may overflow */
 }
 
 void hw__capture_walk(hw_engine *e, hw__walk *v)
@@ -246,72 +248,71 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
     visit_logs(e, v);
     if (e->config.record) {
         hw__staleness_fields(e->staleness, v);
-        hw__histogram_fields(&e->before, "staleness.before", v);
-        hw__staleness_fields_cover(e->staleness, e->exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
-                                   &e->before, "staleness.before", v);
+        hw__histogram_fields(&e->settings.before, "staleness.before", v);
+        hw__staleness_fields_cover(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
+                                   &e->settings.before, "staleness.before", v);
     }
     visit_kept(e, v);
-    hw__blocks_fields(e, v);
-    hw__simulated_fields(e, v);
+    if (e->scheduler->fields && v->status == HW_OK) e->scheduler->fields(e, v);
 }
 
 /* --- filling -------------------------------------------------------------------------------------------------------
  */
 
-static hw__evaluation_mark told(const hw_engine *e)
-{
-    return (hw__evaluation_mark){e->last,          e->loss_before,       e->seconds_to_target,
-                                 e->losses_before, e->updates_to_target, e->has_last};
-}
-
-static void tell(hw_engine *e, const hw__evaluation_mark *t)
-{
-    e->last = t->last;
-    e->has_last = t->has_last;
-    e->loss_before = t->loss_before;
-    e->losses_before = t->losses_before;
-    e->seconds_to_target = t->seconds_to_target;
-    e->updates_to_target = t->updates_to_target;
-}
-
-void hw__capture_leaves_out(hw_engine *e)
-{
-    e->leaves_out = true;
-    e->before_last = told(e);
-}
-
 static hw_status fill(hw_engine *e, hw_state *state, char *why)
 {
     hw__walk v = {WALK_PUT, state, NULL, HW_OK, why};
     size_t bytes = e->objective.parameters * sizeof(float);
-    if (!e->begun) { /* nothing has been kept yet */
-        memset(e->kept[0], 0, bytes);
-        if (e->average) memset(e->average, 0, bytes);
+    if (!e->run.begun) { /* nothing has been kept yet */
+        memset(e->kept.x[0], 0, bytes);
+        if (e->average.mean) memset(e->average.mean, 0, bytes);
     }
-    const hw__evaluation_mark now = told(e);
-    size_t count = e->evaluations.count;
-    if (e->leaves_out) {
-        tell(e, &e->before_last);
-        if (count) e->evaluations.count--; /* a list that was thinned for it would be with the next one anyway */
+    const hw__evaluation_mark now = e->evaluation.mark;
+    size_t count = e->evaluation.log.count;
+    if (e->evaluation.leaves_out) {
+        e->evaluation.mark = e->evaluation.before_last;
+        if (count) e->evaluation.log.count--; /* a list that was thinned for it would be with the next one anyway */
     }
     hw__capture_walk(e, &v);
-    tell(e, &now);
-    e->evaluations.count = count;
+    e->evaluation.mark = now;
+    e->evaluation.log.count = count;
     return v.status;
+}
+
+static void take(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    char why[HW_WHY] = "";
+    if (e->scheduler->settle) e->scheduler->settle(w);
+    hw_params_get(e->params, 0, e->snapshot);
+    if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) {
+        hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
+        return;
+    }
+    hw_status status = fill(e, e->captures.state, why);
+    if (status != HW_OK) {
+        hw__fail(e, status, "the run could not be captured: %s", why);
+        return;
+    }
+    e->captures.update = hw_params_clock(e->params);
+    hw__periodic_checkpoints(e, e->captures.update);
+    status = e->config.on_checkpoint(e->config.context, e->captures.state);
+    if (status != HW_OK) hw__fail(e, status, "the checkpoint callback returned %d", status);
 }
 
 hw_status hw__capture_plan(hw_engine *e, char *why)
 {
     if (!e->config.on_checkpoint) return HW_OK;
-    e->checkpoint = hw_state_create();
+    e->captures.take = take;
+    e->captures.state = hw_state_create();
     /* Entries of the longest lists once: those of shorter ones then find their memory there. */
-    e->evaluations.count = e->evaluations.room;
-    e->settings.count = e->settings.room;
-    hw_status status = e->checkpoint ? fill(e, e->checkpoint, why) : HW_E_MEMORY;
-    e->evaluations.count = e->settings.count = 0;
+    e->evaluation.log.count = e->evaluation.log.room;
+    e->settings.log.count = e->settings.log.room;
+    hw_status status = e->captures.state ? fill(e, e->captures.state, why) : HW_E_MEMORY;
+    e->evaluation.log.count = e->settings.log.count = 0;
     if (status != HW_OK) return hw__base_fail(why, status, "hw_engine_create: no memory for the state of a checkpoint");
-    for (size_t i = 0; i < hw_state_count(e->checkpoint); i++) {
-        const hw_entry *x = hw_state_entry(e->checkpoint, i);
+    for (size_t i = 0; i < hw_state_count(e->captures.state); i++) {
+        const hw_entry *x = hw_state_entry(e->captures.state, i);
         e->bytes += sizeof *x + 2 * HW_LINE + strlen(x->name) + hw_dtype_size(x->dtype) * x->count;
     }
     return HW_OK;
@@ -321,29 +322,8 @@ hw_status hw_engine_capture(hw_engine *e, hw_state *state)
 {
     if (!e || !state) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK;
-    if (e->running || (e->begun && e->run_status != HW_OK)) return HW_E_STATE;
+    if (e->run.running || (e->run.begun && e->run.status != HW_OK)) return HW_E_STATE;
     hw_params_get(e->params, 0, e->snapshot); /* what hw_engine_create or hw_engine_set was given may be anything */
     if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) return HW_E_DIVERGED;
     return fill(e, state, NULL);
-}
-
-void hw__capture_take(hw_worker *w)
-{
-    hw_engine *e = w->engine;
-    char why[HW_WHY] = "";
-    if (e->sim) hw__simulated_settle(w);
-    hw_params_get(e->params, 0, e->snapshot);
-    if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) {
-        hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
-        return;
-    }
-    hw_status status = fill(e, e->checkpoint, why);
-    if (status != HW_OK) {
-        hw__fail(e, status, "the run could not be captured: %s", why);
-        return;
-    }
-    e->captured_update = hw_params_clock(e->params);
-    hw__periodic_checkpoints(e, e->captured_update);
-    status = e->config.on_checkpoint(e->config.context, e->checkpoint);
-    if (status != HW_OK) hw__fail(e, status, "the checkpoint callback returned %d", status);
 }

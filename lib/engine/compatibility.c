@@ -1,41 +1,8 @@
 /* compatibility.c - what the engine that goes on must have in common with the one that was captured. Options are
  * compared by their table (options.c), what is passed by pointers by checksums. */
-#include "../step/engine.h"
+#include "../config/config.h"
+#include "engine.h"
 #include <string.h>
-
-static uint64_t mix(uint64_t hash, const void *bytes, size_t n)
-{
-    const unsigned char *p = bytes;
-    for (size_t i = 0; i < n; i++) hash = (hash ^ p[i]) * 1099511628211u;
-    return hash;
-}
-
-/* Clocks of single workers, delays, the trace: below 2^53, so that any format keeps it. */
-static uint64_t schedule_checksum(const hw_config *c)
-{
-    const hw_simulation *s = &c->simulation;
-    uint64_t hash = 1469598103934665603u;
-    if (c->scheduler != HW_SIMULATED) return 0;
-    for (unsigned i = 0; s->each && i < c->workers; i++) {
-        const double each[] = {(double)s->each[i].kind, s->each[i].shape, s->each[i].mean};
-        hash = mix(hash, each, sizeof each);
-    }
-    if (s->clock == HW_CLOCK_HISTOGRAM) {
-        const hw_histogram *h = s->delays; /* the mean is M, the largest delay the lanes */
-        const uint64_t size[] = {h->exact, h->total, h->largest};
-        hash = mix(hash, size, sizeof size);
-        hash = mix(hash, &h->sum, sizeof h->sum);
-        hash = mix(hash, s->delays->counts, s->delays->bins * sizeof *s->delays->counts);
-    }
-    for (uint64_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.updates; i++) {
-        const hw_trace_entry *x = s->trace->entry + i;
-        const uint64_t entry[] = {x->worker, x->setting, x->read, x->ticket};
-        hash = mix(hash, entry, sizeof entry);
-    }
-    for (uint32_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.settings; i++)
-        hash = mix(hash, s->trace->setting + i, sizeof *s->trace->setting);
-    return (hash ^ hash >> 40) & (WALK_MOST - 1);
-}
 
 static void visit_name(const hw_engine *e, hw__walk *v)
 {
@@ -61,11 +28,11 @@ void hw__compatibility_fields(const hw_engine *e, hw__walk *v)
     hw__options_fields(&e->config, v);
     hw__walk_same(v, "same.touched", o->touched, "objective.touched");
     hw__walk_same(v, "same.blocks", o->blocks, "objective.blocks");
-    hw__walk_same(v, "same.sweeps", e->sweeps, "steps by the objective's sweep (1: yes):");
+    hw__walk_same(v, "same.sweeps", e->steps.sweeps, "steps by the objective's sweep (1: yes):");
     hw__walk_same(v, "same.arrays", hw__config_params(&e->config, o, 1).arrays, "arrays beside the parameters:");
-    hw__walk_same(v, "same.lanes", e->members, "workers or lanes:");
+    hw__walk_same(v, "same.lanes", e->crew.members, "workers or lanes:");
     hw__walk_same(v, "same.rule", hw__config_rule_checksum(&e->config),
                   "another rule of the user's or other sections: checksum");
-    hw__walk_same(v, "same.schedule", schedule_checksum(&e->config),
+    hw__walk_same(v, "same.schedule", e->scheduler->identity ? e->scheduler->identity(&e->config) : 0,
                   "other clocks of single workers, delays or trace: checksum");
 }

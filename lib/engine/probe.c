@@ -1,13 +1,22 @@
 /* probe.c - a worker without an engine: captures the gradient of one step, for the gradient check and the curvature. */
-#include "../step/engine.h"
+#include "engine.h"
 #include "../base/blas.h"
 #include <math.h>
 #include <string.h>
 
-static const float *probe_read(hw_worker *w, const hw__access *a, float *values)
+struct hw__probe {
+    hw_worker worker;
+    const hw_objective *objective;
+    const float *params;
+    float *buffers, *point, *sum, *direction, *image;
+    double loss;
+};
+
+static const float *probe_read(hw_worker *w, const hw__extent *a, float *values)
 {
-    const float *x = w->probe->params;
-    if (a->dense && values == w->x) {
+    const hw__probe *p = w->own;
+    const float *x = p->params;
+    if (a->all && !values) {
         memcpy(w->x, x, a->total * sizeof *x); /* aligned, whatever the caller's array is */
         return w->x;
     }
@@ -15,13 +24,13 @@ static const float *probe_read(hw_worker *w, const hw__access *a, float *values)
     return values;
 }
 
-static hw_status probe_write(hw_worker *w, const hw__access *a, const float *g, double loss)
+static hw_status probe_write(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
-    hw__probe *p = w->probe;
+    hw__probe *p = w->own;
     if (a->raw) return hw_fail(w, HW_E_UNSUPPORTED, "hw_add_at has no gradient to look at");
     float share = (float)w->batch.count;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = hw__access_part(a, r, &first);
+        size_t first, n = hw__extent_part(a, r, &first);
         for (size_t j = 0; j < n; j++) p->sum[first + j] += share * g[i++];
     }
     p->loss += loss * w->batch.count;
@@ -34,11 +43,11 @@ static uint32_t part_of(const hw_objective *o, uint32_t count)
     return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
 }
 
-const hw__access_calls hw__probe_access = {probe_read, probe_write};
+static const hw__access probe_access = {probe_read, probe_write};
 
 hw_status hw__probe_create(hw__probe **out, const hw_objective *o, char *why)
 {
-    size_t n = o->parameters, stride = (n + 15) / 16 * 16;
+    size_t n = o->parameters, stride = hw__round_up(n, 16);
     hw__probe *p = hw__base_zalloc(1, sizeof *p);
     *out = NULL;
     if (p) p->buffers = n <= SIZE_MAX / 32 ? hw__base_zalloc(6 * stride, sizeof(float)) : NULL;
@@ -50,8 +59,8 @@ hw_status hw__probe_create(hw__probe **out, const hw_objective *o, char *why)
     p->objective = o;
     hw_worker *w = &p->worker;
     w->objective = o;
-    w->probe = p;
-    w->port = &hw__probe_access;
+    w->own = p;
+    w->access = &probe_access;
     w->all.count = n;
     w->x = p->buffers;
     w->g = p->buffers + stride;
@@ -82,8 +91,9 @@ void hw__probe_free(hw__probe *p)
     hw__base_free(p);
 }
 
-hw_status hw__probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                             float *sum, double *loss)
+/* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, into sum; the mean loss. */
+static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                                float *sum, double *loss)
 {
     hw_worker *w = &p->worker;
     part = part_of(p->objective, part);
@@ -125,10 +135,10 @@ hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *inde
          * float32's rounding of them. */
         float h = (float)(2e-3 * scale / length);
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] + h * p->direction[i];
-        hw_status status = hw__probe_gradient(p, p->point, index, count, part, p->image, &loss);
+        hw_status status = probe_gradient(p, p->point, index, count, part, p->image, &loss);
         if (status != HW_OK) return status;
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] - h * p->direction[i];
-        status = hw__probe_gradient(p, p->point, index, count, part, p->sum, &loss);
+        status = probe_gradient(p, p->point, index, count, part, p->sum, &loss);
         if (status != HW_OK) return status;
         double dot = 0;
         for (size_t i = 0; i < n; i++) p->image[i] = (p->image[i] - p->sum[i]) / (2 * h);
@@ -194,7 +204,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     hw_rng rng;
     hw_rng_seed(&rng, 1, m);
     if (o->blas) hw__blas_hold();
-    status = hw__probe_gradient(p, params, index, count, count, p->image, &loss);
+    status = probe_gradient(p, params, index, count, count, p->image, &loss);
     for (size_t i = 0; i < n; i++)
         if (hw__base_finite(p->image[i])) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
     rms = sqrt(rms);
@@ -208,9 +218,9 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         for (int s = 0; s < 5 && status == HW_OK; s++, h *= 0.5f) {
             float plus = params[i] + h, minus = params[i] - h;
             p->point[i] = plus;
-            status = hw__probe_gradient(p, p->point, index, count, count, p->sum, &up);
+            status = probe_gradient(p, p->point, index, count, count, p->sum, &up);
             p->point[i] = minus;
-            if (status == HW_OK) status = hw__probe_gradient(p, p->point, index, count, count, p->sum, &down);
+            if (status == HW_OK) status = probe_gradient(p, p->point, index, count, count, p->sum, &down);
             d[s] = (up - down) / ((double)plus - (double)minus);
             if (s > 0 && fabs(d[s] - d[s - 1]) < best) {
                 best = fabs(d[s] - d[s - 1]);

@@ -1,5 +1,6 @@
 /* restore.c - a state from wherever into an engine: everything is looked at before anything is changed. */
-#include "../step/engine.h"
+#include "../optimizer/optimizer.h"
+#include "engine.h"
 #include <math.h>
 #include <unistd.h>
 
@@ -22,30 +23,27 @@ static void check_clock(hw_engine *e, hw__walk *v)
         hw__walk_refuse(v, "the state's run began with ticket %llu and stands at %llu",
                         (unsigned long long)whole(v, "run.first_ticket"), (unsigned long long)tickets);
     /* Where one step makes one update, there are no more updates than tickets. A recorded run may have been another. */
-    bool single = e->group || (e->sim && e->config.simulation.clock != HW_CLOCK_REPLAY);
+    bool single = e->scheduler->flags & HW__ONE_PAIR && !e->replays;
     if (v->status == HW_OK && single && landed - first > tickets - whole(v, "run.first_ticket"))
         hw__walk_refuse(v, "the state's run landed %llu updates of %llu tickets", (unsigned long long)(landed - first),
                         (unsigned long long)(tickets - whole(v, "run.first_ticket")));
     /* With a sampled clock a worker looks at what is due after so many updates only. */
-    uint64_t late = 2 * (uint64_t)e->ticket_block * (e->sim ? 1 : e->slots);
-    if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->updates_per_epoch ||
-                                (epoch <= landed && landed - epoch > e->updates_per_epoch + late)))
+    uint64_t late = 2 * (uint64_t)e->tickets.block * e->crew.writers;
+    if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->tickets.updates_per_epoch ||
+                                (epoch <= landed && landed - epoch > e->tickets.updates_per_epoch + late)))
         hw__walk_refuse(v,
                         "entry 'run.next_epoch' of the state is %llu, which is not the end of the epoch at update %llu",
                         (unsigned long long)epoch, (unsigned long long)landed);
-    if ((!e->average && whole(v, "run.next_average") != UINT64_MAX) ||
-        (!e->keep_every && whole(v, "run.next_keep") != UINT64_MAX))
+    if ((!e->average.mean && whole(v, "run.next_average") != UINT64_MAX) ||
+        (!e->kept.every && whole(v, "run.next_keep") != UINT64_MAX))
         hw__walk_refuse(v, "entry 'run.next_average' or 'run.next_keep' of the state asks for what is configured off");
     if (whole(v, "run.trained_ns") > INT64_MAX / 2)
         hw__walk_refuse(v, "entry 'run.trained_ns' of the state is more than 146 years");
-    if (e->config.simulation.clock == HW_CLOCK_REPLAY && e->sim &&
-        whole(v, "run.replayed_setting") >= e->config.simulation.trace->info.settings)
-        hw__walk_refuse(v, "entry 'run.replayed_setting' of the state is no setting of the trace");
 }
 
 static void check_workers(hw_engine *e, hw__walk *v)
 {
-    size_t n = e->members;
+    size_t n = e->crew.members;
     const uint64_t *updates = hw_state_array(v->from, "worker.updates", HW_U64, n);
     const uint64_t *before = hw_state_array(v->from, "worker.landed_before", HW_U64, n);
     const uint64_t *step = hw_state_array(v->from, "worker.step", HW_U64, n);
@@ -57,7 +55,7 @@ static void check_workers(hw_engine *e, hw__walk *v)
         sum += updates[i]; /* at most 2^20 workers of at most 2^53: two sums that are looked at as they grow */
         all += before[i];
         if (sum > WALK_MOST || all > WALK_MOST) hw__walk_refuse(v, "the state's workers count more than 2^53 updates");
-        if (end[i] > step[i] + 1 + e->ticket_block || (end[i] > tickets && end[i] > step[i] + 1))
+        if (end[i] > step[i] + 1 + e->tickets.block || (end[i] > tickets && end[i] > step[i] + 1))
             hw__walk_refuse(v, "worker %zu of the state has tickets %llu to %llu in hand, of %llu", i,
                             (unsigned long long)step[i], (unsigned long long)end[i], (unsigned long long)tickets);
         if (since[i] || every[i] > 1u << 30)
@@ -87,16 +85,16 @@ static void check_settings(const hw_engine *e, hw__walk *v)
     check_setting(e, v, hw_state_real(s, "setting.rate", 0), hw_state_real(s, "setting.momentum", 0),
                   hw_state_real(s, "setting.ahead", 0), hw_state_real(s, "setting.exact", 0));
     const double *x[4];
-    const uint8_t *informed = hw_state_array(s, "worker.informed", HW_U8, e->members);
-    for (int k = 0; k < 4; k++) x[k] = hw_state_array(s, fields[k], HW_F64, e->members);
+    const uint8_t *informed = hw_state_array(s, "worker.informed", HW_U8, e->crew.members);
+    for (int k = 0; k < 4; k++) x[k] = hw_state_array(s, fields[k], HW_F64, e->crew.members);
     /* A lane lands with the setting that it read with; who has none yet gets it at its next read. */
-    for (unsigned i = 0; i < e->members && v->status == HW_OK; i++) {
+    for (unsigned i = 0; i < e->crew.members && v->status == HW_OK; i++) {
         bool none = !informed[i] && x[0][i] <= 0 && x[0][i] >= 0;
         if (!none) check_setting(e, v, x[0][i], x[1][i], x[2][i], x[3][i]);
     }
 }
 
-void hw__restore_check(hw_engine *e, hw__walk *v)
+static void check(hw_engine *e, hw__walk *v)
 {
     if (!hw__walk_checks(v) || !whole(v, "run.begun")) return;
     check_clock(e, v);
@@ -108,26 +106,26 @@ void hw__restore_check(hw_engine *e, hw__walk *v)
 static void adopt_options(hw_engine *e, const hw_state *state)
 {
     const hw_config *c = &e->config;
-    uint64_t now = hw_params_clock(e->params), next = hw__counter_get(&e->next_evaluation);
+    uint64_t now = hw_params_clock(e->params), next = hw__counter_get(&e->due.evaluation);
     uint64_t every = hw_state_number(state, "config.evaluate_every", 0);
     double epochs = hw_state_real(state, "config.evaluate_epochs", 0);
     bool same = every == c->evaluate_every && epochs >= c->evaluate_epochs && epochs <= c->evaluate_epochs;
     if (!e->objective.evaluate)
         next = UINT64_MAX;
     else if (!same || next == UINT64_MAX)
-        next = hw__periodic_after(e, now, hw__evaluation_interval(e));
-    hw__counter_set(&e->next_evaluation, next);
-    next = hw__counter_get(&e->next_epoch);
+        next = hw__due_after(e, now, hw__evaluate_interval(e));
+    hw__counter_set(&e->due.evaluation, next);
+    next = hw__counter_get(&e->due.epoch);
     if (!c->on_epoch || !e->objective.examples)
         next = UINT64_MAX;
     else if (next == UINT64_MAX)
-        next = hw__periodic_after(e, now, e->updates_per_epoch);
-    hw__counter_set(&e->next_epoch, next);
+        next = hw__due_after(e, now, e->tickets.updates_per_epoch);
+    hw__counter_set(&e->due.epoch, next);
     double target = hw_state_real(state, "config.target", 0);
     bool metric = hw_state_number(state, "config.target_metric", 0) == (uint64_t)c->target_metric;
     if (target >= c->target && target <= c->target && metric) return;
-    e->seconds_to_target = NAN; /* of another target */
-    e->updates_to_target = 0;
+    e->evaluation.mark.seconds_to_target = NAN; /* of another target */
+    e->evaluation.mark.updates_to_target = 0;
 }
 
 hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
@@ -135,21 +133,22 @@ hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
     if (!e || !state) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_restore: engine or state is NULL");
     if (e->process != getpid())
         return hw__base_fail(why, HW_E_FORK, "hw_engine_restore: %s", hw_status_text(HW_E_FORK));
-    if (e->running) return hw__base_fail(why, HW_E_STATE, "hw_engine_restore: the engine is running");
+    if (e->run.running) return hw__base_fail(why, HW_E_STATE, "hw_engine_restore: the engine is running");
     if (e->trace)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "hw_engine_restore: config.trace is on, and a recorded schedule begins with its run");
     hw__walk v = {WALK_CHECK, NULL, state, HW_OK, why};
     hw__capture_walk(e, &v);
-    hw__restore_check(e, &v);
+    check(e, &v);
     if (v.status != HW_OK) return v.status;
-    hw__flags_reset(&e->latch); /* of a run that stopped or failed */
-    hw__pause_reset(e);
-    e->leaves_out = false;
+    hw__flags_reset(&e->flags); /* of a run that stopped or failed */
+    hw__pause_reset(&e->pause, e->objective.evaluate != NULL);
+    e->evaluation.leaves_out = false;
     v.way = WALK_TAKE;
     hw__capture_walk(e, &v);
-    if (!e->begun) return HW_OK;
+    if (!e->run.begun) return HW_OK;
     adopt_options(e, state);
-    hw__simulated_complete(e, hw__counter_get(&e->tickets) < hw__counter_get(&e->ticket_limit));
+    if (e->scheduler->complete)
+        e->scheduler->complete(e, hw__counter_get(&e->tickets.taken) < hw__counter_get(&e->tickets.limit));
     return HW_OK;
 }

@@ -1,5 +1,5 @@
 /* run_json.c - a finished run as one JSON object. */
-#include "../step/engine.h"
+#include "engine.h"
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -97,9 +97,9 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     fputs(",\"staleness\":", out);
     (void)hw_shape_json(&r->shape, out);
     fputs(",\"histogram\":", out);
-    hw_histogram_clear(&e->merged);
-    hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->merged);
-    (void)hw_histogram_json(&e->merged, out);
+    hw_histogram_clear(&e->settings.merged);
+    hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);
+    (void)hw_histogram_json(&e->settings.merged, out);
     number(out, "work_mean_ns", r->work.mean_ns);
     number(out, "work_variation", r->work.variation);
     number(out, "work_correlation_next", r->work.correlation_next);

@@ -1,6 +1,6 @@
 /* thread.c - what a worker sets up for its thread and undoes: denormals, core. Signals are blocked by the thread that
  * creates the workers, so that no handler ever runs in one. */
-#include "../step/engine.h"
+#include "engine.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>

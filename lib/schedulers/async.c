@@ -1,24 +1,22 @@
 /* async.c - SEQUENTIAL and ASYNC: every thread takes tickets and steps on its own. */
-#include "../step/engine.h"
+#include "async.h"
+#include "../step/members.h"
 
-static const float *async_read(hw_worker *w, const hw__access *a, float *values)
+static hw_status async_write(hw_worker *w, const hw__extent *x, const float *g, double loss)
 {
-    return hw__step_read(w, a, values);
-}
-
-static hw_status async_write(hw_worker *w, const hw__access *a, const float *g, double loss)
-{
+    /* On a replica the update waits for the exchange anyway, and parks there. */
+    if (!w->engine->steps.exchanges && !hw__park_before_write(w)) return HW_E_STOPPED;
     /* With several pairs a call the examples are counted once. */
-    return hw__step_write(w, a, g, loss, w->pairs == 0 ? w->batch.count : 0);
+    return hw__step_write(w, x, g, loss, w->pairs == 0 ? w->batch.count : 0);
 }
 
-const hw__access_calls hw__async_access = {async_read, async_write};
+const hw__access hw__async_access = {hw__step_read, async_write};
 
 /* A replica begins with what is shared now. */
 void hw__async_begin(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    if (e->exchanges) w->read_clock = hw_params_exchange(e->params, w->slot, 0, &w->note);
+    if (e->steps.exchanges) w->read_clock = hw_params_exchange(e->params, w->slot, 0, &w->note);
     w->exchange_ns = hw_now();
 }
 
@@ -26,19 +24,19 @@ bool hw__async_between(hw_worker *w)
 {
     hw_engine *e = w->engine;
     /* Park here too, with no gradient pending, rather than compute one that ages while the others evaluate. */
-    if (hw__flags_paused(&e->latch)) {
-        if (!hw__sweep_exchange(w, false) || !hw__pause_enter(w, PAUSE_BETWEEN)) return false;
+    if (hw__flags_paused(&e->flags)) {
+        if (!hw__sweep_exchange(w, false) || !hw__park(w, HW__PARK_BETWEEN)) return false;
         w->exchange_ns = hw_now(); /* an evaluation is no work */
     }
-    if (e->exchanges) hw__step_over_time(w); /* between exchanges nothing is measured */
-    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->latch, HW_STOP_ASKED);
+    if (e->steps.exchanges) hw__times_check(e); /* between exchanges nothing is measured */
+    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
     return true;
 }
 
 bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
 {
     hw_engine *e = w->engine;
-    hw__step_batch(w, ticket, 0, 1);
+    hw__tickets_batch(w, ticket, 0, 1);
     if (example) w->index[0] = *example;
     hw_status status = hw__step_run(w);
     if (status != HW_OK) {
@@ -52,12 +50,18 @@ bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
     return hw__sweep_exchange(w, true);
 }
 
+void hw__async_end(hw_worker *w)
+{
+    (void)hw__sweep_exchange(w, false);
+    hw_params_release(w->engine->params, w->slot);
+}
+
 /* The tickets in hand: one by the step, which is measured, and the rest as a run. On replicas the exchange is measured.
  */
 static bool block_of_tickets(hw_worker *w, uint64_t ticket)
 {
     hw_engine *e = w->engine;
-    if (!e->exchanges) {
+    if (!e->steps.exchanges) {
         hw_params_measure(e->params, w->slot);
         if (!hw__async_step(w, ticket, NULL)) return false;
         ticket++;
@@ -65,14 +69,58 @@ static bool block_of_tickets(hw_worker *w, uint64_t ticket)
     return hw__sweep_tickets(w, ticket, (uint32_t)(w->ticket_end - ticket), NULL);
 }
 
-void hw__async_loop(hw_worker *w)
+static void loop(hw_worker *w)
 {
     hw_engine *e = w->engine;
     uint64_t ticket;
     hw__async_begin(w);
-    while (!hw__flags_stopped(&e->latch) && hw__step_ticket(w, &ticket)) {
-        if (!(e->sweeps ? block_of_tickets(w, ticket) : hw__async_step(w, ticket, NULL))) break;
+    while (!hw__flags_stopped(&e->flags) && hw__tickets_take(w, &ticket)) {
+        if (!(e->steps.sweeps ? block_of_tickets(w, ticket) : hw__async_step(w, ticket, NULL))) break;
         if (!hw__async_between(w)) break;
     }
-    (void)hw__sweep_exchange(w, false);
+    hw__async_end(w);
 }
+
+/* --- the rows -------------------------------------------------------------------------------------------------------
+ */
+
+static hw_status check_sequential(const hw_config *c, const hw_objective *o, char *why)
+{
+    (void)o;
+    if (c->workers == 1) return HW_OK;
+    return hw__base_fail(why, HW_E_ARGUMENT, "config.workers is %u: scheduler sequential runs exactly 1", c->workers);
+}
+
+hw_status hw__async_crew(const hw_config *c, hw__crew *crew, char *why)
+{
+    unsigned m = c->workers;
+    (void)why;
+    *crew = (hw__crew){m, m, m, m, m, m, 1, 1};
+    return HW_OK;
+}
+
+hw_status hw__async_plan(hw_engine *e, char *why)
+{
+    return hw__members_plan(e, 1, why);
+}
+
+void hw__async_free(hw_engine *e)
+{
+    hw__members_free(e);
+}
+
+const hw__scheduler hw__scheduler_sequential = {.name = "sequential",
+                                                .flags = HW__OWN_STEPS,
+                                                .access = &hw__async_access,
+                                                .check = check_sequential,
+                                                .crew = hw__async_crew,
+                                                .plan = hw__async_plan,
+                                                .loop = loop,
+                                                .free = hw__async_free};
+const hw__scheduler hw__scheduler_async = {.name = "async",
+                                           .flags = HW__OWN_STEPS,
+                                           .access = &hw__async_access,
+                                           .crew = hw__async_crew,
+                                           .plan = hw__async_plan,
+                                           .loop = loop,
+                                           .free = hw__async_free};

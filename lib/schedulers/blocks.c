@@ -1,22 +1,28 @@
 /* blocks.c - conflict-free blocks: a worker has a whole block of examples to itself, and no other worker has one that
  * shares a group (its users' rows, its items' rows) with it. The table is under a mutex that is taken once a block. */
-#include "../step/engine.h"
+#include "../step/members.h"
+#include "async.h"
 #include <sched.h>
 
-typedef struct hw__blocks {
+/* The block in a worker's hands: ticket `ticket` + `done` comes next, of `count`. */
+typedef struct held {
+    uint32_t block, count, done;
+    uint64_t ticket;
+} held;
+
+typedef struct blocks {
+    held *held; /* of each worker */
     pthread_mutex_t mutex;
     uint32_t *done;         /* times that each block was handed out in this run */
     bool *busy;             /* groups, then blocks */
     uint32_t next;          /* where the search begins */
     uint32_t epoch, behind; /* every block was handed out so often; so many not more often */
     uint64_t passes;        /* of the run */
-} hw__blocks;
+} blocks;
 
-hw_status hw__blocks_create(hw_engine *e, char *why)
+static hw_status check_blocks(const hw_objective *o, char *why)
 {
-    const hw_objective *o = &e->objective;
     uint64_t total = 0;
-    if (!o->blocks) return HW_OK;
     if (!o->block)
         return hw__base_fail(why, HW_E_ARGUMENT, "objective.blocks is %u, but objective.block is NULL", o->blocks);
     for (uint32_t b = 0; b < o->blocks; b++) {
@@ -36,34 +42,48 @@ hw_status hw__blocks_create(hw_engine *e, char *why)
     if (total != o->examples)
         return hw__base_fail(why, HW_E_ARGUMENT, "objective.block: the blocks have %llu examples, the objective %u",
                              (unsigned long long)total, o->examples);
-    hw__blocks *s = hw__base_zalloc(1, sizeof *s);
+    return HW_OK;
+}
+
+static hw_status plan(hw_engine *e, char *why)
+{
+    const hw_objective *o = &e->objective;
+    hw_status status = check_blocks(o, why);
+    if (status != HW_OK) return status;
+    blocks *s = hw__base_zalloc(1, sizeof *s);
     if (s && pthread_mutex_init(&s->mutex, NULL) != 0) {
         hw__base_free(s);
         s = NULL;
     }
-    e->blocks = s;
+    e->own = s;
+    size_t marks = (size_t)o->block_groups + o->blocks;
     if (s) s->done = hw__base_zalloc(o->blocks, sizeof *s->done);
-    if (s) s->busy = hw__base_zalloc((size_t)o->block_groups + o->blocks, sizeof *s->busy);
-    e->bytes += sizeof *s + o->blocks * sizeof *s->done + ((size_t)o->block_groups + o->blocks) * sizeof *s->busy;
-    if (!s || !s->done || !s->busy)
+    if (s) s->busy = hw__base_zalloc(marks, sizeof *s->busy);
+    if (s) s->held = hw__base_zalloc(e->crew.threads, sizeof *s->held);
+    e->bytes += sizeof *s + o->blocks * sizeof *s->done + marks * sizeof *s->busy + e->crew.threads * sizeof *s->held;
+    if (!s || !s->done || !s->busy || !s->held)
         return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %u blocks", o->blocks);
-    return HW_OK;
+    status = hw__async_plan(e, why);
+    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) e->worker[i].own = s->held + i;
+    return status;
 }
 
-void hw__blocks_free(hw_engine *e)
+static void release_all(hw_engine *e)
 {
-    hw__blocks *s = e->blocks;
+    blocks *s = e->own;
+    hw__async_free(e);
     if (!s) return;
     (void)pthread_mutex_destroy(&s->mutex);
     hw__base_free(s->done);
     hw__base_free(s->busy);
+    hw__base_free(s->held);
     hw__base_free(s);
 }
 
 /* A block is a worker's, or nobody's any more. */
 static void mark(hw_engine *e, uint32_t b, bool busy)
 {
-    hw__blocks *s = e->blocks;
+    blocks *s = e->own;
     const hw_objective *o = &e->objective;
     s->busy[o->block_groups + b] = s->busy[o->block[b].group[0]] = s->busy[o->block[b].group[1]] = busy;
 }
@@ -72,10 +92,11 @@ static void mark(hw_engine *e, uint32_t b, bool busy)
  * one goes on farther, the blocks that are left may have fewer examples than there are tickets. */
 static uint64_t passes_of(const hw_engine *e, bool restored)
 {
-    const hw__blocks *s = e->blocks;
+    const blocks *s = e->own;
     const hw_objective *o = &e->objective;
-    uint64_t steps = hw__ticket_limit(e), limit = hw__counter_get(&e->ticket_limit), at = hw__counter_get(&e->tickets);
-    if (steps >= NO_TICKET_LIMIT) return UINT64_MAX;
+    uint64_t steps = hw__tickets_limit(e), limit = hw__counter_get(&e->tickets.limit),
+             at = hw__counter_get(&e->tickets.taken);
+    if (steps >= HW__NO_LIMIT) return UINT64_MAX;
     uint64_t passes = (steps + o->examples - 1) / o->examples, left = at < limit ? limit - at : 0;
     for (uint32_t b = 0; restored && b < o->blocks && left; b++) {
         uint64_t times = s->done[b] < passes ? passes - s->done[b] : 0;
@@ -87,13 +108,14 @@ static uint64_t passes_of(const hw_engine *e, bool restored)
     return (passes > most ? passes : most) + (left + o->examples - 1) / o->examples;
 }
 
-void hw__blocks_begin(hw_engine *e, bool restored)
+static void begin(hw_engine *e, bool restored)
 {
-    hw__blocks *s = e->blocks;
-    if (!s) return;
+    blocks *s = e->own;
     for (size_t i = 0; i < (size_t)e->objective.block_groups + e->objective.blocks; i++) s->busy[i] = false;
-    for (unsigned i = 0; restored && i < e->threads; i++)
-        if (e->worker[i].block_count) mark(e, e->worker[i].block, true);
+    for (unsigned i = 0; i < e->crew.threads; i++) {
+        if (!restored) s->held[i] = (held){0, 0, 0, 0};
+        if (s->held[i].count) mark(e, s->held[i].block, true);
+    }
     for (uint32_t b = 0; !restored && b < e->objective.blocks; b++) s->done[b] = 0;
     if (!restored) {
         s->next = s->epoch = 0;
@@ -102,21 +124,20 @@ void hw__blocks_begin(hw_engine *e, bool restored)
     s->passes = passes_of(e, restored);
 }
 
-void hw__blocks_fields(hw_engine *e, hw__walk *v)
+static void fields(hw_engine *e, hw__walk *v)
 {
-    static const hw__field table[] = {{"next", offsetof(hw__blocks, next), WALK_U32, WALK_ANY},
-                                      {"epoch", offsetof(hw__blocks, epoch), WALK_U32, WALK_ANY},
-                                      {"behind", offsetof(hw__blocks, behind), WALK_U32, WALK_ANY}};
-    static const hw__field held[] = {{"block", offsetof(hw_worker, block), WALK_U32, WALK_ANY},
-                                     {"block_count", offsetof(hw_worker, block_count), WALK_U32, WALK_ANY},
-                                     {"block_done", offsetof(hw_worker, block_done), WALK_U32, WALK_ANY},
-                                     {"block_ticket", offsetof(hw_worker, block_ticket), WALK_U64, WALK_COUNT}};
-    hw__blocks *s = e->blocks;
+    static const hw__field table[] = {{"next", offsetof(blocks, next), WALK_U32, WALK_ANY},
+                                      {"epoch", offsetof(blocks, epoch), WALK_U32, WALK_ANY},
+                                      {"behind", offsetof(blocks, behind), WALK_U32, WALK_ANY}};
+    static const hw__field hand[] = {{"block", offsetof(held, block), WALK_U32, WALK_ANY},
+                                     {"block_count", offsetof(held, count), WALK_U32, WALK_ANY},
+                                     {"block_done", offsetof(held, done), WALK_U32, WALK_ANY},
+                                     {"block_ticket", offsetof(held, ticket), WALK_U64, WALK_COUNT}};
+    blocks *s = e->own;
     const hw_objective *o = &e->objective;
-    if (!s) return;
     hw__walk_values(v, "blocks", WALK_FIELDS(table), s);
     hw__walk_plain(v, "blocks.done", HW_U32, s->done, o->blocks);
-    hw__walk_columns(v, "worker", WALK_FIELDS(held), e->worker, sizeof *e->worker, e->threads);
+    hw__walk_columns(v, "worker", WALK_FIELDS(hand), s->held, sizeof *s->held, e->crew.threads);
     if (!hw__walk_checks(v)) return;
     const uint32_t *done = hw_state_array(v->from, "blocks.done", HW_U32, o->blocks);
     uint64_t next = hw_state_number(v->from, "blocks.next", 0), epoch = hw_state_number(v->from, "blocks.epoch", 0);
@@ -128,11 +149,11 @@ void hw__blocks_fields(hw_engine *e, hw__walk *v)
     }
     /* Before the first run nothing has been counted. */
     if (!good || behind != left || behind == 0) good = !hw_state_number(v->from, "run.begun", 0);
-    const uint32_t *block = hw_state_array(v->from, "worker.block", HW_U32, e->threads);
-    const uint32_t *count = hw_state_array(v->from, "worker.block_count", HW_U32, e->threads);
-    const uint32_t *at = hw_state_array(v->from, "worker.block_done", HW_U32, e->threads);
-    const uint64_t *ticket = hw_state_array(v->from, "worker.block_ticket", HW_U64, e->threads);
-    for (unsigned i = 0; i < e->threads && good; i++) {
+    const uint32_t *block = hw_state_array(v->from, "worker.block", HW_U32, e->crew.threads);
+    const uint32_t *count = hw_state_array(v->from, "worker.block_count", HW_U32, e->crew.threads);
+    const uint32_t *at = hw_state_array(v->from, "worker.block_done", HW_U32, e->crew.threads);
+    const uint64_t *ticket = hw_state_array(v->from, "worker.block_ticket", HW_U64, e->crew.threads);
+    for (unsigned i = 0; i < e->crew.threads && good; i++) {
         if (!count[i]) continue;
         good = block[i] < o->blocks && count[i] <= o->block[block[i]].count && at[i] <= count[i] &&
                ticket[i] + count[i] <= hw_state_number(v->from, "run.tickets", 0);
@@ -149,7 +170,7 @@ void hw__blocks_fields(hw_engine *e, hw__walk *v)
  * is to be had now. None gets more than one pass ahead of the last one, and none more passes than the run has. */
 static uint32_t find(const hw_engine *e)
 {
-    const hw__blocks *s = e->blocks;
+    const blocks *s = e->own;
     const hw_objective *o = &e->objective;
     uint32_t best = UINT32_MAX, least = s->epoch;
     for (uint32_t i = 0; i < o->blocks; i++) {
@@ -164,18 +185,18 @@ static uint32_t find(const hw_engine *e)
 }
 
 /* A block was handed out once more: when all have been as often, the next pass begins. */
-static void count(hw__blocks *s, uint32_t b, uint32_t blocks)
+static void count(blocks *s, uint32_t b, uint32_t n)
 {
     if (s->done[b]++ == s->epoch) s->behind--;
     while (s->behind == 0) {
         s->epoch++;
-        for (uint32_t i = 0; i < blocks; i++) s->behind += s->done[i] == s->epoch;
+        for (uint32_t i = 0; i < n; i++) s->behind += s->done[i] == s->epoch;
     }
 }
 
 static uint32_t acquire(hw_engine *e)
 {
-    hw__blocks *s = e->blocks;
+    blocks *s = e->own;
     const hw_objective *o = &e->objective;
     (void)pthread_mutex_lock(&s->mutex);
     uint32_t b = find(e);
@@ -191,59 +212,74 @@ static uint32_t acquire(hw_engine *e)
 
 static void release(hw_engine *e, uint32_t b)
 {
-    (void)pthread_mutex_lock(&e->blocks->mutex);
+    blocks *s = e->own;
+    (void)pthread_mutex_lock(&s->mutex);
     mark(e, b, false);
-    (void)pthread_mutex_unlock(&e->blocks->mutex);
+    (void)pthread_mutex_unlock(&s->mutex);
 }
 
 /* The examples of the block in hand that are left of its first block_count, in their order. */
-static bool visit(hw_worker *w)
+static bool go_through(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    uint64_t ticket = w->block_ticket;
-    uint32_t first = e->objective.block[w->block].first, count = w->block_count;
-    for (uint32_t done = w->block_done; done < count;) {
-        uint32_t part = count - done < e->ticket_block ? count - done : e->ticket_block, at = first + done;
-        uint32_t single = e->sweeps && !e->exchanges ? 1 : e->sweeps ? 0 : part;
+    held *h = w->own;
+    uint64_t ticket = h->ticket;
+    uint32_t first = e->objective.block[h->block].first, count = h->count;
+    for (uint32_t done = h->done; done < count;) {
+        uint32_t part = count - done < e->tickets.block ? count - done : e->tickets.block, at = first + done;
+        uint32_t single = e->steps.sweeps && !e->steps.exchanges ? 1 : e->steps.sweeps ? 0 : part;
         if (single) hw_params_measure(e->params, w->slot);
         for (uint32_t i = 0; i < single; i++, at++)
             if (!hw__async_step(w, ticket + done + i, &at)) return false;
         if (part > single && !hw__sweep_tickets(w, ticket + done + single, part - single, &at)) return false;
         done += part;
-        w->block_done = done;
-        if (hw__flags_stopped(&e->latch) || !hw__async_between(w)) return false;
+        h->done = done;
+        if (hw__flags_stopped(&e->flags) || !hw__async_between(w)) return false;
     }
     return true;
 }
 
-void hw__blocks_loop(hw_worker *w)
+static void loop(hw_worker *w)
 {
     hw_engine *e = w->engine;
+    held *h = w->own;
     const hw_objective *o = &e->objective;
-    uint64_t limit = hw__counter_get(&e->ticket_limit);
+    uint64_t limit = hw__counter_get(&e->tickets.limit);
     hw__async_begin(w);
-    while (!hw__flags_stopped(&e->latch)) {
-        if (w->block_count) {
-            bool on = visit(w);
-            if (w->block_done == w->block_count) { /* else it stays this worker's, for a capture and the run after it */
-                release(e, w->block);
-                w->block_count = 0;
+    while (!hw__flags_stopped(&e->flags)) {
+        if (h->count) {
+            bool on = go_through(w);
+            if (h->done == h->count) { /* else it stays this worker's, for a capture and the run after it */
+                release(e, h->block);
+                h->count = 0;
             }
             if (!on) break;
         }
-        if (hw__flags_stopped(&e->latch) || hw__counter_get(&e->tickets) >= limit) break;
+        if (hw__flags_stopped(&e->flags) || hw__counter_get(&e->tickets.taken) >= limit) break;
         uint32_t b = acquire(e);
         if (b == UINT32_MAX) { /* the others have what is left of a pass: wait, but park where asked to */
             (void)sched_yield();
             if (!hw__async_between(w)) break;
             continue;
         }
-        uint64_t ticket = hw__counter_take(&e->tickets, o->block[b].count), left = ticket < limit ? limit - ticket : 0;
-        w->block = b;
-        w->block_ticket = ticket;
-        w->block_count = o->block[b].count < left ? o->block[b].count : (uint32_t)left;
-        w->block_done = 0;
-        if (!w->block_count) release(e, b); /* an empty block, or another worker took the last ticket */
+        uint64_t ticket = hw__counter_take(&e->tickets.taken, o->block[b].count),
+                 left = ticket < limit ? limit - ticket : 0;
+        h->block = b;
+        h->ticket = ticket;
+        h->count = o->block[b].count < left ? o->block[b].count : (uint32_t)left;
+        h->done = 0;
+        if (!h->count) release(e, b); /* an empty block, or another worker took the last ticket */
     }
-    (void)hw__sweep_exchange(w, false);
+    hw__async_end(w);
 }
+
+/* Stands in for schedulers whose workers step on their own, where the objective has blocks. */
+const hw__scheduler hw__scheduler_blocks = {.name = "blocks",
+                                            .flags = HW__OWN_STEPS,
+                                            .access = &hw__async_access,
+                                            .crew = hw__async_crew,
+                                            .plan = plan,
+                                            .begin = begin,
+                                            .loop = loop,
+                                            .fields = fields,
+                                            .free = release_all};

@@ -6,34 +6,44 @@
  * other workers do before their write; for a capture, and where there is one group, instead of a round, with nothing in
  * hand.
  */
-#include "../step/engine.h"
+#include "../step/members.h"
+#include "../step/step.h"
+#include <unistd.h>
 
-void hw__access_gather(const hw__access *a, const float *x, float *values)
+typedef struct group {
+    hw__barrier barrier;
+    unsigned first, count; /* workers */
+    const float *x;        /* the common snapshot */
+    bool rest, park, finish;
+    uint64_t step;
+} group;
+
+/* What a thread brings to its group's update. */
+typedef struct member {
+    group *team;
+    double loss;
+    bool raw;
+} member;
+
+typedef struct groups {
+    group *team;
+    member *member;
+} groups;
+
+static member *member_of(const hw_worker *w)
 {
-    for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = hw__access_part(a, r, &first);
-        for (size_t j = 0; j < n; j++) values[i++] = x[first + j];
-    }
+    return w->own;
 }
 
-void hw__access_scatter(const hw__access *a, const float *g, float *dense, size_t parameters)
+static const float *group_read(hw_worker *w, const hw__extent *a, float *values)
 {
-    for (size_t i = 0; i < parameters; i++) dense[i] = 0;
-    for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = hw__access_part(a, r, &first);
-        for (size_t j = 0; j < n; j++) dense[first + j] += g[i++];
-    }
-}
-
-static const float *group_read(hw_worker *w, const hw__access *a, float *values)
-{
-    const float *x = w->group->x;
-    if (a->dense && !values) return x;
+    const float *x = member_of(w)->team->x;
+    if (a->all && !values) return x;
     hw__access_gather(a, x, values);
     return values;
 }
 
-static hw_status group_write(hw_worker *w, const hw__access *a, const float *g, double loss)
+static hw_status group_write(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
     hw_engine *e = w->engine;
     if (w->pairs) {
@@ -42,9 +52,8 @@ static hw_status group_write(hw_worker *w, const hw__access *a, const float *g, 
                  "SYNC or GROUPS");
         return HW_E_STOPPED;
     }
-    w->group_raw = a->raw;
-    w->group_loss = loss;
-    if (a->dense) {
+    *member_of(w) = (member){member_of(w)->team, loss, a->raw};
+    if (a->all) {
         if (g != w->g)
             for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
         return HW_OK;
@@ -59,20 +68,20 @@ static hw_status group_write(hw_worker *w, const hw__access *a, const float *g, 
     return HW_OK;
 }
 
-const hw__access_calls hw__groups_access = {group_read, group_write};
+static const hw__access groups_access = {group_read, group_write};
 
 /* This thread's slice of the weighted sum, in worker order, into the leader's buffer. */
 static void reduce(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    hw__group *group = w->group;
-    hw_worker *leader = e->worker + group->first;
-    size_t n = e->objective.parameters, part = w->id - group->first;
-    size_t from = n / 16 * part / group->count * 16, to = n / 16 * (part + 1) / group->count * 16;
-    if (part + 1 == group->count) to = n;
+    group *team = member_of(w)->team;
+    hw_worker *leader = e->worker + team->first;
+    size_t n = e->objective.parameters, part = w->id - team->first;
+    size_t from = n / 16 * part / team->count * 16, to = n / 16 * (part + 1) / team->count * 16;
+    if (part + 1 == team->count) to = n;
     float whole = (float)leader->batch.whole, share = (float)leader->batch.count / whole;
     for (size_t i = from; i < to; i++) leader->g[i] *= share;
-    for (unsigned k = 1; k < group->count; k++) {
+    for (unsigned k = 1; k < team->count; k++) {
         const hw_worker *other = leader + k;
         if (other->batch.count == 0) continue;
         share = (float)other->batch.count / whole;
@@ -82,16 +91,16 @@ static void reduce(hw_worker *w)
 
 static hw_status land(hw_worker *leader)
 {
-    hw__group *group = leader->group;
-    hw__access all = {&leader->all, NULL, 1, leader->all.count, true, false};
+    group *team = member_of(leader)->team;
+    hw__extent all = hw__extent_all(&leader->all);
     double loss = 0;
-    for (unsigned k = 0; k < group->count; k++) {
+    for (unsigned k = 0; k < team->count; k++) {
         if (!leader[k].batch.count) continue;
-        all.raw = all.raw || leader[k].group_raw;
-        loss += leader[k].group_loss * leader[k].batch.count;
+        all.raw = all.raw || member_of(leader + k)->raw;
+        loss += member_of(leader + k)->loss * leader[k].batch.count;
     }
-    for (unsigned k = 0; all.raw && k < group->count; k++) {
-        if (!leader[k].batch.count || leader[k].group_raw) continue;
+    for (unsigned k = 0; all.raw && k < team->count; k++) {
+        if (!leader[k].batch.count || member_of(leader + k)->raw) continue;
         hw__fail(leader->engine, HW_E_CALLBACK, "in one update some threads wrote gradients and others raw deltas");
         return HW_E_STOPPED;
     }
@@ -100,10 +109,10 @@ static hw_status land(hw_worker *leader)
 
 static hw_status member_step(hw_worker *w)
 {
-    hw__group *group = w->group;
-    hw__step_batch(w, group->step, w->id - group->first, group->count);
+    group *team = member_of(w)->team;
+    hw__tickets_batch(w, team->step, w->id - team->first, team->count);
     if (w->batch.count == 0) {
-        if (w->id == group->first) /* fewer examples than threads: the leader's share may be empty */
+        if (w->id == team->first) /* fewer examples than threads: the leader's share may be empty */
             for (size_t i = 0; i < w->all.count; i++) w->g[i] = 0;
         return HW_OK;
     }
@@ -118,25 +127,25 @@ static hw_status member_step(hw_worker *w)
     return status;
 }
 
-void hw__groups_loop(hw_worker *w)
+static void rounds(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    hw__group *group = w->group;
-    bool leads = w->id == group->first;
-    hw__access all = {&w->all, NULL, 1, w->all.count, true, false};
+    group *team = member_of(w)->team;
+    bool leads = w->id == team->first;
+    hw__extent all = hw__extent_all(&w->all);
     for (;;) {
         if (leads) {
-            int pause = hw__flags_paused(&e->latch);
-            group->rest = e->slots == 1 ? pause != 0 : (pause & FLAGS_CAPTURE) != 0;
-            group->finish = !group->rest && (hw__flags_stopped(&e->latch) || !hw__step_ticket(w, &group->step));
-            if (!group->rest && !group->finish) {
-                w->batch.step = group->step;
-                group->x = hw__step_read(w, &all, w->x);
+            int pause = hw__flags_paused(&e->flags);
+            team->rest = e->crew.slots == 1 ? pause != 0 : (pause & FLAGS_CAPTURE) != 0;
+            team->finish = !team->rest && (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &team->step));
+            if (!team->rest && !team->finish) {
+                w->batch.step = team->step;
+                team->x = hw__step_read(w, &all, w->x);
             }
         }
-        if (!hw__barrier_wait(&group->barrier) || group->finish) return;
-        if (group->rest) {
-            if (!hw__pause_enter(w, PAUSE_BETWEEN)) return;
+        if (!hw__barrier_wait(&team->barrier) || team->finish) return;
+        if (team->rest) {
+            if (!hw__park(w, HW__PARK_BETWEEN)) return;
             continue;
         }
         hw_status status = member_step(w);
@@ -144,16 +153,120 @@ void hw__groups_loop(hw_worker *w)
             if (status != HW_E_STOPPED) hw__fail_worker(w, status);
             return;
         }
-        if (!hw__barrier_wait(&group->barrier)) return;
+        if (!hw__barrier_wait(&team->barrier)) return;
         reduce(w);
-        if (leads) group->park = e->slots > 1 && (hw__flags_paused(&e->latch) & FLAGS_EVALUATE);
-        if (!hw__barrier_wait(&group->barrier)) return;
-        if (group->park) {
+        if (leads) team->park = e->crew.slots > 1 && (hw__flags_paused(&e->flags) & FLAGS_EVALUATE);
+        if (!hw__barrier_wait(&team->barrier)) return;
+        if (team->park) {
             uint64_t parked = hw_now();
-            if (!hw__pause_enter(w, PAUSE_WRITE)) return;
+            if (!hw__park(w, HW__PARK_WRITE)) return;
             w->parked_ns += hw_now() - parked;
         }
         if (leads && land(w) != HW_OK) return;
-        if (leads && e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->latch, HW_STOP_ASKED);
+        if (leads && e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
     }
 }
+
+static void loop(hw_worker *w)
+{
+    rounds(w);
+    if (w->id == member_of(w)->team->first) hw_params_release(w->engine->params, w->slot);
+}
+
+/* --- the rows -------------------------------------------------------------------------------------------------------
+ */
+
+static hw_status check_groups(const hw_config *c, const hw_objective *o, char *why)
+{
+    (void)o;
+    if (c->groups <= c->workers && c->workers % c->groups == 0) return HW_OK;
+    return hw__base_fail(why, HW_E_ARGUMENT, "config.groups is %u: it must divide the %u workers", c->groups,
+                         c->workers);
+}
+
+static hw_status crew_of(unsigned workers, unsigned slots, hw__crew *crew)
+{
+    *crew = (hw__crew){workers, slots, workers, slots, slots, slots, workers / slots, 1};
+    return HW_OK;
+}
+
+static hw_status crew_sync(const hw_config *c, hw__crew *crew, char *why)
+{
+    (void)why;
+    return crew_of(c->workers, 1, crew);
+}
+
+static hw_status crew_groups(const hw_config *c, hw__crew *crew, char *why)
+{
+    (void)why;
+    return crew_of(c->workers, c->groups, crew);
+}
+
+static hw_status plan(hw_engine *e, char *why)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned slots = e->crew.slots, count = e->crew.threads / slots;
+    groups *s = e->own = hw__base_zalloc(1, sizeof *s);
+    if (s) s->team = hw__base_zalloc(slots, sizeof *s->team);
+    if (s) s->member = hw__base_zalloc(e->crew.threads, sizeof *s->member);
+    if (!s || !s->team || !s->member) return hw__no_memory(why, "groups");
+    e->bytes += sizeof *s + slots * sizeof *s->team + e->crew.threads * sizeof *s->member;
+    for (unsigned k = 0; k < slots; k++) {
+        s->team[k].count = count;
+        s->team[k].first = k * count;
+        if (!hw__barrier_init(&s->team[k].barrier, count, (long)e->crew.threads <= cores ? 4000 : 0))
+            return hw__no_memory(why, "a barrier");
+    }
+    hw_status status = hw__members_plan(e, count, why);
+    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) {
+        s->member[i].team = s->team + i / count;
+        e->worker[i].own = s->member + i;
+        e->worker[i].in_force = &e->worker[i / count * count].setting; /* the leader has read it for all */
+    }
+    return status;
+}
+
+static void begin(hw_engine *e, bool restored)
+{
+    const groups *s = e->own;
+    (void)restored;
+    for (unsigned k = 0; k < e->crew.slots; k++) hw__barrier_reset(&s->team[k].barrier);
+}
+
+static void wake(hw_engine *e)
+{
+    const groups *s = e->own;
+    for (unsigned k = 0; k < e->crew.slots; k++) hw__barrier_poison(&s->team[k].barrier);
+}
+
+static void release(hw_engine *e)
+{
+    groups *s = e->own;
+    hw__members_free(e);
+    for (unsigned k = 0; s && s->team && k < e->crew.slots; k++) hw__barrier_free(&s->team[k].barrier);
+    if (s) {
+        hw__base_free(s->team);
+        hw__base_free(s->member);
+    }
+    hw__base_free(s);
+}
+
+const hw__scheduler hw__scheduler_sync = {.name = "sync",
+                                          .flags = HW__ONE_PAIR,
+                                          .access = &groups_access,
+                                          .crew = crew_sync,
+                                          .plan = plan,
+                                          .begin = begin,
+                                          .loop = loop,
+                                          .wake = wake,
+                                          .free = release};
+const hw__scheduler hw__scheduler_groups = {.name = "groups",
+                                            .flags = HW__ONE_PAIR,
+                                            .access = &groups_access,
+                                            .check = check_groups,
+                                            .crew = crew_groups,
+                                            .plan = plan,
+                                            .begin = begin,
+                                            .loop = loop,
+                                            .wake = wake,
+                                            .free = release};

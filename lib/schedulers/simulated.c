@@ -10,20 +10,20 @@
 
 #define SPINS 2000
 
-uint64_t hw__simulated_now(const hw_engine *e)
+static double time_of(const hw_engine *e)
 {
-    double ns = hw__simulated_time(e) * 1e6;
+    return hw__counter_get_double(&hw__simulated_of(e)->time_bits);
+}
+
+static uint64_t now(const hw_engine *e)
+{
+    double ns = time_of(e) * 1e6;
     return ns < 9e18 ? (uint64_t)ns : (uint64_t)9e18;
 }
 
-double hw__simulated_time(const hw_engine *e)
+static bool setting_of(const hw_engine *e, uint32_t number, hw_setting *setting)
 {
-    return e->sim ? hw__counter_get_double(&e->sim->time_bits) : 0;
-}
-
-bool hw__simulated_setting(const hw_engine *e, uint32_t number, hw_setting *setting)
-{
-    if (!e->sim || !e->sim->replay) return false;
+    if (!e->replays) return false;
     const hw__trace_setting *t = e->config.simulation.trace->setting + number;
     memset(setting, 0, sizeof *setting);
     setting->update = hw_params_clock(e->params);
@@ -43,12 +43,12 @@ static void set_time(hw_engine *e, double time)
         double x;
         uint64_t bits;
     } u = {time};
-    hw__counter_set(&e->sim->time_bits, u.bits);
+    hw__counter_set(&hw__simulated_of(e)->time_bits, u.bits);
 }
 
 static void next_event(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     if (s->has_event) return;
     hw__timeline_next(s->timeline, &s->event);
     s->has_event = true;
@@ -58,16 +58,16 @@ static void next_event(hw_engine *e)
 /* A replay goes as far as its trace, or to the configured number of updates. */
 static bool replayed(const hw_engine *e)
 {
-    const struct hw__simulated *s = e->sim;
+    const hw__simulated *s = hw__simulated_of(e);
     return s->event.end ||
-           (s->replay && s->event.land &&
-            hw_params_clock(e->params) - e->first_update >= hw__counter_get(&e->ticket_limit) - e->first_ticket);
+           (e->replays && s->event.land &&
+            hw_params_clock(e->params) - e->first_update >= hw__counter_get(&e->tickets.limit) - e->tickets.first);
 }
 
-/* A read: false where the lane found no ticket. */
+/* A read: false where the virtual worker found no ticket. */
 static bool read_now(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     if (hw__virtual_read(e, &s->event)) {
         s->pending++;
         return true;
@@ -79,8 +79,8 @@ static bool read_now(hw_engine *e)
 
 static void land_now(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
-    if (e->worker[s->event.lane].lane->busy) s->pending--;
+    hw__simulated *s = hw__simulated_of(e);
+    if (hw__virtual_of(e->worker + s->event.member)->busy) s->pending--;
     hw__virtual_land(e, &s->event);
 }
 
@@ -88,13 +88,13 @@ static void land_now(hw_engine *e)
  * few to complete it, so it lands as it would have at the end. */
 static bool left_over(const hw_engine *e)
 {
-    const struct hw__simulated *s = e->sim;
+    const hw__simulated *s = hw__simulated_of(e);
     return s->gathered && !s->has_event && !s->exhausted && !s->timeline->gathered;
 }
 
 static void poll_stop(hw_engine *e)
 {
-    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->latch, HW_STOP_ASKED);
+    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
 }
 
 /* --- one real thread: every gradient is computed when it is read, from the live array
@@ -102,11 +102,11 @@ static void poll_stop(hw_engine *e)
 
 static void loop_alone(hw_engine *e, hw__runner *runner)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     for (;;) {
-        if (hw__flags_stopped(&e->latch)) return;
-        if (hw__flags_paused(&e->latch)) {
-            if (!hw__pause_enter(&runner->worker, PAUSE_BETWEEN)) return;
+        if (hw__flags_stopped(&e->flags)) return;
+        if (hw__flags_paused(&e->flags)) {
+            if (!hw__park(&runner->worker, HW__PARK_BETWEEN)) return;
             continue; /* the evaluation may have ended the run */
         }
         if (s->exhausted && !s->pending) break;
@@ -117,7 +117,7 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
         if (s->event.land)
             land_now(e);
         else if (read_now(e))
-            hw__virtual_compute(e, runner, e->worker + s->event.lane);
+            hw__virtual_compute(e, runner, e->worker + s->event.member);
         poll_stop(e);
     }
     hw__virtual_flush(e);
@@ -126,11 +126,12 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
 /* --- several
  * ---------------------------------------------------------------------------------------------------------- */
 
-/* The mutex is held. The state as the lane reads it: shared with others that read the same; NULL where all are taken.
+/* The mutex is held. The state as the virtual worker reads it: shared with others that read the same; NULL where all
+ * are taken.
  */
 static hw__snapshot *snapshot(hw_engine *e, float ahead, bool *fresh)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     uint64_t version = hw_params_clock(e->params);
     *fresh = false;
     if (s->current && s->current->version == version && s->current->ahead >= ahead && s->current->ahead <= ahead)
@@ -154,7 +155,7 @@ static void fill(hw_engine *e, hw__snapshot *to)
     hw_params_release(e->params, 0);
 }
 
-static void changed(struct hw__simulated *s)
+static void changed(hw__simulated *s)
 {
     hw__counter_add(&s->changes, 1);
     (void)pthread_cond_broadcast(&s->changed);
@@ -163,12 +164,12 @@ static void changed(struct hw__simulated *s)
 /* The mutex is held; it is given up while the array is read or written, with `landing` keeping others off. */
 static bool advance_read(hw_engine *e, hw__runner *runner)
 {
-    struct hw__simulated *s = e->sim;
-    hw_worker *w = e->worker + s->event.lane;
+    hw__simulated *s = hw__simulated_of(e);
+    hw_worker *w = e->worker + s->event.member;
     hw__snapshot *own = NULL;
     bool fresh = false;
     if (!s->sparse) {
-        double ahead = e->setting.ahead; /* only whoever lands changes it, and nobody lands now */
+        double ahead = e->settings.now.ahead; /* only whoever lands changes it, and nobody lands now */
         if (s->event.recorded) ahead = e->config.simulation.trace->setting[s->event.setting].ahead;
         own = snapshot(e, (float)ahead, &fresh);
         if (!own) return false;
@@ -176,22 +177,22 @@ static bool advance_read(hw_engine *e, hw__runner *runner)
     }
     s->landing = true;
     (void)pthread_mutex_unlock(&s->mutex);
-    w->lane->snapshot = own;
+    hw__virtual_of(w)->snapshot = own;
     bool has_read = read_now(e);
     if (has_read && fresh) fill(e, own);
     if (has_read && !own) {
         hw__virtual_compute(e, runner, w);
-        w->lane->done = true;
+        hw__virtual_of(w)->done = true;
     }
     (void)pthread_mutex_lock(&s->mutex);
-    if (has_read && own) hw__heap_push(s->queue, &s->queued, s->due, s->event.lane);
+    if (has_read && own) hw__heap_push(s->queue, &s->queued, s->due, s->event.member);
     if (!has_read && own && --own->users == 0) s->current = NULL;
     return true;
 }
 
 static bool advance(hw_engine *e, hw__runner *runner)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     bool over = s->exhausted && !s->pending;
     if (over || left_over(e)) {
         s->landing = true;
@@ -210,8 +211,8 @@ static bool advance(hw_engine *e, hw__runner *runner)
         return true;
     }
     if (s->event.land) {
-        const hw__virtual *lane = e->worker[s->event.lane].lane;
-        if (lane->busy && !lane->done) return false;
+        const hw__virtual_worker *virtual = hw__virtual_of(e->worker + s->event.member);
+        if (virtual->busy && !virtual->done) return false;
         s->landing = true;
         (void)pthread_mutex_unlock(&s->mutex);
         land_now(e);
@@ -224,22 +225,22 @@ static bool advance(hw_engine *e, hw__runner *runner)
     return true;
 }
 
-/* The mutex is held: the queued lane that lands first, on this thread. */
+/* The mutex is held: the queued virtual worker that lands first, on this thread. */
 static void compute_one(hw_engine *e, hw__runner *runner)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     hw_worker *w = e->worker + hw__heap_pop(s->queue, &s->queued, s->due);
     (void)pthread_mutex_unlock(&s->mutex);
     hw__virtual_compute(e, runner, w);
     (void)pthread_mutex_lock(&s->mutex);
-    w->lane->done = true;
-    w->lane->snapshot->users--;
-    w->lane->snapshot = NULL;
+    hw__virtual_of(w)->done = true;
+    hw__virtual_of(w)->snapshot->users--;
+    hw__virtual_of(w)->snapshot = NULL;
     changed(s);
 }
 
 /* Look a while before sleeping: what is waited for is often some microseconds away. */
-static void wait_for_change(struct hw__simulated *s, uint32_t spins)
+static void wait_for_change(hw__simulated *s, uint32_t spins)
 {
     uint64_t seen = hw__counter_get(&s->changes);
     (void)pthread_mutex_unlock(&s->mutex);
@@ -252,14 +253,14 @@ static void wait_for_change(struct hw__simulated *s, uint32_t spins)
 
 static void loop_together(hw_engine *e, hw__runner *runner)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t spins = (long)e->threads <= cores ? SPINS : 0;
+    uint32_t spins = (long)e->crew.threads <= cores ? SPINS : 0;
     (void)pthread_mutex_lock(&s->mutex);
-    while (!s->over && !hw__flags_stopped(&e->latch)) {
-        if (hw__flags_paused(&e->latch)) {
+    while (!s->over && !hw__flags_stopped(&e->flags)) {
+        if (hw__flags_paused(&e->flags)) {
             (void)pthread_mutex_unlock(&s->mutex);
-            bool through = hw__pause_enter(&runner->worker, PAUSE_BETWEEN);
+            bool through = hw__park(&runner->worker, HW__PARK_BETWEEN);
             (void)pthread_mutex_lock(&s->mutex);
             if (!through) break;
             continue;
@@ -278,42 +279,42 @@ static void loop_together(hw_engine *e, hw__runner *runner)
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-void hw__simulated_settle(hw_worker *worker)
+static void settle(hw_worker *worker)
 {
     hw_engine *e = worker->engine;
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     (void)pthread_mutex_lock(&s->mutex);
     while (s->queued) compute_one(e, s->runner + worker->id);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-void hw__simulated_loop(hw_worker *worker)
+static void loop(hw_worker *worker)
 {
     hw_engine *e = worker->engine;
-    hw__runner *runner = e->sim->runner + worker->id;
-    if (e->sim->alone)
+    hw__runner *runner = hw__simulated_of(e)->runner + worker->id;
+    if (hw__simulated_of(e)->alone)
         loop_alone(e, runner);
     else
         loop_together(e, runner);
 }
 
-hw_worker *hw__simulated_worker(hw_engine *e, unsigned thread)
+static hw_worker *worker_of(hw_engine *e, unsigned thread)
 {
-    return &e->sim->runner[thread].worker;
+    return &hw__simulated_of(e)->runner[thread].worker;
 }
 
-void hw__simulated_wake(hw_engine *e)
+static void wake(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     if (!s || !s->ready) return;
     (void)pthread_mutex_lock(&s->mutex);
     changed(s);
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
-void hw__simulated_begin(hw_engine *e, bool restored)
+static void begin(hw_engine *e, bool restored)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     s->landing = s->over = false;
     s->queued = 0;
     s->current = NULL;
@@ -322,9 +323,28 @@ void hw__simulated_begin(hw_engine *e, bool restored)
     s->has_event = s->exhausted = false;
     s->pending = 0;
     s->gathered = 0;
-    for (unsigned i = 0; i < e->members; i++) {
-        s->lane[i].busy = s->lane[i].done = false;
-        s->lane[i].snapshot = NULL;
+    for (unsigned i = 0; i < e->crew.members; i++) {
+        s->virtual[i].busy = s->virtual[i].done = false;
+        s->virtual[i].snapshot = NULL;
     }
     hw__timeline_restart(s->timeline);
 }
+
+const hw__scheduler hw__scheduler_simulated = {.name = "simulated",
+                                               .flags = HW__ONE_PAIR | HW__VIRTUAL,
+                                               .access = &hw__virtual_access,
+                                               .check = hw__simulated_check,
+                                               .crew = hw__simulated_crew,
+                                               .plan = hw__simulated_plan,
+                                               .begin = begin,
+                                               .loop = loop,
+                                               .worker = worker_of,
+                                               .wake = wake,
+                                               .now = now,
+                                               .time = time_of,
+                                               .setting = setting_of,
+                                               .settle = settle,
+                                               .fields = hw__simulated_fields,
+                                               .complete = hw__simulated_complete,
+                                               .identity = hw__simulated_identity,
+                                               .free = hw__simulated_free};

@@ -1,10 +1,14 @@
-/* simulated.h (internal) - SIMULATED: lanes (virtual workers' pending gradients), runners (real threads), snapshots. */
+/* simulated.h (internal) - SIMULATED: virtual workers and their pending gradients, runners (real threads), snapshots.
+ * simulated.c is the row and the loop, virtual_worker.c one worker's step and landing, simulated_plan.c the memory,
+ * simulated_fields.c what a capture holds. */
 #ifndef HW__SCHEDULERS_SIMULATED_H
 #define HW__SCHEDULERS_SIMULATED_H
 
-#include "../step/engine.h"
+#include "../step/step.h"
 
-/* A state that one or more lanes have read and not yet computed on. */
+#define HW__SIMULATED_RECORDERS 64 /* of staleness: virtual worker i writes into i modulo this */
+
+/* A state that one or more virtual workers have read and not yet computed on. */
 typedef struct hw__snapshot {
     float *x;
     uint64_t version;
@@ -12,7 +16,7 @@ typedef struct hw__snapshot {
     unsigned users;
 } hw__snapshot;
 
-typedef struct hw__virtual {
+typedef struct hw__virtual_worker {
     bool busy, done;        /* has read and not landed; its gradient is there */
     hw__snapshot *snapshot; /* where it is computed later or elsewhere; NULL: from the live array */
     const float *x;         /* what parts of a group read; NULL: as snapshot says */
@@ -23,24 +27,25 @@ typedef struct hw__virtual {
     const uint32_t *packed; /* the pairs that wait to land */
     hw_status refused;      /* the write under way */
     double part_loss;
-} hw__virtual;
+    bool part_raw;
+} hw__virtual_worker;
 
-typedef struct hw__simulated_worker {
-    hw_worker worker; /* what the gate and evaluations see */
+typedef struct hw__runner {
+    hw_worker worker; /* what parking and evaluations see */
     float *x, *g;     /* a dense read; a group's later parts, a sparse step's gradient */
     uint32_t *index;
 } hw__runner;
 
-struct hw__simulated {
+typedef struct hw__simulated {
     timeline *timeline;
-    hw__virtual *lane;
+    hw__virtual_worker *virtual;
     hw__runner *runner;
-    float *floats;    /* of all lanes, one block */
-    uint32_t *lists;  /* of all lanes, one block */
+    float *floats;    /* of all virtual workers, one block */
+    uint32_t *lists;  /* of all virtual workers, one block */
     hw_range *ranges; /* of the landing under way */
     hw_rng *rng;      /* per_group > 1: one a virtual worker */
     unsigned per_group, gather;
-    bool replay, alone, sparse; /* sparse: the objective says how much an access touches */
+    bool alone, sparse; /* sparse: the objective says how much an access touches */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ready;
@@ -51,9 +56,9 @@ struct hw__simulated {
     uint64_t pending;
     hw__snapshot *pool, *current;
     unsigned pooled;
-    uint8_t *place;  /* of all lanes: where a state has them in its timeline */
-    double *due;     /* of all lanes: the order in which they land */
-    uint32_t *queue; /* lanes to be computed, a heap by due */
+    uint8_t *place;  /* of all virtual workers: where a state has them in its timeline */
+    double *due;     /* of all virtual workers: the order in which they land */
+    uint32_t *queue; /* virtual workers to be computed, a heap by due */
     uint32_t queued;
     /* gathering */
     float *sum;
@@ -61,13 +66,38 @@ struct hw__simulated {
     uint32_t gathered_examples;
     double gathered_loss;
     hw_worker *closing;
-};
+} hw__simulated;
 
-/* virtual_worker.c: one step of a lane on a runner's memory, and its landing */
+static inline hw__simulated *hw__simulated_of(const hw_engine *e)
+{
+    return e->own;
+}
+
+static inline hw__virtual_worker *hw__virtual_of(const hw_worker *w)
+{
+    return w->own;
+}
+
+/* virtual_worker.c: one step of a virtual worker on a runner's memory, and its landing */
 void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w);
 /* Takes a ticket; false where there is none left. */
 bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event);
 void hw__virtual_land(hw_engine *e, const hw__timeline_event *event);
 void hw__virtual_flush(hw_engine *e); /* an update that was still gathering */
+
+extern const hw__access hw__virtual_access;
+
+/* simulated_check.c */
+hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why);
+hw_status hw__simulated_crew(const hw_config *c, hw__crew *crew, char *why);
+uint64_t hw__simulated_identity(const hw_config *c); /* clocks of single workers, delays, the trace */
+
+/* simulated_plan.c */
+hw_status hw__simulated_plan(hw_engine *e, char *why);
+void hw__simulated_free(hw_engine *e);
+
+/* simulated_fields.c */
+void hw__simulated_fields(hw_engine *e, hw__walk *v);
+void hw__simulated_complete(hw_engine *e, bool more); /* after TAKE; more: tickets are left */
 
 #endif

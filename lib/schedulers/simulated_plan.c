@@ -1,10 +1,6 @@
 /* simulated_plan.c - SIMULATED: everything that it will need, allocated before the start. */
+#include "../step/members.h"
 #include "simulated.h"
-
-static hw_status no_memory(char *why, const char *what)
-{
-    return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %s", what);
-}
 
 static void *take(hw_engine *e, size_t count, size_t size, bool *good)
 {
@@ -14,52 +10,55 @@ static void *take(hw_engine *e, size_t count, size_t size, bool *good)
     return memory;
 }
 
-/* Gradients, lists and velocities of all lanes, each a block: a small objective's thousand lanes stay together. */
-static hw_status plan_lanes(hw_engine *e, char *why)
+/* Gradients, lists and velocities of all virtual workers, each a block: a small objective's thousand virtual workers
+ * stay together. */
+static hw_status plan_virtual(hw_engine *e, char *why)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     const hw_objective *o = &e->objective;
-    size_t n = o->parameters, stride = (n + 15) / 16 * 16;
+    size_t n = o->parameters, stride = hw__round_up(n, 16);
     bool sparse = s->sparse = o->touched && s->per_group == 1;
-    size_t most = o->touched < n ? o->touched : n, room = sparse ? (most + 15) / 16 * 16 : stride;
+    size_t most = o->touched < n ? o->touched : n, room = sparse ? hw__round_up(most, 16) : stride;
     size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
     size_t lists = sparse ? 2 * room : 0;
-    bool good = e->members <= SIZE_MAX / sizeof(float) / own;
-    e->worker = good ? take(e, e->members, sizeof *e->worker, &good) : NULL;
-    s->lane = take(e, e->members, sizeof *s->lane, &good);
-    s->due = take(e, e->members, sizeof *s->due, &good);
-    s->place = take(e, e->members, sizeof *s->place, &good);
-    s->floats = good ? take(e, e->members * own, sizeof *s->floats, &good) : NULL;
-    s->lists = lists ? take(e, e->members * lists, sizeof *s->lists, &good) : NULL;
+    bool good = e->crew.members <= SIZE_MAX / sizeof(float) / own;
+    e->worker = good ? take(e, e->crew.members, sizeof *e->worker, &good) : NULL;
+    s->virtual = take(e, e->crew.members, sizeof *s->virtual, &good);
+    s->due = take(e, e->crew.members, sizeof *s->due, &good);
+    s->place = take(e, e->crew.members, sizeof *s->place, &good);
+    s->floats = good ? take(e, e->crew.members * own, sizeof *s->floats, &good) : NULL;
+    s->lists = lists ? take(e, e->crew.members * lists, sizeof *s->lists, &good) : NULL;
     s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
-    if (s->per_group > 1) s->rng = take(e, (size_t)e->members * s->per_group, sizeof *s->rng, &good);
-    if (!good) return no_memory(why, "virtual workers: each keeps one pending gradient");
-    for (unsigned i = 0; i < e->members * s->per_group && s->rng; i++) hw_rng_seed(s->rng + i, e->config.seed, i + 1);
-    for (unsigned i = 0; i < e->members; i++) {
+    if (s->per_group > 1) s->rng = take(e, (size_t)e->crew.members * s->per_group, sizeof *s->rng, &good);
+    if (!good) return hw__no_memory(why, "virtual workers: each keeps one pending gradient");
+    for (unsigned i = 0; i < e->crew.members * s->per_group && s->rng; i++)
+        hw_rng_seed(s->rng + i, e->config.seed, i + 1);
+    for (unsigned i = 0; i < e->crew.members; i++) {
         hw_worker *w = e->worker + i;
-        hw__virtual *lane = s->lane + i;
+        hw__virtual_worker *virtual = s->virtual + i;
         w->engine = e;
         w->objective = &e->objective;
-        w->port = &hw__simulated_access;
+        w->access = e->scheduler->access;
+        w->in_force = &w->setting;
         w->id = w->member = i;
-        w->recorder = i % (e->members < SIM_RECORDERS ? e->members : SIM_RECORDERS);
-        w->lane = lane;
+        w->recorder = i % e->crew.recorders;
+        w->own = virtual;
         w->all.count = n;
         hw_rng_seed(&w->rng, e->config.seed, i + 1);
-        lane->g = s->floats + i * own;
-        lane->room = sparse ? most : n;
-        lane->lists = lists ? s->lists + i * lists : NULL;
-        lane->lists_room = lists;
-        w->velocity = own > room ? lane->g + room : NULL;
+        virtual->g = s->floats + i * own;
+        virtual->room = sparse ? most : n;
+        virtual->lists = lists ? s->lists + i * lists : NULL;
+        virtual->lists_room = lists;
+        w->velocity = own > room ? virtual->g + room : NULL;
     }
     return HW_OK;
 }
 
 static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     hw__runner *r = s->runner + i;
-    size_t stride = (e->objective.parameters + 15) / 16 * 16;
+    size_t stride = hw__round_up(e->objective.parameters, 16);
     bool good = true;
     r->worker.engine = e;
     r->worker.id = i;
@@ -68,7 +67,7 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
     r->g = second && r->x ? r->x + stride : NULL;
     r->index = take(e, e->config.batch, sizeof *r->index, &good);
     if (e->objective.scratch_bytes) r->worker.scratch = take(e, e->objective.scratch_bytes, 1, &good);
-    if (!good) return no_memory(why, "a thread's snapshot and scratch");
+    if (!good) return hw__no_memory(why, "a thread's snapshot and scratch");
     if (e->objective.scratch_init) {
         hw_status status = e->objective.scratch_init(e->objective.self, r->worker.scratch);
         if (status != HW_OK)
@@ -80,50 +79,50 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
 
 static hw_status plan_pool(hw_engine *e, char *why)
 {
-    struct hw__simulated *s = e->sim;
-    size_t stride = (e->objective.parameters + 15) / 16 * 16;
+    hw__simulated *s = hw__simulated_of(e);
+    size_t stride = hw__round_up(e->objective.parameters, 16);
     bool good = true;
     if (s->gather > 1) s->sum = take(e, stride, sizeof *s->sum, &good);
     if (!s->alone) {
-        s->pooled = 4 * e->threads;
+        s->pooled = 4 * e->crew.threads;
         s->pool = take(e, s->pooled, sizeof *s->pool, &good);
-        s->queue = take(e, e->members, sizeof *s->queue, &good);
+        s->queue = take(e, e->crew.members, sizeof *s->queue, &good);
         for (unsigned i = 0; good && i < s->pooled; i++) s->pool[i].x = take(e, stride, sizeof(float), &good);
     }
-    return good ? HW_OK : no_memory(why, "snapshots");
+    return good ? HW_OK : hw__no_memory(why, "snapshots");
 }
 
 hw_status hw__simulated_plan(hw_engine *e, char *why)
 {
     const hw_simulation *c = &e->config.simulation;
     bool good = true;
-    struct hw__simulated *s = e->sim = take(e, 1, sizeof *s, &good);
-    if (!s) return no_memory(why, "a simulation");
+    hw__simulated *s = e->own = take(e, 1, sizeof *s, &good);
+    if (!s) return hw__no_memory(why, "a simulation");
     s->per_group = c->per_group;
     s->gather = c->gather;
-    s->replay = c->clock == HW_CLOCK_REPLAY;
-    s->alone = e->threads == 1;
-    if (pthread_mutex_init(&s->mutex, NULL) != 0) return no_memory(why, "locks");
+    e->replays = c->clock == HW_CLOCK_REPLAY;
+    s->alone = e->crew.threads == 1;
+    if (pthread_mutex_init(&s->mutex, NULL) != 0) return hw__no_memory(why, "locks");
     s->ready = pthread_cond_init(&s->changed, NULL) == 0;
     if (!s->ready) {
         (void)pthread_mutex_destroy(&s->mutex);
-        return no_memory(why, "locks");
+        return hw__no_memory(why, "locks");
     }
     hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->bytes, why);
-    if (status == HW_OK) status = plan_lanes(e, why);
+    if (status == HW_OK) status = plan_virtual(e, why);
     if (status == HW_OK) {
-        s->runner = take(e, e->threads, sizeof *s->runner, &good);
-        if (!s->runner) status = no_memory(why, "threads");
+        s->runner = take(e, e->crew.threads, sizeof *s->runner, &good);
+        if (!s->runner) status = hw__no_memory(why, "threads");
     }
-    for (unsigned i = 0; i < e->threads && status == HW_OK; i++) status = plan_runner(e, i, why);
+    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) status = plan_runner(e, i, why);
     return status == HW_OK ? plan_pool(e, why) : status;
 }
 
 void hw__simulated_free(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     if (!s) return;
-    for (unsigned i = 0; s->runner && i < e->threads; i++) {
+    for (unsigned i = 0; s->runner && i < e->crew.threads; i++) {
         hw__runner *r = s->runner + i;
         if (r->worker.scratch_ready && e->objective.scratch_free)
             e->objective.scratch_free(e->objective.self, r->worker.scratch);
@@ -136,7 +135,7 @@ void hw__simulated_free(hw_engine *e)
     hw__base_free(s->pool);
     hw__base_free(s->queue);
     hw__base_free(s->sum);
-    hw__base_free(s->lane);
+    hw__base_free(s->virtual);
     hw__base_free(s->due);
     hw__base_free(s->place);
     hw__base_free(s->floats);
@@ -149,5 +148,5 @@ void hw__simulated_free(hw_engine *e)
         (void)pthread_mutex_destroy(&s->mutex);
     }
     hw__base_free(s);
-    e->sim = NULL;
+    e->own = NULL;
 }

@@ -3,20 +3,21 @@
 #include "simulated.h"
 #include <string.h>
 
-static const float *sim_read(hw_worker *w, const hw__access *a, float *values)
+static const float *sim_read(hw_worker *w, const hw__extent *a, float *values)
 {
     hw_engine *e = w->engine;
-    const hw__virtual *lane = w->lane;
-    const float *x = lane->snapshot ? lane->snapshot->x : lane->x;
+    const hw__virtual_worker *virtual = hw__virtual_of(w);
+    const float *x = virtual->snapshot ? virtual->snapshot->x : virtual->x;
     hw_read_note note;
+    if (!values) values = w->x;
     w->has_read = true;
-    if (x && a->dense)
+    if (x && a->all)
         values = (float *)x;
     else if (x)
         hw__access_gather(a, x, values);
     else if (a->indices)
         hw_params_read_at(e->params, 0, a->indices, a->n, (float)w->setting.ahead, values, &note);
-    else if (!a->dense)
+    else if (!a->all)
         hw_params_read_ranges(e->params, 0, a->ranges, a->n, (float)w->setting.ahead, values, &note);
     else
         values = (float *)hw_params_read(e->params, 0, (float)w->setting.ahead, values, &note);
@@ -24,51 +25,52 @@ static const float *sim_read(hw_worker *w, const hw__access *a, float *values)
     return values;
 }
 
-/* What a write is refused for holds even where the objective ignores the status: it counts when the lane lands. */
+/* What a write is refused for holds even where the objective ignores the status: it counts when the virtual worker
+ * lands. */
 static hw_status refuse(hw_worker *w, hw_status code, const char *sentence)
 {
-    w->lane->refused = code;
+    hw__virtual_of(w)->refused = code;
     return hw_fail(w, code, sentence);
 }
 
 /* A part of a group's minibatch: its gradient, dense, into w->g. */
-static hw_status write_part(hw_worker *w, const hw__access *a, const float *g, double loss)
+static hw_status write_part(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
     size_t n = w->all.count;
-    if (!a->dense && g == w->g)
+    if (!a->all && g == w->g)
         return refuse(w, HW_E_UNSUPPORTED,
                       "in a simulated group a sparse write takes its gradient from the caller's memory, not from "
                       "hw_gradient()");
-    if (!a->dense)
+    if (!a->all)
         hw__access_scatter(a, g, w->g, n);
     else if (g != w->g)
         memcpy(w->g, g, n * sizeof *g);
-    w->lane->part_loss = loss;
-    w->group_raw = a->raw;
+    hw__virtual_of(w)->part_loss = loss;
+    hw__virtual_of(w)->part_raw = a->raw;
     return HW_OK;
 }
 
-/* What waits to land must not point into the objective's memory: gradient and lists are kept with the lane, ranges as
- * pairs of 32-bit numbers (unpack makes ranges of them again). */
+/* What waits to land must not point into the objective's memory: gradient and lists are kept with the virtual worker,
+ * ranges as pairs of 32-bit numbers (unpack makes ranges of them again). */
 static hw_status keep(hw_worker *w)
 {
     hw__pending *p = &w->pending;
-    hw__virtual *lane = w->lane;
-    hw__access *a = &p->access;
-    if (p->g != lane->g) memcpy(lane->g, p->g, a->total * sizeof *p->g);
-    p->g = lane->g;
-    if (a->dense) return HW_OK;
-    size_t words = a->n * (a->indices ? 1 : 2), room = lane->lists_room;
-    uint32_t *lists = lane->lists;
+    hw__virtual_worker *virtual = hw__virtual_of(w);
+    hw__extent *a = &p->extent;
+    if (p->g != virtual->g) memcpy(virtual->g, p->g, a->total * sizeof *p->g);
+    p->g = virtual->g;
+    if (a->all) return HW_OK;
+    size_t words = a->n * (a->indices ? 1 : 2), room = virtual->lists_room;
+    uint32_t *lists = virtual->lists;
     if (!lists) { /* a whole gradient's memory: the lists stand behind the values */
-        lists = (uint32_t *)(void *)(lane->g + a->total);
-        room = lane->room - a->total;
+        lists = (uint32_t *)(void *)(virtual->g + a->total);
+        room = virtual->room - a->total;
     }
     if (words > room)
         return refuse(w, HW_E_LIMIT,
-                      lane->lists ? "a sparse access has more ranges than objective.touched says"
-                                  : "the lists of a sparse access are too long to be kept until it lands: say in "
-                                    "objective.touched how many floats an access covers");
+                      virtual->lists ? "a sparse access has more ranges than objective.touched says"
+                                     : "the lists of a sparse access are too long to be kept until it lands: say in "
+                                       "objective.touched how many floats an access covers");
     for (size_t r = 0; r < a->n; r++) {
         if (a->indices) {
             lists[r] = a->indices[r];
@@ -78,23 +80,24 @@ static hw_status keep(hw_worker *w)
         }
     }
     if (a->indices) a->indices = lists;
-    lane->packed = a->indices ? NULL : lists;
+    virtual->packed = a->indices ? NULL : lists;
     return HW_OK;
 }
 
-/* The ranges of the lane that is landing, in the memory that all landings share. */
+/* The ranges of the virtual worker that is landing, in the memory that all landings share. */
 static void unpack(hw_engine *e, hw_worker *w)
 {
-    hw__access *a = &w->pending.access;
-    hw_range *ranges = e->sim->ranges;
-    if (a->dense || a->indices) return;
-    for (size_t r = 0; r < a->n; r++) ranges[r] = (hw_range){w->lane->packed[2 * r], w->lane->packed[2 * r + 1]};
+    hw__extent *a = &w->pending.extent;
+    hw_range *ranges = hw__simulated_of(e)->ranges;
+    if (a->all || a->indices) return;
+    for (size_t r = 0; r < a->n; r++)
+        ranges[r] = (hw_range){hw__virtual_of(w)->packed[2 * r], hw__virtual_of(w)->packed[2 * r + 1]};
     a->ranges = ranges;
 }
 
-static hw_status sim_write(hw_worker *w, const hw__access *a, const float *g, double loss)
+static hw_status sim_write(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
-    hw__virtual *lane = w->lane;
+    hw__virtual_worker *virtual = hw__virtual_of(w);
     if (w->pairs)
         return refuse(w, HW_E_UNSUPPORTED,
                       "the objective's step made more than one pair of read and write: SIMULATED takes exactly one");
@@ -102,108 +105,110 @@ static hw_status sim_write(hw_worker *w, const hw__access *a, const float *g, do
         return refuse(w, HW_E_CALLBACK,
                       "the objective wrote without a read before it: each write follows a read of its own");
     w->has_read = false;
-    if (w->engine->sim->per_group > 1) return write_part(w, a, g, loss);
-    if (a->total > lane->room)
+    if (hw__simulated_of(w->engine)->per_group > 1) return write_part(w, a, g, loss);
+    if (a->total > virtual->room)
         return refuse(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
     hw__step_prepare(w, a, g, loss);
     return keep(w);
 }
 
-const hw__access_calls hw__simulated_access = {sim_read, sim_write};
+const hw__access hw__virtual_access = {sim_read, sim_write};
 
 static hw_status one_step(hw_worker *w)
 {
-    w->lane->refused = HW_OK;
+    hw__virtual_of(w)->refused = HW_OK;
     w->has_read = false;
     hw_status status = hw__step_run(w);
-    if (status == HW_OK) status = w->lane->refused;
+    if (status == HW_OK) status = hw__virtual_of(w)->refused;
     if (status != HW_OK || w->pairs) return status;
     return hw_fail(w, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
 }
 
 static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
 {
-    struct hw__simulated *s = e->sim;
-    hw__virtual *lane = w->lane;
-    hw__access all = {&w->all, NULL, 1, w->all.count, true, false};
+    hw__simulated *s = hw__simulated_of(e);
+    hw__virtual_worker *virtual = hw__virtual_of(w);
+    hw__extent all = hw__extent_all(&w->all);
     uint64_t ticket = w->batch.step;
     unsigned number = w->member, parts = s->per_group;
     double loss = 0;
     hw_status status = HW_OK;
     bool first = true;
     for (unsigned k = 0; k < parts && status == HW_OK; k++) {
-        hw__step_batch(w, ticket, k, parts);
+        hw__tickets_batch(w, ticket, k, parts);
         if (w->batch.count == 0) continue;
         w->id = number * parts + k;
         w->rng = s->rng[w->id];
-        w->g = first ? lane->g : runner->g;
+        w->g = first ? virtual->g : runner->g;
         status = one_step(w);
         s->rng[w->id] = w->rng;
         float share = (float)w->batch.count / (float)w->batch.whole;
-        loss += lane->part_loss * w->batch.count;
-        if (!first && w->group_raw != all.raw)
+        loss += virtual->part_loss * w->batch.count;
+        if (!first && virtual->part_raw != all.raw)
             status = hw_fail(w, HW_E_CALLBACK, "in one update some workers wrote gradients and others raw deltas");
-        all.raw = w->group_raw;
+        all.raw = virtual->part_raw;
         for (size_t i = 0; i < w->all.count; i++)
-            lane->g[i] = first ? lane->g[i] * share : lane->g[i] + share * runner->g[i];
+            virtual->g[i] = first ? virtual->g[i] * share : virtual->g[i] + share * runner->g[i];
         first = false;
     }
     w->id = number;
-    w->g = lane->g;
-    w->seen = lane->snapshot ? lane->snapshot->x : lane->x;
-    if (status == HW_OK) hw__step_prepare(w, &all, lane->g, loss / w->batch.whole);
+    w->g = virtual->g;
+    w->seen = virtual->snapshot ? virtual->snapshot->x : virtual->x;
+    if (status == HW_OK) hw__step_prepare(w, &all, virtual->g, loss / w->batch.whole);
     return status;
 }
 
 void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w)
 {
-    struct hw__simulated *s = e->sim;
-    hw__virtual *lane = w->lane;
+    hw__simulated *s = hw__simulated_of(e);
+    hw__virtual_worker *virtual = hw__virtual_of(w);
     hw_read_note note;
     w->scratch = runner->worker.scratch;
     w->x = runner->x;
     w->index = runner->index;
-    w->g = s->sparse ? runner->g : lane->g; /* a sparse lane keeps what was touched only */
+    w->g = s->sparse ? runner->g : virtual->g; /* a sparse virtual worker keeps what was touched only */
     w->pending.status = HW_OK;
     /* Dense objectives read the whole state wherever they run, so that every access sees the same bits of it. */
-    lane->x =
-        lane->snapshot || s->sparse ? NULL : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
+    virtual->x = virtual->snapshot || s->sparse
+                     ? NULL
+                     : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     hw_status status;
     if (s->per_group > 1) {
         status = group_step(e, runner, w);
     } else {
-        hw__step_batch(w, w->batch.step, 0, 1);
+        hw__tickets_batch(w, w->batch.step, 0, 1);
         status = one_step(w);
     }
     w->pending.status = status; /* it counts when its time comes */
-    w->g = lane->g;
-    if (!lane->snapshot) hw_params_release(e->params, 0);
-    lane->x = NULL;
+    w->g = virtual->g;
+    if (!virtual->snapshot) hw_params_release(e->params, 0);
+    virtual->x = NULL;
 }
 
 bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
 {
-    hw_worker *w = e->worker + event->lane;
+    hw_worker *w = e->worker + event->member;
     uint64_t ticket = event->ticket;
     if (event->recorded) {
-        hw__counter_set(&e->tickets,
-                        ticket + 1 > hw__counter_get(&e->tickets) ? ticket + 1 : hw__counter_get(&e->tickets));
+        hw__counter_set(&e->tickets.taken, ticket + 1 > hw__counter_get(&e->tickets.taken)
+                                               ? ticket + 1
+                                               : hw__counter_get(&e->tickets.taken));
         if (w->version == UINT32_MAX || w->setting_number != event->setting) {
             hw__periodic_recorded(e, event->setting, &w->setting);
             w->setting_number = event->setting;
             w->version = 0;
         }
     } else {
-        ticket = hw__counter_take(&e->tickets, 1);
-        if (ticket >= hw__counter_get(&e->ticket_limit)) return false;
+        ticket = hw__counter_take(&e->tickets.taken, 1);
+        if (ticket >= hw__counter_get(&e->tickets.limit)) return false;
         hw__step_setting(w);
     }
     w->batch.step = ticket;
     w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
-    w->read_ns = hw__simulated_now(e);
-    e->sim->due[event->lane] = event->due;
-    w->lane->busy = true;
-    w->lane->done = false;
+    w->read_ns = hw__engine_now(e);
+    hw__simulated_of(e)->due[event->member] = event->due;
+    hw__virtual_of(w)->busy = true;
+    hw__virtual_of(w)->done = false;
     return true;
 }
 
@@ -212,7 +217,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
 
 void hw__virtual_flush(hw_engine *e)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     hw_worker *w = s->closing;
     if (!s->gathered) return;
     float share = 1 / (float)s->gathered;
@@ -227,19 +232,19 @@ void hw__virtual_flush(hw_engine *e)
 /* One of the gradients whose mean is the next update. Each is a contribution of its own in the histograms. */
 static void gather(hw_engine *e, hw_worker *w)
 {
-    struct hw__simulated *s = e->sim;
+    hw__simulated *s = hw__simulated_of(e);
     const hw__pending *p = &w->pending;
     uint64_t clock = hw_params_clock(e->params);
     if (!p->loss_finite || !p->finite) {
         (void)hw__step_land(w, 0, 1); /* says what is wrong with it, and leaves it out */
         return;
     }
-    if (!p->access.dense) {
+    if (!p->extent.all) {
         hw__fail(e, HW_E_UNSUPPORTED, "config.simulation.gather takes dense gradients only");
         return;
     }
     if (p->clipped) hw__counter_add(&w->clipped, 1);
-    float weight = (float)hw_age_factor(&e->config.compensation, clock - w->note.clock, e->slots);
+    float weight = (float)hw_age_factor(&e->config.compensation, clock - w->note.clock, e->crew.slots);
     for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * p->g[i];
     s->gathered_loss = (s->gathered ? s->gathered_loss : 0) + p->loss;
     s->gathered_examples = (s->gathered ? s->gathered_examples : 0) + w->batch.whole;
@@ -250,10 +255,10 @@ static void gather(hw_engine *e, hw_worker *w)
 
 void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
 {
-    struct hw__simulated *s = e->sim;
-    hw_worker *w = e->worker + event->lane;
-    if (w->lane->busy) {
-        w->lane->busy = false;
+    hw__simulated *s = hw__simulated_of(e);
+    hw_worker *w = e->worker + event->member;
+    if (hw__virtual_of(w)->busy) {
+        hw__virtual_of(w)->busy = false;
         if (w->pending.status != HW_OK) {
             hw__fail_worker(w, w->pending.status);
             return;
@@ -264,7 +269,7 @@ void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
         else
             (void)hw__step_land(w, w->batch.whole, -1);
     }
-    if (s->gather < 2 || hw__flags_failed(&e->latch)) return;
+    if (s->gather < 2 || hw__flags_failed(&e->flags)) return;
     /* At the end of the run workers without a ticket come by empty-handed: then only the count tells. */
     if (s->gathered == s->gather || (!event->more && !s->exhausted)) hw__virtual_flush(e);
 }

@@ -10,28 +10,28 @@
 typedef struct hw__flags {
     _Alignas(HW_LINE) _Atomic int stop; /* hw_stop_reason */
     _Atomic int failed;                 /* 0, 1 = a first error is being written, 2 = it stands */
-    _Atomic int pause;                  /* the gate asks the workers in, for these */
-    _Atomic int turn;                   /* somebody does the housekeeping of a window */
+    _Atomic int pause;                  /* asks the workers in, for these */
+    _Atomic int housekeeping;           /* somebody does the housekeeping of a window */
     _Atomic uint32_t version;           /* of the setting in force */
     hw_status code;
     char sentence[HW_WHY];
 } hw__flags;
 
-void hw__flags_reset(hw__flags *l);
+void hw__flags_reset(hw__flags *f);
 /* The first reason wins. Async-signal-safe. */
-void hw__flags_stop(hw__flags *l, hw_stop_reason reason);
-int hw__flags_stopped(const hw__flags *l);
+void hw__flags_stop(hw__flags *f, hw_stop_reason reason);
+int hw__flags_stopped(const hw__flags *f);
 /* The first error wins; true where it was this one. Stops with HW_STOP_ERROR in any case. */
-bool hw__flags_fail(hw__flags *l, hw_status code, const char *sentence);
-bool hw__flags_failed(const hw__flags *l);
+bool hw__flags_fail(hw__flags *f, hw_status code, const char *sentence);
+bool hw__flags_failed(const hw__flags *f);
 /* For an evaluation a worker parks before its write too; for a capture only between steps, with nothing in hand. */
 enum { FLAGS_EVALUATE = 1, FLAGS_CAPTURE = 2 };
-void hw__flags_pause(hw__flags *l, int what);
-void hw__flags_resume(hw__flags *l, int what);
-int hw__flags_paused(const hw__flags *l);
-bool hw__flags_begin_housekeeping(hw__flags *l);
-void hw__flags_end_housekeeping(hw__flags *l);
-uint32_t hw__flags_version(const hw__flags *l);
-void hw__flags_new_version(hw__flags *l);
+void hw__flags_pause(hw__flags *f, int what);
+void hw__flags_resume(hw__flags *f, int what);
+int hw__flags_paused(const hw__flags *f);
+bool hw__flags_begin_housekeeping(hw__flags *f);
+void hw__flags_end_housekeeping(hw__flags *f);
+uint32_t hw__flags_version(const hw__flags *f);
+void hw__flags_new_version(hw__flags *f);
 
 #endif

@@ -1,7 +1,7 @@
 /* sample.c - which example stands at a position of an epoch: a keyed permutation of the examples, or of blocks of them;
  * or, with replacement, which ones a ticket draws.
  */
-#include "engine.h"
+#include "step.h"
 
 /* Whole blocks are permuted; what is left over at the end of the data stays last. */
 uint32_t hw__sample_example(const hw_engine *e, uint64_t epoch, uint32_t position)

@@ -1,38 +1,6 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
-#include "engine.h"
+#include "step.h"
 #include <math.h>
-
-bool hw__step_ticket(hw_worker *w, uint64_t *ticket)
-{
-    hw_engine *e = w->engine;
-    uint64_t block = e->ticket_block, limit = hw__counter_get(&e->ticket_limit);
-    if (w->batch.step + 1 < w->ticket_end) {
-        *ticket = w->batch.step + 1;
-    } else {
-        /* A sampled clock hands out tickets in blocks too: one shared line less per step. */
-        *ticket = hw__counter_take(&e->tickets, block);
-        w->ticket_end = *ticket >= limit ? 0 : *ticket + block < limit ? *ticket + block : limit;
-    }
-    return *ticket < limit;
-}
-
-void hw__step_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
-{
-    hw_engine *e = w->engine;
-    const hw_config *c = &e->config;
-    uint32_t n = e->objective.examples, whole = c->batch;
-    hw_batch *b = &w->batch;
-    uint64_t epoch = ticket / e->steps_per_epoch, first = ticket % e->steps_per_epoch * c->batch;
-    if (n && !c->with_replacement && n - first < whole) whole = (uint32_t)(n - first);
-    uint32_t from = (uint32_t)((uint64_t)whole * part / parts), to = (uint32_t)((uint64_t)whole * (part + 1) / parts);
-    *b = (hw_batch){n ? w->index : NULL, to - from, from, whole, ticket, epoch, c->seed};
-    if (!n) return;
-    if (!c->with_replacement) {
-        hw__sample_run(e, epoch, (uint32_t)first + from, to - from, w->index);
-        return;
-    }
-    hw__sample_drawn(e, ticket, from, to, w->index);
-}
 
 hw_status hw__step_run(hw_worker *w)
 {
@@ -48,24 +16,25 @@ hw_status hw__step_run(hw_worker *w)
 void hw__step_setting(hw_worker *w)
 {
     hw_engine *e = w->engine;
-    if (hw__flags_version(&e->latch) == w->version) return;
-    (void)pthread_mutex_lock(&e->mutex);
-    w->setting = e->setting;
-    w->setting_number = e->setting_number;
-    w->version = hw__flags_version(&e->latch);
-    (void)pthread_mutex_unlock(&e->mutex);
+    if (hw__flags_version(&e->flags) == w->version) return;
+    (void)pthread_mutex_lock(&e->settings.mutex);
+    w->setting = e->settings.now;
+    w->setting_number = e->settings.number;
+    w->version = hw__flags_version(&e->flags);
+    (void)pthread_mutex_unlock(&e->settings.mutex);
 }
 
-const float *hw__step_read(hw_worker *w, const hw__access *a, float *values)
+const float *hw__step_read(hw_worker *w, const hw__extent *a, float *values)
 {
     hw_engine *e = w->engine;
+    if (!values) values = w->x;
     hw__step_setting(w);
     float ahead = (float)w->setting.ahead;
     w->parked_ns = 0;
-    if (e->config.clock_interval == 1 && !e->exchanges) w->read_ns = hw_now();
+    if (e->config.clock_interval == 1 && !e->steps.exchanges) w->read_ns = hw_now();
     if (a->indices)
         hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
-    else if (!a->dense)
+    else if (!a->all)
         hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
     else
         values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
@@ -79,20 +48,13 @@ const float *hw__step_read(hw_worker *w, const hw__access *a, float *values)
     return values;
 }
 
-void hw__step_over_time(const hw_worker *w)
-{
-    hw_engine *e = w->engine;
-    if (e->config.seconds > 0 && (double)hw__training_ns(e) * 1e-9 >= e->config.seconds)
-        hw__flags_stop(&e->latch, HW_STOP_SECONDS);
-}
-
 static hw_status not_finite(hw_worker *w, const char *what)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
     if (e->config.on_nan == HW_NAN_SKIP) {
         hw__counter_add(&w->skipped, 1);
-        hw__step_over_time(w); /* where nothing lands any more, time still ends the run */
+        hw__times_check(w->engine); /* where nothing lands any more, time still ends the run */
         return HW_OK;
     }
     hw__fail(e, HW_E_DIVERGED, "the %s stopped being finite on worker %u at step %llu", what, w->id,
@@ -107,24 +69,24 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
-    unsigned first = (e->slots >= 10 ? 2 : 20 / e->slots) * few;
+    unsigned first = (e->crew.slots >= 10 ? 2 : 20 / e->crew.slots) * few;
     w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 / few * (loss - w->smooth_loss) : loss;
     if (w->loss_steps < first) {
         w->first_loss += loss;
         if (++w->loss_steps == first) {
-            (void)pthread_mutex_lock(&e->mutex);
-            hw__counter_add_double(&e->first_losses, w->first_loss);
-            hw__counter_add(&e->first_count, first);
-            (void)pthread_mutex_unlock(&e->mutex);
+            (void)pthread_mutex_lock(&e->settings.mutex);
+            hw__counter_add_double(&e->losses.first_sum, w->first_loss);
+            hw__counter_add(&e->losses.first_count, first);
+            (void)pthread_mutex_unlock(&e->settings.mutex);
             if (few > 1) w->smooth_loss = w->first_loss / first;
         }
         return false;
     }
-    double baseline = hw__counter_get_double(&e->first_losses) / (double)hw__counter_get(&e->first_count);
+    double baseline = hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count);
     return e->config.divergence > 0 && baseline > 0 && w->smooth_loss > e->config.divergence * baseline;
 }
 
-void hw__step_prepare(hw_worker *w, const hw__access *a, const float *g, double loss)
+void hw__step_prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
     w->pending = (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), false, false};
@@ -141,11 +103,11 @@ void hw__step_prepare(hw_worker *w, const hw__access *a, const float *g, double 
 }
 
 /* v' = mu v - alpha g in the worker's own memory, packed into w->g for the write. */
-static void private_velocity(hw_worker *w, const hw__access *a, const hw_form *form, const float *g, hw_form *out)
+static void private_velocity(hw_worker *w, const hw__extent *a, const hw_form *form, const float *g, hw_form *out)
 {
     float mu = (float)w->setting.momentum, alpha = -form->e;
     for (size_t r = 0, i = 0; r < a->n; r++) {
-        size_t first, n = hw__access_part(a, r, &first);
+        size_t first, n = hw__extent_part(a, r, &first);
         for (size_t j = 0; j < n; j++, i++)
             w->g[i] = w->velocity[first + j] = mu * w->velocity[first + j] - alpha * g[i];
     }
@@ -157,13 +119,13 @@ void hw__step_observe(hw_worker *w, uint64_t landed)
     hw_engine *e = w->engine;
     w->unmeasured++;
     if (!w->note.measured) return;
-    uint64_t now = e->sim ? hw__simulated_now(e) : hw_now();
+    uint64_t now = hw__engine_now(e);
     hw_observation o = {landed - w->note.clock, w->note.spread, w->note.overlap, now - w->read_ns - w->parked_ns};
     /* A measured update stands for those since the one before, so the histogram's sum is always the updates. */
     if (e->config.record) hw_staleness_record(e->staleness, w->recorder, &o, w->unmeasured);
     w->observed = o;
     w->unmeasured = 0;
-    hw__step_over_time(w);
+    hw__times_check(w->engine);
 }
 
 static void tell(const hw_worker *w, uint64_t landed, double loss, const hw__optimizer_write *ow)
@@ -171,7 +133,7 @@ static void tell(const hw_worker *w, uint64_t landed, double loss, const hw__opt
     const hw_engine *e = w->engine;
     const hw_config *c = &e->config;
     bool measured = w->note.measured;
-    uint64_t number = c->clock_interval == 1 && !e->exchanges ? landed : hw__counter_get(&w->updates);
+    uint64_t number = c->clock_interval == 1 && !e->steps.exchanges ? landed : hw__counter_get(&w->updates);
     if (number % c->on_update_every) return;
     hw_update_event event = {w->member,
                              number,
@@ -181,7 +143,7 @@ static void tell(const hw_worker *w, uint64_t landed, double loss, const hw__opt
                              ow->learning_rate,
                              ow->momentum,
                              measured ? w->read_ns : 0,
-                             measured ? e->sim ? hw__simulated_now(e) : hw_now() : 0,
+                             measured ? hw__engine_now(e) : 0,
                              measured};
     c->on_update(c->context, &event);
 }
@@ -191,13 +153,13 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
 {
     hw_engine *e = w->engine;
     const hw_config *c = &e->config;
-    const hw__access *a = &w->pending.access;
+    const hw__extent *a = &w->pending.extent;
     const float *g = w->pending.g;
     bool aged = c->compensation.age != HW_AGE_NONE;
     bool needs_clock = aged || c->compensation.policy == HW_POLICY_EXACT || c->optimizer.rule == HW_RULE_ADAM ||
                        c->optimizer.rule == HW_RULE_USER;
     uint64_t clock = needs_clock ? hw_params_clock(e->params) : w->note.clock;
-    if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->slots);
+    if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->crew.slots);
     hw__optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);
     hw_form form = ow->form;
     if (a->raw) {
@@ -215,8 +177,8 @@ static hw_status diverged(hw_worker *w)
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
     hw__fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
-             hw__counter_get_double(&e->first_losses) / (double)hw__counter_get(&e->first_count), w->smooth_loss, w->id,
-             (unsigned long long)w->batch.step);
+             hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count),
+             w->smooth_loss, w->id, (unsigned long long)w->batch.step);
     return HW_E_STOPPED;
 }
 
@@ -228,7 +190,7 @@ hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge
     w->unmeasured += count;
     if (!judge) return HW_OK;
     if (!hw__base_finite_double(loss)) return not_finite(w, "loss");
-    if (w->id == 0 && w->loss_steps == 0) hw__counter_add_double(&w->engine->first_loss, loss);
+    if (w->id == 0 && w->loss_steps == 0) hw__counter_add_double(&w->engine->losses.first, loss);
     hw__counter_add_double(&w->loss, loss * count);
     hw__counter_add(&w->losses, count);
     return diverging(w, loss, count) ? diverged(w) : HW_OK;
@@ -244,17 +206,17 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
     if (!p->finite) return not_finite(w, "gradient");
     double loss = p->loss;
     /* Beside sweeps one example says less than the mean of a run, which hw__step_account looks at. */
-    if (!e->sweeps && diverging(w, loss, examples ? examples : 1)) return diverged(w);
+    if (!e->steps.sweeps && diverging(w, loss, examples ? examples : 1)) return diverged(w);
     hw__optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
-    bool exact = c->clock_interval == 1 && !e->exchanges;
+    bool exact = c->clock_interval == 1 && !e->steps.exchanges;
     bool opens = exact ? landed == e->first_update : w->id == 0 && hw__counter_get(&w->updates) == 0;
-    if (opens && !e->sweeps) /* with sweeps the first run's mean, which says more */
-        hw__counter_add_double(&e->first_loss, loss);
+    if (opens && !e->steps.sweeps) /* with sweeps the first run's mean, which says more */
+        hw__counter_add_double(&e->losses.first, loss);
     hw__counter_add_double(&w->loss, loss);
     hw__counter_add(&w->losses, 1);
     hw__counter_add(&w->updates, 1);
-    if (e->exchanges) w->since++;
+    if (e->steps.exchanges) w->since++;
     hw__counter_add(&w->examples, examples);
     if (e->trace)
         hw__trace_record(e->trace, w->member, landed - e->first_update, w->note.clock - e->first_update, w->batch.step,
@@ -262,28 +224,22 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
     hw__step_observe(w, landed);
     if (c->on_update) tell(w, landed, loss, &ow);
     if (w->note.measured)
-        hw__periodic_keep(e, exact ? landed + 1 : hw_params_clock(e->params), e->sweeps ? w->smooth_loss : loss,
+        hw__periodic_keep(e, exact ? landed + 1 : hw_params_clock(e->params), e->steps.sweeps ? w->smooth_loss : loss,
                           exact ? w->note.clock : w->read_clock);
     return HW_OK;
 }
 
-hw_status hw__step_write(hw_worker *w, const hw__access *a, const float *g, double loss, uint32_t examples)
+hw_status hw__step_write(hw_worker *w, const hw__extent *a, const float *g, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
-    /* On a replica the update waits for the exchange anyway, and parks there. */
-    if (!w->group && !e->exchanges && (hw__flags_paused(&e->latch) & FLAGS_EVALUATE)) {
-        uint64_t parked = hw_now();
-        if (!hw__pause_enter(w, PAUSE_WRITE)) return HW_E_STOPPED;
-        w->parked_ns += hw_now() - parked;
-    }
-    if (hw__flags_failed(&e->latch)) return HW_E_STOPPED;
+    if (hw__flags_failed(&e->flags)) return HW_E_STOPPED;
     if (!w->has_read) {
         hw__fail(e, HW_E_CALLBACK,
                  "the objective wrote without a read before it: each write follows a read of its own");
         return HW_E_STOPPED;
     }
     w->has_read = false;
-    if (w->note.measured && e->ticket_block > 1 && !a->dense && w->setting.ahead == 0) {
+    if (w->note.measured && e->tickets.block > 1 && !a->all && w->setting.ahead == 0) {
         hw__counter_add(&w->collided, hw_params_changed(e->params, a->ranges, a->indices, a->n, w->seen));
         hw__counter_add(&w->looked_at, a->total);
     }

@@ -1,22 +1,8 @@
 /* sweep.c - runs of single-example updates through the objective's sweep, and the exchange of replicas: what the sparse
  * path does instead of one step at a time. It measures one step in ticket_block (or one exchange) and counts the rest.
  */
-#include "engine.h"
+#include "step.h"
 #include <math.h>
-
-bool hw__sweep_possible(const hw_config *c, const hw_objective *o, const hw_params *p)
-{
-    const hw_optimizer *r = &c->optimizer;
-    bool rule = (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) ||
-                (r->rule == HW_RULE_SGD && r->momentum == 0 && c->compensation.policy != HW_POLICY_EXACT &&
-                 r->velocity == HW_VELOCITY_SHARED);
-    bool policy = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE;
-    bool single = c->on_update || c->trace || c->compensation.age != HW_AGE_NONE || r->clip_norm > 0 ||
-                  r->weight_decay > 0 || r->n_sections || c->on_nan == HW_NAN_SKIP;
-    return o->sweep && c->fused && c->batch == 1 && o->examples &&
-           (c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC) && rule && policy && !single &&
-           hw_params_fused(p) && (c->clock_interval > 1 || hw__config_exchanges(c));
-}
 
 /* --- the objective's view of a sweep ------------------------------------------------------------------------------ */
 
@@ -86,7 +72,7 @@ void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n)
 void hw_sweep_landed(hw_worker *w, uint32_t examples)
 {
     w->swept += examples;
-    if (!w->engine->exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
+    if (!w->engine->steps.exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
 }
 
 /* --- exchanges ---------------------------------------------------------------------------------------------------- */
@@ -98,8 +84,8 @@ void hw_sweep_landed(hw_worker *w, uint32_t examples)
 static uint32_t chosen_interval(const hw_worker *w, double steps_ns, double exchange_ns)
 {
     const hw_engine *e = w->engine;
-    double steps = exchange_ns / (steps_ns / w->since), most = e->slots > 1 ? 256.0 / (e->slots - 1) : 256;
-    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->slots)));
+    double steps = exchange_ns / (steps_ns / w->since), most = e->crew.slots > 1 ? 256.0 / (e->crew.slots - 1) : 256;
+    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->crew.slots)));
     return (uint32_t)fmin(1e9, fmax(16, fmax(4 * steps, fmin(40 * steps, most))));
 }
 
@@ -107,7 +93,7 @@ bool hw__sweep_exchange(hw_worker *w, bool due)
 {
     hw_engine *e = w->engine;
     uint32_t every = w->exchange_every ? w->exchange_every : 256; /* not chosen yet: after a first stretch */
-    if (!e->exchanges || w->since == 0 || (due && w->since < every)) return true;
+    if (!e->steps.exchanges || w->since == 0 || (due && w->since < every)) return true;
     double loss = w->smooth_loss;
     uint64_t from = hw_now(), read_clock = w->read_clock;
     w->read_ns = w->exchange_ns;
@@ -125,7 +111,7 @@ bool hw__sweep_exchange(hw_worker *w, bool due)
     w->exchange_ns = now;
     w->parked_ns = 0;
     hw__periodic_keep(e, hw_params_clock(e->params), loss, read_clock);
-    return !hw__flags_failed(&e->latch);
+    return !hw__flags_failed(&e->flags);
 }
 
 /* --- the run ------------------------------------------------------------------------------------------------------ */
@@ -165,10 +151,10 @@ bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint
     const hw_engine *e = w->engine;
     uint32_t n = e->objective.examples, at = first ? *first : 0;
     while (count) {
-        uint32_t part = count < e->ticket_block ? count : e->ticket_block;
+        uint32_t part = count < e->tickets.block ? count : e->tickets.block;
         uint64_t left = n - ticket % n; /* an epoch's */
         if (part > left) part = (uint32_t)left;
-        if (e->exchanges && w->exchange_every > w->since && part > w->exchange_every - w->since)
+        if (e->steps.exchanges && w->exchange_every > w->since && part > w->exchange_every - w->since)
             part = w->exchange_every - w->since;
         if (!run_sweep(w, ticket, part, first ? &at : NULL)) return false;
         ticket += part;

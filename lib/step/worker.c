@@ -1,43 +1,25 @@
-/* worker.c - the public face of a worker: reads, writes and the small services, sent through its port. */
-#include "engine.h"
+/* worker.c - the public face of a worker: reads, writes and the small services, sent through its access. */
+#include "step.h"
 #include <string.h>
 
-static hw__access dense(hw_worker *w)
+static hw_status write_access(hw_worker *w, hw__extent x, const float *g, double loss)
 {
-    return (hw__access){&w->all, NULL, 1, w->all.count, true, false};
-}
-
-static hw__access ranges_of(const hw_range *ranges, size_t n)
-{
-    hw__access a = {ranges, NULL, n, 0, false, false};
-    for (size_t r = 0; r < n; r++) a.total += ranges[r].count;
-    return a;
-}
-
-static hw__access indices_of(const uint32_t *indices, size_t n, bool raw)
-{
-    return (hw__access){NULL, indices, n, n, false, raw};
-}
-
-static hw_status write_access(hw_worker *w, const hw__access *a, const float *g, double loss)
-{
-    hw_status status = w->port->write(w, a, g, loss);
+    hw_status status = w->access->write(w, &x, g, loss);
     w->pairs++;
     return status;
 }
 
 const float *hw_read(hw_worker *w)
 {
-    hw__access a = dense(w);
-    return w->port->read(w, &a, w->group ? NULL : w->x);
+    hw__extent x = hw__extent_all(&w->all);
+    return w->access->read(w, &x, NULL);
 }
 
 void hw_read_into(hw_worker *w, float *values)
 {
-    hw__access a = dense(w);
-    const float *x = w->port->read(w, &a, values);
-    if (x != values) memcpy(values, x, a.total * sizeof *values);
-    if (!w->group) w->seen = values; /* a group lands from its own snapshot, after the step has returned */
+    hw__extent x = hw__extent_all(&w->all);
+    const float *from = w->access->read(w, &x, values);
+    if (from != values) memcpy(values, from, x.total * sizeof *values);
 }
 
 float *hw_gradient(hw_worker *w)
@@ -52,57 +34,45 @@ hw_status hw_write(hw_worker *w, double loss)
 
 hw_status hw_write_from(hw_worker *w, const float *g, double loss)
 {
-    hw__access a = dense(w);
-    return write_access(w, &a, g, loss);
+    return write_access(w, hw__extent_all(&w->all), g, loss);
 }
 
 void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values)
 {
-    hw__access a = ranges_of(ranges, n);
-    (void)w->port->read(w, &a, values);
+    hw__extent x = hw__extent_ranges(ranges, n, false);
+    (void)w->access->read(w, &x, values);
 }
 
 hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss)
 {
-    hw__access a = ranges_of(ranges, n);
-    return write_access(w, &a, gradients, loss);
+    return write_access(w, hw__extent_ranges(ranges, n, false), gradients, loss);
 }
 
 void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values)
 {
-    hw__access a = indices_of(indices, n, false);
-    (void)w->port->read(w, &a, values);
+    hw__extent x = hw__extent_indices(indices, n, false);
+    (void)w->access->read(w, &x, values);
 }
 
 hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss)
 {
-    hw__access a = indices_of(indices, n, false);
-    return write_access(w, &a, gradients, loss);
+    return write_access(w, hw__extent_indices(indices, n, false), gradients, loss);
 }
 
 hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *delta, double loss)
 {
-    hw__access a = ranges_of(ranges, n);
-    a.raw = true;
-    return write_access(w, &a, delta, loss);
+    return write_access(w, hw__extent_ranges(ranges, n, true), delta, loss);
 }
 
 hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss)
 {
-    hw__access a = indices_of(indices, n, true);
-    return write_access(w, &a, delta, loss);
-}
-
-/* In force for the step under way. A group's leader has read it for all; it changes when all have met again. */
-static const hw_setting *in_force(const hw_worker *w)
-{
-    return w->group ? &w->engine->worker[w->group->first].setting : &w->setting;
+    return write_access(w, hw__extent_indices(indices, n, true), delta, loss);
 }
 
 double hw_learning_rate(hw_worker *w)
 {
     if (!w->engine) return 0; /* a probe of the gradient: no rate is in force */
-    return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * in_force(w)->rate;
+    return hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * w->in_force->rate;
 }
 
 double hw_running_gain(hw_worker *w, double share)
@@ -111,7 +81,7 @@ double hw_running_gain(hw_worker *w, double share)
     const hw_optimizer *o = &w->engine->config.optimizer;
     if (o->rule != HW_RULE_SGD && o->rule != HW_RULE_NESTEROV) return -1;
     double rate = hw_learning_rate(w);
-    return rate > 0 ? share * (1 - in_force(w)->momentum) / rate : 0;
+    return rate > 0 ? share * (1 - w->in_force->momentum) / rate : 0;
 }
 
 void *hw_scratch(hw_worker *w)

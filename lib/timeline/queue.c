@@ -7,17 +7,17 @@
 static hw_clock clock_of(const timeline *t, uint32_t worker)
 {
     if (t->s.each) return t->s.each[worker];
-    uint32_t workers = t->lanes * t->per_group;
+    uint32_t workers = t->members * t->per_group;
     bool slow = worker >= workers - t->s.stragglers;
     return (hw_clock){t->s.clock, t->s.shape, slow ? t->s.straggler_factor : 1};
 }
 
 /* A group's work is that of its slowest member. */
-static double work(timeline *t, uint32_t lane)
+static double work(timeline *t, uint32_t member)
 {
     double longest = 0;
     for (uint32_t k = 0; k < t->per_group; k++) {
-        uint32_t worker = lane * t->per_group + k;
+        uint32_t worker = member * t->per_group + k;
         hw_clock c = clock_of(t, worker);
         longest = fmax(longest, hw_clock_draw(&c, t->rng + worker));
     }
@@ -27,17 +27,17 @@ static double work(timeline *t, uint32_t lane)
 /* --- a ring by order of reading ------------------------------------------------------------------------------------
  */
 
-static void ring_push(timeline *t, uint32_t lane)
+static void ring_push(timeline *t, uint32_t member)
 {
-    t->heap[(t->ring_first + t->n_heap++) % t->lanes] = lane;
+    t->heap[(t->ring_first + t->n_heap++) % t->members] = member;
 }
 
 static uint32_t ring_pop(timeline *t)
 {
-    uint32_t lane = t->heap[t->ring_first];
-    t->ring_first = (t->ring_first + 1) % t->lanes;
+    uint32_t member = t->heap[t->ring_first];
+    t->ring_first = (t->ring_first + 1) % t->members;
     t->n_heap--;
-    return lane;
+    return member;
 }
 
 /* The adversary holds the oldest gradient until it is s.delay updates old, and lets all others pass. */
@@ -48,32 +48,32 @@ static uint32_t adversary_pop(timeline *t)
         t->held_since = (uint64_t)t->due[t->held];
     }
     if (t->held == UINT32_MAX || (t->n_heap && t->landed - t->held_since < t->s.delay)) return ring_pop(t);
-    uint32_t lane = t->held;
+    uint32_t member = t->held;
     t->held = UINT32_MAX;
-    return lane;
+    return member;
 }
 
 static uint32_t pop(timeline *t)
 {
     if (t->timed) {
-        uint32_t lane = hw__heap_pop(t->heap, &t->n_heap, t->due);
-        t->time = t->due[lane];
-        return lane;
+        uint32_t member = hw__heap_pop(t->heap, &t->n_heap, t->due);
+        t->time = t->due[member];
+        return member;
     }
-    t->time += 1.0 / t->lanes;
+    t->time += 1.0 / t->members;
     return t->s.clock == HW_CLOCK_ADVERSARY ? adversary_pop(t) : ring_pop(t);
 }
 
 /* due: the time of landing; for clocks of order the update at which it was read, by which the adversary counts. The
- * lane joins the others with the next event, unless it is dropped before. */
-static void arrive(timeline *t, uint32_t lane, hw__timeline_event *event)
+ * member joins the others with the next event, unless it is dropped before. */
+static void arrive(timeline *t, uint32_t member, hw__timeline_event *event)
 {
-    t->arriving = lane;
+    t->arriving = member;
     if (t->timed) {
-        t->due[lane] = t->time + work(t, lane);
-        event->due = t->due[lane];
+        t->due[member] = t->time + work(t, member);
+        event->due = t->due[member];
     } else {
-        t->due[lane] = (double)t->landed;
+        t->due[member] = (double)t->landed;
         event->due = (double)t->sequence++;
     }
 }
@@ -92,8 +92,8 @@ static void restart(timeline *t)
 {
     t->n_heap = t->ring_first = t->gathered = t->next_read = 0;
     t->held = t->arriving = UINT32_MAX;
-    for (uint32_t i = 0; i < t->lanes; i++) t->reads[i] = i;
-    t->n_reads = t->lanes;
+    for (uint32_t i = 0; i < t->members; i++) t->reads[i] = i;
+    t->n_reads = t->members;
 }
 
 static void next(timeline *t, hw__timeline_event *event)
@@ -101,21 +101,21 @@ static void next(timeline *t, hw__timeline_event *event)
     *event = (hw__timeline_event){0};
     join(t);
     if (!t->gathered && t->next_read < t->n_reads) {
-        event->lane = t->reads[t->next_read++];
+        event->member = t->reads[t->next_read++];
         event->time = t->time;
-        arrive(t, event->lane, event);
+        arrive(t, event->member, event);
         return;
     }
     if (!t->gathered) t->n_reads = t->next_read = 0;
-    event->lane = pop(t);
+    event->member = pop(t);
     event->time = t->time;
     event->land = true;
-    event->more = ++t->gathered < t->s.gather && t->gathered < t->lanes;
+    event->more = ++t->gathered < t->s.gather && t->gathered < t->members;
     if (!event->more) {
         t->gathered = 0;
         t->landed++;
     }
-    t->reads[t->n_reads++] = event->lane;
+    t->reads[t->n_reads++] = event->member;
 }
 
 const hw__timeline_source hw__timeline_queue = {restart, next};

@@ -1,4 +1,4 @@
-/* timeline.c - what is refused, how many lanes a clock needs, and the memory of a timeline. */
+/* timeline.c - what is refused, how many members a clock needs, and the memory of a timeline. */
 #include "timeline.h"
 #include <math.h>
 
@@ -36,7 +36,7 @@ static hw_status plan_histogram(const hw_simulation *s, hw__timeline_plan *plan,
         return hw__base_fail(why, HW_E_LIMIT,
                              "config.simulation.delays: the largest delay is %llu; at most %u is possible",
                              (unsigned long long)h->largest, MOST_DELAY);
-    plan->lanes = (uint32_t)h->largest + 1;
+    plan->members = (uint32_t)h->largest + 1;
     plan->m = (uint32_t)lround(h->sum / (double)h->total) + 1;
     return HW_OK;
 }
@@ -48,7 +48,7 @@ static hw_status plan_replay(const hw_simulation *s, hw__timeline_plan *plan, ch
                              "config.simulation.trace is NULL: clock replay needs a recorded trace");
     if (s->trace->info.updates == 0)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.trace has no updates to replay");
-    plan->lanes = plan->m = s->trace->info.workers;
+    plan->members = plan->m = s->trace->info.workers;
     return HW_OK;
 }
 
@@ -68,7 +68,7 @@ hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__tim
     } else if (s->clock == HW_CLOCK_DELAY) {
         if (s->delay > MOST_DELAY)
             return hw__base_fail(why, HW_E_LIMIT, "config.simulation.delay is %u: at most %u", s->delay, MOST_DELAY);
-        plan->lanes = plan->m = s->delay + 1;
+        plan->members = plan->m = s->delay + 1;
     }
     if (s->per_group < 1 || workers % s->per_group)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: it must divide the %u workers",
@@ -77,18 +77,18 @@ hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__tim
     if (s->clock == HW_CLOCK_REPLAY && s->trace->info.per_group != s->per_group)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.per_group is %u: the trace was recorded with %u",
                              s->per_group, s->trace->info.per_group);
-    if (!fixed) plan->lanes = plan->m = workers / s->per_group;
-    if (s->gather < 1 || s->gather > plan->lanes)
+    if (!fixed) plan->members = plan->m = workers / s->per_group;
+    if (s->gather < 1 || s->gather > plan->members)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.simulation.gather is %u: it must be in [1, %u], the gradients that may be pending",
-                             s->gather, plan->lanes);
+                             s->gather, plan->members);
     if (s->gather > 1 && (fixed || s->clock == HW_CLOCK_ADVERSARY))
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
             "config.simulation.gather is %u: this clock says which gradient lands as which update, so it "
             "goes with 1 only",
             s->gather);
-    if (s->gather > 1) plan->m = (plan->lanes + s->gather / 2) / s->gather;
+    if (s->gather > 1) plan->m = (plan->members + s->gather / 2) / s->gather;
     if (s->delay && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_ADVERSARY)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.simulation.delay is %u: only clocks delay and adversary have one", s->delay);
@@ -133,7 +133,7 @@ static void cumulate(timeline *t)
         if (high > h->largest) high = h->largest;
         t->share[(low + high) / 2] += (double)h->counts[b] / (double)h->total;
     }
-    for (uint32_t i = 1; i < t->lanes; i++) t->share[i] += t->share[i - 1];
+    for (uint32_t i = 1; i < t->members; i++) t->share[i] += t->share[i - 1];
 }
 
 /* Counting sort of the trace's updates by the version that they read. */
@@ -161,24 +161,24 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
     timeline *t = array(1, sizeof *t, bytes, &good);
     if (!t) return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline");
     t->s = *s;
-    t->lanes = plan.lanes;
+    t->members = plan.members;
     t->m = plan.m;
     t->per_group = s->per_group;
     t->source = s->clock == HW_CLOCK_HISTOGRAM ? &hw__timeline_histogram
                 : s->clock == HW_CLOCK_REPLAY  ? &hw__timeline_replay
                                                : &hw__timeline_queue;
     if (t->source == &hw__timeline_queue) {
-        t->due = array(t->lanes, sizeof *t->due, bytes, &good);
-        t->heap = array(t->lanes, sizeof *t->heap, bytes, &good);
-        t->reads = array(t->lanes, sizeof *t->reads, bytes, &good);
+        t->due = array(t->members, sizeof *t->due, bytes, &good);
+        t->heap = array(t->members, sizeof *t->heap, bytes, &good);
+        t->reads = array(t->members, sizeof *t->reads, bytes, &good);
         t->timed = hw__timeline_clock_of_work(s->clock) || s->each;
         if (t->timed) t->rng = array(workers, sizeof *t->rng, bytes, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);
     } else if (t->source == &hw__timeline_histogram) {
-        t->share = array(t->lanes, sizeof *t->share, bytes, &good);
-        t->first_of = array(t->lanes, sizeof *t->first_of, bytes, &good);
-        t->last_of = array(t->lanes, sizeof *t->last_of, bytes, &good);
-        t->next_of = array(t->lanes, sizeof *t->next_of, bytes, &good);
+        t->share = array(t->members, sizeof *t->share, bytes, &good);
+        t->first_of = array(t->members, sizeof *t->first_of, bytes, &good);
+        t->last_of = array(t->members, sizeof *t->last_of, bytes, &good);
+        t->next_of = array(t->members, sizeof *t->next_of, bytes, &good);
         t->rng = array(1, sizeof *t->rng, bytes, &good);
         if (good) {
             hw_rng_seed(t->rng, seed, (uint64_t)1 << 41);
@@ -190,7 +190,7 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
     }
     if (!good) {
         hw__timeline_free(t);
-        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u lanes", plan.lanes);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u lanes", plan.members);
     }
     *out = t;
     return HW_OK;

@@ -1,6 +1,6 @@
 /* timeline.h (internal) - which virtual worker reads and lands when. It does not know what a step computes.
  *
- * A timeline is an endless sequence of events. Every READ of a lane is followed by one LAND of it. */
+ * A timeline is an endless sequence of events. Every READ of a member is followed by one LAND of it. */
 #ifndef HW__TIMELINE_TIMELINE_H
 #define HW__TIMELINE_TIMELINE_H
 
@@ -13,10 +13,10 @@ typedef struct hw__timeline_event {
     bool more;     /* LAND: another one joins this in the same update                                      */
     bool recorded; /* READ of a replay: ticket and setting are the trace's                                 */
     bool end;      /* of a replay: nothing follows                                                         */
-    uint32_t lane;
+    uint32_t member;
     uint32_t setting;
     uint64_t ticket;
-    double time, due; /* now; READ: a number that grows with the order in which the lanes will land         */
+    double time, due; /* now; READ: a number that grows with the order in which the members will land         */
 } hw__timeline_event;
 
 typedef struct timeline timeline;
@@ -25,36 +25,37 @@ typedef struct hw__timeline_source {
     void (*next)(timeline *t, hw__timeline_event *event);
 } hw__timeline_source;
 
-/* Lanes: gradients that may be pending at once. M: the number of workers (groups) for every formula. */
+/* Members: gradients that may be pending at once. M: the number of workers (groups) for every formula. */
 typedef struct hw__timeline_plan {
-    uint32_t lanes, m;
+    uint32_t members, m;
 } hw__timeline_plan;
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why);
 hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
                               char *why);
 void hw__timeline_free(timeline *t);
-/* No lane has a gradient pending: all that read at the start read anew. */
+/* No member has a gradient pending: all that read at the start read anew. */
 void hw__timeline_restart(timeline *t);
 void hw__timeline_next(timeline *t, hw__timeline_event *event);
-/* The lane of the READ that was just given has nothing to compute: it will not land, and not read again in this run. */
+/* The member of the READ that was just given has nothing to compute: it will not land, and not read again in this run.
+ */
 void hw__timeline_drop(timeline *t);
 
-/* state.c: into a state and out of it. CHECK: where each lane stands, into place[lanes]. Not begun: there has been no
- * run, and the lanes are nowhere; exhausted: the run has handed out its last ticket, so lanes may be nowhere. */
+/* state.c: into a state and out of it. CHECK: where each member stands, into place[members]. Not begun: there has been
+ * no run, and the members are nowhere; exhausted: the run has handed out its last ticket, so members may be nowhere. */
 typedef enum hw__timeline_place {
     TIMELINE_NOWHERE,
-    TIMELINE_LANDS, /* has read, or is the lane of a READ that was just given */
+    TIMELINE_LANDS, /* has read, or is the member of a READ that was just given */
     TIMELINE_READS,
     TIMELINE_EITHER /* the clock does not say: it has read, or found no ticket */
 } hw__timeline_place;
 void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted);
-/* There are tickets again: the lanes that found none read next, and a gathering begins anew. */
+/* There are tickets again: the members that found none read next, and a gathering begins anew. */
 void hw__timeline_revive(timeline *t, const uint8_t *place);
 
 struct timeline {
     const hw__timeline_source *source;
     hw_simulation s;
-    uint32_t lanes, m, per_group;
+    uint32_t members, m, per_group;
     uint64_t landed; /* updates */
     double time;
     hw_rng *rng; /* one a worker for clocks of work, one for HISTOGRAM */
@@ -64,12 +65,12 @@ struct timeline {
     uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
     uint32_t ring_first;
     uint32_t *reads, n_reads, next_read;
-    uint32_t arriving; /* the lane of the last READ, which is about to wait for its turn; UINT32_MAX none */
+    uint32_t arriving; /* the member of the last READ, which is about to wait for its turn; UINT32_MAX none */
     uint32_t gathered;
-    uint32_t held; /* ADVERSARY's lane; UINT32_MAX none */
+    uint32_t held; /* ADVERSARY's member; UINT32_MAX none */
     uint64_t held_since, sequence;
     /* order.c */
-    double *share; /* HISTOGRAM: cumulative probabilities of 0 .. lanes - 1 */
+    double *share; /* HISTOGRAM: cumulative probabilities of 0 .. members - 1 */
     uint32_t *first_of, *last_of, *next_of;
     uint64_t version, cursor;
     bool reading;

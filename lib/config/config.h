@@ -1,0 +1,23 @@
+/* config.h (internal) - what follows from a configuration, by itself. */
+#ifndef HW__CONFIG_CONFIG_H
+#define HW__CONFIG_CONFIG_H
+
+#include "../base/base.h"
+#include "../state/walk.h"
+#include "hogwild/engine.h"
+
+/* options.c: every option within its range; and all of them in a state. */
+hw_status hw__options_check(const hw_config *c, char *why);
+void hw__options_fields(const hw_config *c, hw__walk *v);
+
+/* config.c */
+bool hw__config_exchanges(const hw_config *c); /* on replicas */
+hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers);
+/* What a replay's step rule must have in common with the recorded run's. */
+uint32_t hw__config_rule_checksum(const hw_config *c);
+
+/* tensors.c: the names of an objective's parts */
+hw_status hw__tensors_check(const hw_objective *o, char *why);
+uint64_t hw__tensors_floats(const hw_tensor *t);
+
+#endif

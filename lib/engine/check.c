@@ -1,0 +1,156 @@
+/* check.c - everything that a start refuses, each with its sentence. */
+#include "../base/blas.h"
+#include "../config/config.h"
+#include "../schedulers/schedulers.h"
+#include "engine.h"
+
+/* What replicas and blocks go with. */
+static hw_status check_exchange(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
+{
+    const hw_optimizer *r = &c->optimizer;
+    bool threads = (s->flags & HW__OWN_STEPS) != 0;
+    if (o->blocks && !threads)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "the objective has blocks that no two workers share: they are handed out by schedulers async "
+            "and sequential only");
+    if (o->blocks && (c->batch != 1 || c->trace || c->with_replacement))
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "the objective's blocks are visited example by example: config.batch must be 1, without trace "
+            "and with_replacement");
+    if (c->exchange_interval == 1 && c->exchanged)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.exchanged is %zu, but config.exchange_interval is 1: nothing is exchanged",
+                             c->exchanged);
+    if (o->raw && (r->rule != HW_RULE_SGD || r->momentum > 0 || r->weight_decay > 0 || r->clip_norm > 0 ||
+                   c->compensation.age != HW_AGE_NONE))
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "objective '%.40s' has a rule of its own: config takes rule sgd with momentum.target 0, without "
+            "weight_decay, clip_norm and age",
+            o->name ? o->name : "");
+    if (!hw__config_exchanges(c)) return HW_OK;
+    if (!threads || c->trace)
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.exchange_interval is for schedulers async and sequential, without a trace");
+    bool plain = r->rule == HW_RULE_ADAGRAD ||
+                 (r->rule == HW_RULE_SGD && (r->momentum == 0 || r->velocity == HW_VELOCITY_PRIVATE) &&
+                  (c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE ||
+                   (r->velocity == HW_VELOCITY_PRIVATE && c->compensation.policy == HW_POLICY_FIXED)));
+    if (!plain || c->compensation.age != HW_AGE_NONE)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.exchange_interval: what replicas add up are sums, so the rule must be adagrad, or sgd "
+            "without momentum or with velocity private and compensation none, and no age");
+    return HW_OK;
+}
+
+/* config.simulation is for schedulers of virtual time only. */
+static hw_status check_clock(const hw_config *c, char *why)
+{
+    const hw_simulation *s = &c->simulation;
+    if (s->clock == HW_CLOCK_ROUND_ROBIN && s->gather <= 1 && s->per_group <= 1 && !s->stragglers && !s->delay)
+        return HW_OK;
+    return hw__base_fail(why, HW_E_ARGUMENT,
+                         "config.simulation says how simulated workers behave (clock, delay, stragglers, per_group, "
+                         "gather): it goes with scheduler simulated");
+}
+
+static hw_status check_workers(const hw_config *c, const hw_objective *o, const hw__scheduler *s, unsigned threads,
+                               char *why)
+{
+    if (!(s->flags & HW__VIRTUAL) && c->workers > HW_MAX_WORKERS)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.workers is %u: at most %d threads; more are for scheduler simulated", c->workers,
+                             HW_MAX_WORKERS);
+    if (o->blas && threads > hw__blas_limit())
+        return hw__base_fail(why, HW_E_LIMIT,
+                             "config.workers asks for %u threads: this OpenBLAS was built for %u at once and crashes "
+                             "beyond them",
+                             threads, hw__blas_limit());
+    if (c->pin && !hw__thread_can_pin())
+        return hw__base_fail(why, HW_E_UNSUPPORTED, "config.pin is on, but this build has no hwloc");
+    return HW_OK;
+}
+
+hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
+{
+    hw_status status = hw__options_check(c, why);
+    if (status != HW_OK) return status;
+    hw__crew crew;
+    status = s->flags & HW__VIRTUAL ? HW_OK : check_clock(c, why);
+    if (status == HW_OK && s->check) status = s->check(c, o, why);
+    if (status == HW_OK) status = s->crew(c, &crew, why);
+    if (status == HW_OK) status = check_workers(c, o, s, crew.threads, why);
+    if (status != HW_OK) return status;
+    if ((o->step == NULL) == (o->loss_gradient == NULL))
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective '%.40s': exactly one of step and loss_gradient must be set",
+                             o->name ? o->name : "");
+    if (o->parameters < 1 || o->parameters > UINT32_MAX)
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective '%.40s': parameters is %zu: it must be in [1, 2^32)",
+                             o->name ? o->name : "", o->parameters);
+    if (o->metrics < 1 || o->metrics > HW_METRICS)
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective: metrics is %u: it must be in [1, %d]", o->metrics,
+                             HW_METRICS);
+    if (o->evaluate && o->evaluation_examples < 1)
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective: evaluate is set, but evaluation_examples is 0");
+    if (o->examples == 0 && c->updates == 0 && c->epochs > 0)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.epochs is %g: a stream (objective.examples = 0) has no epochs; set "
+                             "config.epochs to 0 and stop by updates, seconds or target",
+                             c->epochs);
+    status = check_exchange(c, o, s, why);
+    if (status != HW_OK) return status;
+    if (c->trace && c->clock_interval != 1)
+        return hw__base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");
+    unsigned share = crew.share;
+    uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1), part = (batch + share - 1) / share;
+    if (batch > UINT32_MAX || (o->examples && batch > o->examples))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.batch asks for %llu examples an update, but the objective has %u",
+                             (unsigned long long)batch, o->examples);
+    if (o->batch_limit && part > o->batch_limit)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.batch gives a thread %llu examples at once, but the objective's scratch "
+                             "is planned for %u",
+                             (unsigned long long)part, o->batch_limit);
+    if (c->target != 0 && (!o->evaluate || (unsigned)c->target_metric >= o->metrics))
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
+                             c->target_metric, o->evaluate ? o->metrics : 0);
+    if (c->exact & (c->exact - 1))
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
+    if (c->on_update && c->on_update_every < 1)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
+    if (!c->on_checkpoint && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "config.checkpoint_%s is set, but config.on_checkpoint is NULL: there is nobody to take the state",
+            c->checkpoint_every        ? "every"
+            : c->checkpoint_epochs > 0 ? "epochs"
+                                       : "seconds");
+    if (c->on_checkpoint && c->trace)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.trace and config.on_checkpoint: a recorded schedule is of one whole run and is not in a "
+            "state");
+    status = hw__tensors_check(o, why);
+    if (status != HW_OK) return status;
+    hw_params_config params = hw__config_params(c, o, crew.writers);
+    status = hw_params_check(&params, why);
+    return status == HW_OK ? hw__optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
+}
+
+hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
+{
+    if (!c || c->struct_size != sizeof *c)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "the configuration is NULL or of another version: start from "
+                             "hw_config_defaults()");
+    if (!o || o->struct_size != sizeof *o)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "the objective is NULL or of another version: start from "
+                             "hw_objective_defaults()");
+    hw_status status = hw__options_check(c, why);
+    return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
+}

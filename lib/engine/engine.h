@@ -1,0 +1,39 @@
+/* engine.h (internal) - what the files of this room share: capture and restore, the probe, threads. */
+#ifndef HW__ENGINE_ENGINE_H
+#define HW__ENGINE_ENGINE_H
+
+#include "../step/step.h"
+
+/* create.c: with this scheduler, whatever config.scheduler says. */
+hw_status hw__engine_create(hw_engine **engine, const hw_objective *objective, const hw_config *config,
+                            const hw__scheduler *scheduler, const float *params, char *why);
+
+/* check.c: hw_config_check with this scheduler */
+hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why);
+
+/* capture.c: everything that a run needs to go on, with nobody at work */
+hw_status hw__capture_plan(hw_engine *e, char *why);
+void hw__capture_walk(hw_engine *e, hw__walk *v);
+/* compatibility.c: what an engine must have in common with the one that was captured */
+void hw__compatibility_fields(const hw_engine *e, hw__walk *v);
+/* tensors.c: parameters and the arrays beside them, by the objective's names */
+void hw__tensors_fields(hw_engine *e, hw__walk *v);
+
+/* probe.c: gradients at chosen points, outside a run */
+typedef struct hw__probe hw__probe;
+hw_status hw__probe_create(hw__probe **probe, const hw_objective *objective, char *why);
+void hw__probe_free(hw__probe *probe);
+/* The largest eigenvalue at x over index[0 .. count-1], gradients in parts of at most `part`. */
+hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                              unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature);
+
+/* thread.c: what a worker thread sets up for itself and undoes */
+typedef struct hw__thread_state {
+    unsigned control;
+} hw__thread_state;
+void hw__thread_enter(const hw_engine *e, hw__thread_state *state);
+void hw__thread_leave(const hw_engine *e, const hw__thread_state *state);
+hw_status hw__thread_pin(pthread_t thread, unsigned worker, char *why);
+bool hw__thread_can_pin(void);
+
+#endif

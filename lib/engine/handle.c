@@ -1,0 +1,138 @@
+/* handle.c - what a handle answers outside a run: parameters, what was measured, the result. */
+#include "../optimizer/optimizer.h"
+#include "engine.h"
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+static hw_status usable(const hw_engine *e)
+{
+    if (!e) return HW_E_ARGUMENT;
+    if (e->process != getpid()) return HW_E_FORK;
+    return e->run.running ? HW_E_STATE : HW_OK;
+}
+
+hw_status hw_engine_get(hw_engine *e, float *params)
+{
+    hw_status status = usable(e);
+    if (status == HW_OK) hw_params_get(e->params, 0, params);
+    return status;
+}
+
+hw_status hw_engine_average(hw_engine *e, float *params)
+{
+    hw_status status = usable(e);
+    if (status != HW_OK) return status;
+    if (!e->average.mean || !e->average.count || e->run.status != HW_OK) return HW_E_STATE;
+    memcpy(params, e->average.mean, e->objective.parameters * sizeof *params);
+    return HW_OK;
+}
+
+hw_status hw_engine_set(hw_engine *e, const float *params)
+{
+    hw_status status = usable(e);
+    if (status == HW_OK) hw_params_set(e->params, 0, params);
+    return status;
+}
+
+hw_status hw_engine_get_velocity(hw_engine *e, float *velocity)
+{
+    hw_status status = usable(e);
+    const hw_optimizer *o = &e->config.optimizer;
+    bool linear = o->rule == HW_RULE_SGD || o->rule == HW_RULE_NESTEROV;
+    if (status != HW_OK) return status;
+    if (!linear || hw__optimizer_arrays(o, &e->config.compensation) == 0) return HW_E_STATE;
+    hw_params_get(e->params, 1, velocity);
+    return HW_OK;
+}
+
+size_t hw_engine_bytes(const hw_engine *e)
+{
+    return e->bytes;
+}
+
+unsigned hw_engine_threads(const hw_engine *e)
+{
+    return e->crew.threads;
+}
+
+const hw_evaluation *hw_engine_evaluations(const hw_engine *e, size_t *count)
+{
+    *count = e->evaluation.log.count;
+    return e->evaluation.log.entries;
+}
+
+const hw_setting *hw_engine_settings(const hw_engine *e, size_t *count)
+{
+    *count = e->settings.log.count;
+    return e->settings.log.entries;
+}
+
+const hw_staleness *hw_engine_staleness(const hw_engine *e)
+{
+    return e->staleness;
+}
+
+void hw_stop(hw_engine *e)
+{
+    hw__flags_stop(&e->flags, HW_STOP_ASKED);
+}
+
+void hw_engine_result(hw_engine *e, hw_result *r)
+{
+    if (!r) return;
+    memset(r, 0, sizeof *r);
+    r->reason = (hw_stop_reason)hw__flags_stopped(&e->flags);
+    r->updates = hw_params_clock(e->params) - e->first_update;
+    r->good_update = e->kept.good_update - e->first_update;
+    uint64_t looked_at = 0, collided = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) {
+        r->examples += hw__counter_get(&e->worker[i].examples);
+        r->clipped += hw__counter_get(&e->worker[i].clipped);
+        r->skipped += hw__counter_get(&e->worker[i].skipped);
+        r->fused += hw__counter_get(&e->worker[i].fused);
+        r->exchanges += hw__counter_get(&e->worker[i].exchanges);
+        looked_at += hw__counter_get(&e->worker[i].looked_at);
+        collided += hw__counter_get(&e->worker[i].collided);
+    }
+    r->exchange_interval = e->steps.exchanges ? e->worker[0].exchange_every : 1;
+    r->collisions = looked_at ? (double)collided / (double)looked_at : NAN;
+    uint64_t limit = hw__counter_get(&e->tickets.limit), tickets = hw__counter_get(&e->tickets.taken);
+    r->tickets = (tickets < limit ? tickets : limit) - e->tickets.first;
+    r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
+    r->seconds = hw__times_seconds(e);
+    r->evaluation_seconds = (double)e->times.evaluation * 1e-9;
+    r->preparation_seconds = (double)e->times.preparation * 1e-9;
+    r->curvature = e->curvature.value;
+    double smooth = 0;
+    unsigned with = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) {
+        if (!e->worker[i].loss_steps) continue;
+        smooth += e->worker[i].smooth_loss;
+        with++;
+    }
+    r->train_loss = with ? smooth / with : NAN;
+    if (e->evaluation.mark.has_last) r->last = e->evaluation.mark.last;
+    r->seconds_to_target = e->evaluation.mark.seconds_to_target;
+    r->updates_to_target = e->evaluation.mark.updates_to_target;
+    hw_histogram_clear(&e->settings.merged);
+    hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);
+    hw_shape_of(&e->settings.merged, &r->shape);
+    hw_staleness_work(e->staleness, &r->work);
+    r->setting = e->settings.now;
+    r->virtual_time = hw__engine_time(e);
+    if (hw__flags_failed(&e->flags)) {
+        r->status = e->flags.code;
+        r->reason = HW_STOP_ERROR;
+        char advice[HW_WHY] = "";
+        if (r->status == HW_E_DIVERGED && e->crew.slots > 1 && e->curvature.value > 0 &&
+            hw_advise_run(&e->config.compensation, e->config.optimizer.momentum, e->config.optimizer.schedule.base,
+                          e->crew.slots, e->curvature.value, advice, sizeof advice))
+            advice[0] = 0;
+        (void)snprintf(r->message, sizeof r->message, "training stopped at update %llu: %s%s%llu are kept%s%.200s",
+                       (unsigned long long)r->updates, e->flags.sentence, "; the parameters of update ",
+                       (unsigned long long)r->good_update, *advice ? "; " : "", advice);
+    } else if (r->reason == HW_STOP_NONE) {
+        r->reason = HW_STOP_UPDATES;
+    }
+}

@@ -1,0 +1,101 @@
+/* simulated_check.c - SIMULATED: what it refuses, who runs, and what a run that goes on must have in common with it. */
+#include "../base/hash.h"
+#include "../config/config.h"
+#include "simulated.h"
+#include <unistd.h>
+
+static hw_status check_replay(const hw_config *c, const hw_objective *o, char *why)
+{
+    const hw_trace *t = c->simulation.trace;
+    if (t->info.parameters != o->parameters)
+        return hw__base_fail(why, HW_E_ARGUMENT, "the trace was recorded with %llu parameters, the objective has %zu",
+                             (unsigned long long)t->info.parameters, o->parameters);
+    if (t->info.batch != c->batch * (c->batch_per_worker ? c->simulation.per_group : 1))
+        return hw__base_fail(why, HW_E_ARGUMENT, "the trace was recorded with a batch of %u examples an update, not %u",
+                             t->info.batch, c->batch);
+    if (t->info.seed != c->seed)
+        return hw__base_fail(why, HW_E_ARGUMENT, "the trace was recorded with seed %llu, not %llu",
+                             (unsigned long long)t->info.seed, (unsigned long long)c->seed);
+    if (t->info.optimizer != hw__config_rule_checksum(c))
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, sections, "
+            "read, write, path or flush_denormals, or another choice about policy exact");
+    return HW_OK;
+}
+
+hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why)
+{
+    hw__timeline_plan plan;
+    const hw_simulation *s = &c->simulation;
+    if (o->touched && o->loss_gradient)
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "objective.touched is %zu, but loss_gradient fills a whole gradient: a sparse objective has a "
+            "step",
+            o->touched);
+    bool owned = s->gather <= 1 && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_HISTOGRAM;
+    if (c->optimizer.velocity == HW_VELOCITY_PRIVATE && !owned)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "velocity private needs workers of one's own: not with gathering, or with drawn or fixed delays");
+    hw_status status = hw__timeline_plan_of(&c->simulation, c->workers, &plan, why);
+    if (status != HW_OK) return status;
+    if (c->clock_interval != 1)
+        return hw__base_fail(why, HW_E_UNSUPPORTED, "config.clock_interval is %u: a simulation's clock is exact: 1",
+                             c->clock_interval);
+    if (c->trace && (c->simulation.gather > 1 || plan.members > HW_MAX_WORKERS))
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.trace: a simulation that gathers, or has more than %d gradients under way, is not "
+                             "recorded; its seed repeats it",
+                             HW_MAX_WORKERS);
+    return c->simulation.clock == HW_CLOCK_REPLAY ? check_replay(c, o, why) : HW_OK;
+}
+
+/* --- who runs ------------------------------------------------------------------------------------------------------
+ */
+
+static unsigned threads_of(const hw_config *c)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned all = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+    return c->simulation.threads ? c->simulation.threads : all;
+}
+
+hw_status hw__simulated_crew(const hw_config *c, hw__crew *crew, char *why)
+{
+    hw__timeline_plan plan;
+    hw_status status = hw__timeline_plan_of(&c->simulation, c->workers, &plan, why);
+    if (status != HW_OK) return status;
+    uint32_t recorders = plan.members < HW__SIMULATED_RECORDERS ? plan.members : HW__SIMULATED_RECORDERS;
+    unsigned gather = c->simulation.gather ? c->simulation.gather : 1;
+    *crew =
+        (hw__crew){threads_of(c), plan.m, plan.members, recorders, 1, plan.members, c->simulation.per_group, gather};
+    return HW_OK;
+}
+
+/* Clocks of single workers, delays, the trace: below 2^53, so that any format keeps it. */
+uint64_t hw__simulated_identity(const hw_config *c)
+{
+    const hw_simulation *s = &c->simulation;
+    uint64_t hash = HW__HASH_START;
+    for (unsigned i = 0; s->each && i < c->workers; i++) {
+        const double each[] = {(double)s->each[i].kind, s->each[i].shape, s->each[i].mean};
+        hash = hw__hash(hash, each, sizeof each);
+    }
+    if (s->clock == HW_CLOCK_HISTOGRAM) {
+        const hw_histogram *h = s->delays; /* the mean is M, the largest delay the workers */
+        const uint64_t size[] = {h->exact, h->total, h->largest};
+        hash = hw__hash(hash, size, sizeof size);
+        hash = hw__hash(hash, &h->sum, sizeof h->sum);
+        hash = hw__hash(hash, s->delays->counts, s->delays->bins * sizeof *s->delays->counts);
+    }
+    for (uint64_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.updates; i++) {
+        const hw_trace_entry *x = s->trace->entry + i;
+        const uint64_t entry[] = {x->worker, x->setting, x->read, x->ticket};
+        hash = hw__hash(hash, entry, sizeof entry);
+    }
+    for (uint32_t i = 0; s->clock == HW_CLOCK_REPLAY && i < s->trace->info.settings; i++)
+        hash = hw__hash(hash, s->trace->setting + i, sizeof *s->trace->setting);
+    return (hash ^ hash >> 40) & (WALK_MOST - 1);
+}

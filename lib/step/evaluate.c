@@ -1,0 +1,103 @@
+/* evaluate.c - evaluations: their chunks, what is made of the sums, and the target. */
+#include "step.h"
+#include <math.h>
+#include <string.h>
+
+uint64_t hw__evaluate_interval(const hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    return c->evaluate_every ? c->evaluate_every : hw__due_updates(e, c->evaluate_epochs);
+}
+
+void hw__losses_sum(const hw_engine *e, double *sum, uint64_t *count)
+{
+    *sum = 0;
+    *count = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) {
+        *sum += hw__counter_get_double(&e->worker[i].loss);
+        *count += hw__counter_get(&e->worker[i].losses);
+    }
+}
+
+void hw__evaluate_chunks(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    const hw_objective *o = &e->objective;
+    for (;;) {
+        uint32_t i = (uint32_t)hw__counter_take(&e->pause.chunk, 1);
+        if (i >= e->evaluation.chunks || hw__flags_failed(&e->flags)) return;
+        uint32_t first = i * e->evaluation.chunk_size, n = o->evaluation_examples - first;
+        double *sums = e->evaluation.sums + (size_t)i * HW_METRICS;
+        for (int m = 0; m < HW_METRICS; m++) sums[m] = 0;
+        w->has_sentence = false;
+        hw_status status = o->evaluate(o->self, w->scratch, e->snapshot, first,
+                                       n < e->evaluation.chunk_size ? n : e->evaluation.chunk_size, sums);
+        if (status != HW_OK) hw__fail_worker(w, status);
+    }
+}
+
+bool hw__evaluate_meets_target(const hw_engine *e, const hw_evaluation *ev)
+{
+    const hw_config *c = &e->config;
+    double m = ev->metric[c->target_metric];
+    return c->target != 0 && (c->target_metric == 0 ? m <= c->target : m >= c->target);
+}
+
+void hw__evaluate_target(hw_engine *e, const hw_evaluation *ev)
+{
+    if (!hw__base_finite_double(e->evaluation.mark.seconds_to_target)) {
+        e->evaluation.mark.seconds_to_target = ev->seconds;
+        e->evaluation.mark.updates_to_target = ev->update - e->first_update;
+    }
+    hw__flags_stop(&e->flags, HW_STOP_TARGET);
+}
+
+/* Everybody parked, sums complete. */
+void hw__evaluate_end(hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    uint64_t n = hw_params_clock(e->params), count;
+    hw_evaluation ev;
+    memset(&ev, 0, sizeof ev);
+    ev.update = n;
+    ev.epoch = (double)(n - e->first_update) / (double)e->tickets.updates_per_epoch;
+    ev.seconds = hw__times_seconds(e);
+    ev.virtual_time = hw__engine_time(e);
+    double sum;
+    hw__losses_sum(e, &sum, &count);
+    ev.train_loss = count > e->evaluation.mark.losses_before
+                        ? (sum - e->evaluation.mark.loss_before) / (double)(count - e->evaluation.mark.losses_before)
+                        : NAN;
+    e->evaluation.mark.loss_before = sum;
+    e->evaluation.mark.losses_before = count;
+    for (unsigned m = 0; m < e->objective.metrics; m++) {
+        double total = 0;
+        for (uint32_t i = 0; i < e->evaluation.chunks; i++) total += e->evaluation.sums[i * HW_METRICS + m];
+        ev.metric[m] = total / (double)e->objective.evaluation_examples;
+    }
+    if (c->record) {
+        hw_histogram_clear(&e->settings.merged);
+        hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);
+        ev.staleness = e->settings.merged.total ? e->settings.merged.sum / (double)e->settings.merged.total : 0;
+    }
+    ev.momentum = e->settings.now.momentum;
+    ev.ahead = e->settings.now.ahead;
+    ev.learning_rate =
+        e->settings.now.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken));
+    e->evaluation.mark.last = ev;
+    e->evaluation.mark.has_last = true;
+    if (c->on_nan == HW_NAN_STOP && !hw__base_finite_double(ev.metric[0]))
+        hw__fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
+    hw_evaluation *entry = hw__log_next(&e->evaluation.log);
+    if (entry) *entry = ev;
+    if (hw__evaluate_meets_target(e, &ev)) hw__evaluate_target(e, &ev);
+    hw__counter_set(&e->due.evaluation, hw__due_after(e, n, hw__evaluate_interval(e)));
+    hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
+    if (status != HW_OK) hw__fail(e, status, "the evaluation callback returned %d", status);
+}
+
+void hw__evaluate_leave_out(hw_engine *e)
+{
+    e->evaluation.leaves_out = true;
+    e->evaluation.before_last = e->evaluation.mark;
+}

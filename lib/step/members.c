@@ -1,0 +1,62 @@
+/* members.c - the memory of workers that are threads, all of it allocated before the start. */
+#include "members.h"
+
+hw_status hw__no_memory(char *why, const char *what)
+{
+    return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %s", what);
+}
+
+static hw_status plan_one(hw_engine *e, unsigned i, unsigned per_slot, char *why)
+{
+    hw_worker *w = e->worker + i;
+    size_t n = e->objective.parameters, stride = hw__round_up(n, 16);
+    w->engine = e;
+    w->objective = &e->objective;
+    w->access = e->scheduler->access;
+    w->id = i;
+    w->slot = w->member = w->recorder = i / per_slot;
+    w->in_force = &w->setting;
+    w->all.count = n;
+    hw_rng_seed(&w->rng, e->config.seed, i + 1);
+    bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % per_slot == 0;
+    uint32_t examples = e->tickets.block > e->config.batch ? e->tickets.block : e->config.batch;
+    /* Sparse objectives fill the beginning of snapshot and gradient only: pages that nobody touches cost nothing. */
+    w->x = own ? hw__base_zalloc(3 * stride, sizeof(float)) : hw__base_alloc(2 * stride, sizeof(float));
+    e->bytes += (own ? 3 : 2) * stride * sizeof(float) + examples * sizeof(uint32_t) + e->objective.scratch_bytes;
+    w->index = hw__base_zalloc(examples, sizeof(uint32_t));
+    if (!w->x || !w->index) return hw__no_memory(why, "a worker's snapshot and gradient");
+    w->g = w->x + stride;
+    w->velocity = own ? w->x + 2 * stride : NULL;
+    if (e->objective.scratch_bytes) {
+        w->scratch = hw__base_zalloc(e->objective.scratch_bytes, 1);
+        if (!w->scratch) return hw__no_memory(why, "the objective's scratch");
+    }
+    if (e->objective.scratch_init) {
+        hw_status status = e->objective.scratch_init(e->objective.self, w->scratch);
+        if (status != HW_OK)
+            return hw__base_fail(why, status, "hw_engine_create: the objective's scratch_init returned %d", status);
+    }
+    w->scratch_ready = true;
+    return HW_OK;
+}
+
+hw_status hw__members_plan(hw_engine *e, unsigned per_slot, char *why)
+{
+    hw_status status = HW_OK;
+    e->worker = hw__base_zalloc(e->crew.threads, sizeof *e->worker);
+    if (!e->worker) return hw__no_memory(why, "workers");
+    e->bytes += e->crew.threads * sizeof *e->worker;
+    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) status = plan_one(e, i, per_slot, why);
+    return status;
+}
+
+void hw__members_free(hw_engine *e)
+{
+    for (unsigned i = 0; e->worker && i < e->crew.threads; i++) {
+        hw_worker *w = e->worker + i;
+        if (w->scratch_ready && e->objective.scratch_free) e->objective.scratch_free(e->objective.self, w->scratch);
+        hw__base_free(w->scratch);
+        hw__base_free(w->x);
+        hw__base_free(w->index);
+    }
+}

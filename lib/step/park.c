@@ -1,0 +1,143 @@
+/* park.c - workers park for an evaluation or a capture, and meet at the end. The last one in opens it; everybody inside
+ * evaluates chunks; the last to finish a chunk adds up and lets all go. A capture is made by one, while the others
+ * wait. No lock is held while user code runs. */
+#include "step.h"
+#include <string.h>
+
+/* The lock is held; everybody is inside. */
+static void open_gate(hw_engine *e)
+{
+    hw__pause *g = &e->pause;
+    g->opened_ns = hw_now();
+    hw_params_get(e->params, 0, e->snapshot);
+    if (e->average.mean && e->average.count)
+        memcpy(e->snapshot, e->average.mean, e->objective.parameters * sizeof *e->snapshot);
+    hw__counter_set(&g->chunk, 0);
+    g->working = g->live;
+    g->open = true;
+    g->generation++;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+/* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
+ * capture. */
+static bool cut_short(const hw_engine *e)
+{
+    int reason = hw__flags_stopped(&e->flags);
+    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
+}
+
+static void close_gate(hw_engine *e, bool final)
+{
+    hw__pause *g = &e->pause;
+    (void)pthread_mutex_unlock(&g->mutex);
+    if (final && cut_short(e) && !(hw__flags_paused(&e->flags) & FLAGS_EVALUATE)) hw__evaluate_leave_out(e);
+    if (!hw__flags_failed(&e->flags)) hw__evaluate_end(e);
+    (void)pthread_mutex_lock(&g->mutex);
+    uint64_t now = hw_now();
+    e->times.evaluation += now - g->opened_ns;
+    hw__counter_add(&e->times.paused, now - g->opened_ns);
+    hw__flags_resume(&e->flags, FLAGS_EVALUATE);
+    g->open = false;
+    if (final) g->final_done = true;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+/* The lock is held, everybody is inside, and nobody has a gradient in hand. Evaluations come first; at the end of a run
+ * there is one more, unless these very parameters have just been captured. */
+static bool capture_due(const hw_engine *e)
+{
+    const hw__pause *g = &e->pause;
+    if (!e->captures.state || g->open || g->between < g->live || hw__flags_failed(&e->flags)) return false;
+    bool asked = (hw__flags_paused(&e->flags) & FLAGS_CAPTURE) != 0, ends = g->finished == g->live;
+    return asked || (ends && e->captures.update != hw_params_clock(e->params));
+}
+
+/* The lock is held on entry and on return; the gate is open meanwhile, so nobody leaves and the clock stands. */
+static void capture(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    hw__pause *g = &e->pause;
+    g->opened_ns = hw_now();
+    g->open = true;
+    (void)pthread_mutex_unlock(&g->mutex);
+    e->captures.take(w);
+    (void)pthread_mutex_lock(&g->mutex);
+    hw__counter_add(&e->times.paused, hw_now() - g->opened_ns);
+    hw__flags_resume(&e->flags, FLAGS_CAPTURE);
+    g->captures++;
+    g->open = false;
+    (void)pthread_cond_broadcast(&g->changed);
+}
+
+bool hw__park(hw_worker *w, hw__park_place place)
+{
+    hw_engine *e = w->engine;
+    hw__pause *g = &e->pause;
+    bool finishing = place == HW__PARK_FINISH;
+    (void)pthread_mutex_lock(&g->mutex);
+    uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
+    uint64_t captures = g->captures;
+    g->arrived++;
+    if (place != HW__PARK_WRITE) g->between++;
+    if (finishing) g->finished++;
+    bool through = false;
+    while (!g->poisoned) {
+        bool all = g->finished == g->live;
+        /* An evaluation that has just been made of these very parameters is the final one too. */
+        if (all && !g->open && e->evaluation.mark.has_last &&
+            e->evaluation.mark.last.update == hw_params_clock(e->params))
+            g->final_done = true;
+        if (all && g->final_done && !g->open && !capture_due(e)) {
+            if (finishing) {
+                through = true;
+                if (e->times.end == 0) {
+                    e->times.end = hw_now();
+                    (void)pthread_cond_broadcast(&g->changed);
+                }
+                break;
+            }
+        }
+        if (!g->open && g->arrived == g->live) {
+            bool due = (hw__flags_paused(&e->flags) & FLAGS_EVALUATE) != 0;
+            if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
+                open_gate(e);
+            } else if (capture_due(e)) {
+                capture(w);
+                continue;
+            }
+        }
+        if (g->open && seen != g->generation) {
+            seen = g->generation;
+            (void)pthread_mutex_unlock(&g->mutex);
+            hw__evaluate_chunks(w);
+            (void)pthread_mutex_lock(&g->mutex);
+            if (--g->working == 0) close_gate(e, g->finished == g->live);
+            continue;
+        }
+        /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be
+         * waiting for this one at their barrier before any of them can come here again. For a capture those between
+         * steps stay until it has been made. */
+        int pause = hw__flags_paused(&e->flags);
+        bool stays = place == HW__PARK_BETWEEN && (pause & FLAGS_CAPTURE) && g->captures == captures;
+        bool parted = seen != entered || g->captures != captures || !(pause & FLAGS_EVALUATE);
+        if (!g->open && !finishing && parted && !stays) {
+            through = true;
+            break;
+        }
+        (void)pthread_cond_wait(&g->changed, &g->mutex);
+    }
+    g->arrived--;
+    if (place != HW__PARK_WRITE) g->between--;
+    (void)pthread_mutex_unlock(&g->mutex);
+    return through;
+}
+
+bool hw__park_before_write(hw_worker *w)
+{
+    if (!(hw__flags_paused(&w->engine->flags) & FLAGS_EVALUATE)) return true;
+    uint64_t parked = hw_now();
+    if (!hw__park(w, HW__PARK_WRITE)) return false;
+    w->parked_ns += hw_now() - parked;
+    return true;
+}

@@ -1,0 +1,27 @@
+/* pause.h (internal) - where workers park for an evaluation or a capture and where they meet at the end: the counts and
+ * the lock. park.c is what they do there. */
+#ifndef HW__STEP_PAUSE_H
+#define HW__STEP_PAUSE_H
+
+#include "../base/counter.h"
+#include <pthread.h>
+
+typedef struct hw__pause {
+    pthread_mutex_t mutex;
+    pthread_cond_t changed;
+    bool ready;
+    unsigned live, arrived, finished, between, working; /* between: of those inside, with no gradient in hand */
+    bool poisoned, open, final_done;
+    uint64_t generation, captures;
+    uint64_t opened_ns;
+    hw__base_counter chunk;
+} hw__pause;
+
+bool hw__pause_init(hw__pause *p, unsigned live);
+void hw__pause_free(hw__pause *p);
+/* evaluates: an evaluation is made at the end of the run. */
+void hw__pause_reset(hw__pause *p, bool evaluates);
+/* Everybody inside is let go, and nobody waits again. */
+void hw__pause_poison(hw__pause *p);
+
+#endif

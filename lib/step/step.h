@@ -1,0 +1,105 @@
+/* step.h (internal) - a step and what belongs to it, as schedulers use them. A file each: tickets.c, step.c, sample.c,
+ * sweep.c, evaluate.c, periodic.c, park.c, fail.c, times.c. */
+#ifndef HW__STEP_STEP_H
+#define HW__STEP_STEP_H
+
+#include "../optimizer/optimizer.h"
+#include "worker.h"
+
+/* --- fail.c ---------------------------------------------------------------------------------------------------------
+ */
+/* The first error of a run ends it: everybody who waits is let go. */
+void hw__fail(hw_engine *e, hw_status code, const char *format, ...) HW_PRINTF(3, 4);
+void hw__fail_worker(hw_worker *w, hw_status code); /* with the sentence that the worker left, if any */
+
+/* --- times.c --------------------------------------------------------------------------------------------------------
+ */
+uint64_t hw__times_trained(const hw_engine *e);  /* by a worker; while all are parked only by who is inside */
+uint64_t hw__times_training(const hw_engine *e); /* of who is not parked, as of now */
+double hw__times_seconds(const hw_engine *e);
+void hw__times_check(hw_engine *e); /* stops the run where its seconds are over */
+
+/* --- tickets.c ------------------------------------------------------------------------------------------------------
+ */
+#define HW__NO_LIMIT (UINT64_MAX / 4)
+uint64_t hw__tickets_limit(const hw_engine *e); /* the stop by updates or epochs, in steps */
+/* The next ticket; false: there is none left. */
+bool hw__tickets_take(hw_worker *w, uint64_t *ticket);
+/* The minibatch of a ticket, or part `part` of `parts` of it, into w->batch. */
+void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
+
+/* --- sample.c: which examples ---------------------------------------------------------------------------------------
+ */
+uint32_t hw__sample_example(const hw_engine *e, uint64_t epoch, uint32_t position);
+void hw__sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index);
+/* With replacement: draws from .. to - 1 of a ticket. */
+void hw__sample_drawn(const hw_engine *e, uint64_t ticket, uint32_t from, uint32_t to, uint32_t *index);
+
+/* --- step.c: the one place where a step happens ---------------------------------------------------------------------
+ */
+hw_status hw__step_run(hw_worker *w); /* the objective's step on w->batch */
+const float *hw__step_read(hw_worker *w, const hw__extent *x, float *values);
+/* Check and prepare g, and land it: examples, of which it is the mean gradient. */
+hw_status hw__step_write(hw_worker *w, const hw__extent *x, const float *g, double loss, uint32_t examples);
+/* Its parts: the private pass over g, into w->pending; and the landing of that, the rate times `factor` (negative: by
+ * its age). */
+void hw__step_prepare(hw_worker *w, const hw__extent *x, const float *g, double loss);
+hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor);
+/* Into the histograms: its gradient landed as number `landed`. */
+void hw__step_observe(hw_worker *w, uint64_t landed);
+/* The setting in force, where it has changed. */
+void hw__step_setting(hw_worker *w);
+/* `count` updates of mean loss `loss` landed: counters, and, to be judged, divergence. HW_E_STOPPED where the run
+ * fails. */
+hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge);
+
+/* --- sweep.c: runs of single-example updates, and exchanges of replicas ---------------------------------------------
+ */
+/* tickets ticket .. ticket + count - 1, all in hand; false: the worker's loop ends. first NULL: as the sampling has it,
+ * else the first of as many examples in a row. */
+bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first);
+bool hw__sweep_exchange(hw_worker *w, bool due);
+
+/* --- due.c ----------------------------------------------------------------------------------------------------------
+ */
+uint64_t hw__due_multiple(uint64_t n, uint64_t step); /* the next multiple of step above n; never for step 0 */
+/* The first update after n at which `every` updates of the run have passed again; never for 0. */
+uint64_t hw__due_after(const hw_engine *e, uint64_t n, uint64_t every);
+uint64_t hw__due_updates(const hw_engine *e, double epochs); /* so many updates as there are in them */
+
+/* --- evaluate.c -----------------------------------------------------------------------------------------------------
+ */
+void hw__evaluate_chunks(hw_worker *w);             /* of the snapshot, by whoever is parked */
+void hw__evaluate_end(hw_engine *e);                /* everybody parked, sums complete */
+uint64_t hw__evaluate_interval(const hw_engine *e); /* updates; 0: only at the end */
+/* The target of this configuration; and the stop of a run that has met it. */
+bool hw__evaluate_meets_target(const hw_engine *e, const hw_evaluation *ev);
+void hw__evaluate_target(hw_engine *e, const hw_evaluation *ev);
+/* Before the evaluation at the end of a run that others have ended, which the whole run would not make: captures are
+ * without it. */
+void hw__evaluate_leave_out(hw_engine *e);
+void hw__losses_sum(const hw_engine *e, double *sum, uint64_t *count);
+
+/* --- periodic.c: what is due after a landing ------------------------------------------------------------------------
+ */
+void hw__periodic_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
+void hw__periodic_epochs(hw_engine *e, uint64_t landed);
+void hw__periodic_setting(hw_engine *e, bool first);
+void hw__periodic_checkpoints(hw_engine *e, uint64_t n); /* when the next ones are due */
+/* A replay: setting `number` of the trace, which comes into force with the first worker that has it. */
+void hw__periodic_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
+
+/* --- park.c ---------------------------------------------------------------------------------------------------------
+ */
+typedef enum hw__park_place {
+    HW__PARK_WRITE,   /* before a write: reads in flight keep their clock */
+    HW__PARK_BETWEEN, /* between steps, with no gradient in hand */
+    HW__PARK_FINISH   /* at the end of the run */
+} hw__park_place;
+/* Park until the evaluation or capture asked for is over (or, finishing, until all have finished). False: the run
+ * failed. */
+bool hw__park(hw_worker *w, hw__park_place place);
+/* Before a write, where an evaluation has been asked for; the time counts neither as work nor as training. */
+bool hw__park_before_write(hw_worker *w);
+
+#endif

@@ -1,0 +1,58 @@
+/* worker.h (internal) - one worker: what an objective sees of it, and what its steps keep. */
+#ifndef HW__STEP_WORKER_H
+#define HW__STEP_WORKER_H
+
+#include "engine.h"
+
+/* A gradient that has been checked and prepared, and waits to land. */
+typedef struct hw__pending {
+    hw__extent extent;
+    const float *g;
+    double loss;
+    hw_status status; /* of the step that made it */
+    bool loss_finite, finite, clipped;
+} hw__pending;
+
+struct hw_worker {
+    _Alignas(HW_LINE) hw_engine *engine; /* NULL: a probe's */
+    const hw__access *access;
+    const hw_objective *objective;
+    void *own;                 /* what its scheduler keeps of it */
+    unsigned id, slot;         /* slot: its number for params: the id, the group's, or 0 where one lands for all */
+    unsigned member, recorder; /* its number in events, traces and settings; in the staleness recorder */
+    hw__pending pending;
+    float *x, *g, *velocity;
+    uint32_t *index;
+    void *scratch;
+    bool scratch_ready;
+    hw_rng rng;
+    hw_range all;
+    hw_batch batch;
+    uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
+    /* sweeps and exchanges */
+    uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
+    uint64_t exchange_ns;           /* when that was */
+    uint32_t swept;                 /* examples that the sweep under way has landed */
+    float run_rate;                 /* learning rate of the sweep under way, where it is constant */
+    hw__base_counter fused, exchanges, collided, looked_at;
+    /* of the pair under way */
+    hw_read_note note;
+    const float *seen;
+    bool has_read;
+    uint64_t read_clock, landed_before; /* landed_before: of this worker, in earlier runs */
+    uint64_t read_ns, parked_ns, unmeasured;
+    hw_observation observed; /* the last measured one */
+    unsigned pairs;
+    hw_setting setting;
+    const hw_setting *in_force; /* of the step under way: its own, or that of the worker who reads for it */
+    uint32_t version, setting_number;
+    /* results, read by others while it runs */
+    hw__base_counter loss, losses, updates, examples, clipped, skipped;
+    double first_loss, smooth_loss;
+    unsigned loss_steps;
+    char sentence[HW_WHY];
+    bool has_sentence;
+    pthread_t thread;
+};
+
+#endif
