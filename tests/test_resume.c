@@ -887,7 +887,7 @@ static void engines_that_differ_refuse(void **state)
                  {"weight_decay", "0.1"},
                  {"compensation", "none"},
                  {"compensation.window", "50"},
-                 {"exact", "64"},
+                 {"linear_bins", "64"},
                  {"keep_every", "30"},
                  {"average_every", "5"},
                  {"with_replacement", "on"},

@@ -119,8 +119,10 @@ typedef struct hw_config {
     uint64_t average_every;
     double average_from;
     /* measuring */
-    int record;          /* staleness histograms; 0 only for measuring their cost: policies then go by M */
-    uint32_t exact;      /* bins of their own for staleness below this                                  */
+    int record; /* staleness histograms; 0 only for measuring their cost: policies then go by M */
+    union {
+        uint32_t linear_bins, exact; /* bins of their own for staleness below this (exact: in 0.1) */
+    };
     int trace;           /* record the schedule: hw_engine_trace                                        */
     uint64_t trace_room; /* updates that it has room for; 0: from the stop by updates or epochs          */
     /* callbacks: context is passed to all. on_update runs in every worker at once; on_evaluation and on_epoch in one at

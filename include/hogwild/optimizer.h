@@ -37,13 +37,17 @@ HW_API double hw_schedule_rate(const hw_schedule *schedule, uint64_t t);
 /* --- rules ---------------------------------------------------------------------------------------------------------
  */
 
-typedef enum hw_rule_kind {
-    HW_RULE_SGD,      /* heavy ball; plain SGD at momentum 0                              */
-    HW_RULE_NESTEROV, /* v' = mu v - alpha g, w += mu v' - alpha g                        */
-    HW_RULE_ADAGRAD,  /* s += g^2, w -= alpha g / (sqrt(s) + epsilon)                     */
-    HW_RULE_ADAM,     /* Kingma & Ba; momentum is beta_1 (compensation of it: experimental) */
-    HW_RULE_USER
-} hw_rule_kind;
+/* Every rule once: its value, the library's row, what options call it, and its step. Values never change. */
+#define HW_RULE_TABLE(X)                                                                              \
+    X(HW_RULE_SGD, sgd, "sgd", "heavy ball; plain SGD at momentum 0")                                 \
+    X(HW_RULE_NESTEROV, nesterov, "nesterov", "v' = mu v - alpha g, w += mu v' - alpha g")            \
+    X(HW_RULE_ADAGRAD, adagrad, "adagrad", "s += g^2, w -= alpha g / (sqrt(s) + epsilon)")            \
+    X(HW_RULE_ADAM, adam, "adam", "Kingma & Ba; momentum is beta 1 (its compensation: experimental)") \
+    X(HW_RULE_USER, user, "user", "config.optimizer.user_rule")
+
+#define HW_X(value, row, name, help) value,
+typedef enum hw_rule_kind { HW_RULE_TABLE(HW_X) } hw_rule_kind;
+#undef HW_X
 
 /* Shared: one velocity beside the parameters, the papers' w_t - w_{t-1}. Private: one per worker, which decays once per
  * M global updates; compensation none, fixed or the user's only. */
@@ -89,17 +93,31 @@ typedef struct hw_optimizer {
 /* --- compensation --------------------------------------------------------------------------------------------------
  */
 
-typedef enum hw_policy {
-    HW_POLICY_AUTO,       /* look-ahead while the advisor calls the step stable, else a lower learning rate as well  */
-    HW_POLICY_NONE,       /* mu_L = mu*                                                                              */
-    HW_POLICY_FIXED,      /* mu_L = fixed                                                                            */
-    HW_POLICY_THEORY,     /* mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)            */
-    HW_POLICY_MEASURED,   /* mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto      */
-    HW_POLICY_EXACT,      /* v' = mu* v - alpha (g_t - r g_{t-1}) / (1 - r), r = shrinkage * mu_S (pole-zero)        */
-    HW_POLICY_MEAN_LAG,   /* mu_L / (1 - mu_L) = mu* / (1 - mu*) - mean staleness                                    */
-    HW_POLICY_LOOK_AHEAD, /* read w + s v, s = mu* (1 - mu*^tau) / (1 - mu*)  (the idea of DANA)                     */
-    HW_POLICY_USER
-} hw_policy;
+/* Every policy once: its value, the library's row, what options call it, and what it does. Values never change.
+ *
+ *   AUTO        look-ahead while the advisor calls the step stable, else a lower learning rate as well
+ *   NONE        mu_L = mu*
+ *   FIXED       mu_L = fixed
+ *   THEORY      mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)
+ *   MEASURED    mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto
+ *   POLE_ZERO   v' = mu* v - alpha (g_t - r g_{t-1}) / (1 - r), r = shrinkage * mu_S
+ *   MEAN_LAG    mu_L / (1 - mu_L) = mu* / (1 - mu*) - mean staleness
+ *   LOOK_AHEAD  read w + s v, s = mu* (1 - mu*^tau) / (1 - mu*)  (the idea of DANA) */
+#define HW_POLICY_TABLE(X)                                                                          \
+    X(HW_POLICY_AUTO, auto, "auto", "look-ahead, and a lower learning rate where that is unstable") \
+    X(HW_POLICY_NONE, none, "none", "the momentum as asked for")                                    \
+    X(HW_POLICY_FIXED, fixed, "fixed", "the momentum of compensation.fixed")                        \
+    X(HW_POLICY_THEORY, theory, "theory", "1 - 1/M taken off the momentum")                         \
+    X(HW_POLICY_MEASURED, measured, "measured", "the measured momentum taken off")                  \
+    X(HW_POLICY_POLE_ZERO, pole_zero, "pole-zero", "asynchrony's pole cancelled by a lagged tap")   \
+    X(HW_POLICY_MEAN_LAG, mean_lag, "mean-lag", "the mean staleness taken off the momentum's lag")  \
+    X(HW_POLICY_LOOK_AHEAD, look_ahead, "look-ahead", "reads ahead along the velocity")             \
+    X(HW_POLICY_USER, user, "user", "config.compensation.user")
+
+#define HW_X(value, row, name, help) value,
+typedef enum hw_policy { HW_POLICY_TABLE(HW_X) } hw_policy;
+#undef HW_X
+#define HW_POLICY_EXACT HW_POLICY_POLE_ZERO /* its name in 0.1 */
 
 /* Beside the policy: how the step depends on the age of the single gradient, tau at its landing (on real threads as
  * counted just before the landing). The kernel alpha q_l becomes alpha(l) q_l. */
@@ -115,11 +133,13 @@ typedef enum hw_age {
 /* What is in force from update `update` on. */
 typedef struct hw_setting {
     uint64_t update;
-    double rate;      /* multiplies the schedule's learning rate                          */
-    double momentum;  /* mu_L                                                             */
-    double delay;     /* look-ahead: the delay in updates that s is made for; else 0      */
-    double ahead;     /* s                                                                */
-    double exact;     /* r; 0 without                                                     */
+    double rate;     /* multiplies the schedule's learning rate                          */
+    double momentum; /* mu_L                                                             */
+    double delay;    /* look-ahead: the delay in updates that s is made for; else 0      */
+    double ahead;    /* s                                                                */
+    union {
+        double pole, exact; /* r of POLE_ZERO; 0 without (exact: its name in 0.1) */
+    };
     double implicit;  /* the mu_S that was assumed or measured; NaN where none was needed */
     hw_policy policy; /* that computed it (MEASURED may have handed over to AUTO)         */
     char reason[120];
@@ -143,7 +163,7 @@ typedef struct hw_compensation {
     int keep_gain;    /* alpha_L = alpha* (1 - mu_L) / (1 - mu*); default 1            */
     double fixed;     /* FIXED's mu_L, (-1, 1)                                         */
     double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
-    double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
+    double shrinkage; /* POLE_ZERO's rho in [0, 1]; default 1                              */
     double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
                          objective is a network (measured: docs/benchmarks.md); above 1 it opens in
                          three steps, half, three quarters and all of it, a window apart, and only where

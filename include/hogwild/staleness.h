@@ -2,9 +2,9 @@
  * implicit momentum that they amount to, and a verdict in words.
  *
  * Staleness tau of an update = updates of others that landed between the start of its read and its own landing.
- * Bins: one each for 0 .. exact - 1, then eight a factor of two up to 2^63: nothing is dropped, and mean and variance
- * are exact whatever the bins. Recorders are written by one worker each, without contention; merging may happen at
- * any time and sees every finished update of a quiescent recorder.
+ * Bins: one each for 0 .. linear_bins - 1, then eight a factor of two up to 2^63: nothing is dropped, and mean and
+ * variance are exact whatever the bins. Recorders are written by one worker each, without contention; merging may
+ * happen at any time and sees every finished update of a quiescent recorder.
  *
  * Mitliagkas et al., "Asynchrony begets momentum": with geometric staleness q_l = (1 - m) m^l the expected step is
  * that of heavy-ball momentum m (Theorem 3), and M workers with exponential work times have m = 1 - 1/M (Theorem 5).
@@ -20,7 +20,9 @@ extern "C" {
 #endif
 
 typedef struct hw_histogram {
-    uint32_t exact;      /* values below have a bin each; a power of two in [8, 65536]        */
+    union {
+        uint32_t linear_bins, exact; /* values below have a bin each; a power of two in [8, 65536] (exact: in 0.1) */
+    };
     uint32_t bins;       /* length of counts                                                  */
     uint64_t total;      /* values recorded                                                   */
     double sum, squares; /* of the values, exact while below 2^53                             */
@@ -29,17 +31,18 @@ typedef struct hw_histogram {
 } hw_histogram;
 
 /* Zeroed; counts are owned by the histogram and freed by hw_histogram_free (which accepts a zeroed struct). */
-HW_API hw_status hw_histogram_init(hw_histogram *h, uint32_t exact);
+HW_API hw_status hw_histogram_init(hw_histogram *h, uint32_t linear_bins);
 HW_API void hw_histogram_free(hw_histogram *h);
 HW_API void hw_histogram_clear(hw_histogram *h);
 HW_API void hw_histogram_add(hw_histogram *h, uint64_t value, uint64_t weight);
-/* to += from, to -= from (from an earlier state of to). Both have the same `exact`. */
+/* to += from, to -= from (from an earlier state of to). Both have the same linear bins. */
 HW_API void hw_histogram_merge(hw_histogram *to, const hw_histogram *from);
 HW_API void hw_histogram_subtract(hw_histogram *to, const hw_histogram *from);
 HW_API void hw_histogram_copy(hw_histogram *to, const hw_histogram *from);
 /* Smallest and largest value of a bin. */
 HW_API void hw_histogram_bounds(const hw_histogram *h, uint32_t bin, uint64_t *low, uint64_t *high);
-/* Smallest value (of the bin's middle above `exact`) with at least a share p in [0, 1] of the total below or at it. */
+/* Smallest value (of the bin's middle above the linear ones) with at least a share p in [0, 1] of the total below or at
+ * it. */
 HW_API double hw_histogram_quantile(const hw_histogram *h, double p);
 
 /* One fit of a law to the histogram: chi-square on cells pooled to at least 5 expected, and total variation. */
@@ -86,8 +89,8 @@ typedef struct hw_work_shape {
 
 typedef struct hw_staleness hw_staleness;
 
-/* Planned for `workers`; exact: see hw_histogram. Thread safety: record is called by worker `worker` alone. */
-HW_API hw_status hw_staleness_create(hw_staleness **s, unsigned workers, uint32_t exact, char *why);
+/* Planned for `workers`; linear_bins: see hw_histogram. Thread safety: record is called by worker `worker` alone. */
+HW_API hw_status hw_staleness_create(hw_staleness **s, unsigned workers, uint32_t linear_bins, char *why);
 HW_API void hw_staleness_free(hw_staleness *s);
 HW_API size_t hw_staleness_bytes(const hw_staleness *s);
 
@@ -103,9 +106,10 @@ HW_API void hw_staleness_record(hw_staleness *s, unsigned worker, const hw_obser
  * its next (and STALENESS: their updates, once for each of the worker's). */
 enum { HW_HISTOGRAM_STALENESS, HW_HISTOGRAM_SPREAD, HW_HISTOGRAM_OVERLAP, HW_HISTOGRAM_WORK, HW_HISTOGRAMS };
 
-/* Add the workers' histograms (or one worker's) into h, which has been initialised with the recorder's `exact`
- * (hw_staleness_exact); may be called while workers record. */
-HW_API uint32_t hw_staleness_exact(const hw_staleness *s);
+/* Add the workers' histograms (or one worker's) into h, which has been initialised with the recorder's
+ * (hw_staleness_linear_bins); may be called while workers record. */
+HW_API uint32_t hw_staleness_linear_bins(const hw_staleness *s);
+HW_API uint32_t hw_staleness_exact(const hw_staleness *s); /* its name in 0.1 */
 HW_API void hw_staleness_merge(const hw_staleness *s, int which, hw_histogram *h);
 HW_API void hw_staleness_worker(const hw_staleness *s, int which, unsigned worker, hw_histogram *h);
 HW_API uint64_t hw_staleness_count(const hw_staleness *s, unsigned worker);
@@ -129,7 +133,7 @@ typedef void (*hw_update_hook)(void *context, const hw_update_event *event);
 HW_API hw_status hw_histogram_csv(const hw_histogram *h, FILE *out);
 /* The same back (the first three columns; a wide bin counts at its middle), plain or gzip. HW_E_IO, HW_E_FORMAT,
  * HW_E_LIMIT, HW_E_MEMORY and a sentence naming the line; nothing is left allocated then. */
-HW_API hw_status hw_histogram_load(hw_histogram *h, uint32_t exact, const char *path, char *why);
+HW_API hw_status hw_histogram_load(hw_histogram *h, uint32_t linear_bins, const char *path, char *why);
 HW_API hw_status hw_histogram_json(const hw_histogram *h, FILE *out);
 HW_API hw_status hw_shape_json(const hw_shape *shape, FILE *out);
 HW_API hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unicode);

@@ -49,7 +49,7 @@ hw_config hw_config_defaults(void)
     c.divergence = 10;
     c.keep_every = 200;
     c.record = 1;
-    c.exact = 256;
+    c.linear_bins = 256;
     c.on_update_every = 1;
     c.progress_ms = 250;
     return c;

@@ -64,7 +64,7 @@ static const entry table[] = {
     {"exchanged", "floats", "leading parameters in the replicas; 0: all", F_SIZE, AT(exchanged), 0, E32, 0, NULL},
     {"fused", "", "read and update in place where the objective and the options allow it", F_ENUM, AT(fused), 0, 1, 0,
      "off|on"},
-    {"rule", "", "step rule", F_ENUM, AT(optimizer.rule), 0, 4, 0, "sgd|nesterov|adagrad|adam|user"},
+    {"rule", "", "step rule", F_ENUM, AT(optimizer.rule), 0, LAST(HW_RULE_TABLE), 0, CHOICES(HW_RULE_TABLE)},
     {"velocity", "", "one shared velocity or one per worker", F_ENUM, AT(optimizer.velocity), 0, 1, 0,
      "shared|private"},
     {"momentum.target", "", "wanted total momentum (adam: beta 1)", F_DOUBLE, AT(optimizer.momentum), 0, 1, 1, NULL},
@@ -80,8 +80,8 @@ static const entry table[] = {
     {"schedule.interval", "updates", "step: between steps; cosine: length", F_U64, AT(optimizer.schedule.interval), 0,
      E53, 0, NULL},
     {"schedule.warmup", "updates", "linear warm-up", F_U64, AT(optimizer.schedule.warmup), 0, E53, 0, NULL},
-    {"compensation", "", "policy for asynchrony's momentum", F_ENUM, AT(compensation.policy), 0, 8, 0,
-     "auto|none|fixed|theory|measured|exact|mean-lag|look-ahead|user"},
+    {"compensation", "", "policy for asynchrony's momentum", F_ENUM, AT(compensation.policy), 0, LAST(HW_POLICY_TABLE),
+     0, CHOICES(HW_POLICY_TABLE)},
     {"compensation.keep_gain", "", "raise the learning rate as the momentum falls", F_ENUM, AT(compensation.keep_gain),
      0, 1, 0, "off|on"},
     {"compensation.fixed", "", "explicit momentum of policy fixed", F_DOUBLE, AT(compensation.fixed), -0.999, 1, 1,
@@ -121,7 +121,8 @@ static const entry table[] = {
      F_U64, AT(average_every), 0, E53, 0, NULL},
     {"average_from", "", "averaging: from this share of the run on", F_DOUBLE, AT(average_from), 0, 1, 1, NULL},
     {"record", "", "staleness histograms", F_ENUM, AT(record), 0, 1, 0, "off|on"},
-    {"exact", "updates", "staleness below this has a bin each, a power of two", F_U32, AT(exact), 8, 65536, 0, NULL},
+    {"linear_bins", "updates", "staleness below this has a bin each, a power of two", F_U32, AT(linear_bins), 8, 65536,
+     0, NULL},
     {"trace", "", "record the schedule for a replay", F_ENUM, AT(trace), 0, 1, 0, "off|on"},
     {"trace_room", "updates", "room of the trace; 0: from the stop by updates or epochs", F_U64, AT(trace_room), 0, E53,
      0, NULL},
@@ -170,8 +171,26 @@ static void store(hw_config *c, const entry *o, double x)
     }
 }
 
+/* Options and choices that had another name in 0.1, in programs and in states. */
+typedef struct renamed {
+    const char *option, *was, *is; /* option NULL: an option itself */
+} renamed;
+static const renamed renamings[] = {{NULL, "exact", "linear_bins"}, {"compensation", "exact", "pole-zero"}};
+
+static const char *present_name(const char *option, const char *name)
+{
+    for (size_t i = 0; i < sizeof renamings / sizeof *renamings; i++) {
+        const renamed *r = renamings + i;
+        if ((option == NULL) == (r->option == NULL) && (!option || strcmp(option, r->option) == 0) &&
+            strcmp(name, r->was) == 0)
+            return r->is;
+    }
+    return name;
+}
+
 static const entry *find(const char *name)
 {
+    if (name) name = present_name(NULL, name);
     for (size_t i = 0; name && i < COUNT; i++)
         if (strcmp(table[i].name, name) == 0) return table + i;
     return NULL;
@@ -255,6 +274,7 @@ hw_status hw_config_set(hw_config *config, const char *name, const char *value, 
     if (o->kind == F_ENUM) {
         const char *at;
         int length;
+        value = present_name(o->name, value);
         for (unsigned i = 0; (length = choice(o->choices, i, &at)) > 0; i++)
             if (strlen(value) == (size_t)length && strncmp(at, value, (size_t)length) == 0) {
                 store(config, o, i);
@@ -335,12 +355,18 @@ static void visit_option(const hw_config *c, const entry *o, hw__walk *v)
         return;
     }
     const hw_entry *kept = hw_state_find(v->from, name);
+    for (size_t i = 0; !kept && i < sizeof renamings / sizeof *renamings; i++) {
+        if (renamings[i].option || strcmp(renamings[i].is, o->name) != 0) continue;
+        char former[HW_STATE_NAME];
+        (void)snprintf(former, sizeof former, "config.%s", renamings[i].was);
+        kept = hw_state_find(v->from, former);
+    }
     hw_entry_kind kind = o->kind == F_ENUM ? HW_ENTRY_TEXT : o->kind == F_DOUBLE ? HW_ENTRY_REAL : HW_ENTRY_COUNT;
     if (!kept || kept->kind != kind) {
         hw__walk_refuse(v, "the state has no entry '%s' of the right kind", name);
         return;
     }
-    bool same = kind == HW_ENTRY_TEXT   ? strcmp(kept->text, shown) == 0
+    bool same = kind == HW_ENTRY_TEXT   ? strcmp(present_name(o->name, kept->text), shown) == 0
                 : kind == HW_ENTRY_REAL ? kept->real >= x && kept->real <= x
                                         : kept->number == (uint64_t)x;
     if (same || is_free(o)) return;

@@ -73,7 +73,7 @@ static const hw__field worker_fields[] = {
         {"momentum", (at) + offsetof(hw_setting, momentum), WALK_F64, WALK_FINITE}, \
         {"delay", (at) + offsetof(hw_setting, delay), WALK_F64, WALK_FINITE},       \
         {"ahead", (at) + offsetof(hw_setting, ahead), WALK_F64, WALK_FINITE},       \
-        {"exact", (at) + offsetof(hw_setting, exact), WALK_F64, WALK_FINITE},       \
+        {"exact", (at) + offsetof(hw_setting, pole), WALK_F64, WALK_FINITE},        \
         {"implicit", (at) + offsetof(hw_setting, implicit), WALK_F64, WALK_ANY},    \
     {                                                                               \
         "policy", (at) + offsetof(hw_setting, policy), WALK_INT, WALK_ANY           \

@@ -1,6 +1,7 @@
 /* check.c - everything that a start refuses, each with its sentence. */
 #include "../base/blas.h"
 #include "../config/config.h"
+#include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "engine.h"
 
@@ -34,11 +35,7 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     if (!threads || c->trace)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.exchange_interval is for schedulers async and sequential, without a trace");
-    bool plain = r->rule == HW_RULE_ADAGRAD ||
-                 (r->rule == HW_RULE_SGD && (r->momentum == 0 || r->velocity == HW_VELOCITY_PRIVATE) &&
-                  (c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE ||
-                   (r->velocity == HW_VELOCITY_PRIVATE && c->compensation.policy == HW_POLICY_FIXED)));
-    if (!plain || c->compensation.age != HW_AGE_NONE)
+    if (!hw__optimizer_adds_up(r, &c->compensation))
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
             "config.exchange_interval: what replicas add up are sums, so the rule must be adagrad, or sgd "
@@ -118,8 +115,8 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     if (c->target != 0 && (!o->evaluate || (unsigned)c->target_metric >= o->metrics))
         return hw__base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
                              c->target_metric, o->evaluate ? o->metrics : 0);
-    if (c->exact & (c->exact - 1))
-        return hw__base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->exact);
+    if (c->linear_bins & (c->linear_bins - 1))
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->linear_bins);
     if (c->on_update && c->on_update_every < 1)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
     if (!c->on_checkpoint && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))

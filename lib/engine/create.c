@@ -1,5 +1,6 @@
 /* create.c - an engine: everything that a run will need, planned and allocated. */
 #include "../config/config.h"
+#include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "../step/members.h"
 #include "engine.h"
@@ -14,8 +15,8 @@ static hw_status plan_rest(hw_engine *e, char *why)
     const hw_objective *o = &e->objective;
     const hw_config *c = &e->config;
     size_t stride = hw__round_up(o->parameters, 16);
-    bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
-    bool automatic = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_MEASURED;
+    bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
+    bool wanted = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_CURVATURE) != 0;
     e->snapshot = hw__base_alloc(3 * stride, sizeof(float));
     if (!e->snapshot) return hw__no_memory(why, "snapshots");
     e->kept.x[0] = e->snapshot + stride;
@@ -30,14 +31,14 @@ static hw_status plan_rest(hw_engine *e, char *why)
         o->evaluate ? (o->evaluation_examples + e->evaluation.chunk_size - 1) / e->evaluation.chunk_size : 0;
     e->evaluation.sums = hw__base_zalloc((size_t)e->evaluation.chunks * HW_METRICS + 1, sizeof *e->evaluation.sums);
     e->bytes += 3 * stride * sizeof(float);
-    if (!e->evaluation.sums || hw_histogram_init(&e->settings.merged, c->exact) != HW_OK ||
-        hw_histogram_init(&e->settings.before, c->exact) != HW_OK ||
-        hw_histogram_init(&e->settings.window, c->exact) != HW_OK ||
+    if (!e->evaluation.sums || hw_histogram_init(&e->settings.merged, c->linear_bins) != HW_OK ||
+        hw_histogram_init(&e->settings.before, c->linear_bins) != HW_OK ||
+        hw_histogram_init(&e->settings.window, c->linear_bins) != HW_OK ||
         !hw__log_init(&e->evaluation.log, LOG_ENTRIES, sizeof(hw_evaluation)) ||
         !hw__log_init(&e->settings.log, LOG_ENTRIES, sizeof(hw_setting)))
         return hw__no_memory(why, "records");
     e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
-    if (c->curvature == 0 && automatic && linear && e->crew.slots > 1 && o->examples && !o->touched) {
+    if (c->curvature == 0 && wanted && linear && e->crew.slots > 1 && o->examples && !o->touched) {
         /* 256 examples, in parts of the minibatch's size: one minibatch alone overestimates the curvature. */
         e->curvature.examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
         if (e->curvature.examples > o->examples) e->curvature.examples = o->examples;
@@ -75,14 +76,12 @@ static bool can_sweep(const hw_engine *e)
     const hw_config *c = &e->config;
     const hw_objective *o = &e->objective;
     const hw_optimizer *r = &c->optimizer;
-    bool rule = (r->rule == HW_RULE_ADAGRAD && !o->sweep_sgd) ||
-                (r->rule == HW_RULE_SGD && r->momentum == 0 && c->compensation.policy != HW_POLICY_EXACT &&
-                 r->velocity == HW_VELOCITY_SHARED);
-    bool policy = c->compensation.policy == HW_POLICY_AUTO || c->compensation.policy == HW_POLICY_NONE;
-    bool single = c->on_update || c->trace || c->compensation.age != HW_AGE_NONE || r->clip_norm > 0 ||
-                  r->weight_decay > 0 || r->n_sections || c->on_nan == HW_NAN_SKIP;
+    bool shared = r->velocity == HW_VELOCITY_SHARED, plain = hw__rule_of(r)->flags & HW__RULE_PLAIN;
+    bool rule = hw__optimizer_adds_up(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
+    bool single = c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
+                  c->on_nan == HW_NAN_SKIP;
     return o->sweep && c->fused && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&
-           policy && !single && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
+           !single && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
 }
 
 /* How a run steps: by whole runs of single examples, on replicas. */
@@ -128,7 +127,7 @@ static hw_status plan(hw_engine *e, char *why)
     if (!plan_locks(e)) return hw__no_memory(why, "locks");
     hw_params_config p = hw__config_params(&e->config, o, e->crew.writers);
     status = hw_params_create(&e->params, &p, why);
-    if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->crew.recorders, e->config.exact, why);
+    if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, why);
     if (status != HW_OK) return status;
     plan_steps(e);
     status = e->scheduler->plan(e, why);

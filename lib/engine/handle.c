@@ -39,7 +39,7 @@ hw_status hw_engine_get_velocity(hw_engine *e, float *velocity)
 {
     hw_status status = usable(e);
     const hw_optimizer *o = &e->config.optimizer;
-    bool linear = o->rule == HW_RULE_SGD || o->rule == HW_RULE_NESTEROV;
+    bool linear = (hw__rule_of(o)->flags & HW__RULE_LINEAR) != 0;
     if (status != HW_OK) return status;
     if (!linear || hw__optimizer_arrays(o, &e->config.compensation) == 0) return HW_E_STATE;
     hw_params_get(e->params, 1, velocity);

@@ -45,7 +45,7 @@ static void settings(const hw_engine *e, FILE *out)
         number(out, "momentum", s->momentum);
         number(out, "rate", s->rate);
         number(out, "look_ahead", s->ahead);
-        number(out, "exact", s->exact);
+        number(out, "exact", s->pole);
         number(out, "implicit", s->implicit);
         fprintf(out, ",\"policy\":\"%s\",\"reason\":", hw_policy_name(s->policy));
         hw__base_json_string(out, s->reason);

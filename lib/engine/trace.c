@@ -1,5 +1,6 @@
 /* trace.c - the engine's side of a recorded schedule: what a replay of it can promise. */
 #include "../config/config.h"
+#include "../optimizer/optimizer.h"
 #include "engine.h"
 #include <unistd.h>
 
@@ -12,8 +13,7 @@ static const char *why_not(const hw_engine *e)
     if (hw__flags_failed(&e->flags)) return "the run ended with an error";
     if (skipped) return "updates were skipped, and the random numbers of their steps are not in the trace";
     if (e->scheduler->flags & HW__VIRTUAL) return NULL;
-    bool adam = c->optimizer.rule == HW_RULE_ADAM || c->optimizer.rule == HW_RULE_USER;
-    if (e->crew.slots > 1 && (adam || c->compensation.policy == HW_POLICY_EXACT || c->compensation.age != HW_AGE_NONE))
+    if (e->crew.slots > 1 && hw__optimizer_needs_clock(&c->optimizer, &c->compensation))
         return "this rule or policy looks at the clock while it writes, which the trace does not hold";
     /* Under the one mutex snapshots and writes come one after the other, too. */
     bool mixes = c->read != HW_READ_CONSISTENT && c->write != HW_WRITE_LOCKED && !(e->scheduler->flags & HW__IN_TURN);

@@ -1,142 +1,23 @@
 /* advice.c - before a run: how every policy would set it up, and whether that is stable, by the scalar recursion of the
- * very policy on a quadratic; and Liu et al.'s bound. */
+ * very policy on a quadratic. */
 #include "optimizer.h"
+#include "stability.h"
 #include <math.h>
 #include <string.h>
 
-#define LAGS 4096
-
-/* Growth a step of the expected recursion: D' = a D - step (b G_t - c G_{t-1}), G_t = sum_l q_l (w_{t-l} + s D_{t-l}).
- * The state is scaled down while it runs, so nothing overflows; what remains is the rate. */
-double hw_advise_growth(const hw_setting *s, double step, const double *kernel, size_t lags)
-{
-    static const size_t least = 2000;
-    if (lags < 1 || lags > LAGS || !(step > 0)) return NAN;
-    double seen[LAGS] = {0}, w = 1, d = 0, last = 0, r = s->exact, scale = 0, from = 0;
-    double a = s->momentum, b = step * s->rate / (1 - r), c = b * r;
-    size_t n = 40 * lags + least, half = n / 2;
-    for (size_t t = 0; t < n; t++) {
-        seen[t % lags] = w + s->ahead * d;
-        if (t == 0)
-            for (size_t l = 0; l < lags; l++) seen[l] = 1;
-        double g = 0;
-        for (size_t l = 0; l < lags; l++) g += kernel[l] * seen[(t + lags - l) % lags];
-        if (t == 0) last = g;
-        d = a * d - b * g + c * last;
-        last = g;
-        w += d;
-        double size = fmax(fabs(w), fabs(d));
-        for (size_t l = 0; l < lags && (t % 64 == 0 || size > 1e100); l++) size = fmax(size, fabs(seen[l]));
-        if (t % 64 == 0 || size > 1e100) {
-            if (!(size > 0)) return 0;
-            for (size_t l = 0; l < lags; l++) seen[l] /= size;
-            w /= size;
-            d /= size;
-            last /= size;
-            scale += log(size);
-        }
-        if (t == half) from = scale;
-    }
-    double size = fmax(fabs(w), fabs(d));
-    for (size_t l = 0; l < lags; l++) size = fmax(size, fabs(seen[l]));
-    return size > 0 ? exp((scale + log(size) - from) / (double)(n - half)) : 0;
-}
-
-/* --- single runs
- * ------------------------------------------------------------------------------------------------------ */
-
-/* A law of delays: cumulative shares, and the age factor of each. A fixed delay has no shares. */
-typedef struct law {
-    double share[LAGS], factor[LAGS];
-    size_t lags;
-    bool fixed; /* every delay is lags - 1 */
-} law;
-
-/* log of the growth of one path over its last three quarters, n steps in all. */
-static double path_growth(const hw_setting *s, double step, const law *q, size_t n)
-{
-    double seen[LAGS], w = 1, d = 0, scale = 0, from = 0, last = 1, r = s->exact;
-    double b = step * s->rate / (1 - r);
-    size_t lags = q->lags, every = lags / 4 > 32 ? lags / 4 : 32;
-    hw_rng rng;
-    hw_rng_seed(&rng, 1, lags);
-    for (size_t l = 0; l < lags; l++) seen[l] = 1;
-    for (size_t t = 0; t < n; t++) {
-        size_t l = q->fixed ? lags - 1 : hw__base_draw(q->share, lags, &rng);
-        seen[t % lags] = w + s->ahead * d;
-        double g = q->factor[l] * seen[(t + lags - l) % lags];
-        d = s->momentum * d - b * (g - r * last);
-        last = g;
-        w += d;
-        if (t % every) continue;
-        double size = fmax(fabs(w), fabs(d));
-        for (size_t k = 0; k < lags; k++) size = fmax(size, fabs(seen[k]));
-        if (!(size > 0)) return -INFINITY;
-        if (!hw__base_finite_double(size)) return INFINITY;
-        for (size_t k = 0; k < lags; k++) seen[k] /= size;
-        w /= size;
-        d /= size;
-        last /= size;
-        scale += log(size);
-        if (t <= n / 4) from = scale;
-    }
-    return scale - from;
-}
-
-/* The largest stable step, looked for from `step` on; step itself where `enough` and that is stable. */
-static double path_bound(const hw_setting *s, double step, const law *q, size_t n, bool enough)
-{
-    if (step < ADVISOR_LEAST && enough) return step;
-    step = fmax(step, ADVISOR_LEAST);
-    double low = step, high = step;
-    if (path_growth(s, step, q, n) < 0) {
-        if (enough) return step;
-        for (int i = 0; i < 60 && path_growth(s, high, q, n) < 0; i++) {
-            low = high;
-            high *= 2;
-        }
-    } else {
-        for (int i = 0; i < 60 && path_growth(s, low, q, n) >= 0; i++) {
-            high = low;
-            low *= 0.5;
-        }
-    }
-    while (high - low > (enough ? 0.04 : 0.004) * high) {
-        double middle = sqrt(low * high);
-        if (path_growth(s, middle, q, n) < 0)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
-{
-    law q = {.lags = lags};
-    double sum = 0;
-    hw_setting s = {.rate = 1, .momentum = momentum, .ahead = ahead};
-    if (lags < 1 || lags > LAGS || !(step > 0)) return 0;
-    for (size_t l = 0; l < lags; l++) {
-        q.share[l] = sum += kernel[l];
-        q.factor[l] = 1;
-    }
-    return path_bound(&s, step, &q, 2000 + 8 * lags, true);
-}
-
 /* The law that an input tells of; a fixed delay beyond the table is shrunk to it by *stretch, by which the steps that
  * it allows are to be shrunk in turn (a bound falls as 1 / delay). */
-static void law_of(const hw_compensation *c, const hw_policy_input *in, law *q, double *stretch)
+static void law_of(const hw_compensation *c, const hw_policy_input *in, hw__law *q, double *stretch)
 {
-    double kernel[LAGS], sum = 0;
+    double kernel[HW__STABILITY_LAGS], sum = 0;
     *stretch = 1;
     q->fixed = !in->staleness || !in->staleness->total;
     if (q->fixed) {
         size_t delay = in->workers > 1 ? in->workers - 1 : 0;
-        q->lags = delay < LAGS ? delay + 1 : LAGS;
-        if (delay >= LAGS) *stretch = (double)delay / (LAGS - 1);
+        q->lags = delay < HW__STABILITY_LAGS ? delay + 1 : HW__STABILITY_LAGS;
+        if (delay >= HW__STABILITY_LAGS) *stretch = (double)delay / (HW__STABILITY_LAGS - 1);
     } else {
-        q->lags = hw__stability_kernel(in->staleness, kernel, LAGS);
+        q->lags = hw__stability_kernel(in->staleness, kernel, HW__STABILITY_LAGS);
         for (size_t l = 0; l < q->lags; l++) q->share[l] = sum += kernel[l];
     }
     for (size_t l = 0; l < q->lags; l++) q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);
@@ -146,7 +27,7 @@ void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw
 {
     hw_policy_input in = *input;
     hw_shape shape;
-    law q;
+    hw__law q;
     double stretch;
     if (in.staleness && in.staleness->total && !in.shape) {
         hw_shape_of(in.staleness, &shape);
@@ -158,23 +39,22 @@ void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw
     size_t n = 4000 + 40 * q.lags;
     bool known = in.curvature > 0;
     double step = known ? in.learning_rate * in.curvature * stretch : 0.01;
-    out->bound = path_bound(&out->setting, step, &q, n, false) / stretch;
-    out->growth = known ? exp(path_growth(&out->setting, step, &q, n) / (0.75 * (double)n)) : NAN;
+    out->bound = hw__stability_largest(&out->setting, step, &q, n, false) / stretch;
+    out->growth = known ? exp(hw__stability_path_growth(&out->setting, step, &q, n) / (0.75 * (double)n)) : NAN;
     out->stable = known && out->growth < 1;
 }
 
 hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in, FILE *out)
 {
-    static const hw_policy all[] = {HW_POLICY_NONE,     HW_POLICY_AUTO,       HW_POLICY_THEORY, HW_POLICY_MEASURED,
-                                    HW_POLICY_MEAN_LAG, HW_POLICY_LOOK_AHEAD, HW_POLICY_EXACT};
     fprintf(out, "%-12s %10s %14s %12s %22s\n", "policy", "momentum", "learning rate", "look-ahead",
             in->curvature > 0 ? "at this curvature" : "largest rate x curvature");
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+    for (hw_policy p = HW_POLICY_AUTO; p <= HW_POLICY_USER; p++) {
         hw_compensation c = *from;
         hw_advice a;
-        c.policy = all[i];
+        if (!(hw__policy_of(p)->flags & HW__POLICY_ADVISED)) continue;
+        c.policy = p;
         hw_advise_policy(&c, in, &a);
-        fprintf(out, "%-12s %10.3f %14.3g %12.2f ", hw_policy_name(all[i]), a.setting.momentum,
+        fprintf(out, "%-12s %10.3f %14.3g %12.2f ", hw_policy_name(p), a.setting.momentum,
                 in->learning_rate * a.setting.rate, a.setting.ahead);
         if (in->curvature > 0)
             fprintf(out, "%s, bound %.3g\n", a.stable ? "stable" : "grows", a.bound / in->curvature);
@@ -187,10 +67,10 @@ hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in
 double hw_advise_momentum(double step, unsigned workers, int look_ahead)
 {
     unsigned delay = workers > 1 ? workers - 1 : 0;
-    double low = 0, high = 1, kernel[LAGS] = {0};
-    if (delay >= LAGS) { /* a bound falls as 1 / delay */
-        step *= (double)delay / (LAGS - 1);
-        delay = LAGS - 1;
+    double low = 0, high = 1, kernel[HW__STABILITY_LAGS] = {0};
+    if (delay >= HW__STABILITY_LAGS) { /* a bound falls as 1 / delay */
+        step *= (double)delay / (HW__STABILITY_LAGS - 1);
+        delay = HW__STABILITY_LAGS - 1;
     }
     kernel[delay] = 1;
     if (!hw_advise_stable(step, 0, 0, kernel, delay + 1)) return NAN;
@@ -204,21 +84,48 @@ double hw_advise_momentum(double step, unsigned workers, int look_ahead)
     return low;
 }
 
-/* --- Liu et al.
- * ------------------------------------------------------------------------------------------------------- */
-
-static double liu_scale(const hw_liu *b, int between)
+int hw_advise_run(const hw_compensation *c, double momentum, double learning_rate, unsigned workers, double curvature,
+                  char *text, size_t size)
 {
-    return between ? b->lambda1 * pow(b->eta, 1 - b->gamma) : (b->lambda1 + b->c_d) * pow(b->eta, 0.5 - b->gamma);
-}
-
-double hw_advise_liu_delay(const hw_liu *b, double momentum, int between)
-{
-    return (1 - momentum) * (1 - momentum) / liu_scale(b, between);
-}
-
-double hw_advise_liu_momentum(const hw_liu *b, double delay, int between)
-{
-    double root = delay * liu_scale(b, between);
-    return root <= 1 ? 1 - sqrt(root) : NAN;
+    if (workers < 1) workers = 1;
+    hw_policy_input in = {0, workers, momentum, learning_rate, curvature, NULL, NULL};
+    hw_setting s;
+    hw_compensate(c, &in, &s);
+    /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
+    double ahead = s.pole > 0 ? s.pole / (1 - s.pole) : s.ahead;
+    double bound = hw_advise_bound_delay(s.momentum, ahead, workers - 1);
+    /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
+    double margin = c->margin > 1 ? c->margin : 1, step = learning_rate * s.rate * curvature / margin;
+    if (!(curvature > 0)) {
+        (void)snprintf(text, size,
+                       "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
+                       "%.3g divided by the curvature",
+                       workers - 1, bound / s.rate);
+        return 1;
+    }
+    if (step <= bound * (1 + 1e-6)) { /* auto lowers the rate to the bound itself */
+        (void)snprintf(text, size, "learning rate %.3g with delay %u is within the stable %.3g for curvature %.3g",
+                       learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
+        return 1;
+    }
+    /* The bound of this very policy falls with the number of workers. */
+    unsigned most = 0, beyond = workers;
+    while (beyond - most > 1) {
+        hw_setting other;
+        in.workers = (most + beyond) / 2;
+        hw_compensate(c, &in, &other);
+        double s_other = other.pole > 0 ? other.pole / (1 - other.pole) : other.ahead;
+        bool good = learning_rate * other.rate * curvature / margin <=
+                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1) * (1 + 1e-6);
+        if (good)
+            most = in.workers;
+        else
+            beyond = in.workers;
+    }
+    (void)snprintf(text, size,
+                   "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
+                   "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",
+                   learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature, most,
+                   most == 1 ? "" : "s", most == 1 ? "s" : "");
+    return 0;
 }

@@ -3,10 +3,18 @@
 #define HW__OPTIMIZER_OPTIMIZER_H
 
 #include "../base/base.h"
-#include "hogwild/optimizer.h"
+#include "policy.h"
+#include "rule.h"
 
 /* Arrays beside the parameters that the rule and the policy need. */
 unsigned hw__optimizer_arrays(const hw_optimizer *o, const hw_compensation *c);
+/* Whether a write looks at the clock. */
+bool hw__optimizer_needs_clock(const hw_optimizer *o, const hw_compensation *c);
+/* Whether what several workers did apart from each other may be added up (replicas), so that sweeps are possible too.
+ */
+bool hw__optimizer_adds_up(const hw_optimizer *o, const hw_compensation *c);
+/* What a policy's setting, which is made for heavy-ball momentum, means for this rule. */
+void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s);
 hw_status hw__optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why);
 
 /* The context of a rule while one write goes on; lives on the writer's stack. */
@@ -23,14 +31,5 @@ void hw__optimizer_begin(hw__optimizer_write *w, const hw_optimizer *o, const hw
  * x: the values read, packed like g. Returns false where a gradient is not finite. *clipped is set where it was. */
 bool hw__optimizer_prepare(const hw_optimizer *o, float *g, const float *x, const hw_range *ranges,
                            const uint32_t *indices, size_t n, bool *clipped);
-
-#define ADVISOR_LEAST 1e-12 /* steps below are lost in rounding; every one is stable */
-
-/* `step`, or where that is unstable the largest stable one, of single runs whose delays are drawn from the kernel, one
- * after the other: by the growth of one long path. For a fixed delay it is the linear bound; for wide kernels it is far
- * below the expectation's. Some tenths of a millisecond where `step` is stable, some milliseconds otherwise. */
-double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags);
-/* A histogram as shares of the delays 0 .. room - 1; what is beyond counts as room - 1. Returns how many are used. */
-size_t hw__stability_kernel(const hw_histogram *h, double *kernel, size_t room);
 
 #endif

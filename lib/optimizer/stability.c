@@ -1,8 +1,6 @@
 /* stability.c - linear stability of a delayed momentum step on a quadratic: how large alpha h may be. */
-#include "optimizer.h"
+#include "stability.h"
 #include <math.h>
-
-#define MOST_LAGS 4096
 
 /* Schur-Cohn: a monic polynomial has all its roots inside the unit circle iff every reflection coefficient is below 1
  * in magnitude. p[0] is the constant term, p[degree] = 1; p is destroyed. */
@@ -26,8 +24,8 @@ static bool inside(long double *p, size_t degree)
 
 int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
-    if (lags < 1 || lags > MOST_LAGS || !(step > 0)) return 0;
-    long double p[MOST_LAGS + 2] = {0};
+    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return 0;
+    long double p[HW__STABILITY_LAGS + 2] = {0};
     size_t top = lags - 1, degree = top + 2;
     p[degree] = 1;
     p[degree - 1] = -(1 + (long double)momentum);
@@ -60,7 +58,7 @@ double hw_advise_bound(double momentum, double ahead, const double *kernel, size
 
 double hw_advise_bound_delay(double momentum, double ahead, unsigned delay)
 {
-    double kernel[MOST_LAGS] = {0};
+    double kernel[HW__STABILITY_LAGS] = {0};
     unsigned most = delay < 512 ? delay : 511; /* beyond, a bound falls as 1 / delay */
     kernel[most] = 1;
     double bound = hw_advise_bound(momentum, ahead, kernel, most + 1);
@@ -101,50 +99,4 @@ size_t hw__stability_kernel(const hw_histogram *h, double *kernel, size_t room)
         lags = at + 1 > lags ? at + 1 : lags;
     }
     return lags;
-}
-
-int hw_advise_run(const hw_compensation *c, double momentum, double learning_rate, unsigned workers, double curvature,
-                  char *text, size_t size)
-{
-    if (workers < 1) workers = 1;
-    hw_policy_input in = {0, workers, momentum, learning_rate, curvature, NULL, NULL};
-    hw_setting s;
-    hw_compensate(c, &in, &s);
-    /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
-    double ahead = s.exact > 0 ? s.exact / (1 - s.exact) : s.ahead;
-    double bound = hw_advise_bound_delay(s.momentum, ahead, workers - 1);
-    /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
-    double margin = c->margin > 1 ? c->margin : 1, step = learning_rate * s.rate * curvature / margin;
-    if (!(curvature > 0)) {
-        (void)snprintf(text, size,
-                       "the curvature is unknown: at a fixed delay of %u the largest stable learning rate is "
-                       "%.3g divided by the curvature",
-                       workers - 1, bound / s.rate);
-        return 1;
-    }
-    if (step <= bound * (1 + 1e-6)) { /* auto lowers the rate to the bound itself */
-        (void)snprintf(text, size, "learning rate %.3g with delay %u is within the stable %.3g for curvature %.3g",
-                       learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature);
-        return 1;
-    }
-    /* The bound of this very policy falls with the number of workers. */
-    unsigned most = 0, beyond = workers;
-    while (beyond - most > 1) {
-        hw_setting other;
-        in.workers = (most + beyond) / 2;
-        hw_compensate(c, &in, &other);
-        double s_other = other.exact > 0 ? other.exact / (1 - other.exact) : other.ahead;
-        bool good = learning_rate * other.rate * curvature / margin <=
-                    hw_advise_bound_delay(other.momentum, s_other, in.workers - 1) * (1 + 1e-6);
-        if (good)
-            most = in.workers;
-        else
-            beyond = in.workers;
-    }
-    (void)snprintf(text, size,
-                   "learning rate %.3g with delay %u is above the stable %.3g for curvature %.3g: expect "
-                   "divergence; at this rate at most %u worker%s stay%s stable, or lower the learning rate",
-                   learning_rate * s.rate, workers - 1, margin * bound / curvature, curvature, most,
-                   most == 1 ? "" : "s", most == 1 ? "s" : "");
-    return 0;
 }

@@ -30,7 +30,7 @@ static bool setting_of(const hw_engine *e, uint32_t number, hw_setting *setting)
     setting->rate = t->rate;
     setting->momentum = t->momentum;
     setting->ahead = t->ahead;
-    setting->exact = t->exact;
+    setting->pole = t->exact;
     setting->implicit = NAN;
     setting->policy = e->config.compensation.policy;
     (void)snprintf(setting->reason, sizeof setting->reason, "as recorded");

@@ -85,7 +85,7 @@ uint64_t hw__simulated_identity(const hw_config *c)
     }
     if (s->clock == HW_CLOCK_HISTOGRAM) {
         const hw_histogram *h = s->delays; /* the mean is M, the largest delay the workers */
-        const uint64_t size[] = {h->exact, h->total, h->largest};
+        const uint64_t size[] = {h->linear_bins, h->total, h->largest};
         hash = hw__hash(hash, size, sizeof size);
         hash = hw__hash(hash, &h->sum, sizeof h->sum);
         hash = hw__hash(hash, s->delays->counts, s->delays->bins * sizeof *s->delays->counts);

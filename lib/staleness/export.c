@@ -15,7 +15,7 @@ hw_status hw_histogram_csv(const hw_histogram *h, FILE *out)
     for (uint32_t b = 0; b < h->bins; b++) {
         uint64_t low, high;
         hw_histogram_bounds(h, b, &low, &high);
-        if (!h->counts[b] && (low > h->largest || b >= h->exact)) continue;
+        if (!h->counts[b] && (low > h->largest || b >= h->linear_bins)) continue;
         fprintf(out, "%llu,%llu,%llu,", (unsigned long long)low, (unsigned long long)high,
                 (unsigned long long)h->counts[b]);
         hw__base_json_number(out, (double)h->counts[b] / (double)h->total);

@@ -10,9 +10,9 @@ typedef struct moments {
     double sum, squares;
 } moments;
 
-static void check_moments(hw__walk *v, const char *name, uint32_t exact, const uint64_t *counts, const moments *m)
+static void check_moments(hw__walk *v, const char *name, uint32_t linear_bins, const uint64_t *counts, const moments *m)
 {
-    hw_histogram bins = {.exact = exact, .bins = hw__histogram_bins(exact)};
+    hw_histogram bins = {.linear_bins = linear_bins, .bins = hw__histogram_bins(linear_bins)};
     uint64_t total = 0, low, high = 0;
     double sum[2] = {0, 0}, squares[2] = {0, 0};
     uint32_t last = 0;
@@ -31,7 +31,7 @@ static void check_moments(hw__walk *v, const char *name, uint32_t exact, const u
             squares[k] += n * ends[k] * ends[k];
         }
     }
-    bool good = total == m->total && (total ? hw__histogram_bin(exact, m->largest) == last : m->largest == 0);
+    bool good = total == m->total && (total ? hw__histogram_bin(linear_bins, m->largest) == last : m->largest == 0);
     for (int k = 0; k < 2 && good; k++) {
         /* Sums of nanoseconds may have wrapped: only what lies below 2^63 is compared. */
         double sign = k ? 1 : -1, slack = 1 + 1e-6 * sign;
@@ -90,7 +90,7 @@ static void visit_track(hw_staleness *s, int which, hw__walk *v)
             (void)snprintf(name, sizeof name, "%s.squares", kinds[which]);
             const double *squares = hw_state_array(v->from, name, HW_F64, s->workers);
             const moments m = {whole[0], whole[2], (double)whole[1], squares[w]};
-            check_moments(v, kinds[which], s->exact, row, &m);
+            check_moments(v, kinds[which], s->linear_bins, row, &m);
             continue;
         }
         for (uint32_t b = 0; b < s->bins; b++) {

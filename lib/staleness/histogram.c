@@ -8,36 +8,36 @@ static unsigned log2_of(uint64_t x)
     return 63u - (unsigned)__builtin_clzll(x);
 }
 
-uint32_t hw__histogram_bins(uint32_t exact)
+uint32_t hw__histogram_bins(uint32_t linear_bins)
 {
-    return exact + 8 * (64 - log2_of(exact));
+    return linear_bins + 8 * (64 - log2_of(linear_bins));
 }
 
-uint32_t hw__histogram_bin(uint32_t exact, uint64_t value)
+uint32_t hw__histogram_bin(uint32_t linear_bins, uint64_t value)
 {
-    if (value < exact) return (uint32_t)value;
+    if (value < linear_bins) return (uint32_t)value;
     unsigned top = log2_of(value);
-    return exact + 8 * (top - log2_of(exact)) + (uint32_t)(value >> (top - 3) & 7);
+    return linear_bins + 8 * (top - log2_of(linear_bins)) + (uint32_t)(value >> (top - 3) & 7);
 }
 
 void hw_histogram_bounds(const hw_histogram *h, uint32_t bin, uint64_t *low, uint64_t *high)
 {
-    if (bin < h->exact) {
+    if (bin < h->linear_bins) {
         *low = *high = bin;
         return;
     }
-    uint32_t above = bin - h->exact;
-    unsigned top = log2_of(h->exact) + above / 8;
+    uint32_t above = bin - h->linear_bins;
+    unsigned top = log2_of(h->linear_bins) + above / 8;
     *low = (uint64_t)(8 + above % 8) << (top - 3);
     *high = *low + (((uint64_t)1 << (top - 3)) - 1);
 }
 
-hw_status hw_histogram_init(hw_histogram *h, uint32_t exact)
+hw_status hw_histogram_init(hw_histogram *h, uint32_t linear_bins)
 {
     memset(h, 0, sizeof *h);
-    if (exact < 8 || exact > 65536 || (exact & (exact - 1))) return HW_E_ARGUMENT;
-    h->exact = exact;
-    h->bins = hw__histogram_bins(exact);
+    if (linear_bins < 8 || linear_bins > 65536 || (linear_bins & (linear_bins - 1))) return HW_E_ARGUMENT;
+    h->linear_bins = linear_bins;
+    h->bins = hw__histogram_bins(linear_bins);
     h->counts = hw__base_zalloc(h->bins, sizeof *h->counts);
     return h->counts ? HW_OK : HW_E_MEMORY;
 }
@@ -57,7 +57,7 @@ void hw_histogram_clear(hw_histogram *h)
 
 void hw_histogram_add(hw_histogram *h, uint64_t value, uint64_t weight)
 {
-    h->counts[hw__histogram_bin(h->exact, value)] += weight;
+    h->counts[hw__histogram_bin(h->linear_bins, value)] += weight;
     h->total += weight;
     h->sum += (double)value * (double)weight;
     h->squares += (double)value * (double)value * (double)weight;

@@ -52,7 +52,7 @@ static hw_status read_rows(cursor *c, const char *path, hw_histogram *h, char *w
     return h->total ? HW_OK : hw__base_fail(why, HW_E_FORMAT, "%.140s: there are no counts in it", path);
 }
 
-hw_status hw_histogram_load(hw_histogram *h, uint32_t exact, const char *path, char *why)
+hw_status hw_histogram_load(hw_histogram *h, uint32_t linear_bins, const char *path, char *why)
 {
     static const char head[] = "low,high,count";
     hw__base_file f;
@@ -60,10 +60,11 @@ hw_status hw_histogram_load(hw_histogram *h, uint32_t exact, const char *path, c
     if (!path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_histogram_load: a path is needed");
     hw_status status = hw__base_read_file(path, CAP, &f, why);
     if (status != HW_OK) return status;
-    status = hw_histogram_init(h, exact);
+    status = hw_histogram_init(h, linear_bins);
     if (status == HW_E_MEMORY) hw__base_fail(why, status, "%.160s: no memory", path);
     if (status == HW_E_ARGUMENT)
-        hw__base_fail(why, status, "hw_histogram_load: exact is %u: it must be a power of two in [8, 65536]", exact);
+        hw__base_fail(why, status, "hw_histogram_load: exact is %u: it must be a power of two in [8, 65536]",
+                      linear_bins);
     cursor c = {(const char *)f.data, (const char *)f.data + f.size};
     if (status == HW_OK && (f.size < sizeof head - 1 || memcmp(f.data, head, sizeof head - 1) != 0))
         status = hw__base_fail(why, HW_E_FORMAT, "%.140s:1: the first line must begin with %s", path, head);

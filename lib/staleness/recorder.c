@@ -2,17 +2,17 @@
 #include "recorder.h"
 #include <math.h>
 
-hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t exact, char *why)
+hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t linear_bins, char *why)
 {
     *out = NULL;
-    if (workers < 1 || exact < 8 || exact > 65536 || (exact & (exact - 1)))
+    if (workers < 1 || linear_bins < 8 || linear_bins > 65536 || (linear_bins & (linear_bins - 1)))
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "hw_staleness_create: exact is %u: it must be a power of two in [8, 65536]"
+                             "hw_staleness_create: linear_bins is %u: it must be a power of two in [8, 65536]"
                              ", with at least one worker",
-                             exact);
+                             linear_bins);
     hw_staleness *s = hw__base_zalloc(1, sizeof *s);
     /* Each track is padded to whole cache lines, with a line of distance between workers. */
-    uint32_t bins = (hw__histogram_bins(exact) + 15) / 8 * 8;
+    uint32_t bins = (hw__histogram_bins(linear_bins) + 15) / 8 * 8;
     size_t counts = (size_t)bins * HW_HISTOGRAMS * workers;
     if (s) {
         s->recorder = hw__base_zalloc(workers, sizeof *s->recorder);
@@ -23,8 +23,8 @@ hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t exa
         return hw__base_fail(why, HW_E_MEMORY, "hw_staleness_create: no memory for %u histograms", workers);
     }
     s->workers = workers;
-    s->exact = exact;
-    s->bins = hw__histogram_bins(exact);
+    s->linear_bins = linear_bins;
+    s->bins = hw__histogram_bins(linear_bins);
     s->bytes = sizeof *s + workers * sizeof *s->recorder + counts * sizeof *s->counts;
     for (unsigned w = 0; w < workers; w++)
         for (int t = 0; t < HW_HISTOGRAMS; t++)
@@ -46,14 +46,19 @@ size_t hw_staleness_bytes(const hw_staleness *s)
     return s->bytes;
 }
 
-uint32_t hw_staleness_exact(const hw_staleness *s)
+uint32_t hw_staleness_linear_bins(const hw_staleness *s)
 {
-    return s->exact;
+    return s->linear_bins;
 }
 
-static void add(track *t, uint32_t exact, uint64_t value, uint64_t weight)
+uint32_t hw_staleness_exact(const hw_staleness *s)
 {
-    hw__counter_add(&t->counts[hw__histogram_bin(exact, value)], weight);
+    return hw_staleness_linear_bins(s);
+}
+
+static void add(track *t, uint32_t linear_bins, uint64_t value, uint64_t weight)
+{
+    hw__counter_add(&t->counts[hw__histogram_bin(linear_bins, value)], weight);
     hw__counter_add(&t->total, weight);
     hw__counter_add(&t->sum, value * weight);
     hw__counter_add_double(&t->squares, (double)value * (double)value * (double)weight);
@@ -63,10 +68,10 @@ static void add(track *t, uint32_t exact, uint64_t value, uint64_t weight)
 void hw_staleness_record(hw_staleness *s, unsigned worker, const hw_observation *o, uint64_t weight)
 {
     recorder *r = s->recorder + worker;
-    add(&r->track[HW_HISTOGRAM_STALENESS], s->exact, o->staleness, weight);
-    add(&r->track[HW_HISTOGRAM_SPREAD], s->exact, o->spread, weight);
-    add(&r->track[HW_HISTOGRAM_OVERLAP], s->exact, o->overlap, weight);
-    add(&r->track[HW_HISTOGRAM_WORK], s->exact, o->work_ns, weight);
+    add(&r->track[HW_HISTOGRAM_STALENESS], s->linear_bins, o->staleness, weight);
+    add(&r->track[HW_HISTOGRAM_SPREAD], s->linear_bins, o->spread, weight);
+    add(&r->track[HW_HISTOGRAM_OVERLAP], s->linear_bins, o->overlap, weight);
+    add(&r->track[HW_HISTOGRAM_WORK], s->linear_bins, o->work_ns, weight);
     double w = (double)o->work_ns, tau = (double)o->staleness;
     if (hw__counter_get(&r->steps)) hw__counter_add_double(&r->work_next, w * r->last_work);
     hw__counter_add(&r->steps, 1);

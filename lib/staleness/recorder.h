@@ -18,7 +18,7 @@ typedef struct recorder {
 
 struct hw_staleness {
     unsigned workers;
-    uint32_t exact, bins;
+    uint32_t linear_bins, bins;
     size_t bytes;
     recorder *recorder;
     hw__base_counter *counts;

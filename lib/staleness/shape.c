@@ -49,7 +49,7 @@ static void test_fit(const hw_histogram *h, int which, hw_fit *fit)
     double n = (double)h->total, left = 1, variation = 0, seen = 0, expected = 0, chi = 0, tail = n, noise = 0;
     int cells = 0, parameters = which == HW_FIT_NEGATIVE_BINOMIAL ? 2 : 1;
     double last_seen = 0, last_expected = 0;
-    for (uint32_t l = 0; l < h->exact; l++) {
+    for (uint32_t l = 0; l < h->linear_bins; l++) {
         double p = exp(hw__fit_log_probability(which, fit, l)), count = (double)h->counts[l];
         left -= p;
         tail -= count;
@@ -91,7 +91,7 @@ static double slope(const hw_histogram *h)
 {
     double w = 0, x = 0, y = 0, xx = 0, xy = 0;
     int points = 0;
-    for (uint32_t l = 0; l < h->exact; l++) {
+    for (uint32_t l = 0; l < h->linear_bins; l++) {
         double c = (double)h->counts[l];
         if (c < 1) continue;
         w += c;

@@ -5,8 +5,8 @@
 #include "../base/base.h"
 #include "hogwild/staleness.h"
 
-uint32_t hw__histogram_bins(uint32_t exact);
-uint32_t hw__histogram_bin(uint32_t exact, uint64_t value);
+uint32_t hw__histogram_bins(uint32_t linear_bins);
+uint32_t hw__histogram_bin(uint32_t linear_bins, uint64_t value);
 /* Sum and sum of squares within what the bins allow: those of a recorder that is being written, or of a difference of
  * two such, may be off by a value that is in the one and not yet in the other. */
 void hw__histogram_settle(hw_histogram *h);

@@ -22,7 +22,7 @@ static void put_in_force(hw_engine *e, const hw_setting *s)
     e->settings.now = *s;
     hw_setting *entry = hw__log_next(&e->settings.log);
     if (entry) *entry = *s;
-    hw__trace_setting t = {s->rate, s->momentum, s->ahead, s->exact};
+    hw__trace_setting t = {s->rate, s->momentum, s->ahead, s->pole};
     if (e->trace) e->settings.number = hw__trace_setting_new(e->trace, &t);
     hw__flags_new_version(&e->flags);
 }
@@ -58,25 +58,15 @@ void hw__periodic_setting(hw_engine *e, bool first)
         in.shape = &shape;
     }
     hw_compensate(&c->compensation, &in, &s);
-    bool linear = c->optimizer.rule == HW_RULE_SGD || c->optimizer.rule == HW_RULE_NESTEROV;
-    if (!linear && (s.policy == HW_POLICY_AUTO || s.policy == HW_POLICY_NONE)) {
-        /* No velocity to look ahead along and no linear bound: auto leaves these rules as they are. */
-        s.rate = 1;
-        s.ahead = s.delay = 0;
-        (void)snprintf(s.reason, sizeof s.reason, "none for this rule");
-    }
-    if (c->optimizer.rule == HW_RULE_ADAM && s.policy != HW_POLICY_USER)
-        s.rate = 1; /* its gain is alpha at any beta 1 */
-    /* Nesterov's parameters move by mu v: as far ahead are mu s velocities. */
-    if (c->optimizer.rule == HW_RULE_NESTEROV && s.policy != HW_POLICY_USER) s.ahead *= c->optimizer.momentum;
+    hw__optimizer_adjust(&c->optimizer, &s);
     s.update = in.update; /* not the user's to say */
     if (!hw__base_finite_double(s.rate) || !hw__base_finite_double(s.momentum) || !hw__base_finite_double(s.ahead) ||
         !hw__base_finite_double(s.delay) || s.rate <= 0 || s.momentum <= -1 || s.momentum >= 1 ||
-        !(s.exact >= 0 && s.exact < 1)) {
+        !(s.pole >= 0 && s.pole < 1)) {
         hw__fail(e, HW_E_CALLBACK,
                  "a compensation policy asked for momentum %g, learning rate x %g, look-ahead %g, delay %g and pole "
                  "%g",
-                 s.momentum, s.rate, s.ahead, s.delay, s.exact);
+                 s.momentum, s.rate, s.ahead, s.delay, s.pole);
         return;
     }
     if (hw__optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
@@ -84,7 +74,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
     /* Every change is recorded; a setting equal to the one in force is none. */
     bool changed = first || fabs(s.rate - e->settings.now.rate) > 1e-3 * e->settings.now.rate ||
                    fabs(s.momentum - e->settings.now.momentum) > 1e-3 || fabs(s.ahead - e->settings.now.ahead) > 1e-2 ||
-                   fabs(s.exact - e->settings.now.exact) > 1e-3;
+                   fabs(s.pole - e->settings.now.pole) > 1e-3;
     if (changed) put_in_force(e, &s);
     (void)pthread_mutex_unlock(&e->settings.mutex);
 }

@@ -156,8 +156,7 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
     const hw__extent *a = &w->pending.extent;
     const float *g = w->pending.g;
     bool aged = c->compensation.age != HW_AGE_NONE;
-    bool needs_clock = aged || c->compensation.policy == HW_POLICY_EXACT || c->optimizer.rule == HW_RULE_ADAM ||
-                       c->optimizer.rule == HW_RULE_USER;
+    bool needs_clock = hw__optimizer_needs_clock(&c->optimizer, &c->compensation);
     uint64_t clock = needs_clock ? hw_params_clock(e->params) : w->note.clock;
     if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->crew.slots);
     hw__optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);

@@ -79,7 +79,7 @@ double hw_running_gain(hw_worker *w, double share)
 {
     if (!w->engine) return 0;
     const hw_optimizer *o = &w->engine->config.optimizer;
-    if (o->rule != HW_RULE_SGD && o->rule != HW_RULE_NESTEROV) return -1;
+    if (!(hw__rule_of(o)->flags & HW__RULE_LINEAR)) return -1;
     double rate = hw_learning_rate(w);
     return rate > 0 ? share * (1 - w->in_force->momentum) / rate : 0;
 }

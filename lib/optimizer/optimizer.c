@@ -1,78 +1,93 @@
-/* rule.c - step rules: which form a write takes, and the rules that need more than one line of it. */
+/* optimizer.c - what a configured rule and policy need, refuse and do to a gradient. */
 #include "optimizer.h"
 #include <math.h>
 
 static bool linear(const hw_optimizer *o)
 {
-    return o->rule == HW_RULE_SGD || o->rule == HW_RULE_NESTEROV;
+    return (hw__rule_of(o)->flags & HW__RULE_LINEAR) != 0;
 }
 
 unsigned hw__optimizer_arrays(const hw_optimizer *o, const hw_compensation *c)
 {
-    switch (o->rule) {
-    case HW_RULE_ADAGRAD: return 1;
-    case HW_RULE_ADAM: return 2;
-    case HW_RULE_USER: return o->user_rule->state_per_parameter;
-    default: break;
-    }
+    const hw__rule *r = hw__rule_of(o);
+    const hw__policy *p = hw__policy_of(c->policy);
+    if (r->arrays) return r->arrays(o);
     if (o->velocity == HW_VELOCITY_PRIVATE) return 0;
-    if (c->policy == HW_POLICY_EXACT) return 2;
-    bool plain = o->momentum == 0 &&
-                 (c->policy == HW_POLICY_AUTO || c->policy == HW_POLICY_NONE || c->policy == HW_POLICY_LOOK_AHEAD);
-    return plain ? 0 : 1;
+    return o->momentum == 0 ? p->arrays_idle : p->arrays;
+}
+
+bool hw__optimizer_needs_clock(const hw_optimizer *o, const hw_compensation *c)
+{
+    return hw__rule_of(o)->flags & HW__RULE_CLOCK || hw__policy_of(c->policy)->flags & HW__POLICY_CLOCK ||
+           c->age != HW_AGE_NONE;
+}
+
+bool hw__optimizer_adds_up(const hw_optimizer *o, const hw_compensation *c)
+{
+    const hw__rule *r = hw__rule_of(o);
+    unsigned policy = hw__policy_of(c->policy)->flags;
+    if (!(r->flags & HW__RULE_IN_PLACE) || c->age != HW_AGE_NONE) return false;
+    if (!(r->flags & HW__RULE_LINEAR)) return true;
+    if (o->velocity == HW_VELOCITY_PRIVATE) return policy & HW__POLICY_PRIVATE;
+    return o->momentum == 0 && policy & HW__POLICY_LEAVES;
+}
+
+void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s)
+{
+    const hw__rule *r = hw__rule_of(o);
+    if (!(r->flags & HW__RULE_LINEAR) && hw__policy_of(s->policy)->flags & HW__POLICY_LEAVES) {
+        /* No velocity to look ahead along and no linear bound: such a policy leaves these rules as they are. */
+        s->rate = 1;
+        s->ahead = s->delay = 0;
+        (void)snprintf(s->reason, sizeof s->reason, "none for this rule");
+    }
+    if (r->adjust) r->adjust(o, s);
+}
+
+static hw_status check_sections(const hw_optimizer *o, size_t size, char *why)
+{
+    size_t end = 0;
+    for (size_t i = 0; i < o->n_sections; i++) {
+        const hw_section *x = o->sections + i;
+        if (x->first < end || x->first > size || x->count > size - x->first)
+            return hw__base_fail(
+                why, HW_E_ARGUMENT,
+                "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be ascending, apart, "
+                "and within the %zu parameters",
+                i, x->first, x->count, size);
+        end = x->first + x->count;
+    }
+    return HW_OK;
 }
 
 hw_status hw__optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why)
 {
     const hw_schedule *s = &o->schedule;
-    if (o->rule == HW_RULE_USER &&
-        (!o->user_rule || !o->user_rule->delta || o->user_rule->state_per_parameter > HW_MAX_ARRAYS))
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "config.optimizer.user_rule: a user's rule needs its delta function and at "
-                             "most %d floats of state a parameter",
-                             HW_MAX_ARRAYS);
+    const hw__rule *r = hw__rule_of(o);
+    const hw__policy *p = hw__policy_of(c->policy);
+    const char *name = hw_policy_name(c->policy);
+    hw_status status = r->check ? r->check(o, why) : HW_OK;
+    if (status != HW_OK) return status;
     bool needs_length = s->kind == HW_SCHEDULE_STEP || s->kind == HW_SCHEDULE_COSINE || s->kind == HW_SCHEDULE_LINEAR;
     if (needs_length && s->interval < 1)
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "config.optimizer.schedule.interval is 0: step, cosine and linear schedules need a "
-                             "length in updates");
-    bool momentum_policy = c->policy != HW_POLICY_AUTO && c->policy != HW_POLICY_NONE;
+                             "config.optimizer.schedule.interval is 0: step, cosine and linear schedules need a length "
+                             "in updates");
     if (o->velocity == HW_VELOCITY_PRIVATE) {
-        if (o->rule != HW_RULE_SGD)
+        if (!(r->flags & HW__RULE_PLAIN))
             return hw__base_fail(why, HW_E_UNSUPPORTED, "velocity private goes with rule sgd only");
-        if (c->policy != HW_POLICY_NONE && c->policy != HW_POLICY_FIXED && c->policy != HW_POLICY_USER)
+        if (!(p->flags & HW__POLICY_PRIVATE))
             return hw__base_fail(why, HW_E_UNSUPPORTED,
-                                 "a private velocity decays once per M updates of others, so it takes "
-                                 "compensation none, fixed or user, not %s",
-                                 hw_policy_name(c->policy));
+                                 "a private velocity decays once per M updates of others, so it takes compensation "
+                                 "none, fixed or user, not %s",
+                                 name);
     }
-    if (!linear(o) && o->rule != HW_RULE_ADAM && momentum_policy)
-        return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "this rule has no momentum to compensate: use compensation none or auto, "
-                             "not %s",
-                             hw_policy_name(c->policy));
-    if (o->rule == HW_RULE_ADAM && (c->policy == HW_POLICY_EXACT || c->policy == HW_POLICY_LOOK_AHEAD))
-        return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "compensation %s needs the velocity of sgd or nesterov; adam has none",
-                             hw_policy_name(c->policy));
-    if (o->rule == HW_RULE_NESTEROV && c->policy == HW_POLICY_EXACT)
-        return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "compensation exact is defined for heavy-ball momentum (rule sgd), not "
-                             "for nesterov");
+    status = p->fits(o, name, why);
+    if (status != HW_OK) return status;
     if (c->policy == HW_POLICY_USER && !c->user)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.compensation.user is NULL: compensation user needs its callback");
-    size_t end = 0;
-    for (size_t i = 0; i < o->n_sections; i++) {
-        const hw_section *x = o->sections + i;
-        if (x->first < end || x->first > size || x->count > size - x->first)
-            return hw__base_fail(why, HW_E_ARGUMENT,
-                                 "config.optimizer.sections[%zu] covers [%zu, +%zu): sections must be "
-                                 "ascending, apart, and within the %zu parameters",
-                                 i, x->first, x->count, size);
-        end = x->first + x->count;
-    }
-    return HW_OK;
+    return check_sections(o, size, why);
 }
 
 /* Calls f for the pieces of [first, first + n) that have one pair of multipliers. */
@@ -97,32 +112,6 @@ static void by_section(const hw_optimizer *o, size_t first, size_t n, piece f, v
 
 /* --- rules with state ------------------------------------------------------------------------------------------- */
 
-static void adagrad(const hw_optimizer *o, const hw_rule_info *info, float *const *state, const float *g, float *delta,
-                    size_t n)
-{
-    float alpha = (float)info->learning_rate, epsilon = (float)o->epsilon;
-    for (size_t i = 0; i < n; i++) {
-        state[0][i] += g[i] * g[i];
-        delta[i] = -alpha * g[i] / (sqrtf(state[0][i]) + epsilon);
-    }
-}
-
-static void adam(const hw_optimizer *o, const hw_rule_info *info, float *const *state, const float *g, float *delta,
-                 size_t n)
-{
-    double t = (double)info->update + 1, b1 = info->momentum, b2 = o->beta2;
-    float m1 = (float)b1, m2 = (float)b2, epsilon = (float)o->epsilon;
-    float rate = (float)(info->learning_rate * sqrt(1 - pow(b2, t)) / (b1 > 0 ? 1 - pow(b1, t) : 1));
-    float scale = epsilon * (float)sqrt(1 - pow(b2, t));
-    for (size_t i = 0; i < n; i++) {
-        state[0][i] = m1 * state[0][i] + (1 - m1) * g[i];
-        state[1][i] = m2 * state[1][i] + (1 - m2) * g[i] * g[i];
-        /* Under ADD the state is merged from concurrent differences and may end a hair below zero. */
-        float v = state[1][i] > 0 ? state[1][i] : 0;
-        delta[i] = -rate * state[0][i] / (sqrtf(v) + scale);
-    }
-}
-
 typedef struct block {
     const hw__optimizer_write *write;
     size_t first;
@@ -140,12 +129,7 @@ static void rule_piece(void *context, size_t offset, size_t n, float rate, float
     hw_rule_info info = {b->write->learning_rate * (double)rate, b->write->momentum, b->write->update,
                          b->indices ? b->indices[offset] : b->first + offset, b->indices ? b->indices + offset : NULL};
     float *state[HW_MAX_ARRAYS] = {b->state[0] + offset, b->state[1] + offset, b->state[2] + offset};
-    if (o->rule == HW_RULE_ADAGRAD)
-        adagrad(o, &info, state, b->g + offset, b->delta + offset, n);
-    else if (o->rule == HW_RULE_ADAM)
-        adam(o, &info, state, b->g + offset, b->delta + offset, n);
-    else
-        o->user_rule->delta(o->user_rule->self, b->w + offset, state, b->g + offset, b->delta + offset, n, &info);
+    hw__rule_of(o)->delta(o, &info, b->w + offset, state, b->g + offset, b->delta + offset, n);
 }
 
 static void rule_block(void *context, size_t first, const uint32_t *indices, size_t n, const float *w,
@@ -168,23 +152,19 @@ static void rule_block(void *context, size_t first, const uint32_t *indices, siz
 void hw__optimizer_begin(hw__optimizer_write *w, const hw_optimizer *o, const hw_compensation *c,
                          const hw_setting *setting, double factor, uint64_t t, uint64_t landed)
 {
+    const hw__rule *r = hw__rule_of(o);
     double alpha = hw_schedule_rate(&o->schedule, t) * setting->rate * factor, mu = setting->momentum;
     float rate = (float)alpha, momentum = (float)mu;
-    *w = (hw__optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, 0, NULL, NULL}};
-    if (!linear(o)) {
-        w->form.kind = HW_FORM_RULE;
-        w->form.rule = rule_block;
-        w->form.context = w;
-    } else if (c->policy == HW_POLICY_EXACT && o->velocity == HW_VELOCITY_SHARED) {
-        /* With g_{-1} := g_0 the first update is -alpha g: before anything landed the lagged tap is left out. */
-        float r = landed ? (float)setting->exact : 0;
-        w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate / (1 - r), rate * r / (1 - r), 1, 0, NULL, NULL};
-    } else if (hw__optimizer_arrays(o, c) == 0) {
-        w->form.e = -rate;
-    } else if (o->rule == HW_RULE_NESTEROV) {
-        w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate, 0, momentum, -rate, NULL, NULL};
-    } else {
-        w->form = (hw_form){HW_FORM_MOMENTUM, momentum, -rate, 0, 1, 0, NULL, NULL};
+    unsigned arrays = hw__optimizer_arrays(o, c);
+    *w = (hw__optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, -rate, NULL, NULL}};
+    if (r->delta) {
+        w->form = (hw_form){HW_FORM_RULE, 0, 0, 0, 0, 0, rule_block, w};
+    } else if (arrays > 1) {
+        /* A lagged tap. With g_{-1} := g_0 the first update is -alpha g: before anything landed it is left out. */
+        float pole = landed ? (float)setting->pole : 0;
+        w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate / (1 - pole), rate * pole / (1 - pole), 1, 0, NULL, NULL};
+    } else if (arrays) {
+        w->form = r->form(rate, momentum);
     }
 }
 

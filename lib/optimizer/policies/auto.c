@@ -1,0 +1,48 @@
+/* auto.c - look-ahead, and where the advisor calls the step unstable for the measured delays a lower learning rate. */
+#include "../policy.h"
+#include "../stability.h"
+#include <math.h>
+
+#define LAGS 256
+
+static void apply(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
+{
+    double kernel[LAGS] = {0};
+    size_t lags;
+    s->policy = HW_POLICY_AUTO;
+    hw__share_look_ahead(in, s);
+    if (in->staleness && in->staleness->total) {
+        /* A few very late updates must not make the polynomial long: what is beyond the 99.9 % point joins it. */
+        double most = hw_histogram_quantile(in->staleness, 0.999);
+        lags = hw__stability_kernel(in->staleness, kernel, most < LAGS - 1 ? (size_t)most + 1 : LAGS);
+    } else {
+        lags = in->workers < LAGS ? in->workers : LAGS;
+        kernel[lags - 1] = 1;
+    }
+    if (s->delay == 0 || !(in->curvature > 0)) return;
+    /* A margin above 1 is a network's: its curvature peaks in the first updates (LeNet's: threefold, at update 30),
+     * where runs that diverge do so. It is opened in three steps, a window apart. */
+    double margin = c->margin > 0 ? c->margin : 0.7;
+    if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
+    double step = in->learning_rate * in->curvature / margin;
+    if (!(step > HW__STABILITY_LEAST)) return; /* of a schedule that has come to its end: stable with any delay */
+    /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable
+     * far beyond where single runs diverge. So single runs have their say there, and no margin above 1 is given. */
+    bool wide = in->shape && in->shape->dispersion > 0.3;
+    if (wide && margin > 1) step *= margin;
+    /* Delays beyond the table: a bound falls as 1 / delay. */
+    if (s->delay > LAGS - 1) step *= s->delay / (LAGS - 1);
+    if (!wide && hw_advise_stable(step, in->momentum, s->ahead, kernel, lags)) return;
+    /* The learning rate is only ever lowered: with the gain of a fixed delay no higher one is safe. */
+    double bound = wide ? hw__stability_path_bound(step, in->momentum, s->ahead, kernel, lags)
+                        : hw_advise_bound(in->momentum, s->ahead, kernel, lags);
+    if (bound >= step) return;
+    s->rate = fmin(1, bound / step);
+    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)",
+                   s->delay, s->rate, in->curvature);
+}
+
+const hw__policy hw__policy_auto = {.flags = HW__POLICY_LEAVES | HW__POLICY_CURVATURE | HW__POLICY_ADVISED,
+                                    .arrays = 1,
+                                    .fits = hw__fits_any,
+                                    .apply = apply};

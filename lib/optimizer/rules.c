@@ -1,0 +1,13 @@
+/* rules.c - the table of step rules: a row for each value of hw_rule_kind, in its order. */
+#include "rule.h"
+
+#define DECLARE(value, row, name, help) extern const hw__rule hw__rule_##row;
+HW_RULE_TABLE(DECLARE)
+
+#define ROW(value, row, name, help) &hw__rule_##row,
+static const hw__rule *const table[] = {HW_RULE_TABLE(ROW)};
+
+const hw__rule *hw__rule_of(const hw_optimizer *o)
+{
+    return table[o->rule];
+}
