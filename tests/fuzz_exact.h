@@ -26,14 +26,14 @@ static inline void broken(const char *promise, const char *file, int line)
 
 #define PAGE ((size_t)4096)
 
-void *__real_base_alloc(size_t, size_t);
-void *__real_base_zalloc(size_t, size_t);
-hw_status __real_base_read_file(const char *, size_t, hw__base_file *, char *);
+void *__real_hw__base_alloc(size_t, size_t);
+void *__real_hw__base_zalloc(size_t, size_t);
+hw_status __real_hw__base_read_file(const char *, size_t, hw__base_file *, char *);
 void *__real_mmap(void *, size_t, int, int, int, off_t);
 int __real_munmap(void *, size_t);
-void *__wrap_base_alloc(size_t, size_t);
-void *__wrap_base_zalloc(size_t, size_t);
-hw_status __wrap_base_read_file(const char *, size_t, hw__base_file *, char *);
+void *__wrap_hw__base_alloc(size_t, size_t);
+void *__wrap_hw__base_zalloc(size_t, size_t);
+hw_status __wrap_hw__base_read_file(const char *, size_t, hw__base_file *, char *);
 void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 int __wrap_munmap(void *, size_t);
 
@@ -44,19 +44,19 @@ static inline void *exact(void *memory, size_t bytes)
     return memory;
 }
 
-void *__wrap_base_alloc(size_t count, size_t size)
+void *__wrap_hw__base_alloc(size_t count, size_t size)
 {
-    return exact(__real_base_alloc(count, size), count * size);
+    return exact(__real_hw__base_alloc(count, size), count * size);
 }
 
-void *__wrap_base_zalloc(size_t count, size_t size)
+void *__wrap_hw__base_zalloc(size_t count, size_t size)
 {
-    return exact(__real_base_zalloc(count, size), count * size);
+    return exact(__real_hw__base_zalloc(count, size), count * size);
 }
 
-hw_status __wrap_base_read_file(const char *path, size_t cap, hw__base_file *file, char *why)
+hw_status __wrap_hw__base_read_file(const char *path, size_t cap, hw__base_file *file, char *why)
 {
-    hw_status status = __real_base_read_file(path, cap, file, why);
+    hw_status status = __real_hw__base_read_file(path, cap, file, why);
     (void)exact(file->data, file->size + 1); /* and the zero after the last byte */
     return status;
 }

@@ -1,7 +1,7 @@
 /* capture.c - everything that a run needs to go on, as entries of a state. One walk serves for filling a state,
  * checking one and taking it; what the numbers must have in common beyond their form is looked at in restore.c. */
 #include "engine.h"
-#include "../params/fields.h"
+#include "../params/door.h"
 #include "../staleness/fields.h"
 #include <string.h>
 #include <unistd.h>

@@ -2,7 +2,6 @@
  *
  * Exact (interval 1): two shared counters. Sampled (interval n): one line a worker, added up by a measured step. */
 #include "params.h"
-#include "fields.h"
 #include "../base/counter.h"
 
 hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)

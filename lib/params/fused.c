@@ -274,16 +274,11 @@ void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)
     hw__params_clock_advance(&p->clock, worker, n);
 }
 
-void hw_params_measure(hw_params *p, unsigned worker)
-{
-    if (!p->versions) hw__params_clock_measure(&p->clock, worker);
-}
-
 size_t hw_params_changed(const hw_params *p, const hw_range *ranges, const uint32_t *indices, size_t n,
                          const float *values)
 {
     size_t changed = 0;
-    if (p->versions) return 0;
+    if (!p->shared.at[0]) return 0; /* versions do not change */
     for (size_t r = 0; r < n; r++) {
         size_t first = indices ? indices[r] : ranges[r].first, count = indices ? 1 : ranges[r].count;
         for (size_t i = 0; i < count; i++, values++) {

@@ -45,17 +45,6 @@ typedef struct hw__params_replica {
     _Alignas(HW_LINE) hw__params_arrays at, base; /* the copy, and what was shared when it was taken */
     uint64_t clock, exchanges;                    /* of the others, at the last exchange            */
 } hw__params_replica;
-hw_status hw__params_replicas_create(hw_params *p, char *why);
-void hw__params_replicas_free(hw_params *p);
-/* Fill all replicas from the shared array, which is quiet. */
-void hw__params_replicas_refresh(hw_params *p);
-
-void hw__params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
-                             float *values);
-void hw__params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
-                               float *values);
-void hw__params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
-                              const uint32_t *indices, size_t n, const float *g);
 
 /* Where a worker finds the n floats from `first` on: in its replica if that has them all, else shared. */
 static inline hw__params_float *hw__params_place(const hw_params *p, unsigned worker, unsigned array, size_t first,

@@ -1,9 +1,10 @@
-/* params.h (internal) - the shared array's layout, its kernels, and the three ways to write it.
+/* params.h (internal) - the handle's layout, the kernels, and the clocks that its modes go by.
  * Nothing outside lib/params includes this file. */
 #ifndef HW__PARAMS_PARAMS_H
 #define HW__PARAMS_PARAMS_H
 
 #include "../base/base.h"
+#include "../state/walk.h"
 #include "hogwild/params.h"
 #include <pthread.h>
 #include <stdatomic.h>
@@ -53,9 +54,6 @@ typedef struct hw__params_stripe {
     _Alignas(HW_LINE) pthread_mutex_t mutex;
 } hw__params_stripe;
 
-/* Spin briefly, then sleep: a stripe is held for about a microsecond, unless its holder lost its core. */
-void hw__params_lock(pthread_mutex_t *mutex);
-
 /* versions.c: published versions */
 typedef struct hw__params_versions hw__params_versions;
 hw_status hw__params_versions_create(hw__params_versions **versions, size_t stride, unsigned arrays, unsigned workers,
@@ -70,9 +68,8 @@ typedef void (*hw__params_fill)(void *context, const hw__params_arrays *dst, con
 uint64_t hw__params_versions_publish(hw__params_versions *versions, unsigned worker, hw__params_fill fill,
                                      void *context);
 uint64_t hw__params_versions_number(const hw__params_versions *versions);
-hw__params_arrays hw__params_versions_current(hw__params_versions *versions); /* quiescent only */
-struct hw__walk;
-uint64_t hw__params_versions_fields(hw__params_versions *versions, struct hw__walk *v); /* quiescent only */
+hw__params_arrays hw__params_versions_current(hw__params_versions *versions);    /* quiescent only */
+uint64_t hw__params_versions_fields(hw__params_versions *versions, hw__walk *v); /* quiescent only */
 
 /* clock.c: the update clock */
 typedef struct hw__params_clock {
@@ -92,10 +89,11 @@ uint64_t hw__params_clock_now(const hw__params_clock *clock);
 uint64_t hw__params_clock_others(const hw__params_clock *clock, unsigned worker);
 void hw__params_clock_measure(hw__params_clock *clock, unsigned worker);
 void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t n);
-uint64_t hw__params_clock_fields(hw__params_clock *clock, struct hw__walk *v); /* quiescent only */
+uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v); /* quiescent only */
 
 struct hw_params {
     hw_params_config config;
+    const struct hw__mode *mode;
     size_t stride, bytes; /* stride: floats an array occupies, a multiple of 64 bytes */
     const hw__params_kernels *kernels, *reads;
     hw__params_arrays shared; /* ATOMIC and LOCKED */

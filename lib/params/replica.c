@@ -6,12 +6,15 @@
  * has not changed. */
 #include "access.h"
 #include "fused.h"
+#include "lock.h"
+#include "mode.h"
+#include "shared.h"
 #include "wide.h"
 
-hw_status hw__params_replicas_create(hw_params *p, char *why)
+static hw_status create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
-    size_t floats = (p->exchanged + 15) / 16 * 16;
+    size_t floats = hw__round_up(p->exchanged, 16);
     p->replica = hw__base_zalloc(c->workers, sizeof *p->replica);
     p->pushes = hw__base_zalloc(c->workers, sizeof *p->pushes);
     p->bytes += c->workers * (sizeof *p->replica + sizeof *p->pushes);
@@ -29,7 +32,7 @@ hw_status hw__params_replicas_create(hw_params *p, char *why)
     return HW_OK;
 }
 
-void hw__params_replicas_free(hw_params *p)
+static void release_all(hw_params *p)
 {
     for (unsigned w = 0; p->replica && w < p->config.workers; w++)
         for (unsigned a = 0; a <= HW_MAX_ARRAYS; a++) {
@@ -38,9 +41,10 @@ void hw__params_replicas_free(hw_params *p)
         }
     hw__base_free(p->replica);
     hw__base_free(p->pushes);
+    hw__shared_free(p);
 }
 
-void hw__params_replicas_refresh(hw_params *p)
+static void refresh(hw_params *p)
 {
     for (unsigned w = 0; w < p->config.workers; w++)
         for (unsigned a = 0; a <= p->config.arrays; a++) {
@@ -112,7 +116,7 @@ static void exchange_striped(const hw_params *p, hw__params_replica *r)
         size_t n = p->exchanged - first < stripe ? p->exchanged - first : stripe;
         hw__params_lock(&p->stripes[first / stripe].mutex);
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, first, n);
-        (void)pthread_mutex_unlock(&p->stripes[first / stripe].mutex);
+        hw__params_unlock(&p->stripes[first / stripe].mutex);
     }
 }
 
@@ -133,7 +137,7 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
         bool locked = p->config.write == HW_WRITE_LOCKED;
         if (locked) hw__params_lock(&p->mutex);
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, 0, p->exchanged);
-        if (locked) (void)pthread_mutex_unlock(&p->mutex);
+        if (locked) hw__params_unlock(&p->mutex);
     }
     r->clock = clock;
     r->exchanges = pushes;
@@ -144,8 +148,35 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
     return clock;
 }
 
-/* --- reads and writes of single steps -------------------------------------------------------------------------------
+/* --- the mode -------------------------------------------------------------------------------------------------------
  */
+
+static bool takes(const hw_params_config *c)
+{
+    return c->exchange_interval > 1;
+}
+
+static hw_status plan(hw_params *p, char *why)
+{
+    const hw_params_config *c = &p->config;
+    hw_status status = hw__shared_create(p, why);
+    p->exchanged = c->exchanged && c->exchanged < c->size ? hw__round_up(c->exchanged, 16) : c->size;
+    return status == HW_OK ? create(p, why) : status;
+}
+
+static void set(hw_params *p, unsigned array, const float *values)
+{
+    hw__shared_set(p, array, values);
+    refresh(p);
+}
+
+static void get(hw_params *p, unsigned array, float *values)
+{
+    bool locked = p->config.write == HW_WRITE_LOCKED;
+    if (locked) hw__params_lock(&p->mutex);
+    hw__shared_get(p, array, values);
+    if (locked) hw__params_unlock(&p->mutex);
+}
 
 /* The arrays that coordinate `first` lies in: the worker's, or shared. */
 static const hw__params_arrays *arrays_of(const hw_params *p, unsigned worker, size_t first)
@@ -159,45 +190,60 @@ static size_t part_of(const hw_params *p, size_t first, size_t n)
     return first < p->exchanged && p->exchanged - first < n ? p->exchanged - first : n;
 }
 
-void hw__params_replica_read(const hw_params *p, unsigned worker, const hw_range *ranges, size_t n, float ahead,
-                             float *values)
+/* Where the replica has all parameters, an access is one of its arrays; else each stretch is looked up. */
+static const float *read(hw_params *p, unsigned worker, const hw__extent *x, float ahead, float *values,
+                         hw_read_note *note)
 {
-    for (size_t r = 0; r < n; r++)
-        for (size_t at = ranges[r].first, left = ranges[r].count, part; left;
-             at += part, left -= part, values += part) {
-            const hw__params_arrays *a = arrays_of(p, worker, at);
+    bool whole = p->exchanged >= p->config.size;
+    *note = (hw_read_note){0, 0, 0, 0}; /* what is measured here are exchanges */
+    if (whole && x->all && ahead == 0) return (const float *)p->replica[worker].at.at[0];
+    if (whole) {
+        hw__shared_read(p, &p->replica[worker].at, x, ahead, values);
+        return values;
+    }
+    float *out = values;
+    for (size_t r = 0; r < x->n; r++) {
+        size_t at, left = hw__extent_part(x, r, &at);
+        for (size_t part; left; at += part, left -= part, out += part) {
             part = part_of(p, at, left);
-            if (ahead != 0)
-                p->reads->ahead(values, a->at[0] + at, a->at[1] + at, ahead, part);
-            else
-                p->reads->copy(values, a->at[0] + at, part);
+            hw_range piece = {at, part};
+            hw__extent one = hw__extent_ranges(&piece, 1, false);
+            hw__shared_read(p, arrays_of(p, worker, at), &one, ahead, out);
         }
-}
-
-void hw__params_replica_gather(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n, float ahead,
-                               float *values)
-{
-    if (p->exchanged >= p->config.size)
-        hw__params_gather(values, &p->replica[worker].at, indices, n, ahead);
-    else
-        for (size_t i = 0; i < n; i++)
-            hw__params_gather(values + i, arrays_of(p, worker, indices[i]), indices + i, 1, ahead);
+    }
+    return values;
 }
 
 /* What the replica does not cover is written as RACY or ADD say. */
-void hw__params_replica_write(const hw_params *p, unsigned worker, const hw_form *form, const hw_range *ranges,
-                              const uint32_t *indices, size_t n, const float *g)
+static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
+                      const hw_read_note *note)
 {
     unsigned arrays = p->config.arrays;
     bool lossless = p->kernels == &hw__params_cas, whole = p->exchanged >= p->config.size;
-    if (indices && whole) hw__params_apply_at(false, arrays, &p->replica[worker].at, indices, n, form, g);
-    for (size_t i = 0; indices && !whole && i < n; i++)
-        hw__params_apply_at(lossless && indices[i] >= p->exchanged, arrays, arrays_of(p, worker, indices[i]),
-                            indices + i, 1, form, g + i);
-    for (size_t r = 0; !indices && r < n; r++)
-        for (size_t at = ranges[r].first, left = ranges[r].count, part; left; at += part, left -= part, g += part) {
+    const hw__params_arrays *own = &p->replica[worker].at;
+    (void)note;
+    if (whole) {
+        hw__shared_apply(p, p->reads, own, own, form, x, g);
+        return 0;
+    }
+    for (size_t i = 0; x->indices && i < x->n; i++)
+        hw__params_apply_at(lossless && x->indices[i] >= p->exchanged, arrays, arrays_of(p, worker, x->indices[i]),
+                            x->indices + i, 1, form, g + i);
+    for (size_t r = 0; !x->indices && r < x->n; r++)
+        for (size_t at = x->ranges[r].first, left = x->ranges[r].count, part; left;
+             at += part, left -= part, g += part) {
             const hw__params_arrays *a = arrays_of(p, worker, at);
             part = part_of(p, at, left);
             hw__params_apply(at < p->exchanged ? p->reads : p->kernels, arrays, a, a, at, part, form, g);
         }
+    return 0;
 }
+
+const hw__mode hw__mode_replicas = {.name = "replicas",
+                                    .takes = takes,
+                                    .plan = plan,
+                                    .free = release_all,
+                                    .read = read,
+                                    .write = write,
+                                    .get = get,
+                                    .set = set};

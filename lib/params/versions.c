@@ -9,7 +9,6 @@
  * Why no ABA: a writer's base is pinned until its compare-and-swap resolves, so the slot cannot be recycled and come
  * back as head meanwhile. tests/model/versions.pml is the model, with mutants. */
 #include "params.h"
-#include "fields.h"
 
 typedef struct version {
     _Alignas(HW_LINE) _Atomic int64_t count; /* pins moved here at retirement minus unpins */

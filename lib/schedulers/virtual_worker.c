@@ -1,5 +1,6 @@
 /* virtual_worker.c - a virtual worker's step: it reads when its event comes, is computed then or later on some real
  * thread, and lands when its virtual time has come. Nothing here depends on which thread computes. */
+#include "../params/door.h"
 #include "simulated.h"
 #include <string.h>
 
@@ -15,12 +16,8 @@ static const float *sim_read(hw_worker *w, const hw__extent *a, float *values)
         values = (float *)x;
     else if (x)
         hw__access_gather(a, x, values);
-    else if (a->indices)
-        hw_params_read_at(e->params, 0, a->indices, a->n, (float)w->setting.ahead, values, &note);
-    else if (!a->all)
-        hw_params_read_ranges(e->params, 0, a->ranges, a->n, (float)w->setting.ahead, values, &note);
     else
-        values = (float *)hw_params_read(e->params, 0, (float)w->setting.ahead, values, &note);
+        values = (float *)hw__params_read(e->params, 0, a, (float)w->setting.ahead, values, &note);
     w->seen = values;
     return values;
 }

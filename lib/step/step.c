@@ -1,4 +1,5 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
+#include "../params/door.h"
 #include "step.h"
 #include <math.h>
 
@@ -32,20 +33,15 @@ const float *hw__step_read(hw_worker *w, const hw__extent *a, float *values)
     float ahead = (float)w->setting.ahead;
     w->parked_ns = 0;
     if (e->config.clock_interval == 1 && !e->steps.exchanges) w->read_ns = hw_now();
-    if (a->indices)
-        hw_params_read_at(e->params, w->slot, a->indices, a->n, ahead, values, &w->note);
-    else if (!a->all)
-        hw_params_read_ranges(e->params, w->slot, a->ranges, a->n, ahead, values, &w->note);
-    else
-        values = (float *)hw_params_read(e->params, w->slot, ahead, values, &w->note);
+    const float *x = hw__params_read(e->params, w->slot, a, ahead, values, &w->note);
     if (e->config.clock_interval > 1 && w->note.measured) {
         w->read_ns = hw_now();
         w->read_clock =
             w->note.clock + w->landed_before + hw__counter_get(&w->updates); /* the note counts the others only */
     }
-    w->seen = values;
+    w->seen = x;
     w->has_read = true;
-    return values;
+    return x;
 }
 
 static hw_status not_finite(hw_worker *w, const char *what)
@@ -167,8 +163,7 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
         private_velocity(w, a, &ow->form, g, &form);
         g = w->g;
     }
-    return a->indices ? hw_params_write_at(e->params, w->slot, &form, a->indices, a->n, g, &w->note)
-                      : hw_params_write(e->params, w->slot, &form, a->ranges, a->n, g, &w->note);
+    return hw__params_write(e->params, w->slot, &form, a, g, &w->note);
 }
 
 static hw_status diverged(hw_worker *w)

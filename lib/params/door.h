@@ -1,0 +1,20 @@
+/* door.h (internal) - what the library's other rooms call of params beside the public header: accesses of an extent,
+ * and the clock in a state. */
+#ifndef HW__PARAMS_DOOR_H
+#define HW__PARAMS_DOOR_H
+
+#include "../state/walk.h"
+#include "extent.h"
+
+/* As hw_params_read and hw_params_write, of any extent. */
+const float *hw__params_read(hw_params *params, unsigned worker, const hw__extent *x, float ahead, float *values,
+                             hw_read_note *note);
+uint64_t hw__params_write(hw_params *params, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
+                          const hw_read_note *note);
+
+/* The clock of a handle on which nothing is under way, into a state and out of it; the arrays go through hw_params_get
+ * and hw_params_set. Returns how many updates have landed, of all workers: by the handle (PUT), by the state (CHECK,
+ * TAKE). */
+uint64_t hw__params_fields(hw_params *params, hw__walk *v);
+
+#endif
