@@ -24,11 +24,11 @@ void hw__base_free(void *memory)
 {
     free(memory);
 }
-void hw__base_json_string(FILE *out, const char *text)
+void hw__json_string(FILE *out, const char *text)
 {
     fprintf(out, "\"%s\"", text);
 }
-void hw__base_json_number(FILE *out, double x)
+void hw__json_number(FILE *out, double x)
 {
     fprintf(out, "%g", x);
 }

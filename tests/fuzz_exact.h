@@ -28,12 +28,12 @@ static inline void broken(const char *promise, const char *file, int line)
 
 void *__real_hw__base_alloc(size_t, size_t);
 void *__real_hw__base_zalloc(size_t, size_t);
-hw_status __real_hw__base_read_file(const char *, size_t, hw__base_file *, char *);
+hw_status __real_hw__file_read(const char *, size_t, hw__file *, char *);
 void *__real_mmap(void *, size_t, int, int, int, off_t);
 int __real_munmap(void *, size_t);
 void *__wrap_hw__base_alloc(size_t, size_t);
 void *__wrap_hw__base_zalloc(size_t, size_t);
-hw_status __wrap_hw__base_read_file(const char *, size_t, hw__base_file *, char *);
+hw_status __wrap_hw__file_read(const char *, size_t, hw__file *, char *);
 void *__wrap_mmap(void *, size_t, int, int, int, off_t);
 int __wrap_munmap(void *, size_t);
 
@@ -54,9 +54,9 @@ void *__wrap_hw__base_zalloc(size_t count, size_t size)
     return exact(__real_hw__base_zalloc(count, size), count * size);
 }
 
-hw_status __wrap_hw__base_read_file(const char *path, size_t cap, hw__base_file *file, char *why)
+hw_status __wrap_hw__file_read(const char *path, size_t cap, hw__file *file, char *why)
 {
-    hw_status status = __real_hw__base_read_file(path, cap, file, why);
+    hw_status status = __real_hw__file_read(path, cap, file, why);
     (void)exact(file->data, file->size + 1); /* and the zero after the last byte */
     return status;
 }

@@ -1,4 +1,4 @@
-/* base.h (internal) - sentences, aligned memory, files read whole; no training words here. */
+/* base.h (internal) - sentences, aligned memory, draws and finite numbers; no training words here. */
 #ifndef HW__BASE_BASE_H
 #define HW__BASE_BASE_H
 
@@ -39,29 +39,16 @@ void *hw__base_zalloc(size_t count, size_t size);
 void *hw__base_alloc(size_t count, size_t size);
 void hw__base_free(void *memory);
 
-/* A whole file, plain or gzip (told apart by its first two bytes), at most `cap` bytes unpacked. The buffer grows
- * with the bytes really present. data[size] is 0. Release with hw__base_free. */
-typedef struct hw__base_file {
-    unsigned char *data;
-    size_t size;
-} hw__base_file;
-hw_status hw__base_read_file(const char *path, size_t cap, hw__base_file *file, char *why);
-
-/* The first bytes of a file, unpacked: how many of `size` there were, into *got. */
-hw_status hw__base_peek_file(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why);
-
-/* A file written beside its final name and renamed over it: readers see the old one or the whole new one. */
-typedef struct hw__base_writer {
-    FILE *stream;
-    char path[1024], temporary[1056];
-} hw__base_writer;
-hw_status hw__base_write_begin(hw__base_writer *writer, const char *path, char *why);
-hw_status hw__base_write_end(hw__base_writer *writer, char *why); /* flush, fsync, rename; removes the file on error */
-
-/* The next multiple of `step` (a power of two) at or above n: floats of an array up to whole lines, say. */
+/* The next multiple of `step` (a power of two) at or above n. */
 static inline size_t hw__round_up(size_t n, size_t step)
 {
     return (n + step - 1) & ~(step - 1);
+}
+
+/* Floats up to whole lines. */
+static inline size_t hw__whole_lines(size_t floats)
+{
+    return hw__round_up(floats, HW_LINE / sizeof(float));
 }
 
 /* Finite by its bits, so that no compiler flag can fold it. */
@@ -83,10 +70,5 @@ static inline bool hw__base_finite_double(double x)
 }
 /* All finite: the exponents are combined, so the loop vectorises and never branches. */
 bool hw__base_all_finite(const float *x, size_t n);
-
-/* A JSON string with quotes and escapes. */
-void hw__base_json_string(FILE *out, const char *text);
-/* A JSON number, or null where it is not finite. */
-void hw__base_json_number(FILE *out, double x);
 
 #endif

@@ -48,16 +48,3 @@ void hw__blas_gemm(bool ta, bool tb, size_t m, size_t n, size_t k, float alpha, 
     cblas_sgemm(CblasRowMajor, ta ? CblasTrans : CblasNoTrans, tb ? CblasTrans : CblasNoTrans, (blasint)m, (blasint)n,
                 (blasint)k, alpha, a, (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
 }
-
-void hw_build_info(char *text, size_t size)
-{
-    (void)snprintf(text, size, "libhogwild %s (%s), %s, %s", hw_version(), hw_commit(),
-#if defined(__clang__)
-                   "clang " __clang_version__,
-#elif defined(__GNUC__)
-                   "gcc " __VERSION__,
-#else
-                   "unknown compiler",
-#endif
-                   openblas_get_config());
-}

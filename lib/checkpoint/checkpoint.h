@@ -2,6 +2,7 @@
 #ifndef HW__CHECKPOINT_CHECKPOINT_H
 #define HW__CHECKPOINT_CHECKPOINT_H
 
+#include "../base/files.h"
 #include "hogwild/checkpoint.h"
 #include "../base/base.h"
 
@@ -54,16 +55,5 @@ typedef struct hw__checkpoint_source {
     uint64_t size, at;
 } hw__checkpoint_source;
 hw_status hw__checkpoint_read(hw_state *state, hw__checkpoint_source *source, const char *name, char *why);
-
-/* files.c: retried on EINTR. open's flags are O_CLOEXEC besides. */
-#define CHECKPOINT_PATH 4096
-int hw__checkpoint_open(const char *path, int flags);
-bool hw__checkpoint_write_all(int file, const void *data, size_t size);
-bool hw__checkpoint_sync(int file);
-bool hw__checkpoint_sync_folder_of(const char *path); /* of the folder in which path stands; errno */
-
-/* The temporary file beside `path`: <path>.tmp.<process>. False: the name is too long. */
-#define CHECKPOINT_TEMPORARY ".tmp."
-bool hw__checkpoint_temporary(char name[CHECKPOINT_PATH], const char *path);
 
 #endif

@@ -7,6 +7,7 @@
  * over the file's little-endian 64-bit words, then a word of the 0 to 7 bytes that are left, filled up with zeros, then
  * the number of bytes. Every step is a bijection of the word and of what came before: a change within one word is never
  * lost. */
+#include "../base/bytes.h"
 #include "checkpoint.h"
 #include <string.h>
 #include <zlib.h>
@@ -15,13 +16,6 @@ static uint64_t step(uint64_t mix, uint64_t word)
 {
     mix ^= word;
     return (mix << 29 | mix >> 35) * 0x9e3779b97f4a7c15u;
-}
-
-static uint64_t word_at(const unsigned char *at)
-{
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++) word |= (uint64_t)at[i] << 8 * i; /* one load where bytes are in that order */
-    return word;
 }
 
 void hw__checkpoint_sum_begin(hw__checkpoint_sum *sum)
@@ -40,10 +34,10 @@ static void add_block(hw__checkpoint_sum *sum, const unsigned char *at, size_t s
         at += n;
         size -= n;
         if (filled + n < 8) return;
-        sum->mix = step(sum->mix, word_at(sum->word));
+        sum->mix = step(sum->mix, hw__bytes_get(sum->word, 8));
     }
     uint64_t mix = sum->mix;
-    for (; size >= 8; at += 8, size -= 8) mix = step(mix, word_at(at));
+    for (; size >= 8; at += 8, size -= 8) mix = step(mix, hw__bytes_get(at, 8));
     sum->mix = mix;
     memcpy(sum->word, at, size);
 }
@@ -63,7 +57,7 @@ void hw__checkpoint_sum_digits(const hw__checkpoint_sum *sum, char digits[CHECKP
 {
     unsigned char last[8] = {0};
     memcpy(last, sum->word, (size_t)(sum->bytes & 7));
-    uint64_t mix = step(step(sum->mix, word_at(last)), sum->bytes);
+    uint64_t mix = step(step(sum->mix, hw__bytes_get(last, 8)), sum->bytes);
     mix ^= mix >> 32;
     (void)snprintf(digits, CHECKPOINT_DIGITS + 1, "%08lx%016llx", (unsigned long)sum->crc, (unsigned long long)mix);
 }

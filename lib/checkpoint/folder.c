@@ -1,4 +1,5 @@
 /* folder.c - the last few checkpoints of a run, by the numbers in their names: which are kept, which is loaded. */
+#include "../base/files.h"
 #include "checkpoint.h"
 #include <dirent.h>
 #include <errno.h>
@@ -40,21 +41,21 @@ static bool left_over(const char *name)
 {
     uint64_t step;
     if (!checkpoint_name(name, &step)) return false;
-    const char *rest = name + NAME_SIZE, *process = rest + sizeof CHECKPOINT_TEMPORARY - 1;
-    if (strncmp(rest, CHECKPOINT_TEMPORARY, sizeof CHECKPOINT_TEMPORARY - 1) != 0) return false;
+    const char *rest = name + NAME_SIZE, *process = rest + sizeof HW__FILE_TEMPORARY - 1;
+    if (strncmp(rest, HW__FILE_TEMPORARY, sizeof HW__FILE_TEMPORARY - 1) != 0) return false;
     size_t n = strlen(process);
     if (n == 0 || n > 9 || !all_digits(process, n) || process[0] == '0') return false;
     long number = strtol(process, NULL, 10);
     return number == (long)getpid() || (kill((pid_t)number, 0) != 0 && errno == ESRCH);
 }
 
-static bool path_of(char path[CHECKPOINT_PATH], const char *folder, const char *name)
+static bool path_of(char path[HW__FILE_PATH], const char *folder, const char *name)
 {
-    int n = snprintf(path, CHECKPOINT_PATH, "%s/%s", folder, name);
-    return n > 0 && n < CHECKPOINT_PATH;
+    int n = snprintf(path, HW__FILE_PATH, "%s/%s", folder, name);
+    return n > 0 && n < HW__FILE_PATH;
 }
 
-static bool step_path(char path[CHECKPOINT_PATH], const char *folder, uint64_t step)
+static bool step_path(char path[HW__FILE_PATH], const char *folder, uint64_t step)
 {
     char name[NAME_SIZE + 1];
     (void)snprintf(name, sizeof name, "%s%012" PRIu64 "%s", BEFORE, step % (LARGEST + 1), AFTER);
@@ -65,7 +66,7 @@ static void remove_left_overs(const char *folder)
 {
     DIR *d = opendir(folder);
     if (!d) return;
-    char path[CHECKPOINT_PATH];
+    char path[HW__FILE_PATH];
     for (const struct dirent *e; (e = readdir(d));)
         if (left_over(e->d_name) && path_of(path, folder, e->d_name)) (void)unlink(path);
     (void)closedir(d);
@@ -115,7 +116,7 @@ static hw_status list(const char *folder, uint64_t **steps, size_t *count)
 /* All but the newest `keep`, of which the one just written is one whatever its number. */
 static void remove_old(const char *folder, uint64_t written, unsigned keep)
 {
-    char path[CHECKPOINT_PATH];
+    char path[HW__FILE_PATH];
     uint64_t *steps;
     size_t count, others = 0;
     if (list(folder, &steps, &count) != HW_OK) return;
@@ -127,19 +128,19 @@ static void remove_old(const char *folder, uint64_t written, unsigned keep)
 /* The folder is there; where it is new, its own folder knows of it for good. */
 static hw_status make_folder(const char *folder, char *why)
 {
-    char path[CHECKPOINT_PATH];
+    char path[HW__FILE_PATH];
     if (mkdir(folder, 0777) != 0)
         return errno == EEXIST ? HW_OK : hw__base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
     size_t n = strlen(folder);
     memcpy(path, folder, n + 1);
     while (n > 1 && path[n - 1] == '/') path[--n] = 0;
-    if (hw__checkpoint_sync_folder_of(path)) return HW_OK;
+    if (hw__file_sync_folder_of(path)) return HW_OK;
     return hw__base_fail(why, HW_E_IO, "%.140s: its own folder could not be synced: %s", folder, strerror(errno));
 }
 
 hw_status hw_checkpoint_save(const char *folder, uint64_t step, unsigned keep, const hw_state *state, char *why)
 {
-    char path[CHECKPOINT_PATH];
+    char path[HW__FILE_PATH];
     if (!folder || !*folder || !state) return hw__base_fail(why, HW_E_ARGUMENT, "a folder and a state are needed");
     if (keep < 2) return hw__base_fail(why, HW_E_ARGUMENT, "keep: %u checkpoints; it must be at least 2", keep);
     if (step > LARGEST)
@@ -170,7 +171,7 @@ static void name_damaged(char *all, size_t *used, uint64_t step, const char *pat
 
 hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, size_t size, char *why)
 {
-    char file[CHECKPOINT_PATH], sentence[HW_WHY], passed[HW_WHY] = "";
+    char file[HW__FILE_PATH], sentence[HW_WHY], passed[HW_WHY] = "";
     struct stat about;
     uint64_t *steps;
     size_t count, used = 0;

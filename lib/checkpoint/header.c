@@ -1,4 +1,5 @@
 /* header.c - a state as the JSON header of a safetensors file, written with jansson. */
+#include "../base/bytes.h"
 #include "checkpoint.h"
 #include <jansson.h>
 #include <string.h>
@@ -244,7 +245,7 @@ hw_status hw__checkpoint_header(const hw_state *state, const char *name, char **
     memset(grown, ' ', (size_t)whole);
     memcpy(grown + CHECKPOINT_LENGTH, text + CHECKPOINT_LENGTH, n);
     hw__base_free(text);
-    for (unsigned i = 0; i < CHECKPOINT_LENGTH; i++) grown[i] = (char)((whole - CHECKPOINT_LENGTH) >> 8 * i & 255);
+    hw__bytes_put(grown, whole - CHECKPOINT_LENGTH, CHECKPOINT_LENGTH);
     *header = grown;
     *size = (size_t)whole;
     return HW_OK;

@@ -1,5 +1,7 @@
 /* safetensors.c - one checkpoint file: written beside its final name and renamed over it, read in one pass. The arrays
  * go from the state to the file and back without a copy between. */
+#include "../base/bytes.h"
+#include "../base/files.h"
 #include "checkpoint.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -8,12 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static bool little_endian(void)
-{
-    const uint16_t one = 1;
-    return *(const unsigned char *)&one == 1;
-}
 
 /* --- writing --------------------------------------------------------------------------------------------------------
  */
@@ -39,8 +35,8 @@ static void set_checksum(const hw_state *state, char *header, size_t size)
 /* A temporary file of our own number was left by a process that had it before. */
 static int create(const char *name)
 {
-    int file = hw__checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
-    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = hw__checkpoint_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    int file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
     return file;
 }
 
@@ -50,10 +46,10 @@ static bool write_file(const char *name, const hw_state *state, const char *head
     int file = create(name);
     if (file < 0) return false;
     size_t cursor = 0;
-    bool good = hw__checkpoint_write_all(file, header, size);
+    bool good = hw__file_write_all(file, header, size);
     for (const hw_entry *e; good && (e = hw__checkpoint_next_array(state, &cursor));)
-        good = hw__checkpoint_write_all(file, e->data, bytes_of(e));
-    good = good && hw__checkpoint_sync(file);
+        good = hw__file_write_all(file, e->data, bytes_of(e));
+    good = good && hw__file_sync(file);
     int reason = errno;
     if (close(file) != 0 && good && errno != EINTR) { /* interrupted: fsync has said that the bytes are there */
         good = false;
@@ -65,24 +61,23 @@ static bool write_file(const char *name, const hw_state *state, const char *head
 
 hw_status hw_state_save(const hw_state *state, const char *path, char *why)
 {
-    char temporary[CHECKPOINT_PATH], *header;
+    char temporary[HW__FILE_PATH], *header;
     size_t size;
     if (!state || !path || !*path) return hw__base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
-    if (!little_endian()) return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
-    if (!hw__checkpoint_temporary(temporary, path)) return hw__base_fail(why, HW_E_ARGUMENT, "the path is too long");
+    if (!hw__bytes_native())
+        return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
+    if (!hw__file_temporary(temporary, path)) return hw__base_fail(why, HW_E_ARGUMENT, "the path is too long");
     hw_status status = hw__checkpoint_header(state, path, &header, &size, why);
     if (status != HW_OK) return status;
     set_checksum(state, header, size);
-    bool good = write_file(temporary, state, header, size) && rename(temporary, path) == 0;
+    bool good = write_file(temporary, state, header, size);
+    int reason = errno;
     hw__base_free(header);
     if (!good) {
-        int reason = errno;
         (void)unlink(temporary);
         return hw__base_fail(why, HW_E_IO, "%.160s: writing failed: %s", path, strerror(reason));
     }
-    if (!hw__checkpoint_sync_folder_of(path))
-        return hw__base_fail(why, HW_E_IO, "%.140s: it is written, but its folder could not be synced: %s", path,
-                             strerror(errno));
+    if (!hw__file_replace(temporary, path, why)) return HW_E_IO;
     if (why) *why = 0;
     return HW_OK;
 }
@@ -143,7 +138,7 @@ static hw_status take_header(hw__checkpoint_source *source, char **header, size_
         return hw__base_fail(why, HW_E_FORMAT, "%.160s: it has %" PRIu64 " bytes: too short for a safetensors file",
                              name, source->size);
     if (!take(source, length, sizeof length)) return cut(name, why);
-    for (unsigned i = 0; i < sizeof length; i++) n |= (uint64_t)length[i] << 8 * i;
+    n = hw__bytes_get(length, sizeof length);
     if (n < 2 || n > CHECKPOINT_HEADER || n > source->size - sizeof length)
         return hw__base_fail(why, HW_E_FORMAT,
                              "%.120s: no safetensors file, or cut short: a header of %" PRIu64
@@ -190,10 +185,11 @@ hw_status hw__checkpoint_read(hw_state *state, hw__checkpoint_source *source, co
     size_t size = 0;
     hw__checkpoint_sum sum;
     hw_state_clear(state);
-    if (!little_endian()) return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
+    if (!hw__bytes_native())
+        return hw__base_fail(why, HW_E_UNSUPPORTED, "checkpoints are of little-endian machines only");
     hw_status status = take_header(source, &json, &size, name, why);
     if (status != HW_OK) return status;
-    for (unsigned i = 0; i < CHECKPOINT_LENGTH; i++) length[i] = (char)((uint64_t)size >> 8 * i & 255);
+    hw__bytes_put(length, size, CHECKPOINT_LENGTH);
     memcpy(stored, json + CHECKPOINT_AT, CHECKPOINT_DIGITS);
     memset(json + CHECKPOINT_AT, '0', CHECKPOINT_DIGITS);
     hw__checkpoint_sum_begin(&sum);
@@ -223,7 +219,7 @@ hw_status hw_state_load(hw_state *state, const char *path, char *why)
 {
     if (!state || !path) return hw__base_fail(why, HW_E_ARGUMENT, "a state and a path are needed");
     hw_state_clear(state);
-    int file = hw__checkpoint_open(path, O_RDONLY | O_NONBLOCK); /* a fifo is refused, not waited for */
+    int file = hw__file_open(path, O_RDONLY | O_NONBLOCK); /* a fifo is refused, not waited for */
     if (file < 0) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
     struct stat about;
     hw_status status;

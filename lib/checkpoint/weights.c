@@ -1,34 +1,24 @@
 /* weights.c - plain weights in a file: a 32-byte header, then little-endian float32. */
+#include "../base/bytes.h"
+#include "../base/files.h"
 #include "../base/base.h"
 #include "hogwild/checkpoint.h"
 #include <string.h>
 #include <zlib.h>
 
-static void put(unsigned char *at, uint64_t x, int bytes)
-{
-    for (int i = 0; i < bytes; i++) at[i] = (unsigned char)(x >> (8 * i));
-}
-
-static uint64_t take(const unsigned char *at, int bytes)
-{
-    uint64_t x = 0;
-    for (int i = 0; i < bytes; i++) x |= (uint64_t)at[i] << (8 * i);
-    return x;
-}
-
 hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why)
 {
     unsigned char header[32] = "HWFLOATS", block[4096];
     uLong sum = crc32(0, NULL, 0);
-    hw__base_writer out;
-    hw_status status = hw__base_write_begin(&out, path, why);
+    hw__file_writer out;
+    hw_status status = hw__file_write_begin(&out, path, why);
     if (status != HW_OK) return status;
-    put(header + 8, 1, 4);
-    put(header + 16, count, 8);
+    hw__bytes_put(header + 8, 1, 4);
+    hw__bytes_put(header + 16, count, 8);
     for (int pass = 0; pass < 2; pass++) { /* first the checksum, then the bytes */
         if (pass == 1) {
             sum = crc32(sum, header, 24);
-            put(header + 24, sum, 4);
+            hw__bytes_put(header + 24, sum, 4);
             (void)fwrite(header, 1, sizeof header, out.stream);
         }
         for (size_t i = 0; i < count;) {
@@ -36,7 +26,7 @@ hw_status hw_weights_save(const char *path, const float *params, size_t count, c
             for (size_t j = 0; j < n; j++) {
                 uint32_t bits;
                 memcpy(&bits, params + i + j, sizeof bits);
-                put(block + 4 * j, bits, 4);
+                hw__bytes_put(block + 4 * j, bits, 4);
             }
             if (pass == 0)
                 sum = crc32(sum, block, (uInt)(4 * n));
@@ -45,26 +35,26 @@ hw_status hw_weights_save(const char *path, const float *params, size_t count, c
             i += n;
         }
     }
-    return hw__base_write_end(&out, why);
+    return hw__file_write_end(&out, why);
 }
 
 hw_status hw_weights_load(const char *path, float *params, size_t count, char *why)
 {
-    hw__base_file f;
+    hw__file f;
     if (count > (SIZE_MAX - 64) / 4) return hw__base_fail(why, HW_E_LIMIT, "%.150s: too many weights", path);
-    hw_status status = hw__base_read_file(path, 4 * count + 64, &f, why);
+    hw_status status = hw__file_read(path, 4 * count + 64, &f, why);
     if (status == HW_E_LIMIT)
         return hw__base_fail(why, HW_E_FORMAT, "%.150s: it holds more than the %zu weights that were expected", path,
                              count);
     if (status != HW_OK) return status;
-    if (f.size < 32 || memcmp(f.data, "HWFLOATS", 8) != 0 || take(f.data + 8, 4) != 1 || take(f.data + 12, 4) != 0 ||
-        take(f.data + 28, 4) != 0) {
+    if (f.size < 32 || memcmp(f.data, "HWFLOATS", 8) != 0 || hw__bytes_get(f.data + 8, 4) != 1 ||
+        hw__bytes_get(f.data + 12, 4) != 0 || hw__bytes_get(f.data + 28, 4) != 0) {
         status = hw__base_fail(why, HW_E_FORMAT, "%.150s: this is not a file of weights (version 1)", path);
-    } else if (take(f.data + 16, 8) != count || f.size != 32 + 4 * count) {
+    } else if (hw__bytes_get(f.data + 16, 8) != count || f.size != 32 + 4 * count) {
         status = hw__base_fail(why, HW_E_FORMAT,
                                "%.120s: it says %llu weights and holds %zu bytes of them; %zu weights were "
                                "expected",
-                               path, (unsigned long long)take(f.data + 16, 8), f.size - 32, count);
+                               path, (unsigned long long)hw__bytes_get(f.data + 16, 8), f.size - 32, count);
     } else {
         uLong sum = crc32(0, NULL, 0);
         for (size_t i = 32; i < f.size;) {
@@ -73,11 +63,11 @@ hw_status hw_weights_load(const char *path, float *params, size_t count, char *w
             i += n;
         }
         sum = crc32(sum, f.data, 24);
-        if (take(f.data + 24, 4) != (sum & 0xffffffffu))
+        if (hw__bytes_get(f.data + 24, 4) != (sum & 0xffffffffu))
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: the checksum is wrong: the file is damaged", path);
     }
     for (size_t i = 0; status == HW_OK && i < count; i++) {
-        uint32_t bits = (uint32_t)take(f.data + 32 + 4 * i, 4);
+        uint32_t bits = (uint32_t)hw__bytes_get(f.data + 32 + 4 * i, 4);
         if ((bits & 0x7f800000u) == 0x7f800000u)
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: weight %zu is not finite", path, i);
         memcpy(params + i, &bits, sizeof bits);

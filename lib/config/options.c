@@ -1,5 +1,6 @@
 /* options.c - the one table of options: names, bounds, defaults and help for checks, setting by text, --help and
  * records. */
+#include "../base/json.h"
 #include "config.h"
 #include <math.h>
 #include <stddef.h>
@@ -305,11 +306,11 @@ hw_status hw_config_json(const hw_config *config, FILE *out)
         fprintf(out, "%s\"%s\":", i ? "," : "{", table[i].name);
         print(table + i, x, text, sizeof text);
         if (table[i].kind == F_ENUM) {
-            hw__base_json_string(out, text);
+            hw__json_string(out, text);
         } else if (table[i].kind != F_DOUBLE) {
             fputs(text, out); /* whole, every digit */
         } else {
-            hw__base_json_number(out, x);
+            hw__json_number(out, x);
         }
     }
     fputc('}', out);

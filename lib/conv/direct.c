@@ -92,12 +92,6 @@ static direct_image view_of(const hw__conv_shape *s, const float *in, float *wor
 /* --- memory ---------------------------------------------------------------------------------------------------------
  */
 
-/* Every part begins on a line. */
-static size_t lines(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 static size_t max(size_t a, size_t b)
 {
     return a > b ? a : b;
@@ -106,18 +100,18 @@ static size_t max(size_t a, size_t b)
 /* In packed: forward's weights, the offsets of taps, the weights for the gradient of the input. */
 static size_t offsets_at(const hw__conv_shape *s, const direct_choice *choice)
 {
-    return lines(choice->forward->packed(s));
+    return hw__whole_lines(choice->forward->packed(s));
 }
 
 static size_t backward_at(const hw__conv_shape *s, const direct_choice *choice)
 {
-    return offsets_at(s, choice) + lines(taps_of(s));
+    return offsets_at(s, choice) + hw__whole_lines(taps_of(s));
 }
 
 static size_t packed(const hw__conv_shape *s)
 {
     direct_choice choice = choose(s);
-    return backward_at(s, &choice) + lines(choice.input->packed(s));
+    return backward_at(s, &choice) + hw__whole_lines(choice.input->packed(s));
 }
 
 static size_t sum(const hw__conv_shape *s)
@@ -129,7 +123,7 @@ static size_t work(const hw__conv_shape *s)
 {
     direct_choice choice = choose(s);
     size_t forward = choice.forward->work(s), weights = choice.weights->work(s);
-    return max(lines(image_floats(s)) + max(forward, weights), choice.input->work(s));
+    return max(hw__whole_lines(image_floats(s)) + max(forward, weights), choice.input->work(s));
 }
 
 /* More would change nothing: the scratch is of one image. */
@@ -159,7 +153,7 @@ static void forward(const hw__conv_shape *s, size_t n, const float *in, const fl
 {
     direct_choice choice = choose(s);
     const uint32_t *offsets = (const uint32_t *)(const void *)(from + offsets_at(s, &choice));
-    float *rest = scratch + lines(image_floats(s));
+    float *rest = scratch + hw__whole_lines(image_floats(s));
     for (size_t i = 0; i < n; i++, in += s->in_stride, out += s->out_stride) {
         direct_image image = view_of(s, in, scratch);
         choice.forward->run(s, &image, offsets, from, bias, out, rest);
@@ -170,7 +164,7 @@ static void backward(const hw__conv_shape *s, size_t n, const float *in, const f
                      float *sums, float *din, float *scratch)
 {
     direct_choice choice = choose(s);
-    float *rest = scratch + lines(image_floats(s));
+    float *rest = scratch + hw__whole_lines(image_floats(s));
     for (size_t i = 0; i < n; i++, in += s->in_stride, dout += s->out_stride) {
         direct_image image = view_of(s, in, scratch);
         choice.weights->run(s, &image, dout, sums, rest);

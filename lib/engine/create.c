@@ -14,7 +14,7 @@ static hw_status plan_rest(hw_engine *e, char *why)
 {
     const hw_objective *o = &e->objective;
     const hw_config *c = &e->config;
-    size_t stride = hw__round_up(o->parameters, 16);
+    size_t stride = hw__whole_lines(o->parameters);
     bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
     bool wanted = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_CURVATURE) != 0;
     e->snapshot = hw__base_alloc(3 * stride, sizeof(float));

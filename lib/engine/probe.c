@@ -47,7 +47,7 @@ static const hw__access probe_access = {probe_read, probe_write};
 
 hw_status hw__probe_create(hw__probe **out, const hw_objective *o, char *why)
 {
-    size_t n = o->parameters, stride = hw__round_up(n, 16);
+    size_t n = o->parameters, stride = hw__whole_lines(n);
     hw__probe *p = hw__base_zalloc(1, sizeof *p);
     *out = NULL;
     if (p) p->buffers = n <= SIZE_MAX / 32 ? hw__base_zalloc(6 * stride, sizeof(float)) : NULL;

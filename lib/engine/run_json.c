@@ -1,4 +1,5 @@
 /* run_json.c - a finished run as one JSON object. */
+#include "../base/json.h"
 #include "engine.h"
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -6,7 +7,7 @@
 static void number(FILE *out, const char *name, double x)
 {
     fprintf(out, ",\"%s\":", name);
-    hw__base_json_number(out, x);
+    hw__json_number(out, x);
 }
 
 static void evaluations(const hw_engine *e, FILE *out)
@@ -23,7 +24,7 @@ static void evaluations(const hw_engine *e, FILE *out)
         fputs(",\"metrics\":[", out);
         for (unsigned m = 0; m < e->objective.metrics; m++) {
             if (m) fputc(',', out);
-            hw__base_json_number(out, ev->metric[m]);
+            hw__json_number(out, ev->metric[m]);
         }
         fputc(']', out);
         number(out, "staleness", ev->staleness);
@@ -48,7 +49,7 @@ static void settings(const hw_engine *e, FILE *out)
         number(out, "exact", s->pole);
         number(out, "implicit", s->implicit);
         fprintf(out, ",\"policy\":\"%s\",\"reason\":", hw_policy_name(s->policy));
-        hw__base_json_string(out, s->reason);
+        hw__json_string(out, s->reason);
         fputc('}', out);
     }
     fputc(']', out);
@@ -60,24 +61,24 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     char text[256];
     static const char *const reasons[] = {"none", "updates", "seconds", "target", "asked", "error"};
     fputs("{\"name\":", out);
-    hw__base_json_string(out, name ? name : "");
+    hw__json_string(out, name ? name : "");
     fputs(",\"objective\":", out);
-    hw__base_json_string(out, e->objective.name ? e->objective.name : "");
+    hw__json_string(out, e->objective.name ? e->objective.name : "");
     fputs(",\"config\":", out);
     (void)hw_config_json(&e->config, out);
     hw_build_info(text, sizeof text);
     fputs(",\"build\":", out);
-    hw__base_json_string(out, text);
+    hw__json_string(out, text);
     fputs(",\"commit\":", out);
-    hw__base_json_string(out, hw_commit());
+    hw__json_string(out, hw_commit());
     if (uname(&machine) == 0) {
         (void)snprintf(text, sizeof text, "%.60s %.60s %.60s", machine.sysname, machine.release, machine.machine);
         fputs(",\"machine\":", out);
-        hw__base_json_string(out, text);
+        hw__json_string(out, text);
     }
     fprintf(out, ",\"cores\":%ld,\"status\":\"%s\",\"reason\":\"%s\",\"message\":", sysconf(_SC_NPROCESSORS_ONLN),
             hw_status_name(r->status), reasons[r->reason]);
-    hw__base_json_string(out, r->message);
+    hw__json_string(out, r->message);
     fprintf(out, ",\"updates\":%llu,\"examples\":%llu,\"good_update\":%llu,\"clipped\":%llu,\"skipped\":%llu",
             (unsigned long long)r->updates, (unsigned long long)r->examples, (unsigned long long)r->good_update,
             (unsigned long long)r->clipped, (unsigned long long)r->skipped);

@@ -91,7 +91,7 @@ static uint32_t table_size(uint32_t batch)
 /* Carve the scratch memory, in order of falling alignment; returns its size. */
 static size_t carve(const hw_factorize *m, void *scratch, gather *g)
 {
-    size_t batch = m->batch, width = m->rank + heads_of(m), floats = (2 * batch * width + 15) / 16 * 16;
+    size_t batch = m->batch, width = m->rank + heads_of(m), floats = hw__whole_lines(2 * batch * width);
     uint32_t table = table_size(m->batch);
     if (g) {
         float *value = scratch;
@@ -241,7 +241,7 @@ static hw_status check(const hw_factorize *m, char *why)
 /* Rows of users, of items, heads of users, of items. */
 static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
 {
-    uint64_t users = m->train->users, items = m->train->items, stride = (m->rank + 15) / 16 * 16;
+    uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
     uint64_t all = (users + items) * (stride + 2);
     if (all > UINT32_MAX)
         return hw__base_fail(

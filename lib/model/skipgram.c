@@ -326,7 +326,7 @@ hw_status hw_skipgram_objective(hw_skipgram *m, hw_objective *o, char *why)
 {
     hw_status status = check(m, o, why);
     if (status != HW_OK) return status;
-    size_t stride = ((size_t)m->dimension + 15) / 16 * 16, floats = 2 * stride * m->corpus->words;
+    size_t stride = hw__whole_lines((size_t)m->dimension), floats = 2 * stride * m->corpus->words;
     if (floats > UINT32_MAX)
         return hw__base_fail(
             why, HW_E_LIMIT,

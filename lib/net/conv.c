@@ -3,11 +3,6 @@
 #include "net.h"
 #include <string.h>
 
-static size_t up(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 /* In order of preference; the last one takes everything. Which one takes a shape depends on the shape and the
  * processor only, so results repeat. */
 void hw__net_conv_choose(hw__net_layer *l, hw_path path)
@@ -27,8 +22,8 @@ void hw__net_conv_choose(hw__net_layer *l, hw_path path)
                                 hw__net_floats(l->out)};
     while (!kernels[i]->takes(&l->shape)) i++;
     l->kernel = kernels[i];
-    l->kernel_packed = up(l->kernel->packed(&l->shape));
-    l->kernel_sum = up(l->kernel->sum(&l->shape));
+    l->kernel_packed = hw__whole_lines(l->kernel->packed(&l->shape));
+    l->kernel_sum = hw__whole_lines(l->kernel->sum(&l->shape));
     l->kernel_block = l->kernel->block(&l->shape);
 }
 

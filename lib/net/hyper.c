@@ -19,11 +19,6 @@
 #include <math.h>
 #include <string.h>
 
-static size_t up(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 static size_t patches(const hw__net_layer *l)
 {
     return l->shape.oh * l->shape.ow;
@@ -38,7 +33,8 @@ static size_t block(const hw__net_layer *l)
 
 static size_t packed(const hw__net_layer *l)
 {
-    return up(l->kernel->packed(&l->shape)) + up(l->kernel->sum(&l->shape)) + 2 * up(l->shape.f);
+    return hw__whole_lines(l->kernel->packed(&l->shape)) + hw__whole_lines(l->kernel->sum(&l->shape)) +
+           2 * hw__whole_lines(l->shape.f);
 }
 
 typedef struct parts {
@@ -49,9 +45,9 @@ static parts parts_of(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     parts p = {.packed = c->packed};
-    p.sum = p.packed + up(l->kernel->packed(&l->shape));
-    p.inverse = p.sum + up(l->kernel->sum(&l->shape));
-    p.filter_sum = p.inverse + up(l->shape.f);
+    p.sum = p.packed + hw__whole_lines(l->kernel->packed(&l->shape));
+    p.inverse = p.sum + hw__whole_lines(l->kernel->sum(&l->shape));
+    p.filter_sum = p.inverse + hw__whole_lines(l->shape.f);
     return p;
 }
 
@@ -72,8 +68,10 @@ typedef struct room {
 
 static size_t lay_out(const hw__net_layer *l, size_t images, float *work, room *r)
 {
-    const size_t product = up(l->kernel->work(&l->shape)), box = up(hw__hyper_box_floats(&l->shape)),
-                 dproduct = up(images * hw__net_floats(l->out)), patch_sum = up(images * patches(l));
+    const size_t product = hw__whole_lines(l->kernel->work(&l->shape)),
+                 box = hw__whole_lines(hw__hyper_box_floats(&l->shape)),
+                 dproduct = hw__whole_lines(images * hw__net_floats(l->out)),
+                 patch_sum = hw__whole_lines(images * patches(l));
     if (r) *r = (room){work, work + product, work + product + box, work + product + box + dproduct};
     return product + box + dproduct + patch_sum;
 }

@@ -4,11 +4,6 @@
 #include "hyper.h"
 #include <string.h>
 
-static size_t up(size_t floats)
-{
-    return (floats + 15) / 16 * 16;
-}
-
 /* A row with its padding on both sides, the image's plane, the plane's rows summed. */
 typedef struct room {
     float *row, *plane, *rows;
@@ -16,18 +11,18 @@ typedef struct room {
 
 static size_t row_floats(const hw__conv_shape *s)
 {
-    return up(s->w + 2 * s->pad);
+    return hw__whole_lines(s->w + 2 * s->pad);
 }
 
 size_t hw__hyper_box_floats(const hw__conv_shape *s)
 {
-    return row_floats(s) + up(s->h * s->w) + up(s->h * s->ow);
+    return row_floats(s) + hw__whole_lines(s->h * s->w) + hw__whole_lines(s->h * s->ow);
 }
 
 static room room_of(const hw__conv_shape *s, float *work)
 {
     memset(work, 0, row_floats(s) * sizeof *work);
-    return (room){work, work + row_floats(s), work + row_floats(s) + up(s->h * s->w)};
+    return (room){work, work + row_floats(s), work + row_floats(s) + hw__whole_lines(s->h * s->w)};
 }
 
 HW__HOT static void add_squares(const float *x, float *sum, size_t n)

@@ -110,7 +110,7 @@ hw_status hw_params_create(hw_params **out, const hw_params_config *config, char
     if (!p) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory");
     p->config = *config;
     p->mode = hw__mode_of(config);
-    p->stride = hw__round_up(config->size, 16);
+    p->stride = hw__whole_lines(config->size);
     p->bytes = sizeof *p;
     choose_kernels(p);
     /* Replicas count on the workers' own lines, whatever the interval. */

@@ -14,7 +14,7 @@
 static hw_status create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
-    size_t floats = hw__round_up(p->exchanged, 16);
+    size_t floats = hw__whole_lines(p->exchanged);
     p->replica = hw__base_zalloc(c->workers, sizeof *p->replica);
     p->pushes = hw__base_zalloc(c->workers, sizeof *p->pushes);
     p->bytes += c->workers * (sizeof *p->replica + sizeof *p->pushes);
@@ -160,7 +160,7 @@ static hw_status plan(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
     hw_status status = hw__shared_create(p, why);
-    p->exchanged = c->exchanged && c->exchanged < c->size ? hw__round_up(c->exchanged, 16) : c->size;
+    p->exchanged = c->exchanged && c->exchanged < c->size ? hw__whole_lines(c->exchanged) : c->size;
     return status == HW_OK ? create(p, why) : status;
 }
 

@@ -1,4 +1,6 @@
 /* chart.c - one chart: its points as CSV, its gnuplot script, its SVG in the page. */
+#include "../base/files.h"
+#include "../base/json.h"
 #include "report.h"
 #include <math.h>
 #include <string.h>
@@ -30,10 +32,10 @@ static bool plain_name(const char *name)
 
 static hw_status write_points(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *why)
 {
-    hw__base_writer w;
+    hw__file_writer w;
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/%s.csv", r->folder, chart->file);
-    hw_status status = hw__base_write_begin(&w, path, why);
+    hw_status status = hw__file_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     fputs("curve,name,x,y,spread\n", w.stream);
     for (size_t c = 0; c < n; c++)
@@ -43,30 +45,30 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
             const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
             for (int k = 0; k < 3; k++) {
                 fputc(',', w.stream);
-                if (hw__base_finite_double(row[k])) hw__base_json_number(w.stream, row[k]);
+                if (hw__base_finite_double(row[k])) hw__json_number(w.stream, row[k]);
             }
             fputc('\n', w.stream);
         }
-    return hw__base_write_end(&w, why);
+    return hw__file_write_end(&w, why);
 }
 
 static void range(FILE *out, const char *axis, double low, double high)
 {
     fprintf(out, "set %srange [", axis);
-    if (hw__base_finite_double(low)) hw__base_json_number(out, low);
+    if (hw__base_finite_double(low)) hw__json_number(out, low);
     fputc(':', out);
-    if (hw__base_finite_double(high)) hw__base_json_number(out, high);
+    if (hw__base_finite_double(high)) hw__json_number(out, high);
     fputs("]\n", out);
 }
 
 static hw_status write_script(const hw_report *r, const hw_chart *chart, const hw_curve *curve, size_t n, char *script,
                               size_t size, char *why)
 {
-    hw__base_writer w;
+    hw__file_writer w;
     char path[1152], text[200], key[80];
     (void)snprintf(script, size, "%s.gp", chart->file);
     (void)snprintf(path, sizeof path, "%s/%s", r->folder, script);
-    hw_status status = hw__base_write_begin(&w, path, why);
+    hw_status status = hw__file_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     FILE *out = w.stream;
     hw__report_terminal(out);
@@ -99,7 +101,7 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
                     chart->file, c, k % 7 + 4, hw__report_colour(colour));
     }
     fputc('\n', out);
-    return hw__base_write_end(&w, why);
+    return hw__file_write_end(&w, why);
 }
 
 hw_status hw_report_chart(hw_report *r, const hw_chart *chart, const hw_curve *curves, size_t n, char *why)

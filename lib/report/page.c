@@ -1,4 +1,5 @@
 /* page.c - the body of the page while it grows. */
+#include "../base/files.h"
 #include "report.h"
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,9 @@ hw_status hw__report_put(hw_report *r, const char *text)
 hw_status hw__report_inline(hw_report *r, const char *file)
 {
     char path[1024];
-    hw__base_file svg;
+    hw__file svg;
     (void)snprintf(path, sizeof path, "%s/%s", r->folder, file);
-    if (hw__base_read_file(path, 1 << 24, &svg, NULL) != HW_OK) return HW_OK; /* a plot that was not made is left out */
+    if (hw__file_read(path, 1 << 24, &svg, NULL) != HW_OK) return HW_OK; /* a plot that was not made is left out */
     const char *at = strstr((const char *)svg.data, "<svg");
     hw_status status = at ? hw__report_put(r, "<figure>") : HW_OK;
     if (at && status == HW_OK) status = hw__report_put(r, at);

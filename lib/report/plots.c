@@ -1,5 +1,6 @@
 /* plots.c - the gnuplot script of the runs. Lines differ by colour (Okabe and Ito's palette), dash and point, so that a
  * grey print tells them apart too. */
+#include "../base/files.h"
 #include "report.h"
 
 const char *const hw__report_plot_files[] = {"accuracy-time.svg",   "loss-time.svg", "accuracy-updates.svg",
@@ -59,9 +60,9 @@ static void script(const hw_report *r, FILE *out)
 bool hw__report_plots(const hw_report *r)
 {
     char path[1024];
-    hw__base_writer w;
+    hw__file_writer w;
     (void)snprintf(path, sizeof path, "%s/plots.gp", r->folder);
-    if (hw__base_write_begin(&w, path, NULL) != HW_OK) return false;
+    if (hw__file_write_begin(&w, path, NULL) != HW_OK) return false;
     script(r, w.stream);
-    return hw__base_write_end(&w, NULL) == HW_OK && hw__report_plot(r, "plots.gp");
+    return hw__file_write_end(&w, NULL) == HW_OK && hw__report_plot(r, "plots.gp");
 }

@@ -1,4 +1,6 @@
 /* report.c - the report's folder: CSV files, JSON lines, and the page that puts it all together. */
+#include "../base/files.h"
+#include "../base/json.h"
 #include "report.h"
 #include <errno.h>
 #include <stdarg.h>
@@ -107,25 +109,25 @@ hw_status hw_report_table(hw_report *r, const char *const *cells, size_t rows, s
     return status == HW_OK ? hw__report_put(r, "</table></div>\n") : status;
 }
 
-static hw_status csv_open(const hw_report *r, const char *what, hw__base_writer *w)
+static hw_status csv_open(const hw_report *r, const char *what, hw__file_writer *w)
 {
     char path[1024];
     (void)snprintf(path, sizeof path, "%s/run-%u-%s.csv", r->folder, r->runs + 1, what);
-    return hw__base_write_begin(w, path, NULL);
+    return hw__file_write_begin(w, path, NULL);
 }
 
 static void comma_numbers(FILE *out, size_t n, const double *x)
 {
     for (size_t i = 0; i < n; i++) {
         fputc(',', out);
-        if (hw__base_finite_double(x[i])) hw__base_json_number(out, x[i]);
+        if (hw__base_finite_double(x[i])) hw__json_number(out, x[i]);
     }
     fputc('\n', out);
 }
 
 static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, size_t n)
 {
-    hw__base_writer w;
+    hw__file_writer w;
     hw_status status = csv_open(r, "evaluations", &w);
     if (status != HW_OK) return status;
     fputs("update,epoch,seconds,train_loss,test_loss,test_accuracy,staleness,momentum,learning_rate,look_ahead,virtual_"
@@ -137,12 +139,12 @@ static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, 
         fprintf(w.stream, "%llu", (unsigned long long)ev->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
-    return hw__base_write_end(&w, NULL);
+    return hw__file_write_end(&w, NULL);
 }
 
 static hw_status write_settings(const hw_report *r, const hw_setting *s, size_t n)
 {
-    hw__base_writer w;
+    hw__file_writer w;
     hw_status status = csv_open(r, "settings", &w);
     if (status != HW_OK) return status;
     fputs("update,momentum,rate,look_ahead,delay,exact,implicit\n", w.stream);
@@ -151,7 +153,7 @@ static hw_status write_settings(const hw_report *r, const hw_setting *s, size_t 
         fprintf(w.stream, "%llu", (unsigned long long)s->update);
         comma_numbers(w.stream, sizeof row / sizeof *row, row);
     }
-    return hw__base_write_end(&w, NULL);
+    return hw__file_write_end(&w, NULL);
 }
 
 hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev, size_t n, unsigned metrics,
@@ -166,11 +168,11 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     hw_status status = write_evaluations(r, ev, n);
     if (status == HW_OK) status = write_settings(r, settings, n_settings);
     if (status == HW_OK && staleness && staleness->total) {
-        hw__base_writer w;
+        hw__file_writer w;
         status = csv_open(r, "staleness", &w);
         if (status == HW_OK) {
             (void)hw_histogram_csv(staleness, w.stream);
-            status = hw__base_write_end(&w, NULL);
+            status = hw__file_write_end(&w, NULL);
             r->run[r->runs].staleness = true;
             r->last_staleness = (int)r->runs;
         }
@@ -181,8 +183,8 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
 
 static hw_status write_page(hw_report *r, bool plots, const char *path, char *why)
 {
-    hw__base_writer w;
-    hw_status status = hw__base_write_begin(&w, path, why);
+    hw__file_writer w;
+    hw_status status = hw__file_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     FILE *out = w.stream;
     fprintf(
@@ -210,7 +212,7 @@ static hw_status write_page(hw_report *r, bool plots, const char *path, char *wh
         if (r->run[i].staleness) fprintf(out, ", <a href=\"run-%u-staleness.csv\">staleness</a>", i + 1);
     }
     fputs("</p>\n</body></html>\n", out);
-    return hw__base_write_end(&w, why);
+    return hw__file_write_end(&w, why);
 }
 
 hw_status hw_report_close(hw_report *r, char *path, size_t size, char *why)

@@ -16,9 +16,9 @@ static hw_status plan_virtual(hw_engine *e, char *why)
 {
     hw__simulated *s = hw__simulated_of(e);
     const hw_objective *o = &e->objective;
-    size_t n = o->parameters, stride = hw__round_up(n, 16);
+    size_t n = o->parameters, stride = hw__whole_lines(n);
     bool sparse = s->sparse = o->touched && s->per_group == 1;
-    size_t most = o->touched < n ? o->touched : n, room = sparse ? hw__round_up(most, 16) : stride;
+    size_t most = o->touched < n ? o->touched : n, room = sparse ? hw__whole_lines(most) : stride;
     size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
     size_t lists = sparse ? 2 * room : 0;
     bool good = e->crew.members <= SIZE_MAX / sizeof(float) / own;
@@ -58,7 +58,7 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
 {
     hw__simulated *s = hw__simulated_of(e);
     hw__runner *r = s->runner + i;
-    size_t stride = hw__round_up(e->objective.parameters, 16);
+    size_t stride = hw__whole_lines(e->objective.parameters);
     bool good = true;
     r->worker.engine = e;
     r->worker.id = i;
@@ -80,7 +80,7 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
 static hw_status plan_pool(hw_engine *e, char *why)
 {
     hw__simulated *s = hw__simulated_of(e);
-    size_t stride = hw__round_up(e->objective.parameters, 16);
+    size_t stride = hw__whole_lines(e->objective.parameters);
     bool good = true;
     if (s->gather > 1) s->sum = take(e, stride, sizeof *s->sum, &good);
     if (!s->alone) {

@@ -1,4 +1,5 @@
 /* export.c - histograms and shapes as CSV, JSON and text, into a stream of the caller's. */
+#include "../base/json.h"
 #include "staleness.h"
 #include <math.h>
 
@@ -18,11 +19,11 @@ hw_status hw_histogram_csv(const hw_histogram *h, FILE *out)
         if (!h->counts[b] && (low > h->largest || b >= h->linear_bins)) continue;
         fprintf(out, "%llu,%llu,%llu,", (unsigned long long)low, (unsigned long long)high,
                 (unsigned long long)h->counts[b]);
-        hw__base_json_number(out, (double)h->counts[b] / (double)h->total);
+        hw__json_number(out, (double)h->counts[b] / (double)h->total);
         for (int f = 0; f <= HW_FIT_NEGATIVE_BINOMIAL; f++) {
             fputc(',', out);
             if (shape.fit[f].valid && low == high)
-                hw__base_json_number(out, exp(hw__fit_log_probability(f, &shape.fit[f], (double)low)));
+                hw__json_number(out, exp(hw__fit_log_probability(f, &shape.fit[f], (double)low)));
         }
         fputc('\n', out);
     }
@@ -66,30 +67,30 @@ hw_status hw_shape_json(const hw_shape *s, FILE *out)
     fprintf(out, "{\"updates\":%llu", (unsigned long long)s->updates);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
         fprintf(out, ",\"%s\":", fields[i].name);
-        hw__base_json_number(out, fields[i].value);
+        hw__json_number(out, fields[i].value);
     }
     fputs(",\"fits\":[", out);
     for (int f = 0; f < HW_FITS; f++) {
         const hw_fit *fit = s->fit + f;
         fprintf(out, "%s{\"law\":\"%s\",\"valid\":%s,\"parameters\":[", f ? "," : "", fit->name,
                 fit->valid ? "true" : "false");
-        hw__base_json_number(out, fit->parameter[0]);
+        hw__json_number(out, fit->parameter[0]);
         if (f == HW_FIT_NEGATIVE_BINOMIAL) {
             fputc(',', out);
-            hw__base_json_number(out, fit->parameter[1]);
+            hw__json_number(out, fit->parameter[1]);
         }
         fputs("],\"chi_square\":", out);
-        hw__base_json_number(out, fit->chi_square);
+        hw__json_number(out, fit->chi_square);
         fprintf(out, ",\"degrees\":%d,\"p\":", fit->degrees);
-        hw__base_json_number(out, fit->p_value);
+        hw__json_number(out, fit->p_value);
         fputs(",\"total_variation\":", out);
-        hw__base_json_number(out, fit->total_variation);
+        hw__json_number(out, fit->total_variation);
         fputc('}', out);
     }
     char verdict[256];
     hw_shape_verdict(s, verdict, sizeof verdict);
     fprintf(out, "],\"geometric\":%s,\"verdict\":", s->geometric ? "true" : "false");
-    hw__base_json_string(out, verdict);
+    hw__json_string(out, verdict);
     fputc('}', out);
     return done(out);
 }

@@ -1,5 +1,6 @@
 /* import.c - a histogram from the CSV that hw_histogram_csv writes (run-N-staleness.csv of a report). Every byte is
  * untrusted: the numbers are read by hand, whatever the locale, and each mistake names its line. */
+#include "../base/files.h"
 #include "staleness.h"
 #include <string.h>
 
@@ -55,10 +56,10 @@ static hw_status read_rows(cursor *c, const char *path, hw_histogram *h, char *w
 hw_status hw_histogram_load(hw_histogram *h, uint32_t linear_bins, const char *path, char *why)
 {
     static const char head[] = "low,high,count";
-    hw__base_file f;
+    hw__file f;
     memset(h, 0, sizeof *h);
     if (!path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_histogram_load: a path is needed");
-    hw_status status = hw__base_read_file(path, CAP, &f, why);
+    hw_status status = hw__file_read(path, CAP, &f, why);
     if (status != HW_OK) return status;
     status = hw_histogram_init(h, linear_bins);
     if (status == HW_E_MEMORY) hw__base_fail(why, status, "%.160s: no memory", path);

@@ -9,7 +9,7 @@ hw_status hw__no_memory(char *why, const char *what)
 static hw_status plan_one(hw_engine *e, unsigned i, unsigned per_slot, char *why)
 {
     hw_worker *w = e->worker + i;
-    size_t n = e->objective.parameters, stride = hw__round_up(n, 16);
+    size_t n = e->objective.parameters, stride = hw__whole_lines(n);
     w->engine = e;
     w->objective = &e->objective;
     w->access = e->scheduler->access;

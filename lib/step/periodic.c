@@ -163,7 +163,7 @@ void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
         }
         if (n >= hw__counter_get(&e->due.average)) {
             hw__counter_set(&e->due.average, hw__due_multiple(n, c->average_every));
-            hw__periodic_average(e, e->average.mean + (e->objective.parameters + 15) / 16 * 16);
+            hw__periodic_average(e, e->average.mean + hw__whole_lines(e->objective.parameters));
         }
         hw__periodic_epochs(e, n);
         if (n >= hw__counter_get(&e->due.evaluation)) {

@@ -1,5 +1,7 @@
 /* file.c - a trace as a file: little-endian header, settings, the workers' streams, and a CRC-32 of all before it.
  * Every byte of it is untrusted: sizes are checked against the bytes present before anything is allocated. */
+#include "../base/bytes.h"
+#include "../base/files.h"
 #include "timeline.h"
 #include <string.h>
 #include <zlib.h>
@@ -11,26 +13,26 @@
 
 static void put32(unsigned char **at, uint32_t x)
 {
-    for (int i = 0; i < 4; i++) *(*at)++ = (unsigned char)(x >> (8 * i));
+    hw__bytes_put(*at, x, 4);
+    *at += 4;
 }
 
 static void put64(unsigned char **at, uint64_t x)
 {
-    put32(at, (uint32_t)x);
-    put32(at, (uint32_t)(x >> 32));
+    hw__bytes_put(*at, x, 8);
+    *at += 8;
 }
 
 static uint32_t get32(const unsigned char **at)
 {
-    uint32_t x = 0;
-    for (int i = 0; i < 4; i++) x |= (uint32_t) * (*at)++ << (8 * i);
-    return x;
+    *at += 4;
+    return (uint32_t)hw__bytes_get(*at - 4, 4);
 }
 
 static uint64_t get64(const unsigned char **at)
 {
-    uint64_t low = get32(at);
-    return low | (uint64_t)get32(at) << 32;
+    *at += 8;
+    return hw__bytes_get(*at - 8, 8);
 }
 
 static void put_double(unsigned char **at, double x)
@@ -129,11 +131,11 @@ hw_status hw_trace_save(const hw_trace *trace, const char *path, char *why)
     size_t size;
     unsigned char *bytes = serialise(trace, &size);
     if (!bytes) return hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory to write a trace", path);
-    hw__base_writer writer;
-    hw_status status = hw__base_write_begin(&writer, path, why);
+    hw__file_writer writer;
+    hw_status status = hw__file_write_begin(&writer, path, why);
     if (status == HW_OK) {
         (void)fwrite(bytes, 1, size, writer.stream); /* the end of the writing asks the stream for errors */
-        status = hw__base_write_end(&writer, why);
+        status = hw__file_write_end(&writer, why);
     }
     hw__base_free(bytes);
     return status;
@@ -147,7 +149,7 @@ static hw_status bad(const char *path, const char *what, char *why)
     return hw__base_fail(why, HW_E_FORMAT, "%.140s: not a trace that can be replayed: %s", path, what);
 }
 
-static hw_status read_header(const hw__base_file *f, const char *path, hw_trace *t, char *why)
+static hw_status read_header(const hw__file *f, const char *path, hw_trace *t, char *why)
 {
     if (f->size < HEADER + 4 || memcmp(f->data, MAGIC, 8) != 0) return bad(path, "it does not begin like one", why);
     const unsigned char *at = f->data + f->size - 4;
@@ -222,8 +224,8 @@ hw_status hw_trace_load(hw_trace **out, const char *path, char *why)
 {
     if (!out || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_trace_load: the address or the path is NULL");
     *out = NULL;
-    hw__base_file f;
-    hw_status status = hw__base_read_file(path, CAP, &f, why);
+    hw__file f;
+    hw_status status = hw__file_read(path, CAP, &f, why);
     if (status != HW_OK) return status;
     hw_trace *t = hw__base_zalloc(1, sizeof *t);
     if (!t) status = hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);

@@ -1,5 +1,6 @@
 /* idx.c - IDX files, plain or gzip. The header is read first and believed only as far as the file's bytes bear it out.
  */
+#include "../../base/files.h"
 #include "../../base/base.h"
 #include "hogwild/data.h"
 #include <stdlib.h>
@@ -21,14 +22,14 @@ static uint32_t big_endian(const unsigned char *b)
 }
 
 /* Reads a file of `dimensions` dimensions whole; file->data then begins after the header. */
-static hw_status read_idx(const char *path, unsigned dimensions, const char *what, uint32_t *size, hw__base_file *file,
+static hw_status read_idx(const char *path, unsigned dimensions, const char *what, uint32_t *size, hw__file *file,
                           char *why)
 {
     unsigned char header[16];
     size_t got, length = 4 + 4 * dimensions;
     uint64_t bytes = 1;
     memset(file, 0, sizeof *file);
-    hw_status status = hw__base_peek_file(path, header, length, &got, why);
+    hw_status status = hw__file_peek(path, header, length, &got, why);
     if (status != HW_OK) return status;
     if (got < length)
         return hw__base_fail(why, HW_E_FORMAT, "%.140s: only %zu bytes: an IDX header of %s takes %zu", path, got, what,
@@ -48,7 +49,7 @@ static hw_status read_idx(const char *path, unsigned dimensions, const char *wha
         bytes *= size[d];
     }
     /* One byte more than promised shows a file that is too long. The buffer grows with the bytes that come. */
-    status = hw__base_read_file(path, length + bytes + 1, file, why);
+    status = hw__file_read(path, length + bytes + 1, file, why);
     if (status != HW_OK && status != HW_E_LIMIT) return status;
     if (status == HW_E_LIMIT || file->size != length + bytes) {
         size_t held = status == HW_E_LIMIT ? 0 : file->size - length;
@@ -70,7 +71,7 @@ static hw_status read_idx(const char *path, unsigned dimensions, const char *wha
 
 hw_status hw_idx_read(const char *images_path, const char *labels_path, unsigned classes, hw_images *images, char *why)
 {
-    hw__base_file pixels, labels;
+    hw__file pixels, labels;
     uint32_t size[3] = {0}, count = 0;
     memset(images, 0, sizeof *images);
     if (!images_path || !labels_path || classes < 1 || classes > 256)

@@ -11,6 +11,8 @@
  * The checksum covers every byte but its own. It finds accidents, not attackers, so a load checks the arrays as well
  * and believes no size before the file's own size bears it out. A file that is written over in place while it is mapped
  * is beyond any check; save replaces files by renaming and so leaves a mapped one as it was. */
+#include "../../base/bytes.h"
+#include "../../base/files.h"
 #include "../../base/base.h"
 #include "sparse.h"
 #include <errno.h>
@@ -87,26 +89,6 @@ static uint64_t layout(uint32_t rows, uint64_t nonzeros, uint64_t at[4])
 }
 
 /* Caches are of the machines that made them; one that numbers its bytes the other way reads texts. */
-static bool little_endian(void)
-{
-    const uint32_t one = 1;
-    unsigned char first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
-
-static void put(unsigned char *header, size_t at, uint64_t x, int bytes)
-{
-    for (int i = 0; i < bytes; i++) header[at + (size_t)i] = (unsigned char)(x >> 8 * i);
-}
-
-static uint64_t get(const unsigned char *header, size_t at, int bytes)
-{
-    uint64_t x = 0;
-    for (int i = 0; i < bytes; i++) x |= (uint64_t)header[at + (size_t)i] << 8 * i;
-    return x;
-}
-
 /* The bytes of an array and the zeros after it, into the checksum and, where there is one, the stream. */
 static void append(const void *array, size_t bytes, uint64_t lane[4], FILE *stream)
 {
@@ -114,7 +96,7 @@ static void append(const void *array, size_t bytes, uint64_t lane[4], FILE *stre
     size_t whole = bytes / BLOCK * BLOCK;
     if (bytes > whole) memcpy(last, (const unsigned char *)array + whole, bytes - whole);
     if (stream) {
-        (void)fwrite(array, 1, whole, stream); /* hw__base_write_end asks the stream whether all went well */
+        (void)fwrite(array, 1, whole, stream); /* hw__file_write_end asks the stream whether all went well */
         if (bytes > whole) (void)fwrite(last, 1, BLOCK, stream);
     } else {
         hw__sparse_sum_blocks(lane, array, whole / BLOCK);
@@ -134,30 +116,30 @@ hw_status hw__sparse_save(const hw_sparse *s, const hw__sparse_source *source, c
 {
     unsigned char header[SPARSE_HEADER] = {0};
     uint64_t at[4], lane[4];
-    hw__base_writer writer;
-    if (!little_endian())
+    hw__file_writer writer;
+    if (!hw__bytes_native())
         return hw__base_fail(why, HW_E_UNSUPPORTED, "%.120s: sparse caches are of little-endian machines", path);
     const char *fault = hw__sparse_fault(s);
     if (fault) return hw__base_fail(why, HW_E_ARGUMENT, "%.120s: not written: in the data set %s", path, fault);
     memcpy(header, SPARSE_MAGIC, 8);
-    put(header, 8, VERSION, 4);
-    put(header, 12, SPARSE_HEADER, 4);
-    put(header, 16, layout(s->rows, s->nonzeros, at), 8);
-    put(header, 24, s->rows, 4);
-    put(header, 28, s->columns, 4);
-    put(header, 32, s->nonzeros, 8);
-    put(header, 40, source->size, 8);
-    put(header, 48, source->time, 8);
-    put(header, 56, (uint32_t)source->base, 4);
-    put(header, 60, source->columns, 4);
+    hw__bytes_put(header + 8, VERSION, 4);
+    hw__bytes_put(header + 12, SPARSE_HEADER, 4);
+    hw__bytes_put(header + 16, layout(s->rows, s->nonzeros, at), 8);
+    hw__bytes_put(header + 24, s->rows, 4);
+    hw__bytes_put(header + 28, s->columns, 4);
+    hw__bytes_put(header + 32, s->nonzeros, 8);
+    hw__bytes_put(header + 40, source->size, 8);
+    hw__bytes_put(header + 48, source->time, 8);
+    hw__bytes_put(header + 56, (uint32_t)source->base, 4);
+    hw__bytes_put(header + 60, source->columns, 4);
     sum_header(lane, header);
     append_all(s, lane, NULL);
-    put(header, SPARSE_SUM, sum_end(lane), 8);
-    hw_status status = hw__base_write_begin(&writer, path, why);
+    hw__bytes_put(header + SPARSE_SUM, sum_end(lane), 8);
+    hw_status status = hw__file_write_begin(&writer, path, why);
     if (status != HW_OK) return status;
     (void)fwrite(header, 1, sizeof header, writer.stream);
     append_all(s, lane, writer.stream);
-    return hw__base_write_end(&writer, why);
+    return hw__file_write_end(&writer, why);
 }
 
 hw_status hw_sparse_save(const hw_sparse *s, const char *path, char *why)
@@ -175,22 +157,23 @@ static hw_status check(unsigned char *file, uint64_t size, const hw__sparse_sour
     if (memcmp(file, SPARSE_MAGIC, 8) != 0)
         return hw__base_fail(why, HW_E_FORMAT, "%.120s: this is no sparse cache: it does not begin with " SPARSE_MAGIC,
                              path);
-    if (get(file, 8, 4) != VERSION || get(file, 12, 4) != SPARSE_HEADER)
+    if (hw__bytes_get(file + 8, 4) != VERSION || hw__bytes_get(file + 12, 4) != SPARSE_HEADER)
         return hw__base_fail(why, HW_E_FORMAT, "%.120s: a sparse cache of version %llu; this library reads version %u",
-                             path, (unsigned long long)get(file, 8, 4), VERSION);
-    uint32_t rows = (uint32_t)get(file, 24, 4), columns = (uint32_t)get(file, 28, 4);
-    uint64_t nonzeros = get(file, 32, 8);
-    if (get(file, 16, 8) != size || nonzeros > size / 8 || layout(rows, nonzeros, at) != size)
+                             path, (unsigned long long)hw__bytes_get(file + 8, 4), VERSION);
+    uint32_t rows = (uint32_t)hw__bytes_get(file + 24, 4), columns = (uint32_t)hw__bytes_get(file + 28, 4);
+    uint64_t nonzeros = hw__bytes_get(file + 32, 8);
+    if (hw__bytes_get(file + 16, 8) != size || nonzeros > size / 8 || layout(rows, nonzeros, at) != size)
         return hw__base_fail(why, HW_E_FORMAT,
                              "%.120s: a sparse cache of %llu bytes, but its header promises %llu and %u rows with %llu "
                              "non-zeros",
-                             path, (unsigned long long)size, (unsigned long long)get(file, 16, 8), rows,
+                             path, (unsigned long long)size, (unsigned long long)hw__bytes_get(file + 16, 8), rows,
                              (unsigned long long)nonzeros);
-    if (get(file, SPARSE_SUM, 8) != hw__sparse_sum(file, (size_t)size))
+    if (hw__bytes_get(file + SPARSE_SUM, 8) != hw__sparse_sum(file, (size_t)size))
         return hw__base_fail(why, HW_E_FORMAT, "%.120s: the checksum of the sparse cache does not hold: it is damaged",
                              path);
-    if (expected && (get(file, 40, 8) != expected->size || get(file, 48, 8) != expected->time ||
-                     get(file, 56, 4) != (uint32_t)expected->base || get(file, 60, 4) != expected->columns))
+    if (expected &&
+        (hw__bytes_get(file + 40, 8) != expected->size || hw__bytes_get(file + 48, 8) != expected->time ||
+         hw__bytes_get(file + 56, 4) != (uint32_t)expected->base || hw__bytes_get(file + 60, 4) != expected->columns))
         return hw__base_fail(why, HW_E_FORMAT, "%.120s: the sparse cache was made from another file or other options",
                              path);
     s->rows = rows;
@@ -210,7 +193,7 @@ hw_status hw__sparse_load(hw_sparse *s, const hw__sparse_source *expected, const
 {
     struct stat info;
     memset(s, 0, sizeof *s);
-    if (!little_endian())
+    if (!hw__bytes_native())
         return hw__base_fail(why, HW_E_UNSUPPORTED, "%.120s: sparse caches are of little-endian machines", path);
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));

@@ -2,6 +2,7 @@
  * them. A file is cut into stretches of whole lines, one a thread: a first pass counts line ends and colons, which
  * bounds rows and non-zeros, so that the second writes every number straight to its place or near it. Ranking data
  * (qid:), several labels a row and numbers that are not finite are refused. */
+#include "../../base/files.h"
 #include "../../base/base.h"
 #include "sparse.h"
 #include "../text/text.h"
@@ -25,7 +26,7 @@ typedef struct text {
     const char *data;
     size_t size;
     void *map; /* a plain file is mapped, another is read into file */
-    hw__base_file file;
+    hw__file file;
 } text;
 
 typedef struct stretch {
@@ -318,7 +319,7 @@ static hw_status text_open(text *t, const char *path, bool regular, size_t cap, 
         }
     }
     if (file >= 0) (void)close(file);
-    hw_status status = hw__base_read_file(path, cap, &t->file, why);
+    hw_status status = hw__file_read(path, cap, &t->file, why);
     t->data = (const char *)t->file.data;
     t->size = t->file.size;
     return status;

@@ -1,5 +1,6 @@
 /* ratings.c - files of ratings in the forms of MovieLens and as CSV, and a share of them apart as a test set. Every
  * byte is untrusted: the tables are sized by the bytes present, and every mistake names its line. */
+#include "../../base/files.h"
 #include "../../base/base.h"
 #include "delimited.h"
 #include "hogwild/tables.h"
@@ -307,11 +308,11 @@ static void *shrunk(void *memory, size_t count, size_t size)
 
 hw_status hw_ratings_read(const char *path, size_t cap, hw_ratings *out, char *why)
 {
-    hw__base_file file;
+    hw__file file;
     if (!out) return hw__base_fail(why, HW_E_ARGUMENT, "hw_ratings_read: the place for the ratings is NULL");
     memset(out, 0, sizeof *out);
     if (!path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_ratings_read: a path is needed");
-    hw_status status = hw__base_read_file(path, cap ? cap : CAP, &file, why);
+    hw_status status = hw__file_read(path, cap ? cap : CAP, &file, why);
     if (status != HW_OK) return status;
     reader r = {.path = path, .why = why};
     r.text = r.first =

@@ -1,5 +1,6 @@
 /* corpus.c - a text as numbers of words: one pass counts the words, the next numbers them. Every byte of a file is
  * untrusted; a plain one is mapped while it is read, and a writer that changes it meanwhile is noticed. */
+#include "../../base/files.h"
 #include "../../base/base.h"
 #include "hogwild/tables.h"
 #include "../mix.h"
@@ -28,12 +29,12 @@ void hw_corpus_free(hw_corpus *c)
 
 typedef struct source {
     const char *at, *end;
-    hw__base_file file; /* where it was unpacked */
-    void *map;          /* or mapped             */
+    hw__file file; /* where it was unpacked */
+    void *map;     /* or mapped             */
     size_t bytes;
 } source;
 
-/* Maps a regular file that is not gzip; false leaves it to hw__base_read_file, which also tells why a file is
+/* Maps a regular file that is not gzip; false leaves it to hw__file_read, which also tells why a file is
  * unreadable.
  */
 static bool map_plain(const char *path, source *s)
@@ -75,7 +76,7 @@ static hw_status source_open(const char *path, size_t cap, source *s, char *why)
             return status;
         }
     } else {
-        hw_status status = hw__base_read_file(path, cap, &s->file, why);
+        hw_status status = hw__file_read(path, cap, &s->file, why);
         if (status != HW_OK) return status;
         s->at = (const char *)s->file.data;
         s->bytes = s->file.size;
