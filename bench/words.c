@@ -1,7 +1,6 @@
 /* words.c - word vectors (dimension 100, window 5, 5 negatives, sample 1e-4, one pass): words per second of every way
  * to train them, and how many analogies come out right. */
 #include "cli.h"
-#include "words.h"
 #include "bench.h"
 #include <math.h>
 #include <stdlib.h>
@@ -96,11 +95,13 @@ static bool run(const text *t, way *v, unsigned round, const options *o)
         v->speed[round] = (double)t->corpus.running * o->epochs / v->last.seconds;
         v->right[round] = NAN;
         (void)hw_engine_get(e, x);
-        words_score score;
-        words_table table = {&t->corpus, x, 2 * m.stride, m.dimension};
+        hw_analogies score;
+        hw_vectors *vectors = NULL;
         if (t->questions[0] && (round == 0 || o->ask)) {
-            if (!words_analogies(&table, t->questions, 30000, &score, why)) return cli_error("words", 1, why) == 0;
-            v->right[round] = 100.0 * score.all.right / score.all.asked;
+            status = hw_vectors_create(&vectors, &m, x, why);
+            if (status == HW_OK) status = hw_vectors_analogies(vectors, t->questions, 30000, 2, &score, why);
+            hw_vectors_free(vectors);
+            if (status == HW_OK) v->right[round] = 100.0 * score.all.right / score.all.asked;
         }
     }
     hw_engine_free(e);

@@ -237,9 +237,8 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
     }
     hw_config known = *config;
     known.curvature = cli_curvature(&l->objective, l->params);
-    hw_compensation none = config->compensation;
+    hw_compensation none = hw_config_compensation(config, &l->objective);
     none.policy = HW_POLICY_NONE;
-    if (none.margin == 0) none.margin = 2;
     (void)hw_advise_run(&none, config->optimizer.momentum, config->optimizer.schedule.base, many, known.curvature, why,
                         sizeof why);
     printf("advice for %u workers without compensation: %s\n", many, why);

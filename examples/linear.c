@@ -108,7 +108,7 @@ static bool option(void *context, const char *flag, const char *value)
  */
 
 /* What depends on the rows: learning rate, schedule, averaging. */
-static hw_config configure(const options *o, const linear_model *m, const hw_sparse *s)
+static hw_config configure(const options *o, const hw_linear_model *m, const hw_sparse *s)
 {
     hw_config c = *o->config;
     hw_schedule *h = &c.optimizer.schedule;
@@ -134,7 +134,7 @@ static hw_config configure(const options *o, const linear_model *m, const hw_spa
     if (average) {
         /* Beside its other merits the mean forgives what a worker that was held up writes late, at the rate of then. A
          * copy of all weights takes an eighth of the time of the steps between two copies at most. */
-        double often = 8 * (double)linear_weights(m) * s->rows / ((double)s->nonzeros * m->scores + 1);
+        double often = 8 * (double)hw_linear_model_weights(m) * s->rows / ((double)s->nonzeros * m->scores + 1);
         c.average_every = (uint64_t)fmax(1, fmin(fmax(64, often), updates / 8));
         c.average_from = 0.5;
     }
@@ -198,8 +198,8 @@ static int write_report(const options *o, const linear_rows *r, hw_engine *engin
 }
 
 /* Run the engine, and print unless this is a fold. x: the weights in the order of the columns of s. */
-static int drive(const options *o, const linear_rows *r, const linear_model *m, hw_sparse_linear *l, const hw_sparse *s,
-                 float *x, bool fold)
+static int drive(const options *o, const linear_rows *r, const hw_linear_model *m, hw_sparse_linear *l,
+                 const hw_sparse *s, float *x, bool fold)
 {
     char why[HW_WHY];
     hw_objective objective;
@@ -240,11 +240,11 @@ static int drive(const options *o, const linear_rows *r, const linear_model *m, 
 
 /* Train m on s (weighed already), whose columns are renumbered for more workers than one; weights a model has are
  * where it begins. */
-static int fit(const options *o, const linear_rows *r, linear_model *m, hw_sparse *s, bool fold)
+static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sparse *s, bool fold)
 {
     char why[HW_WHY] = "no memory";
     hw_sparse test = {0};
-    size_t n = linear_weights(m);
+    size_t n = hw_linear_model_weights(m);
     uint32_t *number = malloc((size_t)m->columns * sizeof *number);
     float *x = calloc(n, sizeof *x), *ordered = calloc(n, sizeof *ordered);
     bool tested = r->labelled && !fold;
@@ -286,22 +286,22 @@ static int fit(const options *o, const linear_rows *r, linear_model *m, hw_spars
 /* --- what the program does -----------------------------------------------------------------------------------------
  */
 
-static int validate(const options *o, const linear_rows *r, linear_model *m)
+static int validate(const options *o, const linear_rows *r, hw_linear_model *m)
 {
     char why[HW_WHY];
     double sum[2] = {0, 0}, squares[2] = {0, 0};
     if (o->folds > r->train.rows) return cli_error("linear", 2, "--folds: there are fewer rows than folds");
     for (unsigned k = 0; k < o->folds; k++) {
         hw_sparse kept, out;
-        linear_model copy = *m; /* of what is not allocated */
+        hw_linear_model copy = *m; /* of what is not allocated */
         double metric[2];
         uint32_t first = (uint32_t)((uint64_t)r->train.rows * k / o->folds);
         uint32_t end = (uint32_t)((uint64_t)r->train.rows * (k + 1) / o->folds);
         if (linear_fold(&r->train, first, end - first, &kept, &out, why) != HW_OK) return cli_error("linear", 1, why);
-        hw_status status = linear_weigh(&copy, &kept, true, why);
-        if (status == HW_OK) status = linear_weigh(&copy, &out, false, why);
+        hw_status status = hw_linear_model_weigh(&copy, &kept, true, why);
+        if (status == HW_OK) status = hw_linear_model_weigh(&copy, &out, false, why);
         int code = status == HW_OK ? fit(o, r, &copy, &kept, true) : cli_error("linear", 1, why);
-        if (code == 0 && linear_measure(&copy, copy.weight, &out, metric, why) != HW_OK)
+        if (code == 0 && hw_linear_model_measure(&copy, copy.weight, &out, metric, why) != HW_OK)
             code = cli_error("linear", 1, why);
         for (int i = 0; code == 0 && i < 2; i++) {
             sum[i] += metric[i];
@@ -311,7 +311,7 @@ static int validate(const options *o, const linear_rows *r, linear_model *m)
             printf("fold %u: %u rows held out  loss %.6f", k + 1, end - first, metric[0]);
             printf(isfinite(metric[1]) ? "  accuracy %.2f %%\n" : "\n", 100 * metric[1]);
         }
-        linear_free(&copy);
+        hw_linear_model_free(&copy);
         hw_sparse_free(&kept), hw_sparse_free(&out);
         if (code == 0 && cli_interrupted) code = cli_error("linear", 1, "interrupted: not all folds were run");
         if (code != 0) return code;
@@ -332,14 +332,14 @@ static int validate(const options *o, const linear_rows *r, linear_model *m)
 }
 
 /* Tests, predicts and saves what is trained or loaded. */
-static int finish(const options *o, const linear_rows *r, const linear_model *m)
+static int finish(const options *o, const linear_rows *r, const hw_linear_model *m)
 {
     char why[HW_WHY];
     double metric[2];
     bool standard = o->predict && strcmp(o->predict, "-") == 0;
-    if (o->save && linear_save(m, o->save, why) != HW_OK) return cli_error("linear", 1, why);
+    if (o->save && hw_linear_model_save(m, o->save, why) != HW_OK) return cli_error("linear", 1, why);
     if (r->labelled && !o->json && !standard) {
-        if (linear_measure(m, m->weight, &r->test, metric, why) != HW_OK) return cli_error("linear", 1, why);
+        if (hw_linear_model_measure(m, m->weight, &r->test, metric, why) != HW_OK) return cli_error("linear", 1, why);
         printf("test: loss %.6f", metric[0]);
         printf(isfinite(metric[1]) ? "  accuracy %.2f %%\n" : "\n", 100 * metric[1]);
     }
@@ -348,7 +348,7 @@ static int finish(const options *o, const linear_rows *r, const linear_model *m)
     return 0;
 }
 
-static bool parse_weights(options *o, const linear_model *m)
+static bool parse_weights(options *o, const hw_linear_model *m)
 {
     const char *at = o->weights;
     unsigned classes = m->loss == HW_SPARSE_SOFTMAX ? m->scores : 2;
@@ -365,7 +365,7 @@ static bool parse_weights(options *o, const linear_model *m)
 static int check(const options *o)
 {
     hw_sparse_loss loss;
-    if (o->loss && !linear_loss_named(o->loss, &loss))
+    if (o->loss && hw_sparse_loss_named(o->loss, &loss) != HW_OK)
         return cli_error("linear", 2, "--loss: it must be squared, logistic, hinge, squared-hinge or softmax");
     if (strcmp(o->base, "0") != 0 && strcmp(o->base, "1") != 0 && strcmp(o->base, "auto") != 0)
         return cli_error("linear", 2, "--base: it must be 0, 1 or auto");
@@ -385,7 +385,7 @@ static int check(const options *o)
     return 0;
 }
 
-static int run(options *o, linear_model *m, linear_rows *r)
+static int run(options *o, hw_linear_model *m, linear_rows *r)
 {
     char why[HW_WHY];
     linear_files files = {o->train, o->test, o->base, o->cache, o->load != NULL, o->predict != NULL, o->config->seed};
@@ -394,7 +394,7 @@ static int run(options *o, linear_model *m, linear_rows *r)
     if (standard) o->quiet = true;
     if (r->note[0]) fprintf(stderr, "linear: the labels of --test are not used: %s\n", r->note);
     if (r->train.rows && !o->json && !standard)
-        printf("linear: %s loss on %s: %u rows, %u columns, %llu non-zeros\n", linear_loss_name(m->loss), r->source,
+        printf("linear: %s loss on %s: %u rows, %u columns, %llu non-zeros\n", hw_sparse_loss_name(m->loss), r->source,
                r->train.rows, r->train.columns, (unsigned long long)r->train.nonzeros);
     if (o->statistics) {
         hw_sparse_figures f;
@@ -409,8 +409,8 @@ static int run(options *o, linear_model *m, linear_rows *r)
                          "has no classes)");
     cli_catch_interrupt();
     if (o->folds) return validate(o, r, m);
-    hw_status status = r->train.rows ? linear_weigh(m, &r->train, !o->load, why) : HW_OK;
-    if (status == HW_OK && r->has_test) status = linear_weigh(m, &r->test, false, why);
+    hw_status status = r->train.rows ? hw_linear_model_weigh(m, &r->train, !o->load, why) : HW_OK;
+    if (status == HW_OK && r->has_test) status = hw_linear_model_weigh(m, &r->test, false, why);
     if (status != HW_OK) return cli_error("linear", 1, why);
     int code = r->train.rows ? fit(o, r, m, &r->train, false) : 0;
     int end = m->weight && (code == 0 || o->save) ? finish(o, r, m) : 0;
@@ -439,25 +439,25 @@ int main(int argc, char **argv)
     if (code != 0) return code;
     if (config.scheduler == HW_ASYNC && config.workers == 1) config.scheduler = HW_SEQUENTIAL;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
-    linear_model m = {.scores = 1, .loss = HW_SPARSE_LOGISTIC};
+    hw_linear_model m = hw_linear_model_defaults();
     linear_rows r = {.labelled = false};
     char why[HW_WHY];
     if (o.load) {
-        if (linear_load(&m, o.load, why) != HW_OK) return cli_error("linear", 1, why);
+        if (hw_linear_model_load(&m, o.load, why) != HW_OK) return cli_error("linear", 1, why);
     } else {
-        if (o.loss) (void)linear_loss_named(o.loss, &m.loss);
+        if (o.loss) (void)hw_sparse_loss_named(o.loss, &m.loss);
         m.intercept = o.intercept;
         m.unit_rows = o.unit_rows;
         m.tf_idf = o.tf_idf;
         m.split = o.split;
-        m.labels = o.statistics                  ? LINEAR_REAL
-                   : isfinite(o.split)           ? LINEAR_SPLIT
-                   : m.loss == HW_SPARSE_SQUARED ? LINEAR_REAL
-                   : m.loss == HW_SPARSE_SOFTMAX ? LINEAR_CLASSES
-                                                 : LINEAR_TWO;
+        m.labels = o.statistics                  ? HW_LABELS_REAL
+                   : isfinite(o.split)           ? HW_LABELS_SPLIT
+                   : m.loss == HW_SPARSE_SQUARED ? HW_LABELS_REAL
+                   : m.loss == HW_SPARSE_SOFTMAX ? HW_LABELS_CLASSES
+                                                 : HW_LABELS_TWO;
     }
     code = run(&o, &m, &r);
     linear_close(&r);
-    linear_free(&m);
+    hw_linear_model_free(&m);
     return code;
 }

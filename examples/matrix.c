@@ -116,141 +116,10 @@ static int open_ratings(const options *o, uint64_t seed, hw_ratings *r, char *so
     return generate("2000x1000x200000", seed, r);
 }
 
-/* --- a model: what prediction needs ------------------------------------------------------------------------------ */
-
-typedef struct model {
-    uint32_t users, items;
-    uint64_t *user_id, *item_id; /* NULL: ids are the numbers */
-    float low, high, *x;
-    hw_factorize factors; /* its layout is what counts */
-} model;
-
-static uint32_t find(const uint64_t *id, uint32_t n, uint64_t wanted)
-{
-    if (!id) return wanted < n ? (uint32_t)wanted : UNSET;
-    for (uint32_t i = 0; i < n; i++)
-        if (id[i] == wanted) return i;
-    return UNSET;
-}
-
-static uint64_t checksum(uint64_t hash, const unsigned char *bytes, size_t n)
-{
-    for (size_t i = 0; i < n; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
-    return hash;
-}
-
-/* The file's bytes behind its header, in order: ids (8 bytes each), then rank factors and a bias a row, users first.
- * One walk serves writing, reading and the checksum. */
-typedef enum walk { CHECK, WRITE, READ } walk;
-
-static bool word(FILE *f, walk kind, uint64_t *value, unsigned bytes, uint64_t *hash)
-{
-    unsigned char b[8];
-    for (unsigned i = 0; i < bytes; i++) b[i] = (unsigned char)(*value >> 8 * i);
-    if (kind == READ && fread(b, 1, bytes, f) != bytes) return false;
-    if (kind == WRITE && fwrite(b, 1, bytes, f) != bytes) return false;
-    *hash = checksum(*hash, b, bytes);
-    *value = 0;
-    for (unsigned i = 0; i < bytes; i++) *value |= (uint64_t)b[i] << 8 * i;
-    return true;
-}
-
-static bool walk_model(FILE *f, walk kind, model *m, uint64_t *hash)
-{
-    const hw_pairs *p = &m->factors.pairs;
-    *hash = 1469598103934665603u;
-    for (uint32_t i = 0; m->user_id && i < m->users; i++)
-        if (!word(f, kind, m->user_id + i, 8, hash)) return false;
-    for (uint32_t i = 0; m->item_id && i < m->items; i++)
-        if (!word(f, kind, m->item_id + i, 8, hash)) return false;
-    for (size_t r = 0; r < (size_t)m->users + m->items; r++)
-        for (unsigned d = 0; d <= p->rank; d++) {
-            float *at = m->x + (d < p->rank ? r * p->stride + d : p->head_a + 2 * r);
-            uint32_t bits;
-            memcpy(&bits, at, sizeof bits);
-            uint64_t value = bits;
-            if (!word(f, kind, &value, 4, hash)) return false;
-            bits = (uint32_t)value;
-            memcpy(at, &bits, sizeof bits);
-            if (!isfinite(*at)) return false;
-        }
-    return true;
-}
-
-#define HEADER \
-    "hogwild-matrix 1 users %" PRIu32 " items %" PRIu32 " rank %u biases %d ids %d mean %.9g low %.9g high %.9g"
-#define SCAN "hogwild-matrix 1 users %" SCNu32 " items %" SCNu32 " rank %u biases %d ids %d mean %f low %f high %f"
-
-static int save_model(const char *path, model *m)
-{
-    uint64_t hash;
-    const hw_pairs *p = &m->factors.pairs;
-    char temporary[1100];
-    (void)snprintf(temporary, sizeof temporary, "%.1000s.part", path);
-    FILE *f = fopen(temporary, "wb");
-    if (!f) return fail(1, "%.200s: it could not be written", path);
-    bool good = walk_model(f, CHECK, m, &hash);
-    good = good && fprintf(f, HEADER " checksum %016" PRIx64 "\n", m->users, m->items, p->rank, p->biases,
-                           m->user_id && m->item_id, (double)p->mean, (double)m->low, (double)m->high, hash) > 0;
-    good = good && walk_model(f, WRITE, m, &hash);
-    good = good && fflush(f) == 0 && fsync(fileno(f)) == 0;
-    good = fclose(f) == 0 && good;
-    if (good && rename(temporary, path) == 0) return 0;
-    (void)remove(temporary);
-    return fail(1, "%.200s: it could not be written whole", path);
-}
-
-static void free_model(model *m)
-{
-    free(m->user_id);
-    free(m->item_id);
-    free(m->x);
-    memset(m, 0, sizeof *m);
-}
-
-static bool lay_out(model *m, bool ids)
-{
-    hw_pairs *p = &m->factors.pairs;
-    p->stride = (p->rank + 15) / 16 * 16;
-    p->b = m->users * p->stride;
-    p->head_a = p->b + m->items * p->stride;
-    p->head_b = p->head_a + 2 * (size_t)m->users;
-    m->x = calloc(p->head_b + 2 * (size_t)m->items, sizeof(float));
-    if (ids) m->user_id = calloc(m->users, sizeof(uint64_t));
-    if (ids) m->item_id = calloc(m->items, sizeof(uint64_t));
-    return m->x && (!ids || (m->user_id && m->item_id));
-}
-
-static int load_model(const char *path, model *m)
-{
-    char head[400];
-    int ids = 0;
-    uint64_t expected = 0, hash = 0;
-    hw_pairs *p = &m->factors.pairs;
-    FILE *f = fopen(path, "rb");
-    if (!f) return fail(1, "%.200s: it could not be opened", path);
-    const char *sum = fgets(head, sizeof head, f) ? strstr(head, " checksum ") : NULL;
-    bool good = sum && sscanf(sum, " checksum %" SCNx64, &expected) == 1 &&
-                sscanf(head, SCAN, &m->users, &m->items, &p->rank, &p->biases, &ids, &p->mean, &m->low, &m->high) == 8;
-    good = good && m->users && m->items && p->rank >= 1 && p->rank <= 1024 && isfinite(p->mean) && m->low <= m->high;
-    /* What the header promises is held against the bytes that are there before any memory is taken. */
-    uint64_t rows = (uint64_t)m->users + m->items, promised = rows * (4 * ((uint64_t)p->rank + 1) + (ids ? 8 : 0));
-    long begin = ftell(f);
-    good = good && begin > 0 && fseek(f, 0, SEEK_END) == 0 && (uint64_t)(ftell(f) - begin) == promised &&
-           fseek(f, begin, SEEK_SET) == 0;
-    if (good && !lay_out(m, ids != 0)) {
-        (void)fclose(f);
-        return fail(1, "%.200s: there is no memory for this model", path);
-    }
-    good = good && walk_model(f, READ, m, &hash) && hash == expected;
-    (void)fclose(f);
-    return good ? 0 : fail(1, "%.200s: this is no whole model of --save, or it was damaged", path);
-}
-
 /* --- predictions ---------------------------------------------------------------------------------------------------
  */
 
-static int predict(const char *path, const model *m)
+static int predict(const char *path, const hw_factors *m)
 {
     char text[256], why[200];
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
@@ -264,11 +133,10 @@ static int predict(const char *path, const model *m)
             if (*c == ',' || *c == ';') *c = ' ';
         if (text[strspn(text, " \t\r\n")] == 0) continue;
         bool pair = !strchr(text, '-') && sscanf(text, "%" SCNu64 " %" SCNu64 " %1s", &user, &item, rest) == 2;
-        uint32_t u = pair ? find(m->user_id, m->users, user) : UNSET, i = UNSET;
-        if (u != UNSET) i = find(m->item_id, m->items, item);
+        uint32_t u = pair ? hw_factors_user(m, user) : UNSET, i = UNSET;
+        if (u != UNSET) i = hw_factors_item(m, item);
         if (i != UNSET) {
-            double score = hw_factorize_predict(&m->factors, m->x, u, i);
-            printf("%" PRIu64 "\t%" PRIu64 "\t%.4f\n", user, item, fmin(fmax(score, (double)m->low), (double)m->high));
+            printf("%" PRIu64 "\t%" PRIu64 "\t%.4f\n", user, item, hw_factors_predict(m, u, i, 1));
             continue;
         }
         (void)snprintf(why, sizeof why, "line %lu: %s", line,
@@ -281,36 +149,37 @@ static int predict(const char *path, const model *m)
     return code;
 }
 
-typedef struct scored {
-    double score;
-    uint32_t item;
-} scored;
+/* What a user has rated already. */
+typedef struct rated {
+    bool *item;
+} rated;
 
-static int higher(const void *a, const void *b)
+static int is_rated(void *context, uint32_t item)
 {
-    const scored *x = a, *y = b;
-    return x->score < y->score ? 1 : x->score > y->score ? -1 : x->item < y->item ? -1 : x->item > y->item;
+    const rated *r = context;
+    return r->item[item];
 }
 
-/* seen: sets of ratings whose items are left out. */
-static int recommend(const options *o, const model *m, const hw_ratings *const *seen, size_t sets)
+static int recommend(const options *o, const hw_factors *m, const hw_ratings *const *seen, size_t sets)
 {
     char *end;
     errno = 0;
     uint64_t id = strtoull(o->recommend, &end, 10);
-    uint32_t user = *end || errno || *o->recommend == '-' ? UNSET : find(m->user_id, m->users, id);
+    uint32_t user = *end || errno || *o->recommend == '-' ? UNSET : hw_factors_user(m, id);
     if (user == UNSET) return fail(1, "--recommend %.60s: there is no such user", o->recommend);
-    scored *list = calloc(m->items, sizeof *list);
-    if (!list) return fail(1, "%s", "there is no memory for the list of items");
-    for (uint32_t i = 0; i < m->items; i++) list[i] = (scored){hw_factorize_predict(&m->factors, m->x, user, i), i};
-    for (size_t s = 0; s < sets; s++)
+    uint32_t *item = calloc(o->top, sizeof *item);
+    double *score = calloc(o->top, sizeof *score);
+    rated r = {calloc(hw_factors_items(m), sizeof *r.item)};
+    int code = item && score && r.item ? 0 : fail(1, "%s", "there is no memory for the list of items");
+    for (size_t s = 0; code == 0 && s < sets; s++)
         for (uint32_t k = 0; k < seen[s]->count; k++)
-            if (seen[s]->rating[k].user == user) list[seen[s]->rating[k].item].score = -HUGE_VAL;
-    qsort(list, m->items, sizeof *list, higher);
-    for (uint32_t i = 0; i < m->items && i < o->top && list[i].score > -HUGE_VAL; i++)
-        printf("%" PRIu64 "\t%.4f\n", m->item_id ? m->item_id[list[i].item] : list[i].item, list[i].score);
-    free(list);
-    return 0;
+            if (seen[s]->rating[k].user == user) r.item[seen[s]->rating[k].item] = true;
+    uint32_t n = code == 0 ? hw_factors_best(m, user, o->top, is_rated, &r, item, score) : 0;
+    for (uint32_t i = 0; i < n; i++) printf("%" PRIu64 "\t%.4f\n", hw_factors_item_id(m, item[i]), score[i]);
+    free(item);
+    free(score);
+    free(r.item);
+    return code;
 }
 
 /* --- training ------------------------------------------------------------------------------------------------------
@@ -350,8 +219,8 @@ static void summary(const hw_result *r, const progress *p, unsigned blocks)
     printf("  policy in force: %s\n", r->setting.reason);
 }
 
-/* Trains; the parameters end in m->x, which the caller frees. */
-static int train(const options *o, hw_config *config, hw_factorize *f, model *m)
+/* Trains, and makes the model of it. */
+static int train(const options *o, hw_config *config, hw_factorize *f, hw_factors **m)
 {
     char why[HW_WHY];
     hw_objective objective;
@@ -360,16 +229,19 @@ static int train(const options *o, hw_config *config, hw_factorize *f, model *m)
     progress p = {
         o->json ? stderr : stdout, o->quiet || o->json, f->test != NULL, config->epochs, 0, 0, f->train->count};
     if (hw_factorize_objective(f, &objective, why) != HW_OK) return cli_error(PROGRAM, 2, why);
-    m->x = aligned_alloc(64, (objective.parameters * sizeof(float) + 63) / 64 * 64);
-    if (!m->x) return fail(1, "%s", "there is no memory for the parameters");
-    hw_factorize_start(f, 0, config->seed, m->x);
+    float *x = calloc(objective.parameters, sizeof *x);
+    if (!x) return fail(1, "%s", "there is no memory for the parameters");
+    hw_factorize_start(f, 0, config->seed, x);
     config->context = &p;
     config->on_evaluation = on_evaluation;
     config->stop_flag = &cli_interrupted;
-    if (hw_engine_create(&engine, &objective, config, m->x, why) != HW_OK) return cli_error(PROGRAM, 2, why);
+    if (hw_engine_create(&engine, &objective, config, x, why) != HW_OK) {
+        free(x);
+        return cli_error(PROGRAM, 2, why);
+    }
     cli_catch_interrupt();
     hw_status status = hw_engine_run(engine, &result);
-    (void)hw_engine_get(engine, m->x);
+    (void)hw_engine_get(engine, x);
     if (o->json) {
         (void)hw_run_json(engine, PROGRAM, &result, stdout);
         printf("\n");
@@ -380,11 +252,13 @@ static int train(const options *o, hw_config *config, hw_factorize *f, model *m)
         fprintf(stderr, PROGRAM ": interrupted after %.2f epochs%s\n", result.epochs,
                 o->save ? "; the model is saved" : "; with --save FILE the model would be kept");
     hw_engine_free(engine);
-    m->factors = *f;
-    return status == HW_OK ? 0 : cli_error(PROGRAM, 1, result.message);
+    int code = status == HW_OK ? 0 : cli_error(PROGRAM, 1, result.message);
+    if (code == 0 && hw_factors_create(m, f, x, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
+    free(x);
+    return code;
 }
 
-static int answer(const options *o, const model *m, const hw_ratings *const *seen, size_t sets)
+static int answer(const options *o, const hw_factors *m, const hw_ratings *const *seen, size_t sets)
 {
     int code = o->predict ? predict(o->predict, m) : 0;
     return code == 0 && o->recommend ? recommend(o, m, seen, sets) : code;
@@ -417,12 +291,11 @@ static int train_and_answer(const options *o, hw_config *config)
                training.count, test.count, training.users, training.items, source);
     options quiet = *o;
     quiet.quiet = o->quiet || !talks;
-    model m = {
-        training.users, training.items, training.user_id, training.item_id, training.low, training.high, NULL, {0}};
+    hw_factors *m = NULL;
     code = train(&quiet, config, &f, &m);
-    if (code == 0 && o->save) code = save_model(o->save, &m);
-    if (code == 0) code = answer(o, &m, seen, 2);
-    free(m.x);
+    if (code == 0 && o->save && hw_factors_save(m, o->save, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
+    if (code == 0) code = answer(o, m, seen, 2);
+    hw_factors_free(m);
     hw_factorize_free(&f);
     hw_ratings_free(&training);
     hw_ratings_free(&test);
@@ -459,9 +332,10 @@ int main(int argc, char **argv)
     if (!o.load) return train_and_answer(&o, &config);
     if (o.save || (!o.predict && !o.recommend))
         return cli_error(PROGRAM, 2, "--load is for --predict or --recommend, without --save");
-    model m = {0};
-    code = load_model(o.load, &m);
-    if (code == 0) code = answer(&o, &m, NULL, 0);
-    free_model(&m);
+    hw_factors *m;
+    char why[HW_WHY];
+    if (hw_factors_load(&m, o.load, why) != HW_OK) return cli_error(PROGRAM, 1, why);
+    code = answer(&o, m, NULL, 0);
+    hw_factors_free(m);
     return code;
 }

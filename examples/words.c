@@ -1,7 +1,7 @@
 /* words.c - trains word vectors on a text (skip-gram or CBOW with negative sampling), saves them in word2vec's formats
  * and asks them analogies. */
 #include "support/cli.h"
-#include "support/words.h"
+#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -118,16 +118,18 @@ static hw_status on_progress(void *context, const hw_progress *n)
     return HW_OK;
 }
 
-static double percent(const words_section *s)
+static double percent(const hw_analogy_section *s)
 {
     return s->asked ? 100.0 * s->right / s->asked : 0;
 }
 
-static bool ask(const options *o, const words_table *table, const char *questions, FILE *out)
+static bool ask(const options *o, const hw_vectors *v, const char *questions, FILE *out)
 {
-    words_score s;
+    hw_analogies s;
     char why[HW_WHY];
-    if (!words_analogies(table, questions, o->limit, &s, why)) return cli_error("words", 0, why) != 0;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (hw_vectors_analogies(v, questions, o->limit, cores > 0 ? (unsigned)cores : 1, &s, why) != HW_OK)
+        return cli_error("words", 0, why) != 0;
     for (unsigned i = 0; !o->quiet && i < s.sections; i++)
         if (s.section[i].asked)
             fprintf(out, "  %-28s %5u of %5u right  %6.2f %%\n", s.section[i].name, s.section[i].right,
@@ -138,31 +140,53 @@ static bool ask(const options *o, const words_table *table, const char *question
     return true;
 }
 
-static void print_similar(const words_table *table, const char *word, uint32_t number, FILE *out)
+static void print_similar(const hw_vectors *v, uint32_t number, FILE *out)
 {
     enum { COUNT = 10 };
     uint32_t near[COUNT];
     double cosine[COUNT];
-    unsigned n = words_nearest(table, number, COUNT, near, cosine);
-    fprintf(out, "near %s:", word);
-    for (unsigned i = 0; i < n; i++)
-        fprintf(out, "%s %s %.2f", i ? "," : "", table->corpus->text + table->corpus->at[near[i]], cosine[i]);
+    unsigned n = hw_vectors_nearest(v, hw_vectors_row(v, number), &number, 1, COUNT, near, cosine);
+    fprintf(out, "near %s:", hw_vectors_word(v, number));
+    for (unsigned i = 0; i < n; i++) fprintf(out, "%s %s %.2f", i ? "," : "", hw_vectors_word(v, near[i]), cosine[i]);
     fputc('\n', out);
 }
 
+/* Of generated topics: share of the words whose nearest word is of their own topic. */
+static double in_topic(const hw_vectors *v)
+{
+    uint32_t good = 0, near, words = hw_vectors_words(v);
+    double cosine;
+    for (uint32_t w = 0; w < words; w++)
+        good += hw_vectors_nearest(v, hw_vectors_row(v, w), &w, 1, 1, &near, &cosine) &&
+                near / TOPIC_WORDS == w / TOPIC_WORDS;
+    return (double)good / words;
+}
+
+/* Looked at before the training, so that a name that cannot be written costs nothing. */
+static bool can_write(const char *path, char *why)
+{
+    char beside[1100];
+    (void)snprintf(beside, sizeof beside, "%.1000s.part", path);
+    FILE *f = fopen(beside, "wb");
+    if (!f) (void)snprintf(why, HW_WHY, "%.150s: %.80s", path, strerror(errno));
+    if (!f) return false;
+    (void)fclose(f);
+    (void)remove(beside);
+    return true;
+}
+
 /* What comes out of the vectors, in the order of what is lost if it fails. */
-static int finish(const options *o, const text *t, const words_table *table, words_file *file, uint32_t similar)
+static int finish(const options *o, const text *t, const hw_vectors *v, uint32_t similar)
 {
     char why[HW_WHY];
     FILE *out = o->json ? stderr : stdout;
     int code = 0;
-    if (file->stream && !words_save(file, table, o->binary, why)) code = cli_error("words", 1, why);
-    if (o->similar) print_similar(table, o->similar, similar, out);
+    hw_vectors_format format = o->binary ? HW_VECTORS_BINARY : HW_VECTORS_TEXT;
+    if (o->save && hw_vectors_save(v, format, o->save, why) != HW_OK) code = cli_error("words", 1, why);
+    if (o->similar) print_similar(v, similar, out);
     if (cli_interrupted) return code;
-    if (t->topics)
-        fprintf(out, "%.1f %% of the words have a nearest word of their own topic\n",
-                100 * words_in_topic(table, TOPIC_WORDS));
-    if (*t->questions && !ask(o, table, t->questions, out)) code = 1;
+    if (t->topics) fprintf(out, "%.1f %% of the words have a nearest word of their own topic\n", 100 * in_topic(v));
+    if (*t->questions && !ask(o, v, t->questions, out)) code = 1;
     return code;
 }
 
@@ -206,7 +230,7 @@ static int run(const options *o, hw_config *config, const text *t, uint32_t simi
     char why[HW_WHY];
     hw_skipgram model = hw_skipgram_defaults(&t->corpus);
     hw_objective objective;
-    words_file file = {0};
+    hw_vectors *vectors = NULL;
     bool trained = false;
     model.dimension = o->dimension;
     model.window = o->window;
@@ -217,14 +241,14 @@ static int run(const options *o, hw_config *config, const text *t, uint32_t simi
     if (hw_skipgram_objective(&model, &objective, why) != HW_OK) return cli_error("words", 2, why);
     float *params = aligned_alloc(64, objective.parameters * sizeof *params);
     int code = params ? 0 : cli_error("words", 1, "no memory for the vectors");
-    if (code == 0 && o->save && !words_open(&file, o->save, why)) code = cli_error("words", 1, why);
+    if (code == 0 && o->save && !can_write(o->save, why)) code = cli_error("words", 1, why);
     if (code == 0) {
         hw_skipgram_start(&model, config->seed, params);
         code = train(o, config, t, &model, &objective, params, &trained);
     }
-    words_table table = {&t->corpus, params, 2 * model.stride, o->dimension};
-    if (trained && finish(o, t, &table, &file, similar) != 0) code = 1;
-    words_discard(&file);
+    if (trained && hw_vectors_create(&vectors, &model, params, why) != HW_OK) code = cli_error("words", 1, why);
+    if (vectors && finish(o, t, vectors, similar) != 0) code = 1;
+    hw_vectors_free(vectors);
     free(params);
     hw_skipgram_free(&model);
     return code;

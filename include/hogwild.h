@@ -15,6 +15,7 @@
 #include "hogwild/tables.h"
 #include "hogwild/net.h"
 #include "hogwild/model.h"
+#include "hogwild/model_files.h"
 #include "hogwild/report.h"
 #include "hogwild/simulation.h"
 

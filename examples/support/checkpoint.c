@@ -106,30 +106,13 @@ static bool make_folder(const char *folder)
     return false;
 }
 
-/* The largest number of a checkpoint in the folder; false where there is none. */
-static bool newest_in(const char *folder, uint64_t *newest)
-{
-    DIR *list = opendir(folder);
-    bool any = false;
-    for (const struct dirent *e; list && (e = readdir(list)) != NULL;) {
-        char rest[32] = "";
-        unsigned long long number;
-        if (sscanf(e->d_name, "checkpoint-%12llu%31s", &number, rest) != 2 || strcmp(rest, ".safetensors") != 0)
-            continue;
-        if (!any || number > *newest) *newest = number;
-        any = true;
-    }
-    if (list) (void)closedir(list);
-    return any;
-}
-
 /* Whether checkpoints that are there already forbid to write into this folder: an exit status after a sentence, or 0.
  */
 static int check_old(const train_folder *c, const char *file, const char *identity, const char *resumed, uint64_t from)
 {
     char there[TEXT], why[HW_WHY];
     uint64_t newest = 0;
-    if (!newest_in(c->folder, &newest) || (resumed && same_folder(resumed, c->folder))) return 0;
+    if (hw_checkpoint_newest(c->folder, &newest) != HW_OK || (resumed && same_folder(resumed, c->folder))) return 0;
     if (!resumed)
         return fail(c->program, 2, c->folder,
                     "it has checkpoints already: --resume with this folder goes on from them; a new run needs another");
@@ -168,7 +151,8 @@ void train_folder_write(train_folder *c, uint64_t update, const hw_state *state)
     }
     c->any = true;
     if (!c->announce) return;
-    printf("checkpoint-%012llu.safetensors written\n", (unsigned long long)update);
+    char name[64];
+    if (hw_checkpoint_name(update, name, sizeof name) == HW_OK) printf("%s written\n", name);
     (void)fflush(stdout);
 }
 

@@ -19,44 +19,6 @@ __attribute__((format(printf, 3, 4))) static hw_status failed(char *why, hw_stat
 /* --- data ----------------------------------------------------------------------------------------------------------
  */
 
-hw_status linear_label(linear_model *m, hw_sparse *s, bool fresh, char *why)
-{
-    if (m->labels == LINEAR_REAL) return HW_OK;
-    if (m->labels == LINEAR_SPLIT) return hw_sparse_signs(s, m->split, why);
-    if (fresh) m->classes = 0;
-    hw_status status = hw_sparse_classes(s, &m->classes, m->value, why);
-    bool many = status == HW_E_LIMIT || m->classes > 2;
-    if (fresh && m->labels == LINEAR_TWO && many)
-        return failed(why, HW_E_FORMAT,
-                      "the labels have more than two values: --split X makes two of them, --loss softmax takes up to "
-                      "256 classes");
-    if (status != HW_OK) return status;
-    if (fresh && m->classes < 2) return failed(why, HW_E_FORMAT, "all labels are %g", (double)m->value[0]);
-    if (fresh && m->labels == LINEAR_CLASSES) m->scores = m->classes;
-    for (uint32_t i = 0; m->labels == LINEAR_TWO && i < s->rows; i++) s->label[i] = 2 * s->label[i] - 1;
-    return HW_OK;
-}
-
-hw_status linear_weigh(linear_model *m, hw_sparse *s, bool fresh, char *why)
-{
-    hw_status status = HW_OK;
-    if (m->tf_idf && fresh) {
-        free(m->idf);
-        m->idf = malloc((size_t)m->columns * sizeof *m->idf);
-        if (!m->idf) return failed(why, HW_E_MEMORY, "no memory for %u columns", m->columns);
-        hw_sparse_idf(s, m->idf);
-    }
-    if (m->tf_idf) {
-        /* Columns that the training rows did not have count nothing, not even in a row's length. */
-        float *scale = calloc(s->columns, sizeof *scale);
-        if (!scale) return failed(why, HW_E_MEMORY, "no memory for %u columns", s->columns);
-        memcpy(scale, m->idf, (s->columns < m->columns ? s->columns : m->columns) * sizeof *scale);
-        status = hw_sparse_scale(s, scale, why);
-        free(scale);
-    }
-    return status == HW_OK && m->unit_rows ? hw_sparse_unit_rows(s, why) : status;
-}
-
 unsigned linear_rebase(hw_sparse *s)
 {
     if (s->columns < 2) return 0;
@@ -145,14 +107,14 @@ static hw_status shuffle(hw_sparse *s, uint64_t seed, char *why)
     return HW_OK;
 }
 
-static hw_status label(linear_model *m, hw_sparse *s, bool fresh, const char *path, char *why)
+static hw_status label(hw_linear_model *m, hw_sparse *s, bool fresh, const char *path, char *why)
 {
     char detail[HW_WHY];
-    hw_status status = linear_label(m, s, fresh, detail);
+    hw_status status = hw_linear_model_label(m, s, fresh, detail);
     return status == HW_OK ? HW_OK : failed(why, status, "%.100s: %.150s", path, detail);
 }
 
-static hw_status open_train(const linear_files *f, linear_model *m, linear_rows *r, const char *path, char *why)
+static hw_status open_train(const linear_files *f, hw_linear_model *m, linear_rows *r, const char *path, char *why)
 {
     bool given = strcmp(f->base, "auto") != 0, fresh = !f->loaded;
     if (fresh) m->base = given && *f->base == '1';
@@ -165,7 +127,7 @@ static hw_status open_train(const linear_files *f, linear_model *m, linear_rows 
     return status;
 }
 
-static hw_status open_test(const linear_files *f, linear_model *m, linear_rows *r, const char *path, char *why)
+static hw_status open_test(const linear_files *f, hw_linear_model *m, linear_rows *r, const char *path, char *why)
 {
     if (path) {
         hw_status status = read_rows(f, path, m->base, 0, &r->test, why);
@@ -180,7 +142,7 @@ static hw_status open_test(const linear_files *f, linear_model *m, linear_rows *
     return HW_OK;
 }
 
-hw_status linear_open(const linear_files *f, linear_model *m, linear_rows *r, char *why)
+hw_status linear_open(const linear_files *f, hw_linear_model *m, linear_rows *r, char *why)
 {
     char folder[600], train[640], test[640];
     const char *train_path = f->train, *test_path = f->test;

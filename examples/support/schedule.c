@@ -54,27 +54,13 @@ void train_schedule_close(train_schedule *schedule)
     hw_histogram_free(&schedule->delays);
 }
 
-unsigned train_asynchronous(const hw_config *c)
-{
-    switch (c->scheduler) {
-    case HW_SEQUENTIAL:
-    case HW_SYNC: return 1;
-    case HW_GROUPS: return c->groups;
-    case HW_SIMULATED:
-        if (c->simulation.clock == HW_CLOCK_HISTOGRAM && c->simulation.delays && c->simulation.delays->total)
-            return 1 + (unsigned)(c->simulation.delays->sum / (double)c->simulation.delays->total + 0.5);
-        return c->simulation.clock == HW_CLOCK_DELAY ? c->simulation.delay + 1 : c->workers / c->simulation.per_group;
-    default: return c->workers;
-    }
-}
-
 int train_advise(const train_run *r, const hw_config *config)
 {
     char why[HW_WHY];
     if (hw_config_check(config, r->objective, why) != HW_OK) return cli_error(r->program, 2, why);
     bool drawn = config->scheduler == HW_SIMULATED && config->simulation.clock == HW_CLOCK_HISTOGRAM;
     hw_policy_input in = {0,
-                          train_asynchronous(config),
+                          hw_config_asynchronous(config),
                           config->optimizer.momentum,
                           config->optimizer.schedule.base,
                           config->curvature > 0 ? config->curvature : cli_curvature(r->objective, r->params),

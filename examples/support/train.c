@@ -15,6 +15,8 @@ static const cli_option rows[] = {
     {"", NULL, "results", CLI_HEADING, 0, 0, 0},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there", CLI_TEXT, AT(report), 0, 0},
     {"--save", "FILE", "write the weights there", CLI_TEXT, AT(save), 0, 0},
+    {"--model", "FILE", "write the net with its weights there (safetensors): it predicts without this program",
+     CLI_TEXT, AT(model), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, AT(json), 0, 0},
     {"--summary", NULL, "print the network's layers", CLI_SWITCH, AT(summary), 0, 0},
     {"--quiet", NULL, "no progress, no histogram", CLI_SWITCH, AT(quiet), 0, 0},
@@ -196,11 +198,10 @@ static hw_status on_checkpoint(void *self, const hw_state *state)
 static void give_advice(const train_run *t, hw_config *config)
 {
     char why[HW_WHY];
-    unsigned m = train_asynchronous(config);
+    unsigned m = hw_config_asynchronous(config);
     bool linear = config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV;
     if (m <= 1 || !linear || config->curvature != 0 || hw_config_check(config, t->objective, why) != HW_OK) return;
-    hw_compensation network = config->compensation;
-    if (network.margin == 0) network.margin = 2;
+    hw_compensation network = hw_config_compensation(config, t->objective);
     double curvature = cli_curvature(t->objective, t->params);
     if (!(curvature > 0)) return;
     if (!config->optimizer.n_sections) config->curvature = curvature; /* else the engine weighs the sections */
@@ -267,6 +268,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
     if (o->report && write_report(t, engine, result, &c->start, &classes) != 0) code = 1;
     if (o->save && hw_weights_save(o->save, t->params, hw_net_parameters(t->net), why) != HW_OK)
         code = cli_error(t->program, 1, why);
+    if (o->model && hw_net_save(t->net, t->params, o->model, why) != HW_OK) code = cli_error(t->program, 1, why);
     class_table_free(&classes);
     return c->checkpoints.failed ? 1 : code;
 }

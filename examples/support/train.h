@@ -6,13 +6,13 @@
 #include "cli.h"
 
 typedef struct train_options {
-    const char *report, *save, *trace, *replay, *delays, *checkpoint, *resume;
+    const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume;
     bool quiet, json, summary, advise;
     double minutes, epochs; /* between checkpoints; 0: not given */
     unsigned keep;          /* 0: not given */
 } train_options;
 
-#define TRAIN_ROWS 20
+#define TRAIN_ROWS 21
 /* The shared options as rows for cli.own, whose context holds train_options at offset `at`. Returns how many. */
 size_t train_rows(cli_option *rows, size_t at);
 /* For cli.engine. */
@@ -48,8 +48,6 @@ typedef struct train_run {
 int train(const train_run *run, hw_config *config);
 
 /* Parts of it. */
-/* Asynchronous workers: M of the formulas. */
-unsigned train_asynchronous(const hw_config *config);
 /* --advise. The exit status. */
 int train_advise(const train_run *run, const hw_config *config);
 /* The schedule of the run that has just ended, into the file of --trace. */

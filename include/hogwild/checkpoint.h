@@ -38,6 +38,12 @@ HW_API hw_status hw_checkpoint_save(const char *folder, uint64_t step, unsigned 
  * loads that file. */
 HW_API hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, size_t size, char *why);
 
+/* The file's name, without the folder, of checkpoint `step` (size bytes; HW_E_ARGUMENT where that is too few or step
+ * has more than 12 digits); and the largest number of a checkpoint in a folder, whole or not: HW_E_IO where there is
+ * none. */
+HW_API hw_status hw_checkpoint_name(uint64_t step, char *name, size_t size);
+HW_API hw_status hw_checkpoint_newest(const char *folder, uint64_t *step);
+
 /* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole.
  */
 HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);

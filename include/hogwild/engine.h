@@ -174,6 +174,12 @@ HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
 /* Everything that create would refuse, with its sentence. */
 HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
 
+/* M of every formula: workers that land on their own under this configuration (1 under SYNC, the groups of GROUPS, what
+ * delays of SIMULATED amount to); 0 where the configuration is none to run. */
+HW_API unsigned hw_config_asynchronous(const hw_config *config);
+/* The compensation as a run of this objective has it: where margin is 0, the one of its kind. */
+HW_API hw_compensation hw_config_compensation(const hw_config *config, const hw_objective *objective);
+
 /* --- running -------------------------------------------------------------------------------------------------------
  */
 

@@ -151,6 +151,30 @@ HW_API double hw_net_loss(const hw_net *net, void *scratch, const hw_images *ima
 HW_API void hw_net_predict(const hw_net *net, void *scratch, const hw_images *images, uint32_t first, uint32_t count,
                            const float *params, float *outputs);
 
+/* A trained net as a file in the safetensors format: its layers as text ("net"), its weights by their names, and how
+ * images are prepared, so that the file alone predicts. Fillers are not kept. save: HW_E_IO, HW_E_MEMORY, HW_E_DIVERGED
+ * (a parameter that is not finite). load: a finished net for minibatches of up to `batch`, and its parameters (64-byte
+ * aligned, released with free()); every byte is untrusted: HW_E_IO, HW_E_FORMAT, HW_E_LIMIT, HW_E_MEMORY and a
+ * sentence; nothing is left allocated then. */
+HW_API hw_status hw_net_save(const hw_net *net, const float *params, const char *path, char *why);
+HW_API hw_status hw_net_load(hw_net **net, float **params, const char *path, uint32_t batch, char *why);
+
+/* A net that predicts: with its parameters and a scratch of its own; one thread at a time uses a handle. create: the
+ * net is borrowed, the parameters are copied. HW_E_LIMIT: a scratch of more than 4 GiB. OpenBLAS works on one thread
+ * during a call. */
+typedef struct hw_predictor hw_predictor;
+HW_API hw_status hw_predictor_create(hw_predictor **predictor, const hw_net *net, const float *params, char *why);
+HW_API hw_status hw_predictor_load(hw_predictor **predictor, const char *path, uint32_t batch, char *why);
+HW_API void hw_predictor_free(hw_predictor *predictor);
+/* Owned by the handle (create: the net is the caller's). */
+HW_API const hw_net *hw_predictor_net(const hw_predictor *predictor);
+HW_API const float *hw_predictor_params(const hw_predictor *predictor);
+/* probability[count x outputs] of any number of images: bytes (channels x height x width each, prepared as the net
+ * says), or floats that are prepared already. */
+HW_API void hw_predictor_bytes(hw_predictor *predictor, const unsigned char *pixels, uint32_t count,
+                               float *probability);
+HW_API void hw_predictor_floats(hw_predictor *predictor, const float *inputs, uint32_t count, float *probability);
+
 /* The objective "this net on these images": metrics are loss and accuracy on test. The task and what it points to are
  * borrowed while the objective is in use. A step's images are augmented and prepared before it reads the parameters, in
  * its own scratch: that takes no lock and adds nothing to the staleness. */

@@ -208,3 +208,23 @@ hw_status hw_checkpoint_load(const char *folder, hw_state *state, char *path, si
     return hw__base_fail(why, damaged ? HW_E_FORMAT : HW_E_IO, "%.60s: no checkpoint in it is whole; %.180s", folder,
                          passed);
 }
+
+hw_status hw_checkpoint_name(uint64_t step, char *name, size_t size)
+{
+    if (!name || size <= NAME_SIZE || step > LARGEST) return HW_E_ARGUMENT;
+    (void)snprintf(name, size, "%s%012" PRIu64 "%s", BEFORE, step % (LARGEST + 1), AFTER);
+    return HW_OK;
+}
+
+hw_status hw_checkpoint_newest(const char *folder, uint64_t *step)
+{
+    uint64_t *steps;
+    size_t count;
+    if (!folder || !step) return HW_E_ARGUMENT;
+    hw_status status = list(folder, &steps, &count);
+    if (status != HW_OK) return status;
+    for (size_t i = 0; i < count; i++)
+        if (i == 0 || steps[i] > *step) *step = steps[i];
+    free(steps);
+    return count ? HW_OK : HW_E_IO;
+}

@@ -151,3 +151,18 @@ hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
     hw_status status = hw__options_check(c, why);
     return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
 }
+
+unsigned hw_config_asynchronous(const hw_config *c)
+{
+    hw_objective none = {.struct_size = sizeof none};
+    hw__crew crew;
+    const hw__scheduler *s = c ? hw__scheduler_of(c, &none) : NULL;
+    return s && s->crew(c, &crew, NULL) == HW_OK ? crew.slots : 0;
+}
+
+hw_compensation hw_config_compensation(const hw_config *c, const hw_objective *o)
+{
+    hw_compensation all = c->compensation;
+    if (all.margin == 0) all.margin = o->network ? 2 : 0.7;
+    return all;
+}

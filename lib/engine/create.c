@@ -143,7 +143,7 @@ hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, cons
     e->config = *config;
     e->objective = *objective;
     e->scheduler = scheduler;
-    if (e->config.compensation.margin == 0) e->config.compensation.margin = objective->network ? 2 : 0.7;
+    e->config.compensation = hw_config_compensation(config, objective);
     e->process = getpid();
     e->bytes = sizeof *e;
     e->kept.good = -1;

@@ -33,6 +33,7 @@ void hw_net_free(hw_net *net)
     hw__base_free(net->layer);
     hw__base_free(net->segment);
     hw__base_free(net->tensor);
+    hw__base_free(net->mean);
     hw__base_free(net);
 }
 

@@ -109,6 +109,7 @@ struct hw_net {
     int next_from; /* NET_INPUT - 1: as usual */
     hw__net_shape input;
     hw_preparation preparation;
+    float *mean; /* of the preparation, where it is the net's own; or NULL */
     float smoothing;
     struct {
         hw_statistics where;
