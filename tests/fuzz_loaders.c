@@ -8,6 +8,7 @@
 #define _GNU_SOURCE 1 /* memfd_create */
 #include "fuzz_checkpoint.h"
 #include "fuzz_seeds.h"
+#include "fuzz_models.h"
 #include "../lib/data/images/cifar.h"
 #include "../lib/data/tables/sparse.h"
 #include "../lib/timeline/timeline.h"
@@ -357,6 +358,10 @@ static const loader loaders[] = {
     {"weights", 200, use_weights, seed_weights},
     {"trace", 700, use_trace, seed_trace},
     {"histogram", 400, use_histogram, seed_histogram},
+    {"linear-model", 600, use_linear_model, seed_linear_models},
+    {"factors", 400, use_factors, seed_factors},
+    {"vectors", 400, use_vectors, seed_vectors},
+    {"net", 1200, use_net, seed_nets},
 };
 #define LOADERS (sizeof loaders / sizeof *loaders)
 

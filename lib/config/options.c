@@ -20,7 +20,7 @@ typedef struct entry {
 
 /* "a|b|c" of a table's names, and the value of the last. */
 #define NAME(value, row, name, help) "|" name
-#define CHOICES(table)               ("" table(NAME) + 1)
+#define CHOICES(table)               (&("" table(NAME))[1])
 #define ONE(value, row, name, help)  +1
 #define LAST(table)                  (0 table(ONE) - 1)
 

@@ -302,6 +302,13 @@ static hw_status parse(hw_net **out, float **params, const hw_state *s, uint32_t
     *out = net;
     if (!take_preparation(net, &p, s))
         return hw__base_fail(why, HW_E_FORMAT, "%.160s: how images are prepared is not whole", path);
+    uint64_t sets = 0;
+    for (unsigned i = 0; i < net->layers; i++)
+        if (net->layer[i].kind == &hw__net_batch_norm) sets += net->running.copies;
+    if (sets > hw_state_count(s))
+        return hw__base_fail(why, HW_E_FORMAT, "%.140s: its net has %llu sets of running means, more than the file has "
+                                               "entries",
+                             path, (unsigned long long)sets);
     /* A net of no more parameters than there are bytes of them; its scratch is the caller's to ask for. */
     hw_status status = hw_net_finish(net, batch, detail);
     if (status != HW_OK)
