@@ -1,7 +1,7 @@
 # libhogwild - one Makefile, no configure step. `make help` lists the targets.
 # Objects live under build/<hash of compiler and flags>/, so that every variant keeps its own.
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 SONAME  := libhogwild.so.0
 CC      ?= cc
 CXX     ?= c++
@@ -42,7 +42,7 @@ HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
 comma    := ,
 WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
-.PHONY: all lib examples bench demo test test-san test-model test-crash test-long bench-peers install uninstall dist \
+.PHONY: all lib examples bench demo test test-san test-model test-crash test-abi test-long bench-peers install uninstall dist \
         clean help current build-tests run-tests figures docs
 
 all: lib examples
@@ -54,6 +54,7 @@ help:
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
+	@echo "make test-abi        programs and headers of earlier releases against this library (abidiff)"
 	@echo "make test-long       stress tests at full length; every reader of files under libFuzzer (clang)"
 	@echo "make lib | examples | bench | docs      parts of it"
 	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
@@ -130,6 +131,11 @@ test-san:
 	@sh tests/sanitize
 test-model:
 	@sh tests/model/run
+test-abi:
+	@sh .ci/packages build abidiff
+	@$(MAKE) --no-print-directory -s lib
+	@OUT=$(OUT) CC="$(CC)" sh tests/abi/check run
+	@OUT=$(OUT) CC="$(CC)" sh tests/abi/check diff || { [ $$? = 77 ] && echo "skip  no abidiff: types of earlier releases"; }
 test-crash:
 	@sh .ci/packages test strace
 	@$(MAKE) --no-print-directory -s run-crash
@@ -145,7 +151,7 @@ docs:
 	doxygen docs/Doxyfile
 
 install: lib
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/hogwild $(DESTDIR)$(PREFIX)/share/man/man3
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/include/hogwild/advanced $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 644 $(OUT)/libhogwild.a $(DESTDIR)$(LIBDIR)
 	install -m 755 $(OUT)/$(SONAME) $(DESTDIR)$(LIBDIR)/libhogwild.so.$(VERSION)
 	ln -sf libhogwild.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(SONAME)
@@ -153,6 +159,7 @@ install: lib
 	install -m 644 $(OUT)/hogwild.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 include/hogwild.h $(DESTDIR)$(PREFIX)/include
 	install -m 644 include/hogwild/*.h $(DESTDIR)$(PREFIX)/include/hogwild
+	install -m 644 include/hogwild/advanced/*.h $(DESTDIR)$(PREFIX)/include/hogwild/advanced
 	install -m 644 docs/hogwild.3 $(DESTDIR)$(PREFIX)/share/man/man3
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/include/hogwild $(DESTDIR)$(PREFIX)/include/hogwild.h

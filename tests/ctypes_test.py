@@ -1,36 +1,59 @@
-"""The shared library from Python's ctypes: shared parameters, one momentum step, staleness. argv: the library."""
+"""A run from Python's ctypes, without knowing how any struct is laid out. argv: the library."""
 import ctypes as c
+import json
 import sys
 
 hw = c.CDLL(sys.argv[1])
+hw.hw_config_new.restype = hw.hw_objective_new.restype = c.c_void_p
+hw.hw_version.restype = hw.hw_engine_sentence.restype = c.c_char_p
+hw.hw_batch_index.restype, hw.hw_batch_count.restype = c.POINTER(c.c_uint32), c.c_uint32
+hw.hw_engine_number.restype = hw.hw_evaluation_metric.restype = c.c_double
+Gradient = c.CFUNCTYPE(c.c_double, c.c_void_p, c.c_void_p, c.c_void_p, c.POINTER(c.c_float), c.POINTER(c.c_float))
+Evaluate = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p, c.POINTER(c.c_float), c.c_uint32, c.c_uint32,
+                       c.POINTER(c.c_double))
+OnEvaluation = c.CFUNCTYPE(c.c_int, c.c_void_p, c.c_void_p)
+n, why, seen = 16, c.create_string_buffer(256), []
 
 
-class Config(c.Structure):
-    _fields_ = [("struct_size", c.c_size_t), ("size", c.c_size_t), ("workers", c.c_uint), ("arrays", c.c_uint),
-                ("read", c.c_int), ("write", c.c_int), ("path", c.c_int), ("stripe", c.c_uint),
-                ("clock_interval", c.c_uint), ("exchange_interval", c.c_uint), ("exchanged", c.c_size_t)]
+@Gradient
+def loss_gradient(_self, _scratch, batch, x, g):  # half the squared distance to each example's place, averaged
+    index, count, loss = hw.hw_batch_index(c.c_void_p(batch)), hw.hw_batch_count(c.c_void_p(batch)), 0.0
+    for j in range(n):
+        g[j] = sum(x[j] - (j + index[i] % 2) for i in range(count)) / count
+        loss += g[j] ** 2 / 2
+    return loss
 
 
-class Range(c.Structure):
-    _fields_ = [("first", c.c_size_t), ("count", c.c_size_t)]
+@Evaluate
+def evaluate(_self, _scratch, x, _first, count, sums):
+    sums[0] = count * sum((x[j] - j - 0.5) ** 2 for j in range(n))
+    return 0
 
 
-class Form(c.Structure):
-    _fields_ = [("kind", c.c_int), ("a", c.c_float), ("b", c.c_float), ("c", c.c_float), ("d", c.c_float),
-                ("e", c.c_float), ("rule", c.c_void_p), ("context", c.c_void_p)]
+@OnEvaluation
+def on_evaluation(_context, evaluation):
+    seen.append(hw.hw_evaluation_metric(c.c_void_p(evaluation), 0))
+    return 0
 
 
-hw.hw_params_defaults.restype = Config
-hw.hw_params_defaults.argtypes = [c.c_size_t, c.c_uint]
-hw.hw_params_write.restype = c.c_uint64
-hw.hw_version.restype = c.c_char_p
-config, params, why = hw.hw_params_defaults(4, 1), c.c_void_p(), c.create_string_buffer(256)
-config.arrays = 1
-assert hw.hw_params_create(c.byref(params), c.byref(config), why) == 0, why.value
-g, out = (c.c_float * 4)(1, 2, 3, 4), (c.c_float * 4)()
-for step in range(2):  # v' = 0.5 v - g, w += v'
-    assert hw.hw_params_write(params, 0, c.byref(Form(1, 0.5, -1.0)), c.byref(Range(0, 4)), c.c_size_t(1), g, None) == step
-hw.hw_params_get(params, 0, out)
-assert list(out) == [-2.5, -5.0, -7.5, -10.0], list(out)
-hw.hw_params_free(params)
-print("ctypes: libhogwild", hw.hw_version().decode(), "answers")
+config, objective = c.c_void_p(hw.hw_config_new()), c.c_void_p(hw.hw_objective_new(b"places", c.c_size_t(n)))
+for name, value in {"workers": "2", "epochs": "0", "updates": "300", "batch": "8", "learning_rate": "0.05"}.items():
+    assert hw.hw_config_set(config, name.encode(), value.encode(), why) == 0, why.value
+assert hw.hw_config_set(config, b"workers", b"none", why) != 0 and b"workers" in why.value
+hw.hw_objective_set_gradient(objective, loss_gradient, 64)
+hw.hw_objective_set_evaluation(objective, evaluate, 1, 1, 1)
+hw.hw_config_on_evaluation(config, on_evaluation)
+x, engine = (c.c_float * n)(), c.c_void_p()
+assert hw.hw_engine_create(c.byref(engine), objective, config, x, why) == 0, why.value
+assert hw.hw_engine_run(engine, None) == 0, hw.hw_engine_sentence(engine)
+assert hw.hw_engine_get(engine, x) == 0
+assert max(abs(x[j] - j - 0.5) for j in range(n)) < 0.3, list(x)
+length = c.c_size_t()
+assert hw.hw_result_json(engine, b"ctypes", None, c.c_size_t(0), c.byref(length)) == 0
+text = c.create_string_buffer(length.value + 1)
+assert hw.hw_result_json(engine, b"ctypes", text, c.c_size_t(len(text)), None) == 0
+record = json.loads(text.value)
+assert record["updates"] == 300 == hw.hw_engine_number(engine, b"updates") and record["objective"] == "places"
+assert seen and seen[-1] < 1, seen
+hw.hw_engine_free(engine), hw.hw_objective_free(objective), hw.hw_config_free(config)
+print("ctypes: libhogwild", hw.hw_version().decode(), "trained", n, "parameters to", seen[-1])

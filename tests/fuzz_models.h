@@ -41,7 +41,8 @@ static inline void use_linear_model(const uint8_t *data, size_t size)
         if (memcmp(f.bytes + i, key, 10) == 0) {
             /* the sum is of the header without its own line */
             char digits[17];
-            uint64_t sum = hw__hash(hw__hash(UINT64_C(14695981039346656037), f.bytes, i + 1), f.bytes + i + 28, size - i - 28);
+            uint64_t sum =
+                hw__hash(hw__hash(UINT64_C(14695981039346656037), f.bytes, i + 1), f.bytes + i + 28, size - i - 28);
             (void)snprintf(digits, sizeof digits, "%016" PRIx64, sum);
             memcpy(f.bytes + i + 10, digits, 16);
             load_linear_model(f.bytes, size);
@@ -183,7 +184,8 @@ static inline void seed_vectors(void)
 static inline void seed_nets(void)
 {
     static const char text[] =
-        "hogwild-net 1\ninput 1 2 2 layers 3\nstatistics 0 sets 1 share 0.1 epsilon 1e-05 smoothing 0\nprepare 0 scale 1 "
+        "hogwild-net 1\ninput 1 2 2 layers 3\nstatistics 0 sets 1 share 0.1 epsilon 1e-05 smoothing 0\nprepare 0 scale "
+        "1 "
         "shift 0\ndense from 0 also 0 outputs 3 window 0 stride 0 pad 0 groups 1 bias 1 size 0 rate 0 alpha 0 beta 0\n"
         "relu from 1 also 0 outputs 3 window 0 stride 0 pad 0 groups 1 bias 0 size 0 rate 0 alpha 0 beta 0\n"
         "dense from 2 also 0 outputs 2 window 0 stride 0 pad 0 groups 1 bias 1 size 0 rate 0 alpha 0 beta 0\n";

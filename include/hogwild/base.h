@@ -11,7 +11,7 @@ extern "C" {
 #endif
 
 #define HW_VERSION_MAJOR 0
-#define HW_VERSION_MINOR 1
+#define HW_VERSION_MINOR 2
 #define HW_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -54,9 +54,12 @@ typedef int hw_status;
 HW_API const char *hw_status_name(hw_status status);
 HW_API const char *hw_status_text(hw_status status);
 
-/* "0.1.0", and one line for bug reports: version, commit, compiler, vector path, BLAS. Static or written into
+/* "0.2.0", and one line for bug reports: version, commit, compiler, vector path, BLAS. Static or written into
  * `text` (size bytes, always terminated). Thread-safe. */
 HW_API const char *hw_version(void);
+/* Of the library that runs: 1000000 major + 1000 minor + patch; HW_VERSION_NUMBER is that of the header. */
+HW_API unsigned hw_version_number(void);
+#define HW_VERSION_NUMBER (HW_VERSION_MAJOR * 1000000u + HW_VERSION_MINOR * 1000u + HW_VERSION_PATCH)
 HW_API void hw_build_info(char *text, size_t size);
 HW_API const char *hw_commit(void);
 
@@ -75,6 +78,9 @@ HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1
 /* Position `i` of permutation number `epoch` of 0 .. count - 1: a keyed bijection, so that any number of threads
  * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */
 HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i);
+
+/* A bag of named values: what a run needs to go on. advanced/state.h looks inside. */
+typedef struct hw_state hw_state;
 
 /* One entry of a matrix that is known in few places: a user's rating of an item, rows numbered from 0. */
 typedef struct hw_rating {

@@ -13,7 +13,7 @@
 #ifndef HOGWILD_CHECKPOINT_H
 #define HOGWILD_CHECKPOINT_H
 
-#include "state.h"
+#include "base.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -31,7 +31,6 @@
 #include "optimizer.h"
 #include "simulation.h"
 #include "staleness.h"
-#include "state.h"
 #include <signal.h>
 
 #ifdef __cplusplus
@@ -65,7 +64,7 @@ typedef struct hw_progress {
 } hw_progress;
 
 typedef struct hw_config {
-    size_t struct_size;
+    size_t struct_size; /* set by hw_config_init; new fields are added at the end (docs/abi.md) */
     /* who runs */
     hw_scheduler scheduler;
     unsigned workers, groups; /* SIMULATED: virtual workers, up to HW_MAX_VIRTUAL                               */
@@ -145,9 +144,19 @@ typedef struct hw_config {
     uint64_t checkpoint_every; /* updates; 0: off                                  */
     double checkpoint_epochs;  /* 0: off                                           */
     double checkpoint_seconds; /* of training; looked at after a landing; 0: off   */
+    /* since 0.2: on_checkpoint with the number of updates that have landed. One of the two. */
+    hw_status (*on_capture)(void *context, uint64_t update, const hw_state *state);
 } hw_config;
 
-HW_API hw_config hw_config_defaults(void);
+/* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less
+ * than the first release's. */
+HW_API hw_status hw_config_init(hw_config *config, size_t size);
+static inline hw_config hw_config_defaults(void)
+{
+    hw_config config;
+    (void)hw_config_init(&config, sizeof config);
+    return config;
+}
 
 /* --- one table of options ------------------------------------------------------------------------------------------
  */
@@ -235,8 +244,17 @@ HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
 HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
 HW_API void hw_engine_result(hw_engine *engine, hw_result *result);
+/* What a run has come to, from any thread at any time but beside hw_engine_free and hw_engine_restore; also from a
+ * callback, and during a run that other threads make with hw_engine_work. train_loss: the mean over all steps so far.
+ * last (may be NULL) takes the newest evaluation, and progress->last points to it, or is NULL where there is none.
+ * HW_E_STATE: no run has begun. HW_E_FORK: in a forked child. */
+HW_API hw_status hw_engine_progress(hw_engine *engine, hw_progress *progress, hw_evaluation *last);
+/* Why the handle's last call that can fail and takes no `why` did so; "" where it did not. Valid until the next call.
+ */
+HW_API const char *hw_engine_sentence(const hw_engine *engine);
 /* Ask for a stop: every worker finishes its step. Async-signal-safe. Before a run has begun it has no effect. */
-HW_API void hw_stop(hw_engine *engine);
+HW_API void hw_engine_stop(hw_engine *engine);
+HW_API void hw_stop(hw_engine *engine); /* its name in 0.1 */
 
 /* Parameters and velocity (n floats each); HW_E_STATE during a run. velocity: HW_E_STATE where the rule keeps none. */
 HW_API hw_status hw_engine_get(hw_engine *engine, float *params);
@@ -297,7 +315,10 @@ HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *cou
 HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
 
 /* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
- * settings and the staleness histogram. name is a label. Ends without a newline. */
+ * settings and the staleness histogram. name is a label. Ends without a newline. hw_result_json: of the last run, into
+ * text (size bytes, always terminated; may be NULL with size 0); *length: what the whole takes without its end.
+ * HW_E_LIMIT: it did not fit. */
+HW_API hw_status hw_result_json(hw_engine *engine, const char *name, char *text, size_t size, size_t *length);
 HW_API hw_status hw_run_json(hw_engine *engine, const char *name, const hw_result *result, FILE *out);
 
 /* The one-call form: params[objective->parameters] is copied in at start and out at the end (the last good ones on an

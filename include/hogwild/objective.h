@@ -12,7 +12,8 @@
 #ifndef HOGWILD_OBJECTIVE_H
 #define HOGWILD_OBJECTIVE_H
 
-#include "params.h"
+#include "base.h"
+#include "modes.h"
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -56,7 +57,8 @@ typedef struct hw_objective {
     double (*loss_gradient)(void *self, void *scratch, const hw_batch *batch, const float *x, float *g);
 
     /* Beside step, for steps of some hundred nanoseconds and less: run->count updates of one example each, in a row, in
-     * place, through the hw_sweep_ calls below; the sum of their losses into *loss. Tickets run->step, run->step + 1,
+     * place, through the hw_sweep_ calls of advanced/sweep.h; the sum of their losses into *loss. Tickets run->step,
+     * run->step + 1,
      * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
      * SEQUENTIAL both give the same parameters to rounding (to first order in the learning rate where a sweep's example
      * reads what it has just written, as word vectors do). May be NULL. */
@@ -103,7 +105,14 @@ typedef struct hw_block {
     uint32_t first, count, group[2]; /* groups below block_groups */
 } hw_block;
 
-HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
+/* An objective of nothing but a name and so many parameters. size: sizeof(hw_objective). */
+HW_API hw_status hw_objective_init(hw_objective *objective, size_t size, const char *name, size_t parameters);
+static inline hw_objective hw_objective_defaults(const char *name, size_t parameters)
+{
+    hw_objective objective;
+    (void)hw_objective_init(&objective, sizeof objective, name, parameters);
+    return objective;
+}
 
 /* One evaluation of a run: what was measured, when, and what was in force. */
 typedef struct hw_evaluation {
@@ -152,28 +161,6 @@ HW_API double hw_learning_rate(hw_worker *w);
  * are in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and
  * hw_curvature; negative under rules that are not linear in the gradient. */
 HW_API double hw_running_gain(hw_worker *w, double share);
-
-/* --- inside a sweep -------------------------------------------------------------------------------------------------
- *
- * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
- * and the learning rate of example i of the run. Rows begin at multiples of 16 floats. hw_sweep_landed after the last
- * write of an example, or of a few; pairs counts itself. */
-HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
-HW_API int hw_sweep_adagrad(const hw_worker *w); /* the rule: adagrad, else sgd */
-HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);
-/* The gradient slope * values + decay[index] * parameter, through the rule. Indices ascend. */
-HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n,
-                             float slope, const float *decay);
-HW_API void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n);
-HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list,
-                             const uint32_t *index, size_t n);
-HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
-HW_API void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *coefficient,
-                              const float *x, float *sum);
-HW_API void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values);
-HW_API void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta);
-HW_API void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n);
-HW_API void hw_sweep_landed(hw_worker *w, uint32_t examples);
 
 /* --- services -------------------------------------------------------------------------------------------------------
  */

@@ -6,7 +6,8 @@
 #ifndef HOGWILD_OPTIMIZER_H
 #define HOGWILD_OPTIMIZER_H
 
-#include "params.h"
+#include "base.h"
+#include "modes.h"
 #include "staleness.h"
 
 #ifdef __cplusplus

@@ -36,6 +36,11 @@ const char *hw_version(void)
     return HW_TEXT(HW_VERSION_MAJOR) "." HW_TEXT(HW_VERSION_MINOR) "." HW_TEXT(HW_VERSION_PATCH);
 }
 
+unsigned hw_version_number(void)
+{
+    return HW_VERSION_NUMBER;
+}
+
 const char *hw_commit(void)
 {
     return HW_COMMIT;

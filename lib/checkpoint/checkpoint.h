@@ -3,6 +3,7 @@
 #define HW__CHECKPOINT_CHECKPOINT_H
 
 #include "../base/files.h"
+#include "hogwild/advanced/state.h"
 #include "hogwild/checkpoint.h"
 #include "../base/base.h"
 

@@ -1,11 +1,12 @@
 /* config.c - the defaults, and what follows from a configuration. */
 #include "../base/hash.h"
+#include "../base/sized.h"
 #include "../optimizer/optimizer.h"
 #include "config.h"
 #include <string.h>
 #include <unistd.h>
 
-hw_config hw_config_defaults(void)
+static hw_config defaults(void)
 {
     hw_config c;
     memset(&c, 0, sizeof c);
@@ -53,6 +54,18 @@ hw_config hw_config_defaults(void)
     c.on_update_every = 1;
     c.progress_ms = 250;
     return c;
+}
+
+hw_status hw_config_init(hw_config *config, size_t size)
+{
+    const hw_config all = defaults();
+    return hw__sized_fill(config, size, &all, sizeof all, HW__CONFIG_LEAST);
+}
+
+hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why)
+{
+    *to = defaults();
+    return hw__sized_adopt(to, sizeof *to, from, HW__CONFIG_LEAST, "the configuration", why);
 }
 
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)

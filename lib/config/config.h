@@ -11,6 +11,10 @@ hw_status hw__options_check(const hw_config *c, char *why);
 void hw__options_fields(const hw_config *c, hw__walk *v);
 
 /* config.c */
+/* What a caller of 0.1 has: all up to the fields of 0.2. */
+#define HW__CONFIG_LEAST offsetof(hw_config, on_capture)
+/* A caller's configuration, shorter or longer, as this version has it. */
+hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why);
 bool hw__config_exchanges(const hw_config *c); /* on replicas */
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers);
 /* What a replay's step rule must have in common with the recorded run's. */

@@ -143,6 +143,11 @@ size_t hw_option_count(void)
     return COUNT;
 }
 
+static size_t bytes_of(field kind)
+{
+    return kind == F_DOUBLE || kind == F_U64 || kind == F_SIZE ? 8 : 4;
+}
+
 static double value_of(const hw_config *c, const entry *o)
 {
     const char *at = (const char *)c + o->offset;
@@ -272,6 +277,9 @@ hw_status hw_config_set(hw_config *config, const char *name, const char *value, 
     if (!config || !value) return hw__base_fail(why, HW_E_ARGUMENT, "hw_config_set: config or value is NULL");
     if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'", name ? name : "");
     double x;
+    if (o->offset + bytes_of(o->kind) > config->struct_size)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.%s is newer than this configuration, which has %zu bytes",
+                             name, config->struct_size);
     if (o->kind == F_ENUM) {
         const char *at;
         int length;

@@ -296,13 +296,14 @@ static void take(hw_worker *w)
     }
     e->captures.update = hw_params_clock(e->params);
     hw__periodic_checkpoints(e, e->captures.update);
-    status = e->config.on_checkpoint(e->config.context, e->captures.state);
+    status = e->config.on_capture ? e->config.on_capture(e->config.context, e->captures.update, e->captures.state)
+                                  : e->config.on_checkpoint(e->config.context, e->captures.state);
     if (status != HW_OK) hw__fail(e, status, "the checkpoint callback returned %d", status);
 }
 
 hw_status hw__capture_plan(hw_engine *e, char *why)
 {
-    if (!e->config.on_checkpoint) return HW_OK;
+    if (!e->config.on_checkpoint && !e->config.on_capture) return HW_OK;
     e->captures.take = take;
     e->captures.state = hw_state_create();
     /* Entries of the longest lists once: those of shorter ones then find their memory there. */

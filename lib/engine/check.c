@@ -119,14 +119,18 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
         return hw__base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->linear_bins);
     if (c->on_update && c->on_update_every < 1)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
-    if (!c->on_checkpoint && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))
-        return hw__base_fail(
-            why, HW_E_ARGUMENT,
-            "config.checkpoint_%s is set, but config.on_checkpoint is NULL: there is nobody to take the state",
-            c->checkpoint_every        ? "every"
-            : c->checkpoint_epochs > 0 ? "epochs"
-                                       : "seconds");
-    if (c->on_checkpoint && c->trace)
+    bool captures = c->on_checkpoint || c->on_capture;
+    if (c->on_checkpoint && c->on_capture)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.on_checkpoint and config.on_capture are both set: one is enough");
+    if (!captures && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.checkpoint_%s is set, but config.on_checkpoint and config.on_capture are NULL: "
+                             "there is nobody to take the state",
+                             c->checkpoint_every        ? "every"
+                             : c->checkpoint_epochs > 0 ? "epochs"
+                                                        : "seconds");
+    if (captures && c->trace)
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
             "config.trace and config.on_checkpoint: a recorded schedule is of one whole run and is not in a "
@@ -138,26 +142,24 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     return status == HW_OK ? hw__optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
 }
 
-hw_status hw_config_check(const hw_config *c, const hw_objective *o, char *why)
+hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why)
 {
-    if (!c || c->struct_size != sizeof *c)
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "the configuration is NULL or of another version: start from "
-                             "hw_config_defaults()");
-    if (!o || o->struct_size != sizeof *o)
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "the objective is NULL or of another version: start from "
-                             "hw_objective_defaults()");
-    hw_status status = hw__options_check(c, why);
-    return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
+    hw_config c;
+    hw_objective o;
+    hw_status status = hw__config_adopt(config, &c, why);
+    if (status == HW_OK) status = hw__objective_adopt(objective, &o, why);
+    if (status == HW_OK) status = hw__options_check(&c, why);
+    return status == HW_OK ? hw__engine_check(&c, &o, hw__scheduler_of(&c, &o), why) : status;
 }
 
 unsigned hw_config_asynchronous(const hw_config *c)
 {
     hw_objective none = {.struct_size = sizeof none};
+    hw_config all;
     hw__crew crew;
-    const hw__scheduler *s = c ? hw__scheduler_of(c, &none) : NULL;
-    return s && s->crew(c, &crew, NULL) == HW_OK ? crew.slots : 0;
+    if (hw__config_adopt(c, &all, NULL) != HW_OK) return 0;
+    const hw__scheduler *s = hw__scheduler_of(&all, &none);
+    return s && s->crew(&all, &crew, NULL) == HW_OK ? crew.slots : 0;
 }
 
 hw_compensation hw_config_compensation(const hw_config *c, const hw_objective *o)

@@ -98,7 +98,8 @@ static void plan_steps(hw_engine *e)
 static bool plan_locks(hw_engine *e)
 {
     e->settings.ready = pthread_mutex_init(&e->settings.mutex, NULL) == 0;
-    if (!e->settings.ready || pthread_mutex_init(&e->run.mutex, NULL) != 0) return false;
+    e->run.beginning_ready = pthread_mutex_init(&e->run.beginning, NULL) == 0;
+    if (!e->settings.ready || !e->run.beginning_ready || pthread_mutex_init(&e->run.mutex, NULL) != 0) return false;
     pthread_condattr_t attr;
     bool good = pthread_condattr_init(&attr) == 0;
     if (good) {
@@ -164,11 +165,14 @@ hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, cons
 hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const hw_config *config, const float *params,
                            char *why)
 {
+    hw_config c;
+    hw_objective o;
     if (!out) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_create: the address for the handle is NULL");
     *out = NULL;
     hw_status status = hw_config_check(config, objective, why);
-    if (status != HW_OK) return status;
-    return hw__engine_create(out, objective, config, hw__scheduler_of(config, objective), params, why);
+    if (status == HW_OK) status = hw__config_adopt(config, &c, why);
+    if (status == HW_OK) status = hw__objective_adopt(objective, &o, why);
+    return status == HW_OK ? hw__engine_create(out, &o, &c, hw__scheduler_of(&c, &o), params, why) : status;
 }
 
 void hw_engine_free(hw_engine *e)
@@ -194,6 +198,7 @@ void hw_engine_free(hw_engine *e)
     hw__pause_free(&e->pause);
     hw__barrier_free(&e->start);
     if (e->settings.ready) (void)pthread_mutex_destroy(&e->settings.mutex);
+    if (e->run.beginning_ready) (void)pthread_mutex_destroy(&e->run.beginning);
     if (e->run.ready) {
         (void)pthread_cond_destroy(&e->run.changed);
         (void)pthread_mutex_destroy(&e->run.mutex);

@@ -19,6 +19,9 @@ void hw__compatibility_fields(const hw_engine *e, hw__walk *v);
 /* tensors.c: parameters and the arrays beside them, by the objective's names */
 void hw__tensors_fields(hw_engine *e, hw__walk *v);
 
+/* progress.c: with the mean loss of all steps; `last` is where progress->last points. */
+void hw__progress_of(hw_engine *e, hw_progress *progress, hw_evaluation *last);
+
 /* probe.c: gradients at chosen points, outside a run */
 typedef struct hw__probe hw__probe;
 hw_status hw__probe_create(hw__probe **probe, const hw_objective *objective, char *why);

@@ -5,43 +5,55 @@
 #include <string.h>
 #include <unistd.h>
 
-static hw_status usable(const hw_engine *e)
+/* Leaves a sentence where the call cannot be made. */
+static hw_status usable(hw_engine *e, const char *call)
 {
     if (!e) return HW_E_ARGUMENT;
-    if (e->process != getpid()) return HW_E_FORK;
-    return e->run.running ? HW_E_STATE : HW_OK;
+    if (e->process != getpid()) return HW_E_FORK; /* nothing is written there: locks may be held */
+    e->sentence[0] = 0;
+    if (e->run.running) return hw__base_fail(e->sentence, HW_E_STATE, "%s: the engine is running", call);
+    return HW_OK;
+}
+
+const char *hw_engine_sentence(const hw_engine *e)
+{
+    return e ? e->sentence : "the engine is NULL";
 }
 
 hw_status hw_engine_get(hw_engine *e, float *params)
 {
-    hw_status status = usable(e);
+    hw_status status = usable(e, "hw_engine_get");
     if (status == HW_OK) hw_params_get(e->params, 0, params);
     return status;
 }
 
 hw_status hw_engine_average(hw_engine *e, float *params)
 {
-    hw_status status = usable(e);
+    hw_status status = usable(e, "hw_engine_average");
     if (status != HW_OK) return status;
-    if (!e->average.mean || !e->average.count || e->run.status != HW_OK) return HW_E_STATE;
+    if (!e->average.mean || !e->average.count || e->run.status != HW_OK)
+        return hw__base_fail(e->sentence, HW_E_STATE, "hw_engine_average: %s",
+                             e->average.mean ? "nothing has entered the mean yet, or the run failed"
+                                             : "config.average_every is 0");
     memcpy(params, e->average.mean, e->objective.parameters * sizeof *params);
     return HW_OK;
 }
 
 hw_status hw_engine_set(hw_engine *e, const float *params)
 {
-    hw_status status = usable(e);
+    hw_status status = usable(e, "hw_engine_set");
     if (status == HW_OK) hw_params_set(e->params, 0, params);
     return status;
 }
 
 hw_status hw_engine_get_velocity(hw_engine *e, float *velocity)
 {
-    hw_status status = usable(e);
+    hw_status status = usable(e, "hw_engine_get_velocity");
     const hw_optimizer *o = &e->config.optimizer;
     bool linear = (hw__rule_of(o)->flags & HW__RULE_LINEAR) != 0;
     if (status != HW_OK) return status;
-    if (!linear || hw__optimizer_arrays(o, &e->config.compensation) == 0) return HW_E_STATE;
+    if (!linear || hw__optimizer_arrays(o, &e->config.compensation) == 0)
+        return hw__base_fail(e->sentence, HW_E_STATE, "hw_engine_get_velocity: this rule keeps no shared velocity");
     hw_params_get(e->params, 1, velocity);
     return HW_OK;
 }
@@ -73,9 +85,14 @@ const hw_staleness *hw_engine_staleness(const hw_engine *e)
     return e->staleness;
 }
 
-void hw_stop(hw_engine *e)
+void hw_engine_stop(hw_engine *e)
 {
     hw__flags_stop(&e->flags, HW_STOP_ASKED);
+}
+
+void hw_stop(hw_engine *e)
+{
+    hw_engine_stop(e);
 }
 
 void hw_engine_result(hw_engine *e, hw_result *r)

@@ -158,7 +158,7 @@ hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *inde
 
 static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
 {
-    if (!o || o->struct_size != sizeof *o || !o->parameters || (!o->step && !o->loss_gradient) || !a)
+    if (!o || o->struct_size < HW__OBJECTIVE_LEAST || !o->parameters || (!o->step && !o->loss_gradient) || !a)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "%s: an objective from hw_objective_defaults() with parameters and a step or a "
                              "loss_gradient is needed, and parameters to look at",

@@ -87,10 +87,8 @@ static void begin_new(hw_engine *e)
     e->kept.good_update = landed;
 }
 
-static hw_status begin(hw_engine *e)
+static void begin_locked(hw_engine *e)
 {
-    if (e->process != getpid()) return HW_E_FORK;
-    if (e->run.running) return HW_E_STATE;
     hw__flags_reset(&e->flags);
     hw__pause_reset(&e->pause, e->objective.evaluate != NULL);
     hw__barrier_reset(&e->start);
@@ -113,6 +111,15 @@ static hw_status begin(hw_engine *e)
     bool met = hw__base_finite_double(e->evaluation.mark.seconds_to_target) && e->config.target != 0;
     if (goes_on && e->evaluation.mark.has_last && (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
         hw__evaluate_target(e, &e->evaluation.mark.last);
+}
+
+static hw_status begin(hw_engine *e)
+{
+    if (e->process != getpid()) return HW_E_FORK;
+    if (e->run.running) return HW_E_STATE;
+    (void)pthread_mutex_lock(&e->run.beginning);
+    begin_locked(e);
+    (void)pthread_mutex_unlock(&e->run.beginning);
     return HW_OK;
 }
 
@@ -129,7 +136,9 @@ static void fall_back(hw_engine *e)
 
 static void end(hw_engine *e)
 {
+    (void)pthread_mutex_lock(&e->pause.mutex);
     if (!e->times.end) e->times.end = hw_now();
+    (void)pthread_mutex_unlock(&e->pause.mutex);
     if (e->run.holds_blas) hw__blas_unhold();
     e->run.holds_blas = false;
     hw_params_get(e->params, 0, e->snapshot);
@@ -180,48 +189,21 @@ static void *thread_main(void *context)
     return NULL;
 }
 
+/* What a run has come to, with the mean loss of the steps since *loss_sum, *loss_count, which are moved on. */
 static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count)
 {
-    const hw_config *c = &e->config;
     hw_progress p;
-    memset(&p, 0, sizeof p);
-    (void)pthread_mutex_lock(&e->settings.mutex);
-    hw_setting s = e->settings.now;
-    (void)pthread_mutex_unlock(&e->settings.mutex);
-    double staleness = 0, sum;
-    uint64_t count;
-    for (unsigned i = 0; i < e->crew.members; i++) {
-        p.updates += hw__counter_get(&e->worker[i].updates);
-        p.examples += hw__counter_get(&e->worker[i].examples);
-    }
     hw_evaluation last;
-    (void)pthread_mutex_lock(&e->pause.mutex); /* no evaluation is being written, and the clock of a pause stands */
-    p.seconds = hw__times_seconds(e);
-    bool has_last = !e->pause.open && e->evaluation.mark.has_last;
-    if (has_last) last = e->evaluation.mark.last;
-    (void)pthread_mutex_unlock(&e->pause.mutex);
+    double sum;
+    uint64_t count;
+    hw__progress_of(e, &p, &last);
     hw__losses_sum(e, &sum, &count);
     p.train_loss = count > *loss_count ? (sum - *loss_sum) / (double)(count - *loss_count) : NAN;
     if (count > *loss_count) {
         *loss_sum = sum;
         *loss_count = count;
     }
-    /* In expectation M - 1 once all are busy; the exact mean is in the evaluation. */
-    staleness = has_last ? last.staleness : e->crew.slots - 1;
-    p.epoch = e->objective.examples ? (double)p.updates / (double)e->tickets.updates_per_epoch : 0;
-    p.examples_per_second = p.seconds > 0 ? (double)p.examples / p.seconds : 0;
-    p.staleness = staleness;
-    p.momentum = s.momentum;
-    p.ahead = s.ahead;
-    p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken));
-    uint64_t total = hw__tickets_limit(e);
-    if (total < HW__NO_LIMIT) total = (total + e->crew.gather - 1) / e->crew.gather;
-    p.fraction = NAN;
-    if (total < HW__NO_LIMIT) p.fraction = fmin(1, (double)p.updates / (double)total);
-    if (c->seconds > 0)
-        p.fraction = fmax(hw__base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
-    p.last = has_last ? &last : NULL;
-    hw_status status = c->on_progress(c->context, &p);
+    hw_status status = e->config.on_progress(e->config.context, &p);
     if (status != HW_OK) hw__fail(e, status, "the progress callback returned %d", status);
 }
 

@@ -1,6 +1,8 @@
 /* run_json.c - a finished run as one JSON object. */
 #include "../base/json.h"
 #include "engine.h"
+#include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -107,4 +109,28 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     number(out, "work_correlation_staleness", r->work.correlation_staleness);
     fputc('}', out);
     return ferror(out) ? HW_E_IO : HW_OK;
+}
+
+hw_status hw_result_json(hw_engine *e, const char *name, char *text, size_t size, size_t *length)
+{
+    char *whole = NULL;
+    size_t n = 0;
+    hw_result r;
+    if (text && size) text[0] = 0;
+    if (length) *length = 0;
+    if (!e || (size && !text)) return HW_E_ARGUMENT;
+    FILE *out = open_memstream(&whole, &n);
+    if (!out) return HW_E_MEMORY;
+    hw_engine_result(e, &r);
+    hw_status status = hw_run_json(e, name, &r, out);
+    if (fclose(out) != 0) status = HW_E_MEMORY;
+    if (status == HW_OK && length) *length = n;
+    if (status == HW_OK && size) {
+        size_t fits = n < size ? n : size - 1;
+        memcpy(text, whole, fits);
+        text[fits] = 0;
+        if (fits < n) status = HW_E_LIMIT;
+    }
+    free(whole);
+    return status;
 }

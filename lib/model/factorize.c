@@ -4,6 +4,7 @@
  * reference. The sweep does the same arithmetic in place, one rating at a time, in params_pairs. */
 #include "../base/base.h"
 #include "grid.h"
+#include "hogwild/advanced/sweep.h"
 #include "hogwild/model.h"
 #include <math.h>
 #include <string.h>

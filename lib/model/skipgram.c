@@ -9,6 +9,7 @@
  * mean would be 1 / inputs of it). The step evaluates all passes of a window at the values that it read, the sweep each
  * pass at what the one before has left: they agree to first order in the learning rate, and exactly in windows of one
  * pass whose targets differ. */
+#include "hogwild/advanced/sweep.h"
 #include "hogwild/model.h"
 #include "logistic.h"
 #include "window.h"

@@ -3,6 +3,7 @@
  * sparse_rule.c has L1. */
 #include "sparse_linear.h"
 #include "../base/sort.h"
+#include "hogwild/advanced/sweep.h"
 #include "logistic.h"
 #include <math.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* file.c - a net as a file: its layers as text, its weights by their names, in the safetensors format of a state, so
  * that a file alone predicts. Every line is read back through the builder, which refuses what is no net. */
 #include "../base/number.h"
+#include "hogwild/advanced/state.h"
 #include "hogwild/checkpoint.h"
 #include "net.h"
 #include <stdlib.h>
@@ -306,8 +307,9 @@ static hw_status parse(hw_net **out, float **params, const hw_state *s, uint32_t
     for (unsigned i = 0; i < net->layers; i++)
         if (net->layer[i].kind == &hw__net_batch_norm) sets += net->running.copies;
     if (sets > hw_state_count(s))
-        return hw__base_fail(why, HW_E_FORMAT, "%.140s: its net has %llu sets of running means, more than the file has "
-                                               "entries",
+        return hw__base_fail(why, HW_E_FORMAT,
+                             "%.140s: its net has %llu sets of running means, more than the file has "
+                             "entries",
                              path, (unsigned long long)sets);
     /* A net of no more parameters than there are bytes of them; its scratch is the caller's to ask for. */
     hw_status status = hw_net_finish(net, batch, detail);

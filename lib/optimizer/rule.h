@@ -4,6 +4,7 @@
 #define HW__OPTIMIZER_RULE_H
 
 #include "../base/base.h"
+#include "hogwild/advanced/params.h"
 #include "hogwild/optimizer.h"
 
 enum {

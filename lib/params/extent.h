@@ -4,7 +4,7 @@
 #define HW__PARAMS_EXTENT_H
 
 #include "../base/base.h"
-#include "hogwild/params.h"
+#include "hogwild/advanced/params.h"
 
 typedef struct hw__extent {
     const hw_range *ranges;  /* ascending or not, apart from each other */

@@ -5,7 +5,7 @@
 
 #include "../base/base.h"
 #include "../state/walk.h"
-#include "hogwild/params.h"
+#include "hogwild/advanced/params.h"
 #include <pthread.h>
 #include <stdatomic.h>
 

@@ -1,5 +1,5 @@
 /* state.c - the bag of named values: entries in the order of their first put, found through a hash of their names. */
-#include "hogwild/state.h"
+#include "hogwild/advanced/state.h"
 #include "../base/base.h"
 #include <stdlib.h>
 #include <string.h>

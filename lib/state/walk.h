@@ -8,7 +8,7 @@
 #define HW__STATE_WALK_H
 
 #include "../base/base.h"
-#include "hogwild/state.h"
+#include "hogwild/advanced/state.h"
 
 typedef enum hw__walk_way { WALK_PUT, WALK_CHECK, WALK_TAKE } hw__walk_way;
 

@@ -28,6 +28,12 @@ bool hw__tickets_take(hw_worker *w, uint64_t *ticket);
 /* The minibatch of a ticket, or part `part` of `parts` of it, into w->batch. */
 void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);
 
+/* --- worker.c -------------------------------------------------------------------------------------------------------
+ */
+#define HW__OBJECTIVE_LEAST sizeof(hw_objective) /* nothing has been added since 0.1 */
+/* A caller's objective, shorter or longer, as this version has it. */
+hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why);
+
 /* --- sample.c: which examples ---------------------------------------------------------------------------------------
  */
 uint32_t hw__sample_example(const hw_engine *e, uint64_t epoch, uint32_t position);

@@ -2,6 +2,7 @@
  * path does instead of one step at a time. It measures one step in ticket_block (or one exchange) and counts the rest.
  */
 #include "step.h"
+#include "hogwild/advanced/sweep.h"
 #include <math.h>
 
 /* --- the objective's view of a sweep ------------------------------------------------------------------------------ */

@@ -1,4 +1,5 @@
 /* worker.c - the public face of a worker: reads, writes and the small services, sent through its access. */
+#include "../base/sized.h"
 #include "step.h"
 #include <string.h>
 
@@ -106,13 +107,19 @@ hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence)
     return code;
 }
 
-hw_objective hw_objective_defaults(const char *name, size_t parameters)
+hw_status hw_objective_init(hw_objective *objective, size_t size, const char *name, size_t parameters)
 {
-    hw_objective o;
-    memset(&o, 0, sizeof o);
-    o.struct_size = sizeof o;
-    o.name = name;
-    o.parameters = parameters;
-    o.metrics = 1;
-    return o;
+    hw_objective all;
+    memset(&all, 0, sizeof all);
+    all.struct_size = sizeof all;
+    all.name = name;
+    all.parameters = parameters;
+    all.metrics = 1;
+    return hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
+}
+
+hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why)
+{
+    (void)hw_objective_init(to, sizeof *to, NULL, 0);
+    return hw__sized_adopt(to, sizeof *to, from, HW__OBJECTIVE_LEAST, "the objective", why);
 }

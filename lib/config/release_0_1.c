@@ -1,0 +1,29 @@
+/* release_0_1.c - what programs that were compiled against 0.1 call: functions that return a struct by value, which is
+ * as long as it was then. Headers since have them as inline functions over an initialiser that is told the size. */
+#include "config.h"
+#include "hogwild/objective.h"
+#include <string.h>
+
+#if defined(__ELF__)
+
+typedef struct config_0_1 {
+    _Alignas(hw_config) unsigned char bytes[HW__CONFIG_LEAST];
+} config_0_1;
+_Static_assert(sizeof(config_0_1) == HW__CONFIG_LEAST, "0.1's configuration has no padding at its end");
+
+HW_API config_0_1 hw__config_defaults_0_1(void) __asm__("hw_config_defaults");
+config_0_1 hw__config_defaults_0_1(void)
+{
+    config_0_1 c;
+    (void)hw_config_init((hw_config *)(void *)&c, sizeof c);
+    return c;
+}
+
+/* Nothing has been added to an objective since. */
+HW_API hw_objective hw__objective_defaults_0_1(const char *name, size_t parameters) __asm__("hw_objective_defaults");
+hw_objective hw__objective_defaults_0_1(const char *name, size_t parameters)
+{
+    return hw_objective_defaults(name, parameters);
+}
+
+#endif

@@ -1,0 +1,91 @@
+/* base.h - status codes, version, random numbers and the clock; what every other room stands on.
+ * It refuses to know anything about training. */
+#ifndef HOGWILD_BASE_H
+#define HOGWILD_BASE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define HW_VERSION_MAJOR 0
+#define HW_VERSION_MINOR 1
+#define HW_VERSION_PATCH 0
+
+#if defined(__GNUC__)
+#define HW_API __attribute__((visibility("default")))
+#else
+#define HW_API
+#endif
+
+/* Every function that can fail returns a status: 0 or one of this table; a user callback's own codes start at
+ * HW_E_USER and come back unchanged. Numbers never change. */
+#define HW_STATUS_TABLE(X)                                                                           \
+    X(HW_OK, 0, "no error")                                                                          \
+    X(HW_E_ARGUMENT, 1, "an argument or a configuration field is out of its range")                  \
+    X(HW_E_MEMORY, 2, "out of memory")                                                               \
+    X(HW_E_THREAD, 3, "a thread could not be started")                                               \
+    X(HW_E_IO, 4, "a file could not be opened, read or written")                                     \
+    X(HW_E_FORMAT, 5, "a file does not hold what its format promises")                               \
+    X(HW_E_UNSUPPORTED, 6, "this combination is refused")                                            \
+    X(HW_E_STATE, 7, "the call does not fit the state of its handle")                                \
+    X(HW_E_DIVERGED, 8, "training diverged: a loss, a gradient or a parameter stopped being finite") \
+    X(HW_E_GRADIENT, 9, "the gradient disagrees with finite differences")                            \
+    X(HW_E_FORK, 10, "the handle belongs to a parent process")                                       \
+    X(HW_E_LIMIT, 11, "a size limit is exceeded")                                                    \
+    X(HW_E_CALLBACK, 12, "a callback broke its contract")                                            \
+    X(HW_E_STOPPED, 13, "stopped: another worker failed or a stop was asked for")
+
+enum {
+#define HW_X(name, number, text) name = number,
+    HW_STATUS_TABLE(HW_X)
+#undef HW_X
+        HW_E_USER = 1000
+};
+
+typedef int hw_status;
+
+/* Length of the buffers that take a sentence of detail where no handle exists yet. */
+#define HW_WHY 256
+
+/* The status' name ("HW_E_IO") and its sentence; user codes are "HW_E_USER". Static strings, thread-safe. */
+HW_API const char *hw_status_name(hw_status status);
+HW_API const char *hw_status_text(hw_status status);
+
+/* "0.1.0", and one line for bug reports: version, commit, compiler, vector path, BLAS. Static or written into
+ * `text` (size bytes, always terminated). Thread-safe. */
+HW_API const char *hw_version(void);
+HW_API void hw_build_info(char *text, size_t size);
+HW_API const char *hw_commit(void);
+
+/* xoshiro256** (Blackman, Vigna). A stream is chosen by (seed, stream); the streams of different numbers are
+ * independent for every practical purpose. The caller owns the struct; one thread at a time. */
+typedef struct hw_rng {
+    uint64_t s[4];
+} hw_rng;
+
+HW_API void hw_rng_seed(hw_rng *rng, uint64_t seed, uint64_t stream);
+HW_API uint64_t hw_rng_next(hw_rng *rng);
+HW_API double hw_rng_uniform(hw_rng *rng);                 /* [0, 1)                          */
+HW_API uint64_t hw_rng_below(hw_rng *rng, uint64_t bound); /* 0 .. bound - 1, unbiased        */
+HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1 (polar form) */
+
+/* Position `i` of permutation number `epoch` of 0 .. count - 1: a keyed bijection, so that any number of threads
+ * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */
+HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i);
+
+/* One entry of a matrix that is known in few places: a user's rating of an item, rows numbered from 0. */
+typedef struct hw_rating {
+    uint32_t user, item;
+    float value;
+} hw_rating;
+
+/* Monotonic time in nanoseconds. Thread-safe. */
+HW_API uint64_t hw_now(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,293 @@
+/* engine.h - who runs when: schedulers, start, stop, errors, results. It does not know what an objective computes.
+ *
+ *   scheduler    who runs                                                  staleness
+ *   SEQUENTIAL   one worker: the reference                                 0
+ *   ASYNC        M threads without a barrier: HOGWILD!                     measured
+ *   SYNC         M threads split one minibatch; mean gradient, one update  0
+ *   GROUPS       G groups of M / G threads: synchronous inside, asynchronous across (compute groups of Mitliagkas et
+ *                al.); M in every formula is then G                        measured
+ *   SIMULATED    virtual workers in virtual time (simulation.h): any number, deterministic, on any number of real
+ *                threads; exactly one pair of read and write a step        exact
+ *
+ * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
+ * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
+ * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from run, work, get,
+ * set and get_velocity on the parent's handle; free does nothing there.
+ *
+ * Memory of a run on threads (SIMULATED: simulation.h), in floats of n parameters, beside the objective's scratch:
+ * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); 3 n for evaluation and the last
+ * good parameters; 6 n and one more scratch where the curvature is to be estimated; the histograms
+ * (hw_staleness_bytes). With on_checkpoint the engine keeps the state that it hands out: a second copy of the
+ * parameters and of the arrays beside them, of the kept parameters (2 n), the mean (n), the private velocities (n a
+ * worker), the pending gradients of SIMULATED's lanes with their lists, the histograms, and both lists at their full
+ * length (about 1.5 MB). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
+#ifndef HOGWILD_ENGINE_H
+#define HOGWILD_ENGINE_H
+
+#include "objective.h"
+#include "optimizer.h"
+#include "simulation.h"
+#include "staleness.h"
+#include "state.h"
+#include <signal.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hw_scheduler { HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS, HW_SIMULATED } hw_scheduler;
+
+/* What to do about a loss or gradient that is not finite. STOP: HW_E_DIVERGED, the last good parameters are kept. SKIP:
+ * the update is left out and counted. */
+typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
+
+typedef struct hw_progress {
+    uint64_t updates, examples;
+    double epoch, seconds, examples_per_second, train_loss;
+    double staleness; /* of the last evaluation; workers - 1, what it tends to, before the first */
+    double momentum, learning_rate, ahead;
+    double fraction;           /* done, in [0, 1]; NaN where no stop condition tells */
+    const hw_evaluation *last; /* or NULL */
+} hw_progress;
+
+typedef struct hw_config {
+    size_t struct_size;
+    /* who runs */
+    hw_scheduler scheduler;
+    unsigned workers, groups; /* SIMULATED: virtual workers, up to HW_MAX_VIRTUAL                               */
+    uint32_t batch;           /* examples an update                                                          */
+    int batch_per_worker;     /* SYNC, GROUPS: batch is a thread's share instead                             */
+    int pin;                  /* pin workers to cores through hwloc; refused where it was not built in       */
+    int flush_denormals;      /* flush-to-zero in the workers (x86-64)                                       */
+    hw_simulation simulation; /* SIMULATED's clock                                                             */
+    /* shared parameters */
+    hw_read_mode read;
+    hw_write_mode write;
+    hw_path path;
+    unsigned stripe, clock_interval;
+    unsigned exchange_interval; /* 1: HOGWILD! as published. Above: each worker steps on a private replica and exchanges
+                                   it every so many steps (ASYNC); 0: chosen from the first steps' times, so that
+                                   exchanges take about 1/40 of the time, but at most 256 / (workers - 1), since
+                                   what several workers do from the same start adds up, unless exchanges then took
+                                   more than a fifth                                                         */
+    size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
+    int fused; /* use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd
+                  without momentum or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing
+                  that looks at single updates (hook, trace, age, clipping, sections, weight decay, skipping)      */
+    /* steps */
+    hw_optimizer optimizer;
+    hw_compensation compensation;
+    double curvature; /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
+                         more than one worker); negative: never                                      */
+    /* sampling */
+    uint64_t seed;
+    int with_replacement;
+    uint32_t shuffle_block; /* examples that stand next to each other and are visited together, so that memory streams;
+                               the data set should be shuffled once then. 1: every example by itself           */
+    /* stop: the first that holds; 0 = not this one */
+    uint64_t updates; /* calls of step; with one pair of read and write a call: updates (gathering: gradients) */
+    double epochs, seconds;
+    int target_metric; /* metric 0 stops at or below target, the others at or above                   */
+    double target;     /* 0: none                                                                     */
+    const volatile sig_atomic_t *stop_flag; /* polled every step, or run of a sweep; a signal handler may set it */
+    /* evaluation */
+    uint64_t evaluate_every; /* updates; 0: by epochs */
+    double evaluate_epochs;  /* default 1; 0: only at the end */
+    /* trouble */
+    hw_nan_policy on_nan;
+    double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
+                            (the mean of about 20; with ten workers or more of two each); the steps of sparse
+                            objectives count sixteen examples together; 0: off                             */
+    uint64_t keep_every; /* updates between snapshots of the last good parameters; with objective.touched at least
+                            256 parameters / touched, so that copying them stays cheap                   */
+    /* averaging (Polyak): every so many updates the parameters enter a running mean, which evaluations then see and
+     * hw_engine_average and hw_train give. 0: off. From average_from, a share of the run by updates or epochs, on */
+    uint64_t average_every;
+    double average_from;
+    /* measuring */
+    int record;          /* staleness histograms; 0 only for measuring their cost: policies then go by M */
+    uint32_t exact;      /* bins of their own for staleness below this                                  */
+    int trace;           /* record the schedule: hw_engine_trace                                        */
+    uint64_t trace_room; /* updates that it has room for; 0: from the stop by updates or epochs          */
+    /* callbacks: context is passed to all. on_update runs in every worker at once; on_evaluation and on_epoch in one at
+     * a time (an epoch that ends with the run: in the thread that ends it); on_progress in the thread that called run.
+     * A status other than HW_OK stops the run with it. */
+    void *context;
+    hw_update_hook on_update;
+    uint64_t on_update_every;
+    hw_status (*on_evaluation)(void *context, const hw_evaluation *evaluation);
+    hw_status (*on_epoch)(void *context, uint64_t epoch);
+    hw_status (*on_progress)(void *context, const hw_progress *progress); /* from the thread that called run */
+    unsigned progress_ms;
+    /* captures: called with everything that the run needs to go on (hw_engine_capture) whenever one of the three is
+     * due, and once more at the end of every run that did not fail, whatever stopped it, unless the parameters are
+     * those of the last capture. All workers are parked, between steps, with no gradient lost; the time is not charged
+     * to training. The state is the engine's and valid during the call, in the worker that makes it. An evaluation that
+     * is due at the same update comes first; the one at the end of a run that hw_stop, stop_flag or config.seconds have
+     * cut short comes after, since the whole run would not make it: no capture holds it. */
+    hw_status (*on_checkpoint)(void *context, const hw_state *state);
+    uint64_t checkpoint_every; /* updates; 0: off                                  */
+    double checkpoint_epochs;  /* 0: off                                           */
+    double checkpoint_seconds; /* of training; looked at after a landing; 0: off   */
+} hw_config;
+
+HW_API hw_config hw_config_defaults(void);
+
+/* --- one table of options ------------------------------------------------------------------------------------------
+ */
+
+typedef enum hw_option_type { HW_OPTION_INT, HW_OPTION_REAL, HW_OPTION_CHOICE } hw_option_type;
+typedef struct hw_option {
+    const char *name, *unit, *help;
+    hw_option_type type;
+    double low, high; /* bounds, inclusive unless open_high          */
+    int open_high;
+    const char *choices; /* "a|b|c", for HW_OPTION_CHOICE               */
+} hw_option;
+
+/* The table, for --help, records and other languages. i = 0 .. hw_option_count() - 1. Defaults: hw_config_get on
+ * hw_config_defaults(). */
+HW_API size_t hw_option_count(void);
+HW_API hw_status hw_option_get(size_t i, hw_option *option);
+/* Set by name and text; a sentence names the option, its range or its choices. */
+HW_API hw_status hw_config_set(hw_config *config, const char *name, const char *value, char *why);
+/* The present value as text (size bytes). */
+HW_API hw_status hw_config_get(const hw_config *config, const char *name, char *value, size_t size);
+/* All options as one JSON object. */
+HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
+/* Everything that create would refuse, with its sentence. */
+HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
+
+/* --- running -------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum hw_stop_reason {
+    HW_STOP_NONE,
+    HW_STOP_UPDATES,
+    HW_STOP_SECONDS,
+    HW_STOP_TARGET,
+    HW_STOP_ASKED,
+    HW_STOP_ERROR
+} hw_stop_reason;
+
+typedef struct hw_result {
+    hw_status status;
+    hw_stop_reason reason;
+    char message[3 * HW_WHY]; /* a sentence; "" where nothing went wrong */
+    uint64_t updates, examples, tickets;
+    uint64_t good_update; /* the update whose parameters are in force: updates, or the last good one's */
+    uint64_t clipped, skipped;
+    uint64_t fused;             /* updates made by sweeps */
+    unsigned exchange_interval; /* in force: 1, config's, or the chosen one */
+    uint64_t exchanges;         /* of all workers */
+    double collisions; /* sparse updates that were measured with a sampled clock: share of the parameters read that
+                          others had changed before the write; NaN where none was                        */
+    double epochs, seconds, evaluation_seconds, preparation_seconds;
+    double curvature;         /* used; 0 where none was */
+    double train_loss;        /* of the last steps: each worker's exponential mean over about 5 of its steps */
+    hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
+    double seconds_to_target; /* training seconds at which the target was met; NaN */
+    uint64_t updates_to_target;
+    hw_shape shape; /* of all staleness recorded */
+    hw_work_shape work;
+    hw_setting setting;  /* in force at the end */
+    double virtual_time; /* SIMULATED: units of mean work; 0 elsewhere */
+} hw_result;
+
+typedef struct hw_engine hw_engine;
+
+/* Everything is planned here: no allocation happens in run. The objective's struct is copied, what it points to is
+ * borrowed. params: initial values, or NULL for zeros. why: HW_WHY bytes or NULL. */
+HW_API hw_status hw_engine_create(hw_engine **engine, const hw_objective *objective, const hw_config *config,
+                                  const float *params, char *why);
+HW_API void hw_engine_free(hw_engine *engine);
+
+/* The schedule of the last run, which had config.trace on: a trace of its own, freed by hw_trace_free. HW_E_STATE where
+ * none was recorded. */
+HW_API hw_status hw_engine_trace(hw_engine *engine, hw_trace **trace, char *why);
+/* Start the workers, wait for them, fill *result (may be NULL). Returns result.status. May be called again: it goes on
+ * from the present parameters with the stop conditions counted from there. */
+HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
+/* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
+ * calls return when the run is over, all with the run's status. Then hw_engine_result. HW_E_UNSUPPORTED with pin. */
+HW_API unsigned hw_engine_threads(const hw_engine *engine);
+HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
+HW_API void hw_engine_result(hw_engine *engine, hw_result *result);
+/* Ask for a stop: every worker finishes its step. Async-signal-safe. Before a run has begun it has no effect. */
+HW_API void hw_stop(hw_engine *engine);
+
+/* Parameters and velocity (n floats each); HW_E_STATE during a run. velocity: HW_E_STATE where the rule keeps none. */
+HW_API hw_status hw_engine_get(hw_engine *engine, float *params);
+/* The mean of the parameters; HW_E_STATE without average_every, or before anything entered it. */
+HW_API hw_status hw_engine_average(hw_engine *engine, float *params);
+HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
+HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
+HW_API size_t hw_engine_bytes(const hw_engine *engine);
+
+/* --- capture and restore -------------------------------------------------------------------------------------------
+ *
+ * A captured state goes on in a new engine of the same objective and configuration, in this or another process, as if
+ * nothing had happened:
+ *
+ *   SEQUENTIAL, SYNC, SIMULATED  bit for bit on the same kind of processor and build: parameters and the arrays beside
+ *                                them, evaluations and settings (their seconds aside), histograms (work times aside),
+ *                                and it ends at the same update. SIMULATED: on any number of real threads
+ *   ASYNC, GROUPS                from the same parameters, arrays, clock, tickets, histograms, random streams and
+ *                                setting; no gradient is lost, since captures wait until every worker is between steps
+ *
+ * What the objective keeps in self, in its scratch, or in streams of its own is not in it. With an exchange interval
+ * every capture is an exchange too, so bits are those of a run that captures at the same updates; a sampled clock's
+ * last few updates stand in the histogram from the end of a run on.
+ *
+ * Entries: the parameters as one F32 array per tensor of the objective, by its name, and "weights" for what no tensor
+ * names; the velocity (or the rule's first array) likewise as "velocity.<tensor>" and "velocity", the others as
+ * "array2....", "array3...."; "worker.velocity" [workers, parameters] where each has its own; config.<option> for every
+ * option; all else under run, worker, clock, staleness, setting, evaluations, settings, kept, average, blocks, lane,
+ * sim and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left alone. */
+
+/* Fill `state` (not cleared: entries of the same names are replaced) with what the engine holds, outside a run. Of an
+ * engine that has not run yet: its start. The evaluation at the end of a run that hw_stop, stop_flag or config.seconds
+ * have cut short is not in it, since the whole run would not make it. HW_E_STATE during a run and after one that
+ * failed, whose good parameters hw_engine_get gives; HW_E_DIVERGED where a parameter is not finite; HW_E_FORK;
+ * HW_E_ARGUMENT; HW_E_MEMORY. The state is the caller's. */
+HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
+/* Outside a run: the engine is then where the captured one was, and the next hw_engine_run goes on with that run.
+ * Tickets, clock and the stops by updates, epochs and seconds count from its original start, so the same configuration
+ * ends at the same update; results, evaluations and settings count everything. config.updates, epochs, seconds, target,
+ * target_metric, divergence, evaluate_every, evaluate_epochs, checkpoint_*, pin, progress_ms and simulation.threads may
+ * be others than they were; a run that had come to its end and goes on with a raised stop need not equal one that was
+ * longer from the start (the last tickets of a simulation found their workers idle, and average_from is a share of the
+ * run). A run that had met its target, or whose last evaluation meets this configuration's, stops at once with
+ * HW_STOP_TARGET. What is passed by pointers is compared where it can be: sections, the single workers' clocks, delays,
+ * the trace; callbacks cannot.
+ *
+ * The state is untrusted: HW_E_FORMAT with a sentence where an entry is missing, misshapen, out of range, not finite
+ * (losses, the averaged parameters and the arrays beside the parameters may be anything) or at odds with another, or
+ * where the engine differs in anything that the run depends on; HW_E_MEMORY; HW_E_STATE during a run; HW_E_UNSUPPORTED
+ * with config.trace; HW_E_FORK. Nothing in the engine is changed then. The state is not kept.
+ */
+HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, char *why);
+
+/* What was measured; pointers are owned by the engine and valid until its next run or free. Each list
+ * holds 4,096 entries; a longer one is thinned to every second entry, the newest kept. */
+HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_t *count);
+HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
+HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
+
+/* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
+ * settings and the staleness histogram. name is a label. Ends without a newline. */
+HW_API hw_status hw_run_json(hw_engine *engine, const char *name, const hw_result *result, FILE *out);
+
+/* The one-call form: params[objective->parameters] is copied in at start and out at the end (the last good ones on an
+ * error). The caller owns it. */
+HW_API hw_status hw_train(const hw_objective *objective, const hw_config *config, float *params, hw_result *result);
+
+/* Plain weights: a 32-byte header ("HWFLOATS", version, count, checksum), then little-endian float32. Replaced whole.
+ */
+HW_API hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why);
+HW_API hw_status hw_weights_load(const char *path, float *params, size_t count, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,212 @@
+/* objective.h - what a user writes: read, gradient, write, for one minibatch; and evaluation.
+ *
+ *     static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
+ *     {
+ *         const float *x = hw_read(w);
+ *         double loss = my_gradient(self, hw_scratch(w), batch, x, hw_gradient(w));
+ *         return hw_write(w, loss);
+ *     }
+ *
+ * A step is one pair of a read and a write or more; each pair is one update. Under SYNC and GROUPS it is exactly one.
+ * The same code runs under every scheduler. Code between read and write owns private memory only. */
+#ifndef HOGWILD_OBJECTIVE_H
+#define HOGWILD_OBJECTIVE_H
+
+#include "params.h"
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A worker's handle, valid during the callback it is passed to, in that thread. */
+typedef struct hw_worker hw_worker;
+
+typedef struct hw_batch {
+    const uint32_t *index; /* indices into the user's data; NULL for a stream (examples = 0)                        */
+    uint32_t count;        /* examples of this part, >= 1                                                           */
+    uint32_t offset;       /* position of index[0] in the whole minibatch (> 0 only where threads share one)        */
+    uint32_t whole;        /* examples of the whole minibatch                                                       */
+    uint64_t step;         /* the ticket: 0, 1, 2 ... ; augmentation and dropout depend on seed, ticket and position */
+    uint64_t epoch;
+    uint64_t seed; /* the run's                                                                             */
+} hw_batch;
+
+#define HW_METRICS 4
+
+/* A named part of the parameter vector, row-major from `first` on: what a checkpoint calls its tensors. */
+typedef struct hw_tensor {
+    char name[48];
+    unsigned dims; /* 1 .. 4 */
+    uint64_t shape[4];
+    size_t first;
+} hw_tensor;
+
+typedef struct hw_objective {
+    size_t struct_size; /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
+    const char *name;
+    void *self; /* passed to every callback; borrowed                                                      */
+    size_t parameters;
+    uint32_t examples;    /* in the training set; 0: a stream of the user's own                                      */
+    uint32_t batch_limit; /* largest minibatch that scratch is planned for; 0: none                                 */
+
+    /* One of the two. step: see above. loss_gradient: the conventional form; fills g[parameters] with the mean
+     * gradient over the batch and returns the mean loss. Called by many threads at once. */
+    hw_status (*step)(void *self, hw_worker *w, const hw_batch *batch);
+    double (*loss_gradient)(void *self, void *scratch, const hw_batch *batch, const float *x, float *g);
+
+    /* Beside step, for steps of some hundred nanoseconds and less: run->count updates of one example each, in a row, in
+     * place, through the hw_sweep_ calls below; the sum of their losses into *loss. Tickets run->step, run->step + 1,
+     * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
+     * SEQUENTIAL both give the same parameters to rounding (to first order in the learning rate where a sweep's example
+     * reads what it has just written, as word vectors do). May be NULL. */
+    hw_status (*sweep)(void *self, hw_worker *w, const hw_batch *run, double *loss);
+    int sweep_sgd; /* it knows plain SGD only: with rule adagrad the engine steps */
+    /* Blocks of examples that no two workers shall have at once where they share a group (rows of users, columns of
+     * items): ASYNC and SEQUENTIAL then hand out whole blocks, each once an epoch, never two that share a group.
+     * blocks = 0: none. Borrowed. Examples of a block are block.first .. first + count - 1. */
+    const struct hw_block *block;
+    uint32_t blocks, block_groups;
+
+    /* Private memory of one executing thread: zeroed, 64-byte aligned; init and free may be NULL. */
+    size_t scratch_bytes;
+    hw_status (*scratch_init)(void *self, void *scratch);
+    void (*scratch_free)(void *self, void *scratch);
+
+    /* Evaluation: add to sums[0 .. metrics-1] over examples first .. first + count - 1 of the evaluation set, at
+     * parameters x. Reported metrics are sums / evaluation_examples; metric 0 is a loss (lower is better), the others
+     * are scores (higher is better). NULL: none. Workers are parked meanwhile and run chunks of it in parallel; sums
+     * are added in a fixed order; its time is not charged to training. */
+    hw_status (*evaluate)(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums);
+    uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
+    unsigned metrics;                               /* 1 .. HW_METRICS */
+
+    size_t touched; /* sparse objectives (with a step): the most floats, and so ranges, that one access covers; 0: up to
+                       all. SIMULATED keeps so much for each virtual worker; without it every read there is a read
+                       of all parameters */
+    size_t hot;     /* so many leading parameters get most of the accesses (0: not known): what a chosen exchange
+                       interval keeps in replicas, where the others can be written as ever */
+    int raw;        /* its steps write raw deltas by a rule of their own: another rule, momentum, weight decay, clipping
+                       and age are refused */
+    int network;    /* a neural network: it trains above the linear stability bound of its first curvature, see
+                       hw_compensation.margin */
+    int blas;       /* the callbacks call BLAS: the engine holds it at one thread while it runs */
+
+    /* Optional: names for parts of the parameters, which may not overlap. Borrowed while an engine lives. A state holds
+     * nothing of the objective's own: what steps and sweeps keep in self or in their scratch from one to the next is
+     * not in it. */
+    const struct hw_tensor *tensors;
+    size_t tensor_count;
+} hw_objective;
+
+typedef struct hw_block {
+    uint32_t first, count, group[2]; /* groups below block_groups */
+} hw_block;
+
+HW_API hw_objective hw_objective_defaults(const char *name, size_t parameters);
+
+/* One evaluation of a run: what was measured, when, and what was in force. */
+typedef struct hw_evaluation {
+    uint64_t update;
+    double epoch, seconds; /* of training; evaluation not counted                      */
+    double train_loss;     /* mean of the steps since the evaluation before            */
+    double metric[HW_METRICS];
+    double virtual_time;                   /* SIMULATED: units of mean work; 0 elsewhere               */
+    double staleness;                      /* mean since the start                                     */
+    double momentum, learning_rate, ahead; /* in force                                     */
+} hw_evaluation;
+
+/* --- inside a step -------------------------------------------------------------------------------------------------
+ */
+
+/* The parameters, plus the look-ahead where a policy asks for it. Never fails; 64-byte aligned; valid until the write.
+ */
+HW_API const float *hw_read(hw_worker *w);
+HW_API void hw_read_into(hw_worker *w, float *values);
+/* This worker's private gradient buffer, parameters floats, 64-byte aligned; contents unspecified. */
+HW_API float *hw_gradient(hw_worker *w);
+/* Apply the rule to the gradient in hw_gradient(w) (or g, which is not changed) and record the staleness. Returns
+ * HW_OK, or a status to be returned from step at once. The worker may park in it and evaluate: what a step keeps in its
+ * scratch does not survive its write where the objective evaluates. */
+HW_API hw_status hw_write(hw_worker *w, double loss);
+HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
+
+/* Ranges, packed one after the other, and single coordinates: indices < parameters, unique within a call. The lists
+ * stay the caller's and unchanged from the read to the write; a write covers what its read covered (weight decay uses
+ * the values read). Momentum acts on the touched coordinates only. */
+/* values: what was read; unchanged until the write (weight decay and the count of collisions look at it). */
+HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values);
+HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
+HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);
+HW_API hw_status hw_write_at(hw_worker *w, const uint32_t *indices, size_t n, const float *gradients, double loss);
+/* w += delta at the coordinates: for people with a rule of their own. Counts as an update. Under SYNC and GROUPS the
+ * mean of the threads' deltas, weighted by their examples, is added. */
+HW_API hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss);
+HW_API hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *delta, double loss);
+
+/* The learning rate in force for this ticket: schedule and compensation; 0 in hw_check_gradient and hw_curvature. */
+HW_API double hw_learning_rate(hw_worker *w);
+
+/* For parameters that are a running mean r of something each step measures (b), rather than trained: with the gradient
+ * gain (r - b) the rule moves r by `share` of the way a step, in the long run, whatever learning rate and momentum are
+ * are in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and hw_curvature; negative under rules that are not linear in the gradient. */
+HW_API double hw_running_gain(hw_worker *w, double share);
+
+/* --- inside a sweep -------------------------------------------------------------------------------------------------
+ *
+ * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
+ * and the learning rate of example i of the run. Rows begin at multiples of 16 floats. hw_sweep_landed after the last
+ * write of an example, or of a few; pairs counts itself. */
+HW_API float hw_sweep_rate(hw_worker *w, uint32_t i);
+HW_API int hw_sweep_adagrad(const hw_worker *w); /* the rule: adagrad, else sgd */
+HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n);
+/* The gradient slope * values + decay[index] * parameter, through the rule. Indices ascend. */
+HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n,
+                             float slope, const float *decay);
+HW_API void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n);
+HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list,
+                             const uint32_t *index, size_t n);
+HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
+HW_API void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *coefficient,
+                              const float *x, float *sum);
+HW_API void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values);
+HW_API void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta);
+HW_API void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n);
+HW_API void hw_sweep_landed(hw_worker *w, uint32_t examples);
+
+/* --- services -------------------------------------------------------------------------------------------------------
+ */
+
+HW_API void *hw_scratch(hw_worker *w);
+HW_API unsigned hw_worker_id(const hw_worker *w);
+HW_API hw_rng *hw_random(hw_worker *w); /* the worker's own stream, from the run's seed */
+
+/* Leave a sentence for hw_result.message; returns code (>= HW_E_USER, or a library code). */
+HW_API hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence);
+
+/* --- tools on an objective -----------------------------------------------------------------------------------------
+ */
+
+typedef struct hw_gradient_report {
+    size_t worst;                /* coordinate                                  */
+    double analytic, difference; /* there                                       */
+    double error;                /* |a - d| / max(|a|, |d|, scale), scale = rms of the probed gradients */
+    size_t probes;
+} hw_gradient_report;
+
+/* Compare the objective's gradient at `params` on examples index[0 .. count-1] (count alone for a stream) with central
+ * differences at `probes` random coordinates (0: all). HW_E_GRADIENT and a sentence naming the worst coordinate where
+ * the error is above tolerance. report may be NULL. Dropout and the like must depend on (seed, step) only. */
+HW_API hw_status hw_check_gradient(const hw_objective *objective, const float *params, const uint32_t *index,
+                                   uint32_t count, size_t probes, double tolerance, hw_gradient_report *report,
+                                   char *why);
+
+/* Largest Hessian eigenvalue of the mean loss on those examples by power iteration on differences of gradients:
+ * `iterations` steps of two gradients each. */
+HW_API hw_status hw_curvature(const hw_objective *objective, const float *params, const uint32_t *index, uint32_t count,
+                              unsigned iterations, uint64_t seed, double *curvature, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

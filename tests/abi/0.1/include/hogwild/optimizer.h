@@ -1,0 +1,221 @@
+/* optimizer.h - the step rule, the learning-rate schedule, and the compensation of asynchrony's momentum.
+ *
+ * Notation: mu* wanted total momentum, mu_L explicit momentum, mu_S implicit momentum (of asynchrony), alpha* wanted
+ * learning rate, tau staleness, M workers (G groups). The velocity is v = w_t - w_{t-1}, the learning rate inside
+ * (Caffe's form with the sign turned): v' = mu_L v - alpha g, w += v'. */
+#ifndef HOGWILD_OPTIMIZER_H
+#define HOGWILD_OPTIMIZER_H
+
+#include "params.h"
+#include "staleness.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- learning-rate schedule: t counts updates -------------------------------------------------------------------- */
+
+typedef enum hw_schedule_kind {
+    HW_SCHEDULE_CONSTANT,    /* base                                                     */
+    HW_SCHEDULE_STEP,        /* base gamma^floor(t / interval)                           */
+    HW_SCHEDULE_INV,         /* base (1 + gamma t)^(-power)      (Caffe's "inv")         */
+    HW_SCHEDULE_EXPONENTIAL, /* base gamma^t                                             */
+    HW_SCHEDULE_COSINE,      /* base (1 + cos(pi min(t, interval) / interval)) / 2       */
+    HW_SCHEDULE_LINEAR       /* base max(1 - t / interval, 10^-4)        (word2vec's)    */
+} hw_schedule_kind;
+
+typedef struct hw_schedule {
+    hw_schedule_kind kind;
+    double base; /* learning rate, > 0                                             */
+    double gamma, power;
+    uint64_t interval; /* updates                                                        */
+    uint64_t warmup;   /* the first `warmup` updates rise linearly to the schedule       */
+} hw_schedule;
+
+HW_API double hw_schedule_rate(const hw_schedule *schedule, uint64_t t);
+
+/* --- rules ---------------------------------------------------------------------------------------------------------
+ */
+
+typedef enum hw_rule_kind {
+    HW_RULE_SGD,      /* heavy ball; plain SGD at momentum 0                              */
+    HW_RULE_NESTEROV, /* v' = mu v - alpha g, w += mu v' - alpha g                        */
+    HW_RULE_ADAGRAD,  /* s += g^2, w -= alpha g / (sqrt(s) + epsilon)                     */
+    HW_RULE_ADAM,     /* Kingma & Ba; momentum is beta_1 (compensation of it: experimental) */
+    HW_RULE_USER
+} hw_rule_kind;
+
+/* Shared: one velocity beside the parameters, the papers' w_t - w_{t-1}. Private: one per worker, which decays once per
+ * M global updates; compensation none, fixed or the user's only. */
+typedef enum hw_velocity { HW_VELOCITY_SHARED, HW_VELOCITY_PRIVATE } hw_velocity;
+
+typedef struct hw_rule_info {
+    double learning_rate, momentum; /* in force for this update and section */
+    uint64_t update;                /* updates landed when the write began  */
+    size_t first;                   /* index of the first parameter         */
+    const uint32_t *indices;        /* of all, where they are no stretch; or NULL */
+} hw_rule_info;
+
+/* A rule of the user's: sees private copies of at most HW_RULE_BLOCK parameters, changes state in place, fills
+ * delta (w += delta). Called by many workers at once, with a stripe's lock (STRIPED) or the mutex (LOCKED) held: it
+ * must not block; keep nothing in self that is not constant. */
+typedef struct hw_rule {
+    const char *name;
+    unsigned state_per_parameter; /* 0 .. HW_MAX_ARRAYS */
+    void (*delta)(void *self, const float *w, float *const *state, const float *g, float *delta, size_t n,
+                  const hw_rule_info *info);
+    void *self;
+} hw_rule;
+
+/* Multipliers for a stretch of the parameters (Caffe's biases: rate 2, decay 0 or 1). Stretches may not overlap. */
+typedef struct hw_section {
+    size_t first, count;
+    float rate, decay;
+} hw_section;
+
+typedef struct hw_optimizer {
+    hw_rule_kind rule;
+    const hw_rule *user_rule; /* HW_RULE_USER */
+    hw_velocity velocity;
+    double momentum;       /* mu*, [0, 1)                                               */
+    double weight_decay;   /* g += weight_decay * (the values read)                     */
+    double clip_norm;      /* 0: off; else a gradient of larger L2 norm is scaled to it */
+    double beta2, epsilon; /* Adam, AdaGrad                                             */
+    hw_schedule schedule;
+    const hw_section *sections;
+    size_t n_sections; /* borrowed while the engine lives                           */
+} hw_optimizer;
+
+/* --- compensation --------------------------------------------------------------------------------------------------
+ */
+
+typedef enum hw_policy {
+    HW_POLICY_AUTO,       /* look-ahead while the advisor calls the step stable, else a lower learning rate as well  */
+    HW_POLICY_NONE,       /* mu_L = mu*                                                                              */
+    HW_POLICY_FIXED,      /* mu_L = fixed                                                                            */
+    HW_POLICY_THEORY,     /* mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)            */
+    HW_POLICY_MEASURED,   /* mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto      */
+    HW_POLICY_EXACT,      /* v' = mu* v - alpha (g_t - r g_{t-1}) / (1 - r), r = shrinkage * mu_S (pole-zero)        */
+    HW_POLICY_MEAN_LAG,   /* mu_L / (1 - mu_L) = mu* / (1 - mu*) - mean staleness                                    */
+    HW_POLICY_LOOK_AHEAD, /* read w + s v, s = mu* (1 - mu*^tau) / (1 - mu*)  (the idea of DANA)                     */
+    HW_POLICY_USER
+} hw_policy;
+
+/* Beside the policy: how the step depends on the age of the single gradient, tau at its landing (on real threads as
+ * counted just before the landing). The kernel alpha q_l becomes alpha(l) q_l. */
+typedef enum hw_age {
+    HW_AGE_NONE,
+    HW_AGE_EXPONENTIAL, /* alpha gamma e^-tau, fresh ones alpha    (Wang et al.) */
+    HW_AGE_POWER,   /* alpha gamma n^-tau, fresh ones alpha    (Wang et al.)                                       */
+    HW_AGE_INVERSE, /* alpha / max(1, tau)                     (Zhang et al. 2015)                                 */
+    HW_AGE_CONCURRENCY, /* alpha M / max(M, tau)                   (Mishchenko et al. 2022) */
+    HW_AGE_DROP /* alpha up to tau = M, 0 beyond           (as Koloskova et al. 2022)                          */
+} hw_age;
+
+/* What is in force from update `update` on. */
+typedef struct hw_setting {
+    uint64_t update;
+    double rate;      /* multiplies the schedule's learning rate                          */
+    double momentum;  /* mu_L                                                             */
+    double delay;     /* look-ahead: the delay in updates that s is made for; else 0      */
+    double ahead;     /* s                                                                */
+    double exact;     /* r; 0 without                                                     */
+    double implicit;  /* the mu_S that was assumed or measured; NaN where none was needed */
+    hw_policy policy; /* that computed it (MEASURED may have handed over to AUTO)         */
+    char reason[120];
+} hw_setting;
+
+typedef struct hw_policy_input {
+    uint64_t update;
+    unsigned workers;              /* M, or G in GROUPS                                            */
+    double momentum;               /* mu*                                                          */
+    double learning_rate;          /* alpha* by the schedule                                       */
+    double curvature;              /* largest Hessian eigenvalue; 0 where unknown                  */
+    const hw_histogram *staleness; /* of the last window; NULL before the first               */
+    const hw_shape *shape;         /* of it; NULL before the first                                 */
+} hw_policy_input;
+
+/* Fill *setting (it comes with no compensation: momentum mu*, rate 1). Called by one worker at a time, no lock held. */
+typedef void (*hw_policy_callback)(void *context, const hw_policy_input *input, hw_setting *setting);
+
+typedef struct hw_compensation {
+    hw_policy policy;
+    int keep_gain;    /* alpha_L = alpha* (1 - mu_L) / (1 - mu*); default 1            */
+    double fixed;     /* FIXED's mu_L, (-1, 1)                                         */
+    double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
+    double shrinkage; /* EXACT's rho in [0, 1]; default 1                              */
+    double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
+                         objective is a network (measured: docs/benchmarks.md); above 1 it opens in
+                         three steps, half, three quarters and all of it, a window apart, and only where
+                         the staleness has a dispersion of at most 0.3: wide ones are bounded by single
+                         runs, without it */
+    uint64_t window;  /* measured updates between recomputations; default 200                   */
+    hw_policy_callback user;
+    void *context;
+    hw_age age;
+    double age_gain; /* gamma, default 1 */
+    double age_base; /* n, default 2     */
+} hw_compensation;
+
+/* The factor on the learning rate of a gradient of age tau. A pure function. */
+HW_API double hw_age_factor(const hw_compensation *compensation, uint64_t tau, unsigned workers);
+
+HW_API const char *hw_policy_name(hw_policy policy);
+
+/* The setting that a policy asks for. A pure function; thread-safe. */
+HW_API void hw_compensate(const hw_compensation *compensation, const hw_policy_input *input, hw_setting *setting);
+
+/* --- stability advisor ---------------------------------------------------------------------------------------------
+ */
+
+/* Largest stable alpha * h on a quadratic of curvature h, for explicit momentum mu, look-ahead factor s, and staleness
+ * kernel q[0 .. lags-1] (sums to 1): all roots of (z - 1)(z - mu) z^L + alpha h sum_l q_l z^(L-l) (z (1 + s) - s)
+ * inside the unit circle, L = lags - 1 (the expected recursion of Theorem 2). lags <= 4096. Pure functions. */
+HW_API double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags);
+HW_API int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags);
+/* The same for a fixed delay. */
+HW_API double hw_advise_bound_delay(double momentum, double ahead, unsigned delay);
+/* s = mu (1 - mu^delay) / (1 - mu) */
+HW_API double hw_look_ahead(double momentum, double delay);
+/* Largest number of workers (at most HW_MAX_WORKERS) whose fixed delay M - 1 leaves alpha h stable; 0: none does. */
+HW_API unsigned hw_advise_workers(double step, double momentum, int look_ahead);
+/* The reverse: the largest momentum at which M workers leave alpha h stable; NaN: not even 0 does. */
+HW_API double hw_advise_momentum(double step, unsigned workers, int look_ahead);
+
+/* Any setting against any kernel q[0 .. lags-1] (staleness shares, times an age factor where there is one): the factor
+ * by which the expected recursion of that very setting grows a step, on a quadratic of step = alpha* h. Below 1:
+ * stable. lags <= 4096; costs about 50 lags^2 + 2000 lags operations. */
+HW_API double hw_advise_growth(const hw_setting *setting, double step, const double *kernel, size_t lags);
+typedef struct hw_advice {
+    hw_setting setting; /* what the policy would use: explicit momentum, rate, look-ahead        */
+    double bound;       /* largest stable alpha* h, of single runs: of one long path whose delays are drawn from the
+                           histogram. For a fixed delay that is the linear bound; for wide staleness the expected
+                           recursion (hw_advise_growth) is stable far beyond it, where every run diverges */
+    double growth;      /* of that path a step, at input->learning_rate and curvature; NaN where that is unknown */
+    int stable;
+} hw_advice;
+/* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
+ * (NULL: a fixed delay of M - 1). The policy must not be USER unless its callback may be called. */
+HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
+/* A table of all bundled policies, into `out` only. */
+HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);
+
+/* Liu et al.'s bound on the delay of streaming PCA, up to a constant: tau <~ (1 - mu)^2 / ((lambda_1 + C_d)
+ * eta^(1/2 - gamma)) near saddle points and optima, and (1 - mu)^2 / (lambda_1 eta^(1 - gamma)) between them; gamma in
+ * (0, 1/2]. An order of magnitude; the linear bound above is sharp. */
+typedef struct hw_liu {
+    double lambda1, c_d, eta, gamma;
+} hw_liu;
+HW_API double hw_advise_liu_delay(const hw_liu *bound, double momentum, int between);
+HW_API double hw_advise_liu_momentum(const hw_liu *bound, double delay, int between); /* NaN: none */
+
+/* A sentence about a planned run before it starts: whether `policy` at learning rate alpha and curvature h is within
+ * the linear bound (times the margin, where that is above 1) for a fixed delay of workers - 1. Returns 1 where it is, 0
+ * where it is not. */
+HW_API int hw_advise_run(const hw_compensation *compensation, double momentum, double learning_rate, unsigned workers,
+                         double curvature, char *text, size_t size);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,409 @@
+/* test_interface.c - what callers that were compiled against other releases, that ask from other threads, or that
+ * cannot see structs rely on: sized structs, progress, sentences, the record in memory, handles. */
+#include "small_linear.h"
+#include <stdatomic.h>
+
+enum { LATER = 64 };
+
+/* A configuration as a later release would have it: ours and fields that we do not know. */
+typedef struct later {
+    hw_config known;
+    unsigned char news[LATER];
+} later;
+
+static hw_objective objective;
+static hw_config small_config(void)
+{
+    hw_config c = hw_config_defaults();
+    c.workers = 2;
+    c.epochs = 0;
+    c.updates = 64;
+    c.batch = 4;
+    c.optimizer.schedule.base = 0.05;
+    return c;
+}
+
+static hw_status create_with(const hw_config *c, const hw_objective *o, char *why)
+{
+    float x[4] = {0};
+    hw_engine *e;
+    hw_status status = hw_engine_create(&e, o, c, x, why);
+    hw_engine_free(e);
+    return status;
+}
+
+static void a_shorter_configuration_has_the_defaults_behind_its_end(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    hw_config c;
+    memset(&c, 0xa5, sizeof c);
+    size_t shorter = offsetof(hw_config, on_capture);
+    assert_int_equal(hw_config_init(&c, shorter), HW_OK);
+    assert_int_equal(c.struct_size, shorter);
+    const unsigned char *behind = (const unsigned char *)&c + shorter;
+    for (size_t i = 0; i < sizeof c - shorter; i++) assert_int_equal(behind[i], 0xa5);
+    /* What lies behind its end is not looked at: 0xa5a5... is no callback. */
+    c.workers = 2;
+    c.epochs = 0;
+    c.updates = 64;
+    assert_int_equal(create_with(&c, &objective, why), HW_OK);
+    hw_result r;
+    float x[4] = {0};
+    assert_int_equal(hw_train(&objective, &c, x, &r), HW_OK);
+    assert_int_equal(r.updates, 64);
+    assert_int_equal(hw_config_init(&c, shorter - 8), HW_E_ARGUMENT);
+    c.struct_size = shorter - 8;
+    assert_int_equal(create_with(&c, &objective, why), HW_E_ARGUMENT);
+    assert_text(why, "the configuration is NULL or was not initialised");
+    assert_int_equal(create_with(NULL, &objective, why), HW_E_ARGUMENT);
+    memset(&c, 0, sizeof c);
+    assert_int_equal(create_with(&c, &objective, why), HW_E_ARGUMENT);
+}
+
+static void a_longer_configuration_is_refused_only_where_it_sets_what_is_unknown(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    later l;
+    memset(&l, 0xa5, sizeof l);
+    assert_int_equal(hw_config_init(&l.known, sizeof l), HW_OK);
+    assert_int_equal(l.known.struct_size, sizeof l);
+    for (size_t i = 0; i < LATER; i++) assert_int_equal(l.news[i], 0);
+    assert_int_equal(create_with(&l.known, &objective, why), HW_OK);
+    for (size_t i = 0; i < LATER; i += LATER - 1) {
+        l.news[i] = 1;
+        assert_int_equal(create_with(&l.known, &objective, why), HW_E_ARGUMENT);
+        assert_text(why, "the configuration was made for a later version of the library");
+        assert_int_equal(hw_config_check(&l.known, &objective, why), HW_E_ARGUMENT);
+        l.news[i] = 0;
+    }
+}
+
+static void an_objective_grows_in_the_same_way(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    struct {
+        hw_objective known;
+        unsigned char news[LATER];
+    } l;
+    hw_config c = small_config();
+    assert_int_equal(hw_objective_init(&l.known, sizeof l, "later", 3), HW_OK);
+    assert_string_equal(l.known.name, "later");
+    assert_int_equal(l.known.parameters, 3);
+    size_t size = l.known.struct_size;
+    l.known = objective;
+    l.known.struct_size = size;
+    assert_int_equal(create_with(&c, &l.known, why), HW_OK);
+    l.news[7] = 1;
+    assert_int_equal(create_with(&c, &l.known, why), HW_E_ARGUMENT);
+    assert_text(why, "the objective was made for a later version of the library");
+    hw_objective o;
+    assert_int_equal(hw_objective_init(&o, sizeof o - 8, "short", 3), HW_E_ARGUMENT);
+    assert_int_equal(create_with(&c, NULL, why), HW_E_ARGUMENT);
+    assert_text(why, "the objective is NULL");
+}
+
+static void the_version_can_be_asked_for_by_the_preprocessor_and_the_program(void **state)
+{
+    (void)state;
+    char text[32];
+#if HW_VERSION_NUMBER < 2000
+    fail();
+#endif
+    assert_int_equal(hw_version_number(), HW_VERSION_NUMBER);
+    (void)snprintf(text, sizeof text, "%u.%u.%u", hw_version_number() / 1000000, hw_version_number() / 1000 % 1000,
+                   hw_version_number() % 1000);
+    assert_string_equal(text, hw_version());
+}
+
+/* --- captures with their number of updates -------------------------------------------------------------------------
+ */
+
+typedef struct captures {
+    uint64_t update[8];
+    unsigned count;
+    bool right;
+} captures;
+
+static hw_status note_capture(void *context, uint64_t update, const hw_state *state)
+{
+    captures *c = context;
+    c->right = c->right && hw_state_number(state, "run.landed", 0) == update;
+    if (c->count < 8) c->update[c->count++] = update;
+    return HW_OK;
+}
+
+static hw_status note_checkpoint(void *context, const hw_state *state)
+{
+    (void)context;
+    (void)state;
+    return HW_OK;
+}
+
+static void captures_say_how_many_updates_have_landed(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    captures seen = {.right = true};
+    hw_config c = small_config();
+    c.workers = 1;
+    c.scheduler = HW_SEQUENTIAL;
+    c.checkpoint_every = 24;
+    c.on_capture = note_capture;
+    c.context = &seen;
+    float x[4] = {0};
+    hw_result r;
+    assert_int_equal(hw_train(&objective, &c, x, &r), HW_OK);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.update[0], 24);
+    assert_int_equal(seen.update[1], 48);
+    assert_int_equal(seen.update[2], 64);
+    assert_true(seen.right);
+    c.on_checkpoint = note_checkpoint;
+    assert_int_equal(hw_config_check(&c, &objective, why), HW_E_ARGUMENT);
+    assert_text(why, "on_checkpoint and config.on_capture are both set");
+    c.on_checkpoint = NULL;
+    c.on_capture = NULL;
+    assert_int_equal(hw_config_check(&c, &objective, why), HW_E_ARGUMENT);
+    assert_text(why, "nobody to take the state");
+}
+
+/* --- progress from anywhere ----------------------------------------------------------------------------------------
+ */
+
+typedef struct asker {
+    hw_engine *engine;
+    _Atomic int over;
+    unsigned answers;
+    bool rises, within;
+} asker;
+
+static void *ask(void *context)
+{
+    asker *a = context;
+    uint64_t before = 0;
+    while (!a->over) {
+        hw_progress p;
+        hw_evaluation last;
+        if (hw_engine_progress(a->engine, &p, &last) != HW_OK) continue;
+        a->answers++;
+        if (p.updates < before) a->rises = false;
+        before = p.updates;
+        if (!(p.seconds >= 0 && p.fraction >= 0 && p.fraction <= 1 && p.updates <= 20000)) a->within = false;
+        if (p.last && (p.last != &last || !(last.metric[0] >= 0))) a->within = false;
+    }
+    return NULL;
+}
+
+typedef struct hand {
+    hw_engine *engine;
+    unsigned number;
+    hw_status status;
+} hand;
+
+static void *work(void *context)
+{
+    hand *h = context;
+    h->status = hw_engine_work(h->engine, h->number);
+    return NULL;
+}
+
+/* A callback asks too: no lock is held while user code runs. */
+static hw_status ask_within(void *context, const hw_evaluation *evaluation)
+{
+    asker *a = context;
+    hw_progress p;
+    (void)evaluation;
+    if (a->engine && hw_engine_progress(a->engine, &p, NULL) != HW_OK) return HW_E_STATE;
+    if (a->engine && p.last) return HW_E_STATE; /* nobody gave it a place */
+    return HW_OK;
+}
+
+static void progress_is_asked_by_another_thread(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    for (int own_threads = 0; own_threads < 2; own_threads++) {
+        asker a = {.rises = true, .within = true};
+        hw_config c = small_config();
+        c.updates = 20000;
+        c.evaluate_every = 2000;
+        c.on_evaluation = ask_within;
+        c.context = &a;
+        float x[4] = {0};
+        hw_progress p;
+        if (hw_engine_create(&a.engine, &objective, &c, x, why) != HW_OK) fail_msg("%s", why);
+        assert_int_equal(hw_engine_progress(a.engine, &p, NULL), HW_E_STATE);
+        assert_int_equal(hw_engine_progress(a.engine, NULL, NULL), HW_E_ARGUMENT);
+        assert_int_equal(hw_engine_progress(NULL, &p, NULL), HW_E_ARGUMENT);
+        pthread_t thread, workers[2];
+        assert_int_equal(pthread_create(&thread, NULL, ask, &a), 0);
+        hw_status status = HW_OK;
+        if (own_threads) {
+            hand h[2] = {{a.engine, 0, HW_OK}, {a.engine, 1, HW_OK}};
+            for (int i = 0; i < 2; i++) (void)pthread_create(workers + i, NULL, work, h + i);
+            for (int i = 0; i < 2; i++) (void)pthread_join(workers[i], NULL);
+            status = h[0].status ? h[0].status : h[1].status;
+        } else {
+            status = hw_engine_run(a.engine, NULL);
+        }
+        a.over = 1;
+        (void)pthread_join(thread, NULL);
+        assert_int_equal(status, HW_OK);
+        assert_true(a.rises && a.within);
+        hw_evaluation last;
+        assert_int_equal(hw_engine_progress(a.engine, &p, &last), HW_OK);
+        assert_int_equal(p.updates, 20000);
+        assert_near(p.fraction, 1, 0);
+        assert_ptr_equal(p.last, &last);
+        assert_int_equal(last.update, 20000);
+        hw_engine_free(a.engine);
+    }
+}
+
+/* --- sentences and the record --------------------------------------------------------------------------------------
+ */
+
+static void a_call_that_fails_leaves_a_sentence(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    float x[4] = {0};
+    hw_config c = small_config();
+    hw_engine *e;
+    if (hw_engine_create(&e, &objective, &c, x, why) != HW_OK) fail_msg("%s", why);
+    assert_string_equal(hw_engine_sentence(e), "");
+    assert_int_equal(hw_engine_average(e, x), HW_E_STATE);
+    assert_text(hw_engine_sentence(e), "config.average_every is 0");
+    assert_int_equal(hw_engine_get(e, x), HW_OK);
+    assert_string_equal(hw_engine_sentence(e), "");
+    hw_engine_free(e);
+    assert_text(hw_engine_sentence(NULL), "NULL");
+}
+
+static void the_record_fits_or_says_how_long_it_is(void **state)
+{
+    (void)state;
+    char why[HW_WHY], name[] = "a \"name\"";
+    float x[4] = {0};
+    hw_config c = small_config();
+    hw_engine *e;
+    if (hw_engine_create(&e, &objective, &c, x, why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    size_t length = 0, again = 0;
+    assert_int_equal(hw_result_json(e, name, NULL, 0, &length), HW_OK);
+    assert_true(length > 500);
+    char *text = malloc(length + 1);
+    assert_non_null(text);
+    assert_int_equal(hw_result_json(e, name, text, length + 1, &again), HW_OK);
+    assert_int_equal(strlen(text), again);
+    assert_int_equal(again, length);
+    assert_int_equal(text[0], '{');
+    assert_int_equal(text[length - 1], '}');
+    assert_text(text, "\"updates\":64");
+    assert_text(text, "a \\\"name\\\"");
+    text[9] = 'x';
+    assert_int_equal(hw_result_json(e, name, text, 10, &again), HW_E_LIMIT);
+    assert_int_equal(strlen(text), 9);
+    assert_int_equal(again, length);
+    assert_int_equal(hw_result_json(e, name, NULL, 10, NULL), HW_E_ARGUMENT);
+    assert_int_equal(hw_result_json(NULL, name, text, length, NULL), HW_E_ARGUMENT);
+    free(text);
+    hw_engine_free(e);
+}
+
+/* --- handles -------------------------------------------------------------------------------------------------------
+ */
+
+static double pull(void *self, void *scratch, const hw_batch *batch, const float *x, float *g)
+{
+    float *sum = scratch;
+    *sum = 0;
+    for (uint32_t i = 0; i < hw_batch_count(batch); i++) *sum += (float)hw_batch_index(batch)[i];
+    for (int j = 0; j < 3; j++) g[j] = x[j] - ((const float *)self)[j];
+    return (double)(*sum) * 0 + (double)(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]) / 2;
+}
+
+static hw_status distance(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)scratch;
+    (void)first;
+    double d = 0;
+    for (int j = 0; j < 3; j++) d += fabs((double)x[j] - (double)((const float *)self)[j]);
+    sums[0] = d * count;
+    return HW_OK;
+}
+
+static hw_status newest(void *context, const hw_evaluation *evaluation)
+{
+    double *to = context;
+    to[0] = hw_evaluation_metric(evaluation, 0);
+    to[1] = (double)hw_evaluation_update(evaluation);
+    return isnan(hw_evaluation_metric(evaluation, HW_METRICS)) ? HW_OK : HW_E_ARGUMENT;
+}
+
+static void handles_train_without_a_struct_in_sight(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    float to[3] = {1, -2, 3}, x[3] = {0};
+    double seen[2] = {-1, -1};
+    hw_config *c = hw_config_new();
+    char name[8] = "pull";
+    hw_objective *o = hw_objective_new(name, 3);
+    assert_non_null(c);
+    assert_non_null(o);
+    name[0] = 0; /* it was copied */
+    assert_int_equal(hw_config_set(c, "workers", "2", why), HW_OK);
+    assert_int_equal(hw_config_set(c, "epochs", "0", why), HW_OK);
+    assert_int_equal(hw_config_set(c, "updates", "400", why), HW_OK);
+    assert_int_equal(hw_config_set(c, "learning_rate", "0.1", why), HW_OK);
+    assert_int_equal(hw_config_set(c, "nonsense", "1", why), HW_E_ARGUMENT);
+    hw_config_on_evaluation(c, newest);
+    hw_config_set_context(c, seen);
+    hw_objective_set_gradient(o, pull, 100);
+    hw_objective_set_evaluation(o, distance, 8, 2, 1);
+    hw_objective_set_self(o, to);
+    hw_objective_set_scratch(o, sizeof(float));
+    assert_int_equal(hw_objective_set_number(o, "raw", 0), HW_OK);
+    assert_int_equal(hw_objective_set_number(o, "batch_limit", (uint64_t)UINT32_MAX + 1), HW_E_ARGUMENT);
+    assert_int_equal(hw_objective_set_number(o, "nonsense", 1), HW_E_ARGUMENT);
+    hw_engine *e;
+    if (hw_engine_create(&e, o, c, x, why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_engine_get(e, x), HW_OK);
+    for (int j = 0; j < 3; j++) assert_near(x[j], to[j], 1e-3);
+    assert_near(seen[0], 0, 1e-2);
+    assert_near(seen[1], 400, 0);
+    assert_near(hw_engine_number(e, "updates"), 400, 0);
+    assert_true(hw_engine_number(e, "staleness") >= 0);
+    assert_true(isnan(hw_engine_number(e, "nonsense")));
+    char record[32768];
+    assert_int_equal(hw_result_json(e, "handles", record, sizeof record, NULL), HW_OK);
+    assert_text(record, "\"objective\":\"pull\"");
+    hw_engine_free(e);
+    hw_objective_free(o);
+    hw_config_free(c);
+    hw_objective_free(NULL);
+    hw_config_free(NULL);
+}
+
+int main(void)
+{
+    small_linear_fill();
+    if (hw_linear_objective(&linear, &objective, NULL) != HW_OK) return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_shorter_configuration_has_the_defaults_behind_its_end),
+        cmocka_unit_test(a_longer_configuration_is_refused_only_where_it_sets_what_is_unknown),
+        cmocka_unit_test(an_objective_grows_in_the_same_way),
+        cmocka_unit_test(the_version_can_be_asked_for_by_the_preprocessor_and_the_program),
+        cmocka_unit_test(captures_say_how_many_updates_have_landed),
+        cmocka_unit_test(progress_is_asked_by_another_thread),
+        cmocka_unit_test(a_call_that_fails_leaves_a_sentence),
+        cmocka_unit_test(the_record_fits_or_says_how_long_it_is),
+        cmocka_unit_test(handles_train_without_a_struct_in_sight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
