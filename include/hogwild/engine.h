@@ -12,7 +12,7 @@
  *                Langford et al. on real threads, repeatable like a simulation  M - 1
  *
  * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
- * slow). Threads: a handle is used by one thread at a time, except hw_stop (any thread, any signal handler) and
+ * slow). Threads: a handle is used by one thread at a time, except hw_engine_stop (any thread, any signal handler) and
  * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from run, work, get,
  * set and get_velocity on the parent's handle; free does nothing there.
  *
@@ -138,8 +138,8 @@ typedef struct hw_config {
      * due, and once more at the end of every run that did not fail, whatever stopped it, unless the parameters are
      * those of the last capture. All workers are parked, between steps, with no gradient lost; the time is not charged
      * to training. The state is the engine's and valid during the call, in the worker that makes it. An evaluation that
-     * is due at the same update comes first; the one at the end of a run that hw_stop, stop_flag or config.seconds have
-     * cut short comes after, since the whole run would not make it: no capture holds it. */
+     * is due at the same update comes first; the one at the end of a run that hw_engine_stop, stop_flag or
+     * config.seconds have cut short comes after, since the whole run would not make it: no capture holds it. */
     hw_status (*on_checkpoint)(void *context, const hw_state *state);
     uint64_t checkpoint_every; /* updates; 0: off                                  */
     double checkpoint_epochs;  /* 0: off                                           */
@@ -286,9 +286,9 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
  * sim and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left alone. */
 
 /* Fill `state` (not cleared: entries of the same names are replaced) with what the engine holds, outside a run. Of an
- * engine that has not run yet: its start. The evaluation at the end of a run that hw_stop, stop_flag or config.seconds
- * have cut short is not in it, since the whole run would not make it. HW_E_STATE during a run and after one that
- * failed, whose good parameters hw_engine_get gives; HW_E_DIVERGED where a parameter is not finite; HW_E_FORK;
+ * engine that has not run yet: its start. The evaluation at the end of a run that hw_engine_stop, stop_flag or
+ * config.seconds have cut short is not in it, since the whole run would not make it. HW_E_STATE during a run and after
+ * one that failed, whose good parameters hw_engine_get gives; HW_E_DIVERGED where a parameter is not finite; HW_E_FORK;
  * HW_E_ARGUMENT; HW_E_MEMORY. The state is the caller's. */
 HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
 /* Outside a run: the engine is then where the captured one was, and the next hw_engine_run goes on with that run.

@@ -8,8 +8,20 @@
 extern "C" {
 #endif
 
-typedef enum hw_read_mode { HW_READ_ATOMIC, HW_READ_CONSISTENT } hw_read_mode;
-typedef enum hw_write_mode { HW_WRITE_ADD, HW_WRITE_STRIPED, HW_WRITE_RACY, HW_WRITE_LOCKED } hw_write_mode;
+/* X(value, name of the row's file, name, help), in the order of their numbers. */
+#define HW_READ_TABLE(X)                                                                 \
+    X(HW_READ_ATOMIC, atomic, "atomic", "every coordinate untorn, the vector a mixture") \
+    X(HW_READ_CONSISTENT, consistent, "consistent", "exactly one past state")
+#define HW_WRITE_TABLE(X)                                                         \
+    X(HW_WRITE_ADD, add, "add", "lossless, lock-free")                            \
+    X(HW_WRITE_STRIPED, striped, "striped", "lossless, a short lock for a piece") \
+    X(HW_WRITE_RACY, racy, "racy", "two updates of a coordinate may become one")  \
+    X(HW_WRITE_LOCKED, locked, "locked", "one mutex for all")
+
+#define HW_X(value, row, name, help) value,
+typedef enum hw_read_mode { HW_READ_TABLE(HW_X) } hw_read_mode;
+typedef enum hw_write_mode { HW_WRITE_TABLE(HW_X) } hw_write_mode;
+#undef HW_X
 
 /* AUTO takes the widest path of this CPU; SCALAR is the conforming C11 code, the reference; WIDE asks for vectors
  * and is refused where there are none (and in a ThreadSanitizer build, which only has SCALAR). */

@@ -2,6 +2,8 @@
 #include "sized.h"
 #include <string.h>
 
+enum { LARGEST = 65536 }; /* no struct of any release is this long: a size beyond it is garbage */
+
 hw_status hw__sized_fill(void *to, size_t size, const void *all, size_t full, size_t least)
 {
     if (!to || size < least) return HW_E_ARGUMENT;
@@ -11,16 +13,16 @@ hw_status hw__sized_fill(void *to, size_t size, const void *all, size_t full, si
     return HW_OK;
 }
 
-hw_status hw__sized_adopt(void *to, size_t full, const void *from, size_t least, const char *what, char *why)
+hw_status hw__sized_adopt(void *to, size_t full, const void *from, size_t least, const char *what, const char *defaults,
+                          char *why)
 {
     size_t size = 0;
     if (from) memcpy(&size, from, sizeof size);
-    if (size < least || size > 65536)
+    if (size < least || size > LARGEST)
         return hw__base_fail(
             why, HW_E_ARGUMENT,
-            "%s is NULL or was not initialised: its struct_size is %zu, and %zu is the least: start from "
-            "its initialiser",
-            what, size, least);
+            "%s is NULL or was not initialised (its struct_size is %zu, %zu is the least): start from %s", what, size,
+            least, defaults);
     const unsigned char *bytes = from;
     for (size_t i = full; i < size; i++)
         if (bytes[i])

@@ -9,7 +9,9 @@
  * shorter than `least`, the size of the first release. */
 hw_status hw__sized_fill(void *to, size_t size, const void *all, size_t full, size_t least);
 /* The caller's struct over the defaults in `to` (`full` bytes). Bytes beyond what is known must be zero: they are
- * fields of a later release at values that are not their defaults. what: for the sentence. */
-hw_status hw__sized_adopt(void *to, size_t full, const void *from, size_t least, const char *what, char *why);
+ * fields of a later release at values that are not their defaults. what, and the function to start from: for the
+ * sentence. */
+hw_status hw__sized_adopt(void *to, size_t full, const void *from, size_t least, const char *what, const char *defaults,
+                          char *why);
 
 #endif

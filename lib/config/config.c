@@ -65,7 +65,7 @@ hw_status hw_config_init(hw_config *config, size_t size)
 hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why)
 {
     *to = defaults();
-    return hw__sized_adopt(to, sizeof *to, from, HW__CONFIG_LEAST, "the configuration", why);
+    return hw__sized_adopt(to, sizeof *to, from, HW__CONFIG_LEAST, "the configuration", "hw_config_defaults()", why);
 }
 
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)

@@ -21,8 +21,7 @@ typedef struct entry {
 /* "a|b|c" of a table's names, and the value of the last. */
 #define NAME(value, row, name, help) "|" name
 #define CHOICES(table)               (&("" table(NAME))[1])
-#define ONE(value, row, name, help)  +1
-#define LAST(table)                  (0 table(ONE) - 1)
+#define LAST(table)                  (HW__ROWS(table) - 1)
 
 #define AT(member) offsetof(hw_config, member)
 #define E32        4294967295.0
@@ -53,8 +52,8 @@ static const entry table[] = {
      AT(simulation.gather), 1, HW_MAX_VIRTUAL, 0, NULL},
     {"pin", "", "pin workers to cores (hwloc)", F_ENUM, AT(pin), 0, 1, 0, "off|on"},
     {"flush_denormals", "", "flush denormals to zero in the workers", F_ENUM, AT(flush_denormals), 0, 1, 0, "off|on"},
-    {"read", "", "what a reader sees", F_ENUM, AT(read), 0, 1, 0, "atomic|consistent"},
-    {"write", "", "how updates land", F_ENUM, AT(write), 0, 3, 0, "add|striped|racy|locked"},
+    {"read", "", "what a reader sees", F_ENUM, AT(read), 0, LAST(HW_READ_TABLE), 0, CHOICES(HW_READ_TABLE)},
+    {"write", "", "how updates land", F_ENUM, AT(write), 0, LAST(HW_WRITE_TABLE), 0, CHOICES(HW_WRITE_TABLE)},
     {"path", "", "vectors or the scalar reference", F_ENUM, AT(path), 0, 2, 0, "auto|scalar|wide"},
     {"stripe", "floats", "floats under one stripe lock, a multiple of 16", F_UNSIGNED, AT(stripe), 1024, 4096, 0, NULL},
     {"clock_interval", "updates", "1: exact clock; n: every n-th update of a worker is measured", F_UNSIGNED,

@@ -125,7 +125,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
                              "config.on_checkpoint and config.on_capture are both set: one is enough");
     if (!captures && (c->checkpoint_every || c->checkpoint_epochs > 0 || c->checkpoint_seconds > 0))
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "config.checkpoint_%s is set, but config.on_checkpoint and config.on_capture are NULL: "
+                             "config.checkpoint_%s is set, but config.on_checkpoint is NULL, and so is on_capture: "
                              "there is nobody to take the state",
                              c->checkpoint_every        ? "every"
                              : c->checkpoint_epochs > 0 ? "epochs"

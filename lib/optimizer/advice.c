@@ -48,9 +48,10 @@ hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in
 {
     fprintf(out, "%-12s %10s %14s %12s %22s\n", "policy", "momentum", "learning rate", "look-ahead",
             in->curvature > 0 ? "at this curvature" : "largest rate x curvature");
-    for (hw_policy p = HW_POLICY_AUTO; p <= HW_POLICY_USER; p++) {
+    for (unsigned k = 0; k < HW__ROWS(HW_POLICY_TABLE); k++) {
         hw_compensation c = *from;
         hw_advice a;
+        hw_policy p = (hw_policy)k;
         if (!(hw__policy_of(p)->flags & HW__POLICY_ADVISED)) continue;
         c.policy = p;
         hw_advise_policy(&c, in, &a);

@@ -58,7 +58,8 @@ hw_status hw_params_check(const hw_params_config *c, char *why)
     if (c->arrays > HW_MAX_ARRAYS)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.arrays is %u: it must be in [0, %d]", c->arrays,
                              HW_MAX_ARRAYS);
-    if (c->read > HW_READ_CONSISTENT || c->write > HW_WRITE_LOCKED || c->path > HW_PATH_WIDE)
+    if ((unsigned)c->read >= HW__ROWS(HW_READ_TABLE) || (unsigned)c->write >= HW__ROWS(HW_WRITE_TABLE) ||
+        c->path > HW_PATH_WIDE)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.read, .write or .path is no value of its enum");
     if (c->stripe < 1024 || c->stripe > 4096 || c->stripe % 16)
         return hw__base_fail(why, HW_E_ARGUMENT,

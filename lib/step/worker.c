@@ -121,5 +121,5 @@ hw_status hw_objective_init(hw_objective *objective, size_t size, const char *na
 hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why)
 {
     (void)hw_objective_init(to, sizeof *to, NULL, 0);
-    return hw__sized_adopt(to, sizeof *to, from, HW__OBJECTIVE_LEAST, "the objective", why);
+    return hw__sized_adopt(to, sizeof *to, from, HW__OBJECTIVE_LEAST, "the objective", "hw_objective_defaults()", why);
 }

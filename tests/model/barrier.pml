@@ -1,4 +1,4 @@
-/* barrier.pml - the poisonable barrier of lib/engine/barrier.c: arrivals, the phase, sleeping on a condition, poison.
+/* barrier.pml - the poisonable barrier of lib/step/barrier.c: arrivals, the phase, sleeping on a condition, poison.
  *
  * Nobody passes a round before all have arrived, unless the barrier is poisoned; nobody stays behind (spin's invalid end
  * states). Mutants: NO_LOCK (the phase changes outside the mutex: a lost wake-up), LATE_RESET (the count is reset after
