@@ -42,7 +42,7 @@ static hw__net_shape output_of(const hw_net *net, int layer)
     return layer < 0 ? net->input : net->layer[layer].out;
 }
 
-static hw__net_layer *add(hw_net *net, const hw__net_kind *kind)
+hw__net_layer *hw__net_append(hw_net *net, const hw__net_kind *kind)
 {
     if (!net || net->error[0]) return NULL;
     if (net->finished || net->layers == NET_LAYERS) {
@@ -86,7 +86,7 @@ void hw_net_from(hw_net *net, unsigned place)
 void hw_net_add(hw_net *net, unsigned place)
 {
     if (!place_fits(net, place, "hw_net_add")) return;
-    hw__net_layer *l = add(net, &hw__net_add);
+    hw__net_layer *l = hw__net_append(net, &hw__net_add);
     if (!l) return;
     l->also = (int)place - 1;
     hw__net_shape a = l->in, b = output_of(net, l->also);
@@ -133,7 +133,7 @@ static void weights(hw_net *net, hw__net_layer *l, unsigned outputs, size_t fan_
 static hw__net_layer *convolution(hw_net *net, const hw__net_kind *kind, unsigned filters, unsigned kernel,
                                   unsigned stride, unsigned pad)
 {
-    hw__net_layer *l = add(net, kind);
+    hw__net_layer *l = hw__net_append(net, kind);
     if (!l) return NULL;
     window(net, l, kernel, stride, pad, false);
     weights(net, l, filters, (size_t)l->in.c * kernel * kernel);
@@ -184,25 +184,25 @@ void hw_net_no_bias(hw_net *net)
 
 void hw_net_max_pool(hw_net *net, unsigned kernel, unsigned stride, unsigned pad)
 {
-    hw__net_layer *l = add(net, &hw__net_max_pool);
+    hw__net_layer *l = hw__net_append(net, &hw__net_max_pool);
     if (l) window(net, l, kernel, stride, pad, true);
 }
 
 void hw_net_average_pool(hw_net *net, unsigned kernel, unsigned stride, unsigned pad)
 {
-    hw__net_layer *l = add(net, &hw__net_average_pool);
+    hw__net_layer *l = hw__net_append(net, &hw__net_average_pool);
     if (l) window(net, l, kernel, stride, pad, true);
 }
 
 void hw_net_global_average(hw_net *net)
 {
-    hw__net_layer *l = add(net, &hw__net_global_average);
+    hw__net_layer *l = hw__net_append(net, &hw__net_global_average);
     if (l) l->out.h = l->out.w = 1;
 }
 
 void hw_net_dense(hw_net *net, unsigned outputs)
 {
-    hw__net_layer *l = add(net, &hw__net_dense);
+    hw__net_layer *l = hw__net_append(net, &hw__net_dense);
     if (!l) return;
     weights(net, l, outputs, hw__net_floats(l->in));
     l->out.h = l->out.w = 1;
@@ -210,12 +210,12 @@ void hw_net_dense(hw_net *net, unsigned outputs)
 
 void hw_net_relu(hw_net *net)
 {
-    (void)add(net, &hw__net_relu);
+    (void)hw__net_append(net, &hw__net_relu);
 }
 
 void hw_net_lrn(hw_net *net, unsigned size, double alpha, double beta)
 {
-    hw__net_layer *l = add(net, &hw__net_lrn);
+    hw__net_layer *l = hw__net_append(net, &hw__net_lrn);
     if (!l) return;
     l->size = size;
     l->alpha = (float)alpha;
@@ -230,7 +230,7 @@ void hw_net_lrn(hw_net *net, unsigned size, double alpha, double beta)
 
 void hw_net_dropout(hw_net *net, double rate)
 {
-    hw__net_layer *l = add(net, &hw__net_dropout);
+    hw__net_layer *l = hw__net_append(net, &hw__net_dropout);
     if (!l) return;
     l->rate = (float)rate;
     if (!(rate >= 0 && rate < 1))
@@ -240,7 +240,7 @@ void hw_net_dropout(hw_net *net, double rate)
 
 void hw_net_batch_norm(hw_net *net)
 {
-    hw__net_layer *l = add(net, &hw__net_batch_norm);
+    hw__net_layer *l = hw__net_append(net, &hw__net_batch_norm);
     if (!l) return;
     l->weights = l->biases = l->in.c;
     l->filler = HW_FILL_CONSTANT;

@@ -127,6 +127,8 @@ struct hw_net {
 extern const hw__net_kind hw__net_conv, hw__net_max_pool, hw__net_average_pool, hw__net_global_average, hw__net_dense,
     hw__net_relu, hw__net_dropout, hw__net_add, hw__net_batch_norm, hw__net_lrn, hw__net_hyper_conv;
 
+/* build.c: one layer more, for its builder to fill; NULL where the net keeps a mistake already, is finished or full. */
+hw__net_layer *hw__net_append(hw_net *net, const hw__net_kind *kind);
 /* plan.c: segments, what is kept, where everything lies in the scratch. False: no memory. */
 bool hw__net_plan(hw_net *net);
 /* describe.c */
