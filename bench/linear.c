@@ -42,7 +42,7 @@ static hw_config configure(const bench_rows *rows, const way *v, unsigned epochs
     c.clock_interval = v->write == HW_WRITE_LOCKED ? 1 : 64;
     c.exchange_interval = v->interval;
     c.shuffle_block = 64;
-    c.fused = !v->steps;
+    c.sweep = !v->steps;
     c.record = !v->unrecorded;
     c.optimizer.rule = v->rule;
     c.optimizer.momentum = 0;

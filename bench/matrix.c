@@ -78,7 +78,7 @@ static bool run(const hw_ratings *train, const hw_ratings *test, way *v, unsigne
     c.clock_interval = v->write == HW_WRITE_LOCKED ? 1 : 1024; /* a measured step takes as long as 60 in place */
     c.exchange_interval = v->interval;
     c.shuffle_block = v->grid ? 1 : 1024;
-    c.fused = !v->steps;
+    c.sweep = !v->steps;
     c.optimizer.momentum = 0;
     c.optimizer.schedule.base = v->adagrad ? 0.1 : 0.01;
     c.compensation.policy = HW_POLICY_NONE;

@@ -84,9 +84,12 @@ typedef struct hw_config {
                                    what several workers do from the same start adds up, unless exchanges then took
                                    more than a fifth                                                         */
     size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
-    int fused; /* use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd
-                  without momentum or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing
-                  that looks at single updates (hook, trace, age, clipping, sections, weight decay, skipping)      */
+    /* Use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd without momentum
+     * or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing that looks at single updates
+     * (hook, trace, age, clipping, sections, weight decay, skipping). fused: its name in 0.1. */
+    union {
+        int sweep, fused;
+    };
     /* steps */
     hw_optimizer optimizer;
     hw_compensation compensation;
@@ -208,7 +211,9 @@ typedef struct hw_result {
     uint64_t updates, examples, tickets;
     uint64_t good_update; /* the update whose parameters are in force: updates, or the last good one's */
     uint64_t clipped, skipped;
-    uint64_t fused;             /* updates made by sweeps */
+    union {
+        uint64_t swept, fused; /* updates made by sweeps (fused: in 0.1) */
+    };
     unsigned exchange_interval; /* in force: 1, config's, or the chosen one */
     uint64_t exchanges;         /* of all workers */
     double collisions; /* sparse updates that were measured with a sampled clock: share of the parameters read that

@@ -48,7 +48,7 @@ HW_API hw_status hw_linear_objective(hw_linear *model, hw_objective *objective, 
  * l2 is lazy: a step decays the touched weights only, by l2 / (share of the rows that the column is in), which is exact
  * in expectation wherever learning rate times that is at most 1 (it is capped there). l1 is cumulative (Tsuruoka,
  * Tsujii, Ananiadou 2009) and needs hw_sparse_linear_rule. With sgd without momentum or adagrad, and without l1, a step
- * of all but SOFTMAX reads and updates in place (hw_config.fused). Momentum acts on the touched coordinates only: a
+ * of all but SOFTMAX reads and updates in place (hw_config.sweep). Momentum acts on the touched coordinates only: a
  * weight that is not in a row keeps its velocity and does not move. For averaged weights see hw_config.average_every.
  *
  * Metrics: mean loss (with the penalty), then, for the classifiers, accuracy; on the test rows where there are any. */

@@ -59,7 +59,7 @@ typedef struct hw_objective {
     /* Beside step, for steps of some hundred nanoseconds and less: run->count updates of one example each, in a row, in
      * place, through the hw_sweep_ calls of advanced/sweep.h; the sum of their losses into *loss. Tickets run->step,
      * run->step + 1,
-     * ... in one epoch. The engine uses it where hw_config.fused lets it, and step for what is measured in between. In
+     * ... in one epoch. The engine uses it where hw_config.sweep lets it, and step for what is measured in between. In
      * SEQUENTIAL both give the same parameters to rounding (to first order in the learning rate where a sweep's example
      * reads what it has just written, as word vectors do). May be NULL. */
     hw_status (*sweep)(void *self, hw_worker *w, const hw_batch *run, double *loss);

@@ -1,6 +1,6 @@
 /* counter.h (internal) - counters that one thread writes and any thread reads while it runs.
  *
- * Order: relaxed. A count carries no other data; whoever needs an exact sum reads after a join or in a gate, which
+ * Order: relaxed. A count carries no other data; whoever needs an exact sum reads after a join or in a pause, which
  * order everything before them. Weaker than this would be a data race, stronger would cost and prove nothing. */
 #ifndef HW__BASE_COUNTER_H
 #define HW__BASE_COUNTER_H

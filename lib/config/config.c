@@ -27,7 +27,7 @@ static hw_config defaults(void)
     c.stripe = p.stripe;
     c.clock_interval = p.clock_interval;
     c.exchange_interval = p.exchange_interval;
-    c.fused = 1;
+    c.sweep = 1;
     c.shuffle_block = 1;
     c.optimizer.rule = HW_RULE_SGD;
     c.optimizer.momentum = 0.9;

@@ -62,7 +62,7 @@ static const entry table[] = {
      "steps on a private replica between exchanges; 1: none, every step on the shared array; 0: chosen", F_UNSIGNED,
      AT(exchange_interval), 0, 1 << 30, 0, NULL},
     {"exchanged", "floats", "leading parameters in the replicas; 0: all", F_SIZE, AT(exchanged), 0, E32, 0, NULL},
-    {"fused", "", "read and update in place where the objective and the options allow it", F_ENUM, AT(fused), 0, 1, 0,
+    {"sweep", "", "read and update in place where the objective and the options allow it", F_ENUM, AT(sweep), 0, 1, 0,
      "off|on"},
     {"rule", "", "step rule", F_ENUM, AT(optimizer.rule), 0, LAST(HW_RULE_TABLE), 0, CHOICES(HW_RULE_TABLE)},
     {"velocity", "", "one shared velocity or one per worker", F_ENUM, AT(optimizer.velocity), 0, 1, 0,
@@ -180,7 +180,8 @@ static void store(hw_config *c, const entry *o, double x)
 typedef struct renamed {
     const char *option, *was, *is; /* option NULL: an option itself */
 } renamed;
-static const renamed renamings[] = {{NULL, "exact", "linear_bins"}, {"compensation", "exact", "pole-zero"}};
+static const renamed renamings[] = {
+    {NULL, "exact", "linear_bins"}, {NULL, "fused", "sweep"}, {"compensation", "exact", "pole-zero"}};
 
 static const char *present_name(const char *option, const char *name)
 {

@@ -57,7 +57,7 @@ static const hw__field worker_fields[] = {
     {"examples", WORKER(examples), WALK_COUNTER, WALK_COUNT},
     {"clipped", WORKER(clipped), WALK_COUNTER, WALK_COUNT},
     {"skipped", WORKER(skipped), WALK_COUNTER, WALK_COUNT},
-    {"fused", WORKER(fused), WALK_COUNTER, WALK_COUNT},
+    {"fused", WORKER(by_sweep), WALK_COUNTER, WALK_COUNT},
     {"exchanges", WORKER(exchanges), WALK_COUNTER, WALK_COUNT},
     {"collided", WORKER(collided), WALK_COUNTER, WALK_COUNT},
     {"looked_at", WORKER(looked_at), WALK_COUNTER, WALK_COUNT},
@@ -100,21 +100,21 @@ static const hw__field evaluation_fields[] = {
 _Static_assert(HW_METRICS == 4, "a field for each metric");
 
 /* What is not a field of its own. */
-typedef struct moment {
+typedef struct position {
     bool begun;
     uint64_t landed, tickets, limit, trained_ns;
-} moment;
-static const hw__field moment_fields[] = {{"begun", offsetof(moment, begun), WALK_BOOL, WALK_ANY},
-                                          {"landed", offsetof(moment, landed), WALK_U64, WALK_COUNT},
-                                          {"tickets", offsetof(moment, tickets), WALK_U64, WALK_COUNT},
-                                          {"ticket_limit", offsetof(moment, limit), WALK_U64, WALK_ANY},
-                                          {"trained_ns", offsetof(moment, trained_ns), WALK_U64, WALK_ANY}};
+} position;
+static const hw__field position_fields[] = {{"begun", offsetof(position, begun), WALK_BOOL, WALK_ANY},
+                                            {"landed", offsetof(position, landed), WALK_U64, WALK_COUNT},
+                                            {"tickets", offsetof(position, tickets), WALK_U64, WALK_COUNT},
+                                            {"ticket_limit", offsetof(position, limit), WALK_U64, WALK_ANY},
+                                            {"trained_ns", offsetof(position, trained_ns), WALK_U64, WALK_ANY}};
 
 static void visit_moment(hw_engine *e, hw__walk *v)
 {
-    moment m = {e->run.begun, hw_params_clock(e->params), hw__counter_get(&e->tickets.taken),
-                hw__counter_get(&e->tickets.limit), e->run.begun ? hw__times_trained(e) : 0};
-    hw__walk_values(v, "run", WALK_FIELDS(moment_fields), &m);
+    position m = {e->run.begun, hw_params_clock(e->params), hw__counter_get(&e->tickets.taken),
+                  hw__counter_get(&e->tickets.limit), e->run.begun ? hw__times_trained(e) : 0};
+    hw__walk_values(v, "run", WALK_FIELDS(position_fields), &m);
     hw__walk_values(v, "run", WALK_FIELDS(run_fields), e);
     hw__walk_values(v, "run.last", WALK_FIELDS(evaluation_fields), &e->evaluation.mark.last);
     if (v->way != WALK_TAKE) return;

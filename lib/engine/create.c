@@ -80,7 +80,7 @@ static bool can_sweep(const hw_engine *e)
     bool rule = hw__optimizer_adds_up(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
     bool single = c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
                   c->on_nan == HW_NAN_SKIP;
-    return o->sweep && c->fused && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&
+    return o->sweep && c->sweep && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&
            !single && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
 }
 

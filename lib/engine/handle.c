@@ -107,7 +107,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
         r->examples += hw__counter_get(&e->worker[i].examples);
         r->clipped += hw__counter_get(&e->worker[i].clipped);
         r->skipped += hw__counter_get(&e->worker[i].skipped);
-        r->fused += hw__counter_get(&e->worker[i].fused);
+        r->swept += hw__counter_get(&e->worker[i].by_sweep);
         r->exchanges += hw__counter_get(&e->worker[i].exchanges);
         looked_at += hw__counter_get(&e->worker[i].looked_at);
         collided += hw__counter_get(&e->worker[i].collided);

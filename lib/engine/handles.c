@@ -158,7 +158,7 @@ double hw_engine_number(hw_engine *e, const char *name)
                    {"good_update", (double)r.good_update},
                    {"clipped", (double)r.clipped},
                    {"skipped", (double)r.skipped},
-                   {"swept", (double)r.fused},
+                   {"swept", (double)r.swept},
                    {"exchange_interval", r.exchange_interval},
                    {"exchanges", (double)r.exchanges},
                    {"collisions", r.collisions},

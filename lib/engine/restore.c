@@ -87,7 +87,7 @@ static void check_settings(const hw_engine *e, hw__walk *v)
     const double *x[4];
     const uint8_t *informed = hw_state_array(s, "worker.informed", HW_U8, e->crew.members);
     for (int k = 0; k < 4; k++) x[k] = hw_state_array(s, fields[k], HW_F64, e->crew.members);
-    /* A lane lands with the setting that it read with; who has none yet gets it at its next read. */
+    /* A virtual worker lands with the setting that it read with; who has none yet gets it at its next read. */
     for (unsigned i = 0; i < e->crew.members && v->status == HW_OK; i++) {
         bool none = !informed[i] && x[0][i] <= 0 && x[0][i] >= 0;
         if (!none) check_setting(e, v, x[0][i], x[1][i], x[2][i], x[3][i]);

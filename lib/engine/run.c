@@ -15,7 +15,7 @@ static void reset_worker(hw_worker *w)
     hw__counter_set(&w->examples, 0);
     hw__counter_set(&w->clipped, 0);
     hw__counter_set(&w->skipped, 0);
-    hw__counter_set(&w->fused, 0);
+    hw__counter_set(&w->by_sweep, 0);
     hw__counter_set(&w->exchanges, 0);
     hw__counter_set(&w->collided, 0);
     hw__counter_set(&w->looked_at, 0);

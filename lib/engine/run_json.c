@@ -84,8 +84,9 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     fprintf(out, ",\"updates\":%llu,\"examples\":%llu,\"good_update\":%llu,\"clipped\":%llu,\"skipped\":%llu",
             (unsigned long long)r->updates, (unsigned long long)r->examples, (unsigned long long)r->good_update,
             (unsigned long long)r->clipped, (unsigned long long)r->skipped);
-    fprintf(out, ",\"fused\":%llu,\"exchange_interval\":%u,\"exchanges\":%llu", (unsigned long long)r->fused,
-            r->exchange_interval, (unsigned long long)r->exchanges);
+    fprintf(out, ",\"swept\":%llu,\"fused\":%llu,\"exchange_interval\":%u,\"exchanges\":%llu",
+            (unsigned long long)r->swept, (unsigned long long)r->swept, r->exchange_interval,
+            (unsigned long long)r->exchanges);
     number(out, "collisions", r->collisions);
     number(out, "seconds", r->seconds);
     number(out, "virtual_time", r->virtual_time);

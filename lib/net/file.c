@@ -9,7 +9,7 @@
 
 #define FORMAT "hogwild-net 1"
 
-/* The numbers that a layer is told by, whatever its kind: a line of a file. */
+/* The numbers that describe a layer, whatever its kind: a line of a file. */
 typedef struct line {
     unsigned outputs, window, stride, pad, groups, bias, size, from, also;
     double rate, alpha, beta;

@@ -107,7 +107,7 @@ void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t
     atomic_store_explicit(&clock->counts[worker].value, own + n, memory_order_release);
 }
 
-/* Nothing is under way: what has begun has landed, and the gate's mutex or a join has ordered everything before. */
+/* Nothing is under way: what has begun has landed, and a pause's mutex or a join has ordered everything before. */
 uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v)
 {
     static const hw__field exact[] = {

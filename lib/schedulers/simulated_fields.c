@@ -166,7 +166,7 @@ static void check_all(hw_engine *e, hw__walk *v, const uint32_t *kind, const flo
             good = read[i] <= landed && read[i] >= first && examples[i] <= e->config.batch &&
                    (!loss_finite[i] || hw__base_finite_double(loss[i]));
         if (good) continue;
-        hw__walk_refuse(v, "the entries 'lane...' of the state: lane %zu holds no gradient that could land", i);
+        hw__walk_refuse(v, "the entries 'lane...' of the state: worker %zu holds no gradient that could land", i);
         return;
     }
 }
@@ -239,7 +239,7 @@ static void walk_all(hw_engine *e, hw__walk *v)
         for (uint64_t i = 0; i < n && v->status == HW_OK; i++) closing += kind[i] == PENDING_CLOSING;
         uint64_t gathered = hw_state_number(v->from, "sim.gathered", 0);
         if (closing != (gathered > 0) || gathered >= s->gather)
-            hw__walk_refuse(v, "entry 'sim.gathered' of the state does not fit the lanes");
+            hw__walk_refuse(v, "entry 'sim.gathered' of the state does not fit the workers");
         return;
     }
     for (uint32_t i = 0; i < n; i++) {

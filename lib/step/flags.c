@@ -52,7 +52,7 @@ bool hw__flags_failed(const hw__flags *f)
 
 void hw__flags_pause(hw__flags *f, int what)
 {
-    /* Relaxed: a hint that sends workers to the gate, whose mutex orders everything that follows. */
+    /* Relaxed: a hint that sends workers to a pause, whose mutex orders everything that follows. */
     (void)atomic_fetch_or_explicit(&f->pause, what, memory_order_relaxed);
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* The lock is held; everybody is inside. */
-static void open_gate(hw_engine *e)
+static void open_pause(hw_engine *e)
 {
     hw__pause *g = &e->pause;
     g->opened_ns = hw_now();
@@ -27,7 +27,7 @@ static bool cut_short(const hw_engine *e)
     return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
 }
 
-static void close_gate(hw_engine *e, bool final)
+static void close_pause(hw_engine *e, bool final)
 {
     hw__pause *g = &e->pause;
     (void)pthread_mutex_unlock(&g->mutex);
@@ -53,7 +53,7 @@ static bool capture_due(const hw_engine *e)
     return asked || (ends && e->captures.update != hw_params_clock(e->params));
 }
 
-/* The lock is held on entry and on return; the gate is open meanwhile, so nobody leaves and the clock stands. */
+/* The lock is held on entry and on return; the pause is open meanwhile, so nobody leaves and the clock stands. */
 static void capture(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -101,7 +101,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
         if (!g->open && g->arrived == g->live) {
             bool due = (hw__flags_paused(&e->flags) & FLAGS_EVALUATE) != 0;
             if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
-                open_gate(e);
+                open_pause(e);
             } else if (capture_due(e)) {
                 capture(w);
                 continue;
@@ -112,7 +112,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
             (void)pthread_mutex_unlock(&g->mutex);
             hw__evaluate_chunks(w);
             (void)pthread_mutex_lock(&g->mutex);
-            if (--g->working == 0) close_gate(e, g->finished == g->live);
+            if (--g->working == 0) close_pause(e, g->finished == g->live);
             continue;
         }
         /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be

@@ -180,7 +180,7 @@ hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge
 {
     hw__counter_add(&w->updates, count);
     hw__counter_add(&w->examples, count);
-    hw__counter_add(&w->fused, count);
+    hw__counter_add(&w->by_sweep, count);
     w->unmeasured += count;
     if (!judge) return HW_OK;
     if (!hw__base_finite_double(loss)) return not_finite(w, "loss");

@@ -34,7 +34,7 @@ struct hw_worker {
     uint64_t exchange_ns;           /* when that was */
     uint32_t swept;                 /* examples that the sweep under way has landed */
     float run_rate;                 /* learning rate of the sweep under way, where it is constant */
-    hw__base_counter fused, exchanges, collided, looked_at;
+    hw__base_counter by_sweep, exchanges, collided, looked_at;
     /* of the pair under way */
     hw_read_note note;
     const float *seen;

@@ -160,7 +160,7 @@ void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, b
     if (!good)
         hw__walk_refuse(
             v,
-            "the entries 'timeline...' of the state are no schedule of %u lanes: a lane is missing, is in two "
+            "the entries 'timeline...' of the state are no schedule of %u workers: a worker is missing, is in two "
             "places, or is out of order",
             t->members);
 }

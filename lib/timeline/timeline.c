@@ -190,7 +190,7 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
     }
     if (!good) {
         hw__timeline_free(t);
-        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u lanes", plan.members);
+        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u workers", plan.members);
     }
     *out = t;
     return HW_OK;
