@@ -16,6 +16,12 @@ int main(int argc, char **argv)
     hw_status status =
         argc == 4 ? hw_idx_read(argv[2], argv[3], classes, &images, why) : hw_digits_generate(500, 7, &images);
     if (status != HW_OK) return fprintf(stderr, "predict: %s\n", argc == 4 ? why : hw_status_text(status)), 1;
+    unsigned channels, height, width;
+    hw_net_input_shape(hw_predictor_net(p), &channels, &height, &width);
+    if (images.channels != channels || images.height != height || images.width != width)
+        return fprintf(stderr, "predict: the net takes images of %u x %u x %u, these are %u x %u x %u\n", channels,
+                       height, width, images.channels, images.height, images.width),
+               2;
     float *probability = malloc((size_t)images.count * classes * sizeof *probability);
     if (!probability) return fprintf(stderr, "predict: no memory\n"), 1;
     hw_predictor_bytes(p, images.pixels, images.count, probability);

@@ -12,12 +12,13 @@ typedef struct folder {
 } folder;
 
 /* Called with the whole state of the run, all workers parked; after it has returned the file survives a crash. */
-static hw_status on_checkpoint(void *context, const hw_state *state)
+static hw_status on_capture(void *context, uint64_t update, const hw_state *state)
 {
     folder *f = context;
     char why[HW_WHY];
-    f->number = hw_state_number(state, "run.landed", 0);
-    return hw_checkpoint_save(f->path, f->number, 3, state, why);
+    hw_status status = hw_checkpoint_save(f->path, f->number = update, 3, state, why);
+    if (status != HW_OK) fprintf(stderr, "resume: %s\n", why);
+    return status; /* an error stops the run; HW_OK here would go on without this checkpoint */
 }
 
 int main(int argc, char **argv)
@@ -34,7 +35,7 @@ int main(int argc, char **argv)
     config.batch = 32;
     config.epochs = 4;
     config.checkpoint_epochs = 1;
-    config.on_checkpoint = on_checkpoint;
+    config.on_capture = on_capture;
     config.context = &f;
     hw_engine *engine;
     float *x = calloc(hw_net_parameters(net), sizeof *x);
@@ -44,10 +45,11 @@ int main(int argc, char **argv)
 
     hw_state *state = hw_state_create();
     char from[1024];
-    if (state && hw_checkpoint_load(f.path, state, from, sizeof from, why) == HW_OK) {
-        if (hw_engine_restore(engine, state, why) != HW_OK) return fprintf(stderr, "%s\n", why), 1;
-        printf("goes on from %s\n", from);
-    }
+    hw_status status = hw_checkpoint_load(f.path, state, from, sizeof from, why);
+    if (status == HW_OK) status = hw_engine_restore(engine, state, why);
+    if (status == HW_OK) printf("goes on from %s\n", from);
+    /* HW_E_IO: there is none yet. Damaged ones are not to be written over. */
+    if (status != HW_OK && status != HW_E_IO) return fprintf(stderr, "resume: %s\n", why), 1;
     hw_state_free(state);
     hw_result result;
     if (hw_engine_run(engine, &result) != HW_OK) return fprintf(stderr, "%s\n", result.message), 1;

@@ -1,6 +1,7 @@
 /* test_interface.c - what callers that were compiled against other releases, that ask from other threads, or that
  * cannot see structs rely on: sized structs, progress, sentences, the record in memory, handles. */
 #include "small_linear.h"
+#include <sched.h>
 #include <stdatomic.h>
 
 enum { LATER = 64 };
@@ -176,9 +177,46 @@ static void captures_say_how_many_updates_have_landed(void **state)
 typedef struct asker {
     hw_engine *engine;
     _Atomic int over;
-    unsigned answers;
+    _Atomic unsigned answers;
+    _Atomic bool wrong; /* a callback's answer */
     bool rises, within;
 } asker;
+
+/* A callback asks too: no lock is held while user code runs. */
+static asker *asking;
+static double ask_in_gradient(void *self, void *scratch, const hw_batch *batch, const float *x, float *g)
+{
+    hw_progress p;
+    if (asking && asking->engine) {
+        hw_status status = hw_engine_progress(asking->engine, &p, NULL);
+        if (status != HW_OK && status != HW_E_STATE) asking->wrong = true; /* the curvature is probed before the run */
+    }
+    (void)self;
+    (void)scratch;
+    (void)batch;
+    for (int j = 0; j < 3; j++) g[j] = x[j] - 1;
+    return (double)(g[0] * g[0] + g[1] * g[1] + g[2] * g[2]) / 2;
+}
+
+static hw_status first_coordinate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count,
+                                  double *sums)
+{
+    (void)self;
+    (void)scratch;
+    (void)first;
+    sums[0] = count * fabs((double)x[0]);
+    return HW_OK;
+}
+
+static void ask_in_policy(void *context, const hw_policy_input *in, hw_setting *s)
+{
+    hw_progress p;
+    (void)context;
+    (void)in;
+    hw_status status = asking->engine ? hw_engine_progress(asking->engine, &p, NULL) : HW_OK;
+    if (status != HW_OK && status != HW_E_STATE) asking->wrong = true;
+    s->momentum = 0.5;
+}
 
 static void *ask(void *context)
 {
@@ -210,14 +248,19 @@ static void *work(void *context)
     return NULL;
 }
 
-/* A callback asks too: no lock is held while user code runs. */
 static hw_status ask_within(void *context, const hw_evaluation *evaluation)
 {
     asker *a = context;
     hw_progress p;
-    (void)evaluation;
-    if (a->engine && hw_engine_progress(a->engine, &p, NULL) != HW_OK) return HW_E_STATE;
-    if (a->engine && p.last) return HW_E_STATE; /* nobody gave it a place */
+    hw_evaluation last;
+    if (hw_engine_progress(a->engine, &p, NULL) != HW_OK || p.last) return HW_E_STATE; /* nobody gave it a place */
+    if (hw_engine_progress(a->engine, &p, &last) != HW_OK || p.last != &last) return HW_E_STATE;
+    if (last.update != evaluation->update) return HW_E_STATE;
+    if (!(hw_engine_number(a->engine, "updates") >= (double)evaluation->update)) return HW_E_STATE;
+    hw_result r; /* what it is made of is in use */
+    hw_engine_result(a->engine, &r);
+    if (r.status != HW_E_STATE || hw_result_json(a->engine, "", NULL, 0, NULL) != HW_E_STATE) return HW_E_CALLBACK;
+    while (!a->answers) sched_yield();
     return HW_OK;
 }
 
@@ -232,9 +275,17 @@ static void progress_is_asked_by_another_thread(void **state)
         c.evaluate_every = 2000;
         c.on_evaluation = ask_within;
         c.context = &a;
+        c.compensation.policy = HW_POLICY_USER;
+        c.compensation.user = ask_in_policy;
+        hw_objective o = hw_objective_defaults("asks", 3);
+        o.loss_gradient = ask_in_gradient;
+        o.examples = 64;
+        o.evaluate = first_coordinate;
+        o.evaluation_examples = 4;
+        asking = &a;
         float x[4] = {0};
         hw_progress p;
-        if (hw_engine_create(&a.engine, &objective, &c, x, why) != HW_OK) fail_msg("%s", why);
+        if (hw_engine_create(&a.engine, &o, &c, x, why) != HW_OK) fail_msg("%s", why);
         assert_int_equal(hw_engine_progress(a.engine, &p, NULL), HW_E_STATE);
         assert_int_equal(hw_engine_progress(a.engine, NULL, NULL), HW_E_ARGUMENT);
         assert_int_equal(hw_engine_progress(NULL, &p, NULL), HW_E_ARGUMENT);
@@ -252,7 +303,7 @@ static void progress_is_asked_by_another_thread(void **state)
         a.over = 1;
         (void)pthread_join(thread, NULL);
         assert_int_equal(status, HW_OK);
-        assert_true(a.rises && a.within);
+        assert_true(a.rises && a.within && a.answers > 0 && !a.wrong);
         hw_evaluation last;
         assert_int_equal(hw_engine_progress(a.engine, &p, &last), HW_OK);
         assert_int_equal(p.updates, 20000);
@@ -265,6 +316,13 @@ static void progress_is_asked_by_another_thread(void **state)
 
 /* --- sentences and the record --------------------------------------------------------------------------------------
  */
+
+static hw_status refuse(void *context, const hw_evaluation *evaluation)
+{
+    (void)context;
+    (void)evaluation;
+    return 1234;
+}
 
 static void a_call_that_fails_leaves_a_sentence(void **state)
 {
@@ -279,7 +337,22 @@ static void a_call_that_fails_leaves_a_sentence(void **state)
     assert_text(hw_engine_sentence(e), "config.average_every is 0");
     assert_int_equal(hw_engine_get(e, x), HW_OK);
     assert_string_equal(hw_engine_sentence(e), "");
+    assert_int_equal(hw_engine_get(e, NULL), HW_E_ARGUMENT);
+    assert_text(hw_engine_sentence(e), "hw_engine_get: where the values are is NULL");
+    assert_int_equal(hw_engine_capture(e, NULL), HW_E_ARGUMENT);
+    assert_text(hw_engine_sentence(e), "the state is NULL");
     hw_engine_free(e);
+    c.on_evaluation = refuse;
+    c.evaluate_every = 32;
+    if (hw_engine_create(&e, &objective, &c, x, why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(hw_engine_run(e, NULL), 1234);
+    assert_text(hw_engine_sentence(e), "the evaluation callback returned 1234");
+    hw_state *s = hw_state_create();
+    assert_int_equal(hw_engine_capture(e, s), HW_E_STATE);
+    assert_text(hw_engine_sentence(e), "the run failed");
+    hw_state_free(s);
+    hw_engine_free(e);
+    assert_int_equal(hw_engine_get_velocity(NULL, x), HW_E_ARGUMENT);
     assert_text(hw_engine_sentence(NULL), "NULL");
 }
 
@@ -372,6 +445,8 @@ static void handles_train_without_a_struct_in_sight(void **state)
     assert_int_equal(hw_objective_set_number(o, "nonsense", 1), HW_E_ARGUMENT);
     hw_engine *e;
     if (hw_engine_create(&e, o, c, x, why) != HW_OK) fail_msg("%s", why);
+    hw_objective_free(o); /* the engine has what it said */
+    hw_config_free(c);
     assert_int_equal(hw_engine_run(e, NULL), HW_OK);
     assert_int_equal(hw_engine_get(e, x), HW_OK);
     for (int j = 0; j < 3; j++) assert_near(x[j], to[j], 1e-3);
@@ -383,9 +458,9 @@ static void handles_train_without_a_struct_in_sight(void **state)
     char record[32768];
     assert_int_equal(hw_result_json(e, "handles", record, sizeof record, NULL), HW_OK);
     assert_text(record, "\"objective\":\"pull\"");
+    static const char *const numbers[] = {"swept", "bytes", "work_mean_ns", "exchanges", "seconds"};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) assert_true(hw_engine_number(e, numbers[i]) >= 0);
     hw_engine_free(e);
-    hw_objective_free(o);
-    hw_config_free(c);
     hw_objective_free(NULL);
     hw_config_free(NULL);
 }

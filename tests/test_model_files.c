@@ -158,6 +158,73 @@ static void linear_models_come_back(void **state)
     assert_int_equal(hw_sparse_loss_named("x", &loss), HW_E_ARGUMENT);
 }
 
+/* What could not be loaded again is not saved, and nothing is left behind. */
+static void models_that_do_not_fit_together_are_not_saved(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    for (int k = 0; k < 7; k++) {
+        hw_linear_model m = linear(HW_SPARSE_LOGISTIC, true);
+        if (k == 0) m.classes = 0; /* labels that were never made */
+        if (k == 1) m.columns = 0;
+        if (k == 2) m.loss = HW_SPARSE_SOFTMAX;
+        if (k == 3) m.weight[5] = NAN;
+        if (k == 4) m.idf[0] = INFINITY;
+        if (k == 5) m.labels = (hw_labels)9;
+        if (k == 6) m.classes = 257;
+        unlink(path);
+        assert_int_equal(hw_linear_model_save(&m, path, why), k == 3 || k == 4 ? HW_E_DIVERGED : HW_E_ARGUMENT);
+        assert_text(why, path);
+        assert_text(why, k == 3 || k == 4 ? "a weight is not finite" : "do not fit together");
+        assert_int_not_equal(access(path, F_OK), 0);
+        hw_linear_model_free(&m);
+    }
+}
+
+/* Rows of more columns than the model has are refused; of fewer, the columns that they lack weigh nothing. */
+static void tf_idf_is_of_the_models_columns(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    for (uint32_t columns = 2; columns < 6; columns++) {
+        uint64_t offset[3] = {0, 1, 2};
+        uint32_t index[2] = {0, 1};
+        float value[2] = {1, 2}, label[2] = {0, 1};
+        hw_sparse s = {2, columns, 2, offset, index, value, label, NULL, 0};
+        hw_linear_model m = hw_linear_model_defaults();
+        m.tf_idf = 1;
+        m.columns = 4;
+        hw_status status = hw_linear_model_weigh(&m, &s, 1, why);
+        assert_int_equal(status, columns > 4 ? HW_E_ARGUMENT : HW_OK);
+        if (columns > 4) assert_text(why, "the rows have 5 columns and the model 4");
+        for (uint32_t c = columns; columns <= 4 && c < 4; c++) assert_near(m.idf[c], 0, 0);
+        if (columns <= 4) assert_true(m.idf[0] > 0);
+        hw_linear_model_free(&m);
+    }
+}
+
+static void *save_often(void *context)
+{
+    hw_linear_model m = linear(HW_SPARSE_LOGISTIC, true);
+    unsigned *failed = context;
+    for (int i = 0; i < 30; i++) *failed += hw_linear_model_save(&m, path, NULL) != HW_OK;
+    hw_linear_model_free(&m);
+    return NULL;
+}
+
+/* Two threads that save to one path: both succeed, and whole files replace each other. */
+static void two_threads_save_to_one_path(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    unsigned failed[2] = {0, 0};
+    pthread_t thread[2];
+    for (int i = 0; i < 2; i++) assert_int_equal(pthread_create(thread + i, NULL, save_often, failed + i), 0);
+    for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+    assert_int_equal(failed[0] + failed[1], 0);
+    if (load_linear(path, why) != HW_OK) fail_msg("%s", why);
+}
+
 /* A locale with a decimal comma changes nothing, where the machine has one. */
 static void locales_do_not_matter(void **state)
 {
@@ -218,6 +285,7 @@ static void factorisations_come_back(void **state)
         if (hw_factors_load(&g, path, why) != HW_OK) fail_msg("%s", why);
         assert_int_equal(hw_factors_users(g), r.users);
         assert_int_equal(hw_factors_items(g), r.items);
+        assert_true(isnan(hw_factors_predict(g, UINT32_MAX, 0, 0)) && isnan(hw_factors_predict(g, 0, r.items, 1)));
         for (uint32_t u = 0; u < r.users; u++)
             for (uint32_t i = 0; i < r.items; i++) {
                 assert_near(hw_factors_predict(g, u, i, 0), hw_factorize_predict(&m, x, u, i), 0);
@@ -297,6 +365,8 @@ static void word_vectors_come_back(void **state)
                 assert_near(hw_vectors_row(w, k)[i], x[2 * m.stride * k + i], format == HW_VECTORS_TEXT ? 5.1e-7 : 0);
         }
         assert_int_equal(hw_vectors_find(w, "none of these"), UINT32_MAX);
+        assert_null(hw_vectors_row(w, hw_vectors_find(w, "none of these")));
+        assert_null(hw_vectors_word(w, c.words));
         uint32_t near[5], self = 3;
         double cosine[5];
         assert_int_equal(hw_vectors_nearest(w, hw_vectors_row(w, 3), NULL, 0, 1, near, cosine), 1);
@@ -573,9 +643,15 @@ static void what_is_no_net_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(linear_models_come_back),   cmocka_unit_test(locales_do_not_matter),
-        cmocka_unit_test(factorisations_come_back),  cmocka_unit_test(word_vectors_come_back),
-        cmocka_unit_test(analogies_are_answered),    cmocka_unit_test(nets_come_back),
+        cmocka_unit_test(linear_models_come_back),
+        cmocka_unit_test(models_that_do_not_fit_together_are_not_saved),
+        cmocka_unit_test(tf_idf_is_of_the_models_columns),
+        cmocka_unit_test(two_threads_save_to_one_path),
+        cmocka_unit_test(locales_do_not_matter),
+        cmocka_unit_test(factorisations_come_back),
+        cmocka_unit_test(word_vectors_come_back),
+        cmocka_unit_test(analogies_are_answered),
+        cmocka_unit_test(nets_come_back),
         cmocka_unit_test(what_is_no_net_is_refused),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);

@@ -88,6 +88,11 @@ static void policies(void **state)
     (void)state;
     hw_setting s = setting_of(HW_POLICY_NONE, 8, NULL, NULL, 0.01, 0);
     assert_near(s.momentum, 0.9, 0);
+    s = setting_of((hw_policy)77, 8, NULL, NULL, 0.01, 0); /* no policy, and a user's without a function: as none */
+    assert_near(s.momentum, 0.9, 0);
+    assert_text(s.reason, "no such policy");
+    s = setting_of(HW_POLICY_USER, 8, NULL, NULL, 0.01, 0);
+    assert_near(s.momentum, 0.9, 0);
     assert_near(s.rate, 1, 0);
     s = setting_of(HW_POLICY_THEORY, 4, NULL, NULL, 0.01, 0);
     assert_near(s.momentum, 0.15, 1e-12);

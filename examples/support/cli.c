@@ -224,7 +224,13 @@ int cli_lenet_open(const char *program, const char *folder, uint32_t images, uin
     char why[HW_WHY];
     memset(l, 0, sizeof *l);
     if (!cli_digits_load(program, folder, folder != NULL, images, &l->digits)) return 1;
-    if (images < l->digits.train.count) l->digits.train.count = images;
+    if (images < l->digits.train.count) {
+        l->digits.train.count = images;
+        char all[sizeof l->digits.source];
+        (void)snprintf(all, sizeof all, "%s", l->digits.source);
+        if (l->digits.real)
+            (void)snprintf(l->digits.source, sizeof l->digits.source, "%.140s, the first %u of them", all, images);
+    }
     l->net = hw_net_lenet(batch, why);
     l->task = (hw_net_task){l->net, &l->digits.train, &l->digits.test, NULL};
     hw_status status = l->net ? hw_net_objective(&l->task, &l->objective, why) : HW_E_ARGUMENT;

@@ -9,19 +9,20 @@
  *   SIMULATED    virtual workers in virtual time (simulation.h): any number, deterministic, on any number of real
  *                threads; exactly one pair of read and write a step        exact
  *   ROUND_ROBIN  M threads that read and land in turns, gradients in parallel: the round-robin scheme of
- *                Langford et al. on real threads, repeatable like a simulation  M - 1
+ *                Langford et al. on real threads, repeatable like a simulation; the first M - 1 updates are younger,
+ * and so are those after a capture, which empties the ring      M - 1
  *
  * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
- * slow). Threads: a handle is used by one thread at a time, except hw_engine_stop (any thread, any signal handler) and
- * hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from run, work, get,
- * set and get_velocity on the parent's handle; free does nothing there.
+ * slow). Threads: a handle is used by one thread at a time, except hw_engine_stop (any thread, any signal handler),
+ * hw_engine_progress (any thread) and hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from
+ * run, work, get, set and get_velocity on the parent's handle; free does nothing there.
  *
  * Memory of a run on threads (SIMULATED: simulation.h), in floats of n parameters, beside the objective's scratch:
  * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); 3 n for evaluation and the last
  * good parameters; 6 n and one more scratch where the curvature is to be estimated; the histograms
  * (hw_staleness_bytes). With on_checkpoint the engine keeps the state that it hands out: a second copy of the
  * parameters and of the arrays beside them, of the kept parameters (2 n), the mean (n), the private velocities (n a
- * worker), the pending gradients of SIMULATED's lanes with their lists, the histograms, and both lists at their full
+ * worker), the pending gradients of SIMULATED's workers with their lists, the histograms, and both lists at their full
  * length (about 1.5 MB). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
 #ifndef HOGWILD_ENGINE_H
 #define HOGWILD_ENGINE_H
@@ -254,8 +255,8 @@ HW_API void hw_engine_result(hw_engine *engine, hw_result *result);
  * last (may be NULL) takes the newest evaluation, and progress->last points to it, or is NULL where there is none.
  * HW_E_STATE: no run has begun. HW_E_FORK: in a forked child. */
 HW_API hw_status hw_engine_progress(hw_engine *engine, hw_progress *progress, hw_evaluation *last);
-/* Why the handle's last call that can fail and takes no `why` did so; "" where it did not. Valid until the next call.
- */
+/* Why the handle's last run, work, get, set, average, get_velocity, capture or hw_result_json failed (a run: the
+ * sentence of its first error); "" where it did not. Valid until the next call. */
 HW_API const char *hw_engine_sentence(const hw_engine *engine);
 /* Ask for a stop: every worker finishes its step. Async-signal-safe. Before a run has begun it has no effect. */
 HW_API void hw_engine_stop(hw_engine *engine);
@@ -280,6 +281,9 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
  *   ASYNC, GROUPS                from the same parameters, arrays, clock, tickets, histograms, random streams and
  *                                setting; no gradient is lost, since captures wait until every worker is between steps
  *
+ *   ROUND_ROBIN                  like ASYNC; bits are those of a run that captures at the same updates, since every
+ *                                capture empties the ring
+ *
  * What the objective keeps in self, in its scratch, or in streams of its own is not in it. With an exchange interval
  * every capture is an exchange too, so bits are those of a run that captures at the same updates; a sampled clock's
  * last few updates stand in the histogram from the end of a run on.
@@ -288,7 +292,8 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
  * names; the velocity (or the rule's first array) likewise as "velocity.<tensor>" and "velocity", the others as
  * "array2....", "array3...."; "worker.velocity" [workers, parameters] where each has its own; config.<option> for every
  * option; all else under run, worker, clock, staleness, setting, evaluations, settings, kept, average, blocks, lane,
- * sim and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left alone. */
+ * sim, ring and timeline. A tensor's name may not begin with one of these words and a dot. Other entries are left
+ * alone. */
 
 /* Fill `state` (not cleared: entries of the same names are replaced) with what the engine holds, outside a run. Of an
  * engine that has not run yet: its start. The evaluation at the end of a run that hw_engine_stop, stop_flag or

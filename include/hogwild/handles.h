@@ -27,7 +27,8 @@ HW_API void hw_config_on_epoch(hw_config *config, hw_status (*call)(void *contex
 HW_API void hw_config_on_capture(hw_config *config,
                                  hw_status (*call)(void *context, uint64_t update, const hw_state *state));
 
-/* name is copied. NULL: no memory. */
+/* name is copied. NULL: no memory. An engine copies what the handle says: it may be freed once the engine is created,
+ * the configuration too. What self, scratch and the callbacks point to is borrowed. */
 HW_API hw_objective *hw_objective_new(const char *name, size_t parameters);
 HW_API void hw_objective_free(hw_objective *objective);
 HW_API void hw_objective_set_self(hw_objective *objective, void *self);
@@ -53,8 +54,14 @@ HW_API uint32_t hw_batch_count(const hw_batch *batch);
 HW_API uint64_t hw_batch_step(const hw_batch *batch);
 HW_API double hw_evaluation_metric(const hw_evaluation *evaluation, unsigned metric); /* NaN beyond the last */
 HW_API uint64_t hw_evaluation_update(const hw_evaluation *evaluation);
-/* A number of the last run by its name in the JSON record ("updates", "train_loss", "seconds", "curvature" ...); NaN
- * where there is none of that name. */
+/* A number of the last run by its name; NaN where there is none of that name:
+ *   status updates examples tickets good_update clipped skipped swept exchange_interval exchanges collisions epochs
+ *   seconds evaluation_seconds preparation_seconds curvature train_loss seconds_to_target updates_to_target
+ *   staleness (mean) dispersion work_mean_ns momentum rate look_ahead (in force at the end) virtual_time
+ *   metric (the last evaluation's first) bytes
+ * During a run, from any thread and any callback, of hw_engine_progress:
+ *   updates examples epochs seconds examples_per_second train_loss staleness momentum look_ahead learning_rate
+ *   fraction metric */
 HW_API double hw_engine_number(hw_engine *engine, const char *name);
 
 #ifdef __cplusplus

@@ -23,7 +23,11 @@ extern "C" {
  *     status = hw_linear_model_weigh(&m, &rows, 0, why);          tf-idf and unit rows, as in training
  *     hw_linear_model_scores(&m, &rows, row, score);
  *     double label = hw_linear_model_decide(&m, score);
- */
+ *
+ * Before training: loss, columns, labels, unit_rows, tf_idf are set; hw_linear_model_label(&m, &rows, 1, why) and
+ * hw_linear_model_weigh(&m, &rows, 1, why) make the rest and change the rows; the weights are trained with
+ * hw_sparse_linear on these rows, base, intercept and scores as the model has them, and put into weight
+ * (malloc, hw_linear_model_weights floats). */
 
 /* What labels were in the data before training made -1 and +1, or class numbers, of them. */
 typedef enum hw_labels {
@@ -63,7 +67,8 @@ HW_API size_t hw_linear_model_weights(const hw_linear_model *model);
 HW_API const char *hw_sparse_loss_name(hw_sparse_loss loss);
 HW_API hw_status hw_sparse_loss_named(const char *name, hw_sparse_loss *loss);
 
-/* HW_E_STATE: not trained. HW_E_IO, HW_E_MEMORY. */
+/* HW_E_STATE: not trained. HW_E_ARGUMENT: fields that do not fit together. HW_E_DIVERGED: a weight is not finite.
+ * HW_E_IO, HW_E_MEMORY. */
 HW_API hw_status hw_linear_model_save(const hw_linear_model *model, const char *path, char *why);
 /* Into an initialised model that holds nothing. HW_E_IO, HW_E_FORMAT, HW_E_MEMORY: it still holds nothing. */
 HW_API hw_status hw_linear_model_load(hw_linear_model *model, const char *path, char *why);
@@ -71,7 +76,8 @@ HW_API hw_status hw_linear_model_load(hw_linear_model *model, const char *path, 
 /* Labels of rows in place, as the loss takes them. fresh: the mapping is made from them, else the model's is used.
  * HW_E_FORMAT: labels that it does not know, or too many of them. */
 HW_API hw_status hw_linear_model_label(hw_linear_model *model, hw_sparse *rows, int fresh, char *why);
-/* tf-idf and rows of length 1 in place, as the model has them. fresh: the columns' weights are made from these rows. */
+/* tf-idf and rows of length 1 in place, as the model has them. fresh: the columns' weights are made from these rows.
+ * HW_E_ARGUMENT: fresh rows have more columns than the model. */
 HW_API hw_status hw_linear_model_weigh(hw_linear_model *model, hw_sparse *rows, int fresh, char *why);
 /* score[scores] of one row (weighed). Columns that the model does not have count nothing. */
 HW_API void hw_linear_model_scores(const hw_linear_model *model, const hw_sparse *rows, uint32_t row, double *score);
@@ -99,11 +105,11 @@ HW_API uint32_t hw_factors_items(const hw_factors *factors);
 HW_API uint32_t hw_factors_user(const hw_factors *factors, uint64_t id);
 HW_API uint32_t hw_factors_item(const hw_factors *factors, uint64_t id);
 HW_API uint64_t hw_factors_item_id(const hw_factors *factors, uint32_t item);
-/* The score of a pair of numbers; within the data's scale where clamp is not 0. */
+/* The score of a pair of numbers (NaN: there is no such number); within the data's scale where clamp is not 0. */
 HW_API double hw_factors_predict(const hw_factors *factors, uint32_t user, uint32_t item, int clamp);
 /* The `count` items of the highest scores for this user, best first (ties: the lower number), into item and score (may
  * be NULL); those for which skip says so are left out (skip may be NULL). Returns how many there are. HW_E_MEMORY has
- * no place here: nothing is allocated; count log(items) steps an item. */
+ * no place here: nothing is allocated; up to count steps an item. */
 HW_API uint32_t hw_factors_best(const hw_factors *factors, uint32_t user, uint32_t count,
                                 int (*skip)(void *context, uint32_t item), void *context, uint32_t *item,
                                 double *score);
@@ -124,7 +130,8 @@ HW_API hw_status hw_vectors_save(const hw_vectors *vectors, hw_vectors_format fo
 HW_API hw_status hw_vectors_load(hw_vectors **vectors, const char *path, char *why);
 HW_API uint32_t hw_vectors_words(const hw_vectors *vectors);
 HW_API unsigned hw_vectors_dimension(const hw_vectors *vectors);
-/* A word's number, or UINT32_MAX; its text; its vector (dimension floats, the library's). */
+/* A word's number, or UINT32_MAX; its text; its vector (dimension floats, the library's). Text and vector of a number
+ * that is no word's (UINT32_MAX): NULL. */
 HW_API uint32_t hw_vectors_find(const hw_vectors *vectors, const char *word);
 HW_API const char *hw_vectors_word(const hw_vectors *vectors, uint32_t word);
 HW_API const float *hw_vectors_row(const hw_vectors *vectors, uint32_t word);

@@ -111,6 +111,8 @@ HW_API void hw_net_use_path(hw_net *net, hw_path path);
 HW_API hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why);
 
 HW_API size_t hw_net_parameters(const hw_net *net);
+/* Of an input image; any of the three may be NULL. */
+HW_API void hw_net_input_shape(const hw_net *net, unsigned *channels, unsigned *height, unsigned *width);
 HW_API unsigned hw_net_outputs(const hw_net *net);
 HW_API size_t hw_net_scratch_bytes(const hw_net *net);
 HW_API uint64_t hw_net_multiply_adds(const hw_net *net); /* forward, one image */
@@ -170,7 +172,7 @@ HW_API void hw_predictor_free(hw_predictor *predictor);
 HW_API const hw_net *hw_predictor_net(const hw_predictor *predictor);
 HW_API const float *hw_predictor_params(const hw_predictor *predictor);
 /* probability[count x outputs] of any number of images: bytes (channels x height x width each, prepared as the net
- * says), or floats that are prepared already. */
+ * says), or floats that are prepared already. The caller sees to it that images are of hw_net_input_shape. */
 HW_API void hw_predictor_bytes(hw_predictor *predictor, const unsigned char *pixels, uint32_t count,
                                float *probability);
 HW_API void hw_predictor_floats(hw_predictor *predictor, const float *inputs, uint32_t count, float *probability);

@@ -142,7 +142,8 @@ bool hw__file_sync_folder_of(const char *path)
 
 bool hw__file_temporary(char name[HW__FILE_PATH], const char *path)
 {
-    int n = snprintf(name, HW__FILE_PATH, "%s%s%ld", path, HW__FILE_TEMPORARY, (long)getpid());
+    /* The address of the writer's own memory keeps two threads that save to one path apart. */
+    int n = snprintf(name, HW__FILE_PATH, "%s%s%ld-%zx", path, HW__FILE_TEMPORARY, (long)getpid(), (size_t)name);
     return n > 0 && n < HW__FILE_PATH;
 }
 
@@ -162,7 +163,8 @@ bool hw__file_replace(const char *temporary, const char *path, char *why)
 hw_status hw__file_write_begin(hw__file_writer *writer, const char *path, char *why)
 {
     writer->stream = NULL;
-    if (!hw__file_temporary(writer->temporary, path)) return hw__base_fail(why, HW_E_ARGUMENT, "the path is too long");
+    if (!hw__file_temporary(writer->temporary, path))
+        return hw__base_fail(why, HW_E_ARGUMENT, "%.100s...: the path is too long", path);
     writer->length = strlen(path);
     writer->stream = fopen(writer->temporary, "wb");
     if (!writer->stream) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));

@@ -16,7 +16,7 @@ hw_status hw__file_read(const char *path, size_t cap, hw__file *file, char *why)
 hw_status hw__file_peek(const char *path, unsigned char *bytes, size_t size, size_t *got, char *why);
 
 #define HW__FILE_PATH      4096
-#define HW__FILE_TEMPORARY ".tmp." /* then the process' number: what a killed process leaves behind */
+#define HW__FILE_TEMPORARY ".tmp." /* then the process' number, -, and the writer's: what a killed process leaves */
 
 /* A stream into a temporary file of the same folder. end: flush, fsync, rename, fsync of the folder; on an error the
  * temporary file is removed and the old one is as it was. */

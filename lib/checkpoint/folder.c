@@ -43,7 +43,8 @@ static bool left_over(const char *name)
     if (!checkpoint_name(name, &step)) return false;
     const char *rest = name + NAME_SIZE, *process = rest + sizeof HW__FILE_TEMPORARY - 1;
     if (strncmp(rest, HW__FILE_TEMPORARY, sizeof HW__FILE_TEMPORARY - 1) != 0) return false;
-    size_t n = strlen(process);
+    size_t n = strcspn(process, "-"); /* 0.1 wrote the process' number only */
+    if (process[n] && strspn(process + n + 1, "0123456789abcdef") != strlen(process + n + 1)) return false;
     if (n == 0 || n > 9 || !all_digits(process, n) || process[0] == '0') return false;
     long number = strtol(process, NULL, 10);
     return number == (long)getpid() || (kill((pid_t)number, 0) != 0 && errno == ESRCH);

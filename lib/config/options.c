@@ -87,7 +87,7 @@ static const entry table[] = {
     {"compensation.fixed", "", "explicit momentum of policy fixed", F_DOUBLE, AT(compensation.fixed), -0.999, 1, 1,
      NULL},
     {"compensation.floor", "", "smallest explicit momentum", F_DOUBLE, AT(compensation.floor), -0.999, 0, 0, NULL},
-    {"compensation.shrinkage", "", "policy exact: share of the pole that is cancelled", F_DOUBLE,
+    {"compensation.shrinkage", "", "policy pole-zero: share of the pole that is cancelled", F_DOUBLE,
      AT(compensation.shrinkage), 0, 1, 0, NULL},
     {"compensation.margin", "", "policy auto: learning rate allowed, over the linear bound; 0: 0.7, networks 2",
      F_DOUBLE, AT(compensation.margin), 0, 10, 0, NULL},

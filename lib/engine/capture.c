@@ -321,10 +321,14 @@ hw_status hw__capture_plan(hw_engine *e, char *why)
 
 hw_status hw_engine_capture(hw_engine *e, hw_state *state)
 {
-    if (!e || !state) return HW_E_ARGUMENT;
-    if (e->process != getpid()) return HW_E_FORK;
-    if (e->run.running || (e->run.begun && e->run.status != HW_OK)) return HW_E_STATE;
+    hw_status status = hw__handle_usable(e, "hw_engine_capture");
+    if (status != HW_OK) return status;
+    if (!state) return hw__base_fail(e->sentence, HW_E_ARGUMENT, "hw_engine_capture: the state is NULL");
+    if (e->run.begun && e->run.status != HW_OK)
+        return hw__base_fail(e->sentence, HW_E_STATE,
+                             "hw_engine_capture: the run failed; hw_engine_get gives its good parameters");
     hw_params_get(e->params, 0, e->snapshot); /* what hw_engine_create or hw_engine_set was given may be anything */
-    if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) return HW_E_DIVERGED;
-    return fill(e, state, NULL);
+    if (!hw__base_all_finite(e->snapshot, e->objective.parameters))
+        return hw__base_fail(e->sentence, HW_E_DIVERGED, "hw_engine_capture: a parameter is not finite");
+    return fill(e, state, e->sentence);
 }

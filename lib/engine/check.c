@@ -116,7 +116,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
         return hw__base_fail(why, HW_E_ARGUMENT, "config.target_metric is %d: the objective evaluates %u metrics",
                              c->target_metric, o->evaluate ? o->metrics : 0);
     if (c->linear_bins & (c->linear_bins - 1))
-        return hw__base_fail(why, HW_E_ARGUMENT, "config.exact is %u: it must be a power of two", c->linear_bins);
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.linear_bins is %u: it must be a power of two", c->linear_bins);
     if (c->on_update && c->on_update_every < 1)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
     bool captures = c->on_checkpoint || c->on_capture;

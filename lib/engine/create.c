@@ -8,8 +8,6 @@
 
 #define LOG_ENTRIES 4096
 
-#define LOG_ENTRIES 4096
-
 static hw_status plan_rest(hw_engine *e, char *why)
 {
     const hw_objective *o = &e->objective;
@@ -98,8 +96,8 @@ static void plan_steps(hw_engine *e)
 static bool plan_locks(hw_engine *e)
 {
     e->settings.ready = pthread_mutex_init(&e->settings.mutex, NULL) == 0;
-    e->run.beginning_ready = pthread_mutex_init(&e->run.beginning, NULL) == 0;
-    if (!e->settings.ready || !e->run.beginning_ready || pthread_mutex_init(&e->run.mutex, NULL) != 0) return false;
+    e->run.asking_ready = pthread_mutex_init(&e->run.asking, NULL) == 0;
+    if (!e->settings.ready || !e->run.asking_ready || pthread_mutex_init(&e->run.mutex, NULL) != 0) return false;
     pthread_condattr_t attr;
     bool good = pthread_condattr_init(&attr) == 0;
     if (good) {
@@ -143,6 +141,10 @@ hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, cons
     if (!e) return hw__no_memory(why, "the engine");
     e->config = *config;
     e->objective = *objective;
+    if (objective->name) {
+        (void)snprintf(e->name, sizeof e->name, "%s", objective->name);
+        e->objective.name = e->name;
+    }
     e->scheduler = scheduler;
     e->config.compensation = hw_config_compensation(config, objective);
     e->process = getpid();
@@ -198,7 +200,7 @@ void hw_engine_free(hw_engine *e)
     hw__pause_free(&e->pause);
     hw__barrier_free(&e->start);
     if (e->settings.ready) (void)pthread_mutex_destroy(&e->settings.mutex);
-    if (e->run.beginning_ready) (void)pthread_mutex_destroy(&e->run.beginning);
+    if (e->run.asking_ready) (void)pthread_mutex_destroy(&e->run.asking);
     if (e->run.ready) {
         (void)pthread_cond_destroy(&e->run.changed);
         (void)pthread_mutex_destroy(&e->run.mutex);

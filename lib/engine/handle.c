@@ -5,14 +5,28 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Leaves a sentence where the call cannot be made. */
-static hw_status usable(hw_engine *e, const char *call)
+hw_status hw__handle_usable(hw_engine *e, const char *call)
 {
     if (!e) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK; /* nothing is written there: locks may be held */
     e->sentence[0] = 0;
     if (e->run.running) return hw__base_fail(e->sentence, HW_E_STATE, "%s: the engine is running", call);
     return HW_OK;
+}
+
+bool hw__handle_running(hw_engine *e)
+{
+    (void)pthread_mutex_lock(&e->run.asking);
+    bool now = e->run.running;
+    (void)pthread_mutex_unlock(&e->run.asking);
+    return now;
+}
+
+static hw_status usable_with(hw_engine *e, const float *values, const char *call)
+{
+    hw_status status = hw__handle_usable(e, call);
+    if (status != HW_OK || values) return status;
+    return hw__base_fail(e->sentence, HW_E_ARGUMENT, "%s: where the values are is NULL", call);
 }
 
 const char *hw_engine_sentence(const hw_engine *e)
@@ -22,14 +36,14 @@ const char *hw_engine_sentence(const hw_engine *e)
 
 hw_status hw_engine_get(hw_engine *e, float *params)
 {
-    hw_status status = usable(e, "hw_engine_get");
+    hw_status status = usable_with(e, params, "hw_engine_get");
     if (status == HW_OK) hw_params_get(e->params, 0, params);
     return status;
 }
 
 hw_status hw_engine_average(hw_engine *e, float *params)
 {
-    hw_status status = usable(e, "hw_engine_average");
+    hw_status status = usable_with(e, params, "hw_engine_average");
     if (status != HW_OK) return status;
     if (!e->average.mean || !e->average.count || e->run.status != HW_OK)
         return hw__base_fail(e->sentence, HW_E_STATE, "hw_engine_average: %s",
@@ -41,17 +55,17 @@ hw_status hw_engine_average(hw_engine *e, float *params)
 
 hw_status hw_engine_set(hw_engine *e, const float *params)
 {
-    hw_status status = usable(e, "hw_engine_set");
+    hw_status status = usable_with(e, params, "hw_engine_set");
     if (status == HW_OK) hw_params_set(e->params, 0, params);
     return status;
 }
 
 hw_status hw_engine_get_velocity(hw_engine *e, float *velocity)
 {
-    hw_status status = usable(e, "hw_engine_get_velocity");
+    hw_status status = usable_with(e, velocity, "hw_engine_get_velocity");
+    if (status != HW_OK) return status;
     const hw_optimizer *o = &e->config.optimizer;
     bool linear = (hw__rule_of(o)->flags & HW__RULE_LINEAR) != 0;
-    if (status != HW_OK) return status;
     if (!linear || hw__optimizer_arrays(o, &e->config.compensation) == 0)
         return hw__base_fail(e->sentence, HW_E_STATE, "hw_engine_get_velocity: this rule keeps no shared velocity");
     hw_params_get(e->params, 1, velocity);
@@ -99,6 +113,11 @@ void hw_engine_result(hw_engine *e, hw_result *r)
 {
     if (!r) return;
     memset(r, 0, sizeof *r);
+    if (!e || e->run.running) { /* workers use what it would be made of */
+        r->status = e ? HW_E_STATE : HW_E_ARGUMENT;
+        (void)snprintf(r->message, sizeof r->message, "hw_engine_result: the engine is %s", e ? "running" : "NULL");
+        return;
+    }
     r->reason = (hw_stop_reason)hw__flags_stopped(&e->flags);
     r->updates = hw_params_clock(e->params) - e->first_update;
     r->good_update = e->kept.good_update - e->first_update;

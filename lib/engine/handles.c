@@ -1,6 +1,7 @@
 /* handles.c - configurations and objectives for callers who cannot see the structs. */
 #include "hogwild/handles.h"
 #include "../base/base.h"
+#include "engine.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,39 +144,70 @@ uint64_t hw_evaluation_update(const hw_evaluation *ev)
     return ev->update;
 }
 
+typedef struct number {
+    const char *name;
+    double value;
+} number;
+
+static double find(const number *all, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(all[i].name, name) == 0) return all[i].value;
+    return NAN;
+}
+
+static double of_progress(const hw_progress *p, const char *name)
+{
+    const number all[] = {{"updates", (double)p->updates},
+                          {"examples", (double)p->examples},
+                          {"epochs", p->epoch},
+                          {"seconds", p->seconds},
+                          {"examples_per_second", p->examples_per_second},
+                          {"train_loss", p->train_loss},
+                          {"staleness", p->staleness},
+                          {"momentum", p->momentum},
+                          {"look_ahead", p->ahead},
+                          {"learning_rate", p->learning_rate},
+                          {"fraction", p->fraction},
+                          {"metric", p->last ? p->last->metric[0] : NAN}};
+    return find(all, sizeof all / sizeof *all, name);
+}
+
 double hw_engine_number(hw_engine *e, const char *name)
 {
     hw_result r;
+    hw_progress p;
+    hw_evaluation last;
     if (!e || !name) return NAN;
+    if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
     hw_engine_result(e, &r);
-    const struct {
-        const char *name;
-        double value;
-    } numbers[] = {{"status", r.status},
-                   {"updates", (double)r.updates},
-                   {"examples", (double)r.examples},
-                   {"tickets", (double)r.tickets},
-                   {"good_update", (double)r.good_update},
-                   {"clipped", (double)r.clipped},
-                   {"skipped", (double)r.skipped},
-                   {"swept", (double)r.swept},
-                   {"exchange_interval", r.exchange_interval},
-                   {"exchanges", (double)r.exchanges},
-                   {"collisions", r.collisions},
-                   {"epochs", r.epochs},
-                   {"seconds", r.seconds},
-                   {"evaluation_seconds", r.evaluation_seconds},
-                   {"preparation_seconds", r.preparation_seconds},
-                   {"curvature", r.curvature},
-                   {"train_loss", r.train_loss},
-                   {"seconds_to_target", r.seconds_to_target},
-                   {"updates_to_target", (double)r.updates_to_target},
-                   {"staleness", r.shape.mean},
-                   {"momentum", r.setting.momentum},
-                   {"rate", r.setting.rate},
-                   {"look_ahead", r.setting.ahead},
-                   {"virtual_time", r.virtual_time}};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        if (strcmp(numbers[i].name, name) == 0) return numbers[i].value;
-    return NAN;
+    const number all[] = {{"status", r.status},
+                          {"updates", (double)r.updates},
+                          {"examples", (double)r.examples},
+                          {"tickets", (double)r.tickets},
+                          {"good_update", (double)r.good_update},
+                          {"clipped", (double)r.clipped},
+                          {"skipped", (double)r.skipped},
+                          {"swept", (double)r.swept},
+                          {"exchange_interval", r.exchange_interval},
+                          {"exchanges", (double)r.exchanges},
+                          {"collisions", r.collisions},
+                          {"epochs", r.epochs},
+                          {"seconds", r.seconds},
+                          {"evaluation_seconds", r.evaluation_seconds},
+                          {"preparation_seconds", r.preparation_seconds},
+                          {"curvature", r.curvature},
+                          {"train_loss", r.train_loss},
+                          {"seconds_to_target", r.seconds_to_target},
+                          {"updates_to_target", (double)r.updates_to_target},
+                          {"staleness", r.shape.mean},
+                          {"dispersion", r.shape.dispersion},
+                          {"work_mean_ns", r.work.mean_ns},
+                          {"momentum", r.setting.momentum},
+                          {"rate", r.setting.rate},
+                          {"look_ahead", r.setting.ahead},
+                          {"virtual_time", r.virtual_time},
+                          {"metric", r.last.update ? r.last.metric[0] : NAN},
+                          {"bytes", (double)hw_engine_bytes(e)}};
+    return find(all, sizeof all / sizeof *all, name);
 }

@@ -20,7 +20,7 @@ void hw__progress_of(hw_engine *e, hw_progress *to, hw_evaluation *last)
     }
     (void)pthread_mutex_lock(&e->pause.mutex); /* no evaluation is being written, and the clock of a pause stands */
     p.seconds = hw__times_seconds(e);
-    bool has_last = !e->pause.open && e->evaluation.mark.has_last;
+    bool has_last = e->evaluation.mark.has_last;
     if (has_last) *last = e->evaluation.mark.last;
     (void)pthread_mutex_unlock(&e->pause.mutex);
     hw__losses_sum(e, &sum, &count);
@@ -48,10 +48,10 @@ hw_status hw_engine_progress(hw_engine *e, hw_progress *progress, hw_evaluation 
     hw_evaluation unused;
     if (!e || !progress) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK;
-    (void)pthread_mutex_lock(&e->run.beginning); /* the run has begun whole, or not at all */
+    (void)pthread_mutex_lock(&e->run.asking);
     bool begun = e->run.begun;
+    (void)pthread_mutex_unlock(&e->run.asking);
     if (begun) hw__progress_of(e, progress, last ? last : &unused);
-    (void)pthread_mutex_unlock(&e->run.beginning);
     if (begun && !last) progress->last = NULL;
     return begun ? HW_OK : HW_E_STATE;
 }

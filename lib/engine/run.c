@@ -75,7 +75,9 @@ static void begin_new(hw_engine *e)
     e->times.evaluation = e->times.preparation = 0;
     e->evaluation.mark.loss_before = 0;
     e->evaluation.mark.losses_before = 0;
+    (void)pthread_mutex_lock(&e->pause.mutex);
     e->evaluation.mark.has_last = false;
+    (void)pthread_mutex_unlock(&e->pause.mutex);
     e->evaluation.mark.seconds_to_target = NAN;
     e->evaluation.mark.updates_to_target = 0;
     e->evaluation.log.count = e->settings.log.count = 0;
@@ -87,8 +89,20 @@ static void begin_new(hw_engine *e)
     e->kept.good_update = landed;
 }
 
-static void begin_locked(hw_engine *e)
+/* No user's code runs under the mutex: a callback may ask, too. */
+static void running(hw_engine *e, bool now)
 {
+    (void)pthread_mutex_lock(&e->run.asking);
+    e->run.begun = true;
+    e->run.running = now;
+    (void)pthread_mutex_unlock(&e->run.asking);
+}
+
+static hw_status begin(hw_engine *e)
+{
+    if (e->process != getpid()) return HW_E_FORK;
+    if (e->run.running) return HW_E_STATE;
+    e->sentence[0] = 0;
     hw__flags_reset(&e->flags);
     hw__pause_reset(&e->pause, e->objective.evaluate != NULL);
     hw__barrier_reset(&e->start);
@@ -101,9 +115,11 @@ static void begin_locked(hw_engine *e)
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
     bool goes_on = e->run.restored;
     e->run.restored = e->evaluation.leaves_out = false;
-    e->run.begun = e->run.running = true;
+    running(e, true);
     e->captures.update = UINT64_MAX;
+    (void)pthread_mutex_lock(&e->pause.mutex);
     e->times.end = 0;
+    (void)pthread_mutex_unlock(&e->pause.mutex);
     hw__counter_set(&e->times.paused, 0);
     hw__counter_set(&e->times.begin, hw_now() - trained);
     hw__periodic_checkpoints(e, hw_params_clock(e->params));
@@ -111,15 +127,6 @@ static void begin_locked(hw_engine *e)
     bool met = hw__base_finite_double(e->evaluation.mark.seconds_to_target) && e->config.target != 0;
     if (goes_on && e->evaluation.mark.has_last && (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
         hw__evaluate_target(e, &e->evaluation.mark.last);
-}
-
-static hw_status begin(hw_engine *e)
-{
-    if (e->process != getpid()) return HW_E_FORK;
-    if (e->run.running) return HW_E_STATE;
-    (void)pthread_mutex_lock(&e->run.beginning);
-    begin_locked(e);
-    (void)pthread_mutex_unlock(&e->run.beginning);
     return HW_OK;
 }
 
@@ -157,7 +164,8 @@ static void end(hw_engine *e)
     }
     if (!hw__flags_failed(&e->flags)) hw__periodic_epochs(e, hw_params_clock(e->params));
     e->run.status = hw__flags_failed(&e->flags) ? e->flags.code : HW_OK;
-    e->run.running = false;
+    if (e->run.status != HW_OK) (void)snprintf(e->sentence, sizeof e->sentence, "%s", e->flags.sentence);
+    running(e, false);
 }
 
 static void work(hw_worker *w)
@@ -241,6 +249,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
 {
     if (result) memset(result, 0, sizeof *result);
     hw_status status = e ? begin(e) : HW_E_ARGUMENT;
+    if (status == HW_E_STATE) hw__base_fail(e->sentence, status, "hw_engine_run: the engine is running already");
     if (status != HW_OK) {
         if (result) {
             result->status = status;

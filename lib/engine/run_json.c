@@ -61,6 +61,8 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
 {
     struct utsname machine;
     char text[256];
+    hw_status usable = hw__handle_usable(e, "hw_run_json");
+    if (usable != HW_OK) return usable;
     static const char *const reasons[] = {"none", "updates", "seconds", "target", "asked", "error"};
     fputs("{\"name\":", out);
     hw__json_string(out, name ? name : "");
@@ -119,18 +121,22 @@ hw_status hw_result_json(hw_engine *e, const char *name, char *text, size_t size
     hw_result r;
     if (text && size) text[0] = 0;
     if (length) *length = 0;
-    if (!e || (size && !text)) return HW_E_ARGUMENT;
+    hw_status status = hw__handle_usable(e, "hw_result_json");
+    if (status != HW_OK) return status;
+    if (size && !text) return hw__base_fail(e->sentence, HW_E_ARGUMENT, "hw_result_json: the text is NULL");
     FILE *out = open_memstream(&whole, &n);
     if (!out) return HW_E_MEMORY;
     hw_engine_result(e, &r);
-    hw_status status = hw_run_json(e, name, &r, out);
+    status = hw_run_json(e, name, &r, out);
     if (fclose(out) != 0) status = HW_E_MEMORY;
     if (status == HW_OK && length) *length = n;
     if (status == HW_OK && size) {
         size_t fits = n < size ? n : size - 1;
         memcpy(text, whole, fits);
         text[fits] = 0;
-        if (fits < n) status = HW_E_LIMIT;
+        if (fits < n)
+            status = hw__base_fail(e->sentence, HW_E_LIMIT, "hw_result_json: %zu bytes are needed, %zu are there",
+                                   n + 1, size);
     }
     free(whole);
     return status;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <signal.h>
 #include <string.h>
 
 enum { TOGETHER = 16, MOST_THREADS = 64 }; /* questions that go through the words together */
@@ -137,7 +138,11 @@ static hw_status ask_all(quiz *q, unsigned threads, char *why)
     if (!target) return hw__base_fail(why, HW_E_MEMORY, "no memory to ask the questions");
     for (unsigned i = 0; i < n; i++)
         all[i] = (part){.quiz = q, .target = target + i * q->dimension * TOGETHER, .from = i, .step = n};
+    sigset_t every, old; /* signals are for the caller's threads */
+    (void)sigfillset(&every);
+    (void)pthread_sigmask(SIG_SETMASK, &every, &old);
     while (started < n && pthread_create(&all[started].thread, NULL, work, all + started) == 0) started++;
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)work(all);
     for (unsigned i = started; i < n; i++) (void)work(all + i);
     for (unsigned i = 1; i < started; i++) (void)pthread_join(all[i].thread, NULL);

@@ -144,11 +144,12 @@ uint32_t hw_factors_item(const hw_factors *f, uint64_t id)
 
 uint64_t hw_factors_item_id(const hw_factors *f, uint32_t item)
 {
-    return f->item.id ? f->item.id[item] : item;
+    return f->item.id && item < f->items ? f->item.id[item] : item;
 }
 
 double hw_factors_predict(const hw_factors *f, uint32_t user, uint32_t item, int clamp)
 {
+    if (user >= f->users || item >= f->items) return NAN;
     double score = hw_factorize_predict(&f->model, f->x, user, item);
     return clamp ? fmin(fmax(score, (double)f->low), (double)f->high) : score;
 }
@@ -157,6 +158,7 @@ uint32_t hw_factors_best(const hw_factors *f, uint32_t user, uint32_t count, int
                          void *context, uint32_t *item, double *score)
 {
     uint32_t n = 0;
+    if (user >= f->users) return 0;
     for (uint32_t i = 0; i < f->items; i++) {
         if (skip && skip(context, i)) continue;
         double s = hw_factorize_predict(&f->model, f->x, user, i), last;

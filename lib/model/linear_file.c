@@ -21,6 +21,8 @@ static size_t floats_of(const hw_linear_model *m)
 }
 
 /* All of the header but its checksum; its length. */
+static bool parse_header(hw_linear_model *m, const char *header, size_t n);
+
 static size_t header_of(const hw_linear_model *m, char *text)
 {
     int n = snprintf(text, HEADER,
@@ -59,9 +61,22 @@ hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char 
 {
     char text[HEADER];
     hw__file_writer w;
-    if (!m || !path || !m->weight || (m->tf_idf && !m->idf))
-        return hw__base_fail(why, HW_E_STATE, "a trained model and a path are needed");
-    size_t n = header_of(m, text), columns = m->tf_idf ? m->columns : 0;
+    if (!m || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_model_save: a model and a path are needed");
+    if (!m->weight || (m->tf_idf && !m->idf))
+        return hw__base_fail(why, HW_E_STATE, "%.160s: the model is not trained: %s is NULL", path,
+                             m->weight ? "idf" : "weight");
+    size_t columns = m->tf_idf ? m->columns : 0, n;
+    hw_linear_model again = hw_linear_model_defaults();
+    if ((unsigned)m->labels >= sizeof kinds / sizeof *kinds || m->classes > 256 || !hw_sparse_loss_name(m->loss) ||
+        (n = header_of(m, text), !parse_header(&again, text, n)))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "%.160s: the model's loss, columns (%" PRIu32
+                             "), scores (%u), labels and classes (%u) do not "
+                             "fit together: hw_linear_model_label sets the last three",
+                             path, m->columns, m->scores, m->classes);
+    if (!hw__base_all_finite(m->weight, hw_linear_model_weights(m)) ||
+        (columns && !hw__base_all_finite(m->idf, columns)))
+        return hw__base_fail(why, HW_E_DIVERGED, "%.160s: a weight is not finite", path);
     uint64_t sum = hw__hash(SUM_START, text, n);
     sum = put_floats(put_floats(sum, m->idf, columns, NULL), m->weight, hw_linear_model_weights(m), NULL);
     hw_status status = hw__file_write_begin(&w, path, why);

@@ -72,7 +72,12 @@ hw_status hw_linear_model_weigh(hw_linear_model *m, hw_sparse *s, int fresh, cha
 {
     hw_status status = HW_OK;
     if (m->tf_idf && fresh) {
-        float *idf = malloc((m->columns ? (size_t)m->columns : 1) * sizeof *idf);
+        if (s->columns > m->columns)
+            return hw__base_fail(why, HW_E_ARGUMENT,
+                                 "the rows have %u columns and the model %u: set model.columns before training",
+                                 s->columns, m->columns);
+        /* Columns that these rows do not have weigh nothing. */
+        float *idf = calloc(m->columns ? m->columns : 1, sizeof *idf);
         if (!idf) return hw__base_fail(why, HW_E_MEMORY, "no memory for %u columns", m->columns);
         free(m->idf);
         m->idf = idf;

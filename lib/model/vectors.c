@@ -103,12 +103,12 @@ uint32_t hw_vectors_find(const hw_vectors *v, const char *word)
 
 const char *hw_vectors_word(const hw_vectors *v, uint32_t word)
 {
-    return v->text + v->at[word];
+    return word < v->words ? v->text + v->at[word] : NULL;
 }
 
 const float *hw_vectors_row(const hw_vectors *v, uint32_t word)
 {
-    return v->row + (size_t)word * v->dimension;
+    return word < v->words ? v->row + (size_t)word * v->dimension : NULL;
 }
 
 static double product(const float *x, const float *y, size_t n)

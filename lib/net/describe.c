@@ -8,6 +8,13 @@ size_t hw_net_parameters(const hw_net *net)
     return net->parameters;
 }
 
+void hw_net_input_shape(const hw_net *net, unsigned *channels, unsigned *height, unsigned *width)
+{
+    if (channels) *channels = net->input.c;
+    if (height) *height = net->input.h;
+    if (width) *width = net->input.w;
+}
+
 unsigned hw_net_outputs(const hw_net *net)
 {
     return net->layers ? net->layer[net->layers - 1].out.c : 0;

@@ -167,7 +167,8 @@ hw_status hw_net_save(const hw_net *net, const float *params, const char *path, 
     if (status == HW_OK)
         status = hw_state_save(s, path, why);
     else
-        hw__base_fail(why, status, "hw_net_save: no memory for %zu parameters", net->parameters);
+        hw__base_fail(why, status, "%.160s: the net of %zu parameters: %s", path, net->parameters,
+                      hw_status_text(status));
     hw__base_free(text);
     hw_state_free(s);
     return status;
@@ -194,7 +195,7 @@ static double real(reader *r, const char *key, double low, double high)
     word(r, key);
     word(r, " ");
     r->good = r->good && hw__number_parse(r->at, &r->at, &x) && x >= low && x <= high;
-    return x;
+    return r->good ? x : 0;
 }
 
 static unsigned whole(reader *r, const char *key, double low, double high)

@@ -50,6 +50,12 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
     s->momentum = in->momentum;
     s->implicit = NAN;
     s->policy = c->policy;
+    bool known = (unsigned)c->policy < HW__ROWS(HW_POLICY_TABLE) && (c->policy != HW_POLICY_USER || c->user);
+    if (!known) {
+        s->policy = HW_POLICY_NONE;
+        (void)snprintf(s->reason, sizeof s->reason, "no such policy: none");
+        return;
+    }
     table[c->policy]->apply(c, in, s);
     if (c->policy != HW_POLICY_USER) within_reason(c, in, s); /* what a user asks for is refused, not mended */
 }

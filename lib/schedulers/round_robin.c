@@ -1,7 +1,7 @@
 /* round_robin.c - ROUND_ROBIN: threads that read and land in turns, gradients in parallel (Langford, Smola, Zinkevich
  * 2009; Xu et al. 2021). Worker 0 lands what it has and reads anew, then worker 1 does, and so on: every update is
- * based on a state that is exactly M - 1 updates old, and a run is repeated bit for bit on any machine of the same
- * kind.
+ * based on a state that is exactly M - 1 updates old (the first ones and those after a capture, which empties the ring,
+ * on a younger one), and a run is repeated bit for bit on any machine of the same kind.
  *
  * The turn passes after a read, so a worker computes while the others have it, and comes back for it at its write. Who
  * finds no ticket leaves the ring. For an evaluation a worker parks while it waits for its turn at a write, as others

@@ -20,7 +20,7 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
         return hw__base_fail(
             why, HW_E_ARGUMENT,
             "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, sections, "
-            "read, write, path or flush_denormals, or another choice about policy exact");
+            "read, write, path or flush_denormals, or another choice about policy pole-zero");
     return HW_OK;
 }
 

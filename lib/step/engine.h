@@ -106,9 +106,9 @@ typedef struct hw__run {
     bool begun, restored; /* there has been a run or a restore; the next run goes on with a restored one */
     bool running, holds_blas;
     pthread_mutex_t mutex;
-    pthread_mutex_t beginning; /* held while a run begins, for those who ask how far it is */
+    pthread_mutex_t asking; /* guards begun and running for those who ask from anywhere */
     pthread_cond_t changed;
-    bool ready, beginning_ready;
+    bool ready, asking_ready;
     unsigned done, count;
     hw_status status; /* of the run that ended last */
 } hw__run;
@@ -143,6 +143,7 @@ struct hw_engine {
     hw__curvature curvature;
     hw__captures captures;
     hw__run run;
+    char name[HW_LINE];    /* the objective's, whose own may not live as long */
     char sentence[HW_WHY]; /* of the handle's last call that failed */
 };
 

@@ -84,8 +84,10 @@ void hw__evaluate_end(hw_engine *e)
     ev.ahead = e->settings.now.ahead;
     ev.learning_rate =
         e->settings.now.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken));
+    (void)pthread_mutex_lock(&e->pause.mutex); /* others may ask for it */
     e->evaluation.mark.last = ev;
     e->evaluation.mark.has_last = true;
+    (void)pthread_mutex_unlock(&e->pause.mutex);
     if (c->on_nan == HW_NAN_STOP && !hw__base_finite_double(ev.metric[0]))
         hw__fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
     hw_evaluation *entry = hw__log_next(&e->evaluation.log);

@@ -69,7 +69,7 @@ int hw__flags_paused(const hw__flags *f)
 
 bool hw__flags_begin_housekeeping(hw__flags *f)
 {
-    /* Acquire: pairs with the release of give_turn, so that each housekeeper sees the one's work before it. */
+    /* Acquire: pairs with the release at the end of housekeeping, so that each one sees the one's work before it. */
     return atomic_exchange_explicit(&f->housekeeping, 1, memory_order_acquire) == 0;
 }
 

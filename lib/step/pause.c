@@ -23,9 +23,11 @@ void hw__pause_free(hw__pause *p)
 
 void hw__pause_reset(hw__pause *p, bool evaluates)
 {
+    (void)pthread_mutex_lock(&p->mutex); /* others may ask for the clock */
     p->arrived = p->finished = p->between = p->working = 0;
     p->poisoned = p->open = false;
     p->final_done = !evaluates;
+    (void)pthread_mutex_unlock(&p->mutex);
 }
 
 void hw__pause_poison(hw__pause *p)
