@@ -323,7 +323,7 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
-    if (config.scheduler == HW_SIMULATED) config.clock_interval = 1;
+    if (config.scheduler == HW_SIMULATED || config.scheduler == HW_ROUND_ROBIN) config.clock_interval = 1;
     if ((o.ratings != NULL) + (o.folder != NULL) + (o.generate != NULL) > 1)
         return cli_error(PROGRAM, 2, "--ratings, --data and --generate: one of them is enough");
     if (o.json && (o.predict || o.recommend))

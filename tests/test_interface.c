@@ -434,6 +434,8 @@ static void handles_train_without_a_struct_in_sight(void **state)
     assert_int_equal(hw_config_set(c, "updates", "400", why), HW_OK);
     assert_int_equal(hw_config_set(c, "learning_rate", "0.1", why), HW_OK);
     assert_int_equal(hw_config_set(c, "nonsense", "1", why), HW_E_ARGUMENT);
+    assert_int_equal(hw_config_set(c, "keep_gain", "1", why), HW_E_ARGUMENT);
+    assert_text(why, "there is 'compensation.keep_gain'");
     hw_config_on_evaluation(c, newest);
     hw_config_set_context(c, seen);
     hw_objective_set_gradient(o, pull, 100);

@@ -271,11 +271,20 @@ static bool parse(const char *text, double *x)
     return *text == 0;
 }
 
+/* With the first option whose name has the word in it: momentum is momentum.target. */
+static hw_status no_such_option(const char *name, char *why)
+{
+    for (size_t i = 0; *name && i < COUNT; i++)
+        if (strstr(table[i].name, name))
+            return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'; there is '%s'", name, table[i].name);
+    return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'", name);
+}
+
 hw_status hw_config_set(hw_config *config, const char *name, const char *value, char *why)
 {
     const entry *o = find(name);
     if (!config || !value) return hw__base_fail(why, HW_E_ARGUMENT, "hw_config_set: config or value is NULL");
-    if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'", name ? name : "");
+    if (!o) return no_such_option(name ? name : "", why);
     double x;
     if (o->offset + bytes_of(o->kind) > config->struct_size)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.%s is newer than this configuration, which has %zu bytes",
