@@ -1,5 +1,5 @@
 /* test_engine.c - schedulers, steps, stops, errors, callbacks, the caller's state. */
-#include "check.h"
+#include "rows_linear.h"
 #include <cblas.h>
 #include <locale.h>
 #include <signal.h>
@@ -8,30 +8,6 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
-
-enum { ROWS = 960, FEATURES = 24 };
-static float rows[ROWS * FEATURES], targets[ROWS];
-static hw_linear model = {HW_LOSS_SQUARED, FEATURES, 0, 0, rows, targets, ROWS, NULL, NULL, 0};
-
-static int make_data(void **state)
-{
-    (void)state;
-    hw_rng rng;
-    hw_rng_seed(&rng, 1, 0);
-    for (int i = 0; i < ROWS * FEATURES; i++) rows[i] = (float)hw_rng_normal(&rng);
-    for (int i = 0; i < ROWS; i++) {
-        targets[i] = 0.5f;
-        for (int j = 0; j < FEATURES; j++) targets[i] += rows[i * FEATURES + j] * (float)(j % 5 - 2);
-    }
-    return 0;
-}
-
-static hw_objective objective(void)
-{
-    hw_objective o;
-    assert_int_equal(hw_linear_objective(&model, &o, NULL), HW_OK);
-    return o;
-}
 
 static hw_config config(hw_scheduler scheduler, unsigned workers)
 {

@@ -1,35 +1,13 @@
 /* test_schedulers.c - ROUND_ROBIN, whose delay is fixed; and a scheduler of the test's own, registered through the
  * library's internal interface: what a new one needs is its row. */
-#include "check.h"
+#include "rows_linear.h"
 #include "../lib/engine/engine.h"
 #include "../lib/schedulers/async.h"
 #include "../lib/step/members.h"
 #include <signal.h>
 #include <sched.h>
 
-enum { ROWS = 480, FEATURES = 20 };
-static float rows[ROWS * FEATURES], targets[ROWS];
-static hw_linear model = {HW_LOSS_SQUARED, FEATURES, 0, 0, rows, targets, ROWS, NULL, NULL, 0};
-
-static int make_data(void **state)
-{
-    (void)state;
-    hw_rng rng;
-    hw_rng_seed(&rng, 1, 0);
-    for (int i = 0; i < ROWS * FEATURES; i++) rows[i] = (float)hw_rng_normal(&rng);
-    for (int i = 0; i < ROWS; i++) {
-        targets[i] = 0.5f;
-        for (int j = 0; j < FEATURES; j++) targets[i] += rows[i * FEATURES + j] * (float)(j % 5 - 2);
-    }
-    return 0;
-}
-
-static hw_objective objective(void)
-{
-    hw_objective o;
-    assert_int_equal(hw_linear_objective(&model, &o, NULL), HW_OK);
-    return o;
-}
+enum { UPDATES = 3 * ROWS / 8 };
 
 static hw_config config(hw_scheduler scheduler, unsigned workers)
 {
@@ -93,9 +71,9 @@ static void its_delay_is_fixed(void **state)
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(hw_histogram_init(&h, c.exact), HW_OK);
         hw_staleness_merge(hw_engine_staleness(e), HW_HISTOGRAM_STALENESS, &h);
-        assert_int_equal(h.total, 180);
+        assert_int_equal(h.total, UPDATES);
         for (unsigned l = 0; l + 1 < m; l++) assert_int_equal(h.counts[l], 1); /* of the first round */
-        assert_int_equal(h.counts[m - 1], 180 - (m - 1));
+        assert_int_equal(h.counts[m - 1], UPDATES - (m - 1));
         hw_histogram_free(&h);
         hw_engine_free(e);
     }
@@ -153,7 +131,7 @@ static void round_robin_goes_on(void **state)
             if (hw_engine_restore(e, s.state, why) != HW_OK) fail_msg("%s", why);
             assert_int_equal(hw_engine_run(e, &r), HW_OK);
             assert_int_equal(hw_engine_get(e, parts), HW_OK);
-            assert_int_equal(r.updates, 180);
+            assert_int_equal(r.updates, UPDATES);
             assert_memory_equal(whole, parts, sizeof whole);
             assert_int_equal(hw_state_put_number(s.state, "ring.turn", m), HW_OK);
             assert_int_equal(hw_engine_restore(e, s.state, why), HW_E_FORMAT);
@@ -327,7 +305,7 @@ static void a_scheduler_is_its_row(void **state)
         assert_int_equal(hw__engine_check(&c, &o, &toy, why), HW_OK);
         assert_int_equal(hw__engine_create(&e, &o, &c, &toy, NULL, why), HW_OK);
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
-        assert_int_equal(r.updates, 180);
+        assert_int_equal(r.updates, UPDATES);
         assert_int_equal(r.shape.largest, 0);
         assert_int_equal(hw_engine_get(e, x), HW_OK);
         size_t evaluations;

@@ -35,19 +35,9 @@ bool hw__async_between(hw_worker *w)
 
 bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
 {
-    hw_engine *e = w->engine;
     hw__tickets_batch(w, ticket, 0, 1);
     if (example) w->index[0] = *example;
-    hw_status status = hw__step_run(w);
-    if (status != HW_OK) {
-        if (status != HW_E_STOPPED) hw__fail_worker(w, status);
-        return false;
-    }
-    if (w->pairs == 0) {
-        hw__fail(e, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
-        return false;
-    }
-    return hw__sweep_exchange(w, true);
+    return hw__step_whole(w) && hw__sweep_exchange(w, true);
 }
 
 void hw__async_end(hw_worker *w)

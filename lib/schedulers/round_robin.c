@@ -110,18 +110,8 @@ static const hw__access in_turn = {read_in_turn, write_in_turn};
 /* With the turn on entry and, where it goes on, on return. */
 static bool one_step(hw_worker *w, uint64_t ticket)
 {
-    hw_engine *e = w->engine;
     hw__tickets_batch(w, ticket, 0, 1);
-    hw_status status = hw__step_run(w);
-    if (status != HW_OK) {
-        if (status != HW_E_STOPPED) hw__fail_worker(w, status);
-        return false;
-    }
-    if (w->pairs == 0) {
-        hw__fail(e, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
-        return false;
-    }
-    return true;
+    return hw__step_whole(w);
 }
 
 static void loop(hw_worker *w)

@@ -14,6 +14,18 @@ hw_status hw__step_run(hw_worker *w)
     return hw_write(w, loss);
 }
 
+bool hw__step_whole(hw_worker *w)
+{
+    hw_status status = hw__step_run(w);
+    if (status != HW_OK) {
+        if (status != HW_E_STOPPED) hw__fail_worker(w, status);
+        return false;
+    }
+    if (w->pairs) return true;
+    hw__fail(w->engine, HW_E_CALLBACK, "the objective's step returned without a write: every step ends in one");
+    return false;
+}
+
 void hw__step_setting(hw_worker *w)
 {
     hw_engine *e = w->engine;

@@ -44,6 +44,7 @@ void hw__sample_drawn(const hw_engine *e, uint64_t ticket, uint32_t from, uint32
 /* --- step.c: the one place where a step happens ---------------------------------------------------------------------
  */
 hw_status hw__step_run(hw_worker *w); /* the objective's step on w->batch */
+bool hw__step_whole(hw_worker *w);    /* the same, on a thread: its error is the run's, and false */
 const float *hw__step_read(hw_worker *w, const hw__extent *x, float *values);
 /* Check and prepare g, and land it: examples, of which it is the mean gradient. */
 hw_status hw__step_write(hw_worker *w, const hw__extent *x, const float *g, double loss, uint32_t examples);
