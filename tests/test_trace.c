@@ -236,7 +236,7 @@ static void a_replay_that_does_not_fit_is_refused(void **state)
     REFUSED(x.batch = 64, "batch of 32");
     REFUSED(x.optimizer.momentum = 0.5, "momentum");
     REFUSED(x.optimizer.schedule.base = 0.5, "schedule");
-    REFUSED(x.compensation.policy = HW_POLICY_EXACT, "exact");
+    REFUSED(x.compensation.policy = HW_POLICY_POLE_ZERO, "policy pole-zero");
     REFUSED(x.simulation.per_group = 2, "per_group");
     REFUSED(x.read = HW_READ_ATOMIC, "read");
     REFUSED(x.path = HW_PATH_SCALAR, "path");
