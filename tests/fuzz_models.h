@@ -124,7 +124,7 @@ static inline void use_net(const uint8_t *data, size_t size)
     }
     PROMISE(status == HW_OK || status == HW_E_ARGUMENT);
     char where[128];
-    (void)snprintf(where, sizeof where, "/tmp/hogwild-fuzz-%ld.net", (long)getpid());
+    (void)snprintf(where, sizeof where, "hogwild-fuzz-%ld.net", (long)getpid());
     if (status == HW_OK && hw_state_save(s, where, sentence) == HW_OK) {
         status = hw_net_load(&net, &params, where, 2, sentence);
         if (status != HW_OK) {

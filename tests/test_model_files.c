@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char folder[] = "/tmp/hogwild-models-XXXXXX", path[200], other[200];
+static char folder[] = "hogwild-models-XXXXXX", path[200], other[200];
 
 static int open_folder(void **state)
 {
