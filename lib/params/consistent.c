@@ -92,10 +92,7 @@ static uint64_t fields(hw_params *p, hw__walk *v)
     return hw__params_versions_fields(p->versions, v);
 }
 
-const hw__mode hw__mode_consistent = {.name = "consistent",
-                                      .lossless = true,
-                                      .lock_free = true,
-                                      .takes = takes,
+const hw__mode hw__mode_consistent = {.takes = takes,
                                       .plan = plan,
                                       .free = release_all,
                                       .read = read,

@@ -37,9 +37,7 @@ static void get(hw_params *p, unsigned array, float *values)
     hw__params_unlock(&p->mutex);
 }
 
-const hw__mode hw__mode_locked = {.name = "locked",
-                                  .lossless = true,
-                                  .takes = takes,
+const hw__mode hw__mode_locked = {.takes = takes,
                                   .plan = hw__shared_create,
                                   .free = hw__shared_free,
                                   .read = read,

@@ -8,9 +8,6 @@
 #include "params.h"
 
 typedef struct hw__mode {
-    const char *name;
-    bool lossless;  /* every update lands, whatever config.write says; else as that says */
-    bool lock_free; /* nobody waits for a descheduled worker, but where config.write has locks */
     /* Whether a configuration asks for it: the first row that says so is taken. */
     bool (*takes)(const hw_params_config *c);
     hw_status (*plan)(hw_params *p, char *why); /* all its memory; p->clock is there */

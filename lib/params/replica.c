@@ -239,11 +239,5 @@ static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const 
     return 0;
 }
 
-const hw__mode hw__mode_replicas = {.name = "replicas",
-                                    .takes = takes,
-                                    .plan = plan,
-                                    .free = release_all,
-                                    .read = read,
-                                    .write = write,
-                                    .get = get,
-                                    .set = set};
+const hw__mode hw__mode_replicas = {
+    .takes = takes, .plan = plan, .free = release_all, .read = read, .write = write, .get = get, .set = set};

@@ -50,9 +50,7 @@ static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const 
     return hw__params_clock_write_end(&p->clock, worker, note);
 }
 
-const hw__mode hw__mode_striped = {.name = "striped",
-                                   .lossless = true,
-                                   .takes = takes,
+const hw__mode hw__mode_striped = {.takes = takes,
                                    .plan = hw__shared_create,
                                    .free = hw__shared_free,
                                    .read = hw__shared_read_mode,
