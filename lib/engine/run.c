@@ -115,7 +115,6 @@ static hw_status begin(hw_engine *e)
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
     bool goes_on = e->run.restored;
     e->run.restored = e->evaluation.leaves_out = false;
-    running(e, true);
     e->captures.update = UINT64_MAX;
     (void)pthread_mutex_lock(&e->pause.mutex);
     e->times.end = 0;
@@ -127,6 +126,7 @@ static hw_status begin(hw_engine *e)
     bool met = hw__base_finite_double(e->evaluation.mark.seconds_to_target) && e->config.target != 0;
     if (goes_on && e->evaluation.mark.has_last && (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
         hw__evaluate_target(e, &e->evaluation.mark.last);
+    running(e, true);
     return HW_OK;
 }
 
