@@ -126,7 +126,7 @@ void hw__periodic_epochs(hw_engine *e, uint64_t n)
     }
 }
 
-void hw__periodic_average(hw_engine *e, float *x)
+static void enter_average(hw_engine *e, float *x)
 {
     hw_params_get(e->params, 0, x);
     if (!hw__base_all_finite(x, e->objective.parameters)) return;
@@ -163,7 +163,7 @@ void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
         }
         if (n >= hw__counter_get(&e->due.average)) {
             hw__counter_set(&e->due.average, hw__due_multiple(n, c->average_every));
-            hw__periodic_average(e, e->average.mean + hw__whole_lines(e->objective.parameters));
+            enter_average(e, e->average.mean + hw__whole_lines(e->objective.parameters));
         }
         hw__periodic_epochs(e, n);
         if (n >= hw__counter_get(&e->due.evaluation)) {
