@@ -284,8 +284,7 @@ static void toy_loop(hw_worker *w)
     }
 }
 
-static const hw__scheduler toy = {.name = "toy",
-                                  .flags = HW__ONE_PAIR,
+static const hw__scheduler toy = {.flags = HW__ONE_PAIR,
                                   .access = &toy_access,
                                   .crew = hw__async_crew,
                                   .plan = hw__async_plan,

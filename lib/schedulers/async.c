@@ -99,16 +99,14 @@ void hw__async_free(hw_engine *e)
     hw__members_free(e);
 }
 
-const hw__scheduler hw__scheduler_sequential = {.name = "sequential",
-                                                .flags = HW__OWN_STEPS,
+const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS,
                                                 .access = &hw__async_access,
                                                 .check = check_sequential,
                                                 .crew = hw__async_crew,
                                                 .plan = hw__async_plan,
                                                 .loop = loop,
                                                 .free = hw__async_free};
-const hw__scheduler hw__scheduler_async = {.name = "async",
-                                           .flags = HW__OWN_STEPS,
+const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS,
                                            .access = &hw__async_access,
                                            .crew = hw__async_crew,
                                            .plan = hw__async_plan,

@@ -274,8 +274,7 @@ static void loop(hw_worker *w)
 }
 
 /* Stands in for schedulers whose workers step on their own, where the objective has blocks. */
-const hw__scheduler hw__scheduler_blocks = {.name = "blocks",
-                                            .flags = HW__OWN_STEPS,
+const hw__scheduler hw__scheduler_blocks = {.flags = HW__OWN_STEPS,
                                             .access = &hw__async_access,
                                             .crew = hw__async_crew,
                                             .plan = plan,

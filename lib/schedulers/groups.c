@@ -251,8 +251,7 @@ static void release(hw_engine *e)
     hw__base_free(s);
 }
 
-const hw__scheduler hw__scheduler_sync = {.name = "sync",
-                                          .flags = HW__ONE_PAIR,
+const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,
                                           .access = &groups_access,
                                           .crew = crew_sync,
                                           .plan = plan,
@@ -260,8 +259,7 @@ const hw__scheduler hw__scheduler_sync = {.name = "sync",
                                           .loop = loop,
                                           .wake = wake,
                                           .free = release};
-const hw__scheduler hw__scheduler_groups = {.name = "groups",
-                                            .flags = HW__ONE_PAIR,
+const hw__scheduler hw__scheduler_groups = {.flags = HW__ONE_PAIR,
                                             .access = &groups_access,
                                             .check = check_groups,
                                             .crew = crew_groups,

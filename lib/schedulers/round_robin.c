@@ -203,8 +203,7 @@ static void release(hw_engine *e)
     hw__base_free(r);
 }
 
-const hw__scheduler hw__scheduler_round_robin = {.name = "round-robin",
-                                                 .flags = HW__ONE_PAIR | HW__IN_TURN,
+const hw__scheduler hw__scheduler_round_robin = {.flags = HW__ONE_PAIR | HW__IN_TURN,
                                                  .access = &in_turn,
                                                  .check = check,
                                                  .crew = crew,

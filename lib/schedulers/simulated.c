@@ -330,8 +330,7 @@ static void begin(hw_engine *e, bool restored)
     hw__timeline_restart(s->timeline);
 }
 
-const hw__scheduler hw__scheduler_simulated = {.name = "simulated",
-                                               .flags = HW__ONE_PAIR | HW__VIRTUAL,
+const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL,
                                                .access = &hw__virtual_access,
                                                .check = hw__simulated_check,
                                                .crew = hw__simulated_crew,

@@ -29,7 +29,6 @@ enum {
 
 /* Functions that may be NULL say what that means. */
 typedef struct hw__scheduler {
-    const char *name;
     unsigned flags;
     const hw__access *access;
     /* What it refuses of a configuration, with a sentence, and the numbers of its crew. */
