@@ -65,10 +65,10 @@ hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char 
     if (!m->weight || (m->tf_idf && !m->idf))
         return hw__base_fail(why, HW_E_STATE, "%.160s: the model is not trained: %s is NULL", path,
                              m->weight ? "idf" : "weight");
-    size_t columns = m->tf_idf ? m->columns : 0, n;
+    bool named = (unsigned)m->labels < sizeof kinds / sizeof *kinds && m->classes <= 256;
+    size_t columns = m->tf_idf ? m->columns : 0, n = named ? header_of(m, text) : 0;
     hw_linear_model again = hw_linear_model_defaults();
-    if ((unsigned)m->labels >= sizeof kinds / sizeof *kinds || m->classes > 256 || !hw_sparse_loss_name(m->loss) ||
-        (n = header_of(m, text), !parse_header(&again, text, n)))
+    if (!named || !parse_header(&again, text, n))
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "%.160s: the model's loss, columns (%" PRIu32
                              "), scores (%u), labels and classes (%u) do not "

@@ -1,6 +1,6 @@
 /* linear_model.c - a trained linear model with what new rows need before it can score them: how labels and columns were
  * numbered, tf-idf, row length. linear_file.c has its file. */
-#include "../base/base.h"
+#include "../base/sized.h"
 #include "hogwild/model_files.h"
 #include <math.h>
 #include <stdlib.h>
@@ -25,13 +25,8 @@ hw_status hw_sparse_loss_named(const char *name, hw_sparse_loss *loss)
 
 hw_status hw_linear_model_init(hw_linear_model *m, size_t size)
 {
-    if (!m || size < offsetof(hw_linear_model, weight) + sizeof m->weight) return HW_E_ARGUMENT;
-    memset(m, 0, size);
-    m->struct_size = size;
-    m->loss = HW_SPARSE_LOGISTIC;
-    m->scores = 1;
-    m->labels = HW_LABELS_TWO;
-    return HW_OK;
+    const hw_linear_model all = {.loss = HW_SPARSE_LOGISTIC, .scores = 1, .labels = HW_LABELS_TWO};
+    return hw__sized_fill(m, size, &all, sizeof all, sizeof all);
 }
 
 void hw_linear_model_free(hw_linear_model *m)
