@@ -54,6 +54,9 @@ text = c.create_string_buffer(length.value + 1)
 assert hw.hw_result_json(engine, b"ctypes", text, c.c_size_t(len(text)), None) == 0
 record = json.loads(text.value)
 assert record["updates"] == 300 == hw.hw_engine_number(engine, b"updates") and record["objective"] == "places"
+for name, value in record.items():  # every single number of the record by its name
+    if isinstance(value, (int, float)) and name != "cores":
+        assert abs(hw.hw_engine_number(engine, name.encode()) - value) <= 1e-8 * abs(value), name
 assert seen and seen[-1] < 1, seen
 hw.hw_engine_free(engine), hw.hw_objective_free(objective), hw.hw_config_free(config)
 print("ctypes: libhogwild", hw.hw_version().decode(), "trained", n, "parameters to", seen[-1])

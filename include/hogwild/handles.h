@@ -54,11 +54,10 @@ HW_API uint32_t hw_batch_count(const hw_batch *batch);
 HW_API uint64_t hw_batch_step(const hw_batch *batch);
 HW_API double hw_evaluation_metric(const hw_evaluation *evaluation, unsigned metric); /* NaN beyond the last */
 HW_API uint64_t hw_evaluation_update(const hw_evaluation *evaluation);
-/* A number of the last run by its name; NaN where there is none of that name:
- *   status updates examples tickets good_update clipped skipped swept exchange_interval exchanges collisions epochs
- *   seconds evaluation_seconds preparation_seconds curvature train_loss seconds_to_target updates_to_target
- *   staleness (mean) dispersion work_mean_ns momentum rate look_ahead (in force at the end) virtual_time
- *   metric (the last evaluation's first) bytes
+/* A number of the last run by its name; NaN where there is none of that name: the single numbers of the record
+ * (hw_result_json), from updates to work_correlation_staleness, and
+ *   status bytes metric (the last evaluation's first) staleness (its mean) dispersion
+ *   momentum rate look_ahead (in force at the end)
  * During a run, from any thread and any callback, of hw_engine_progress:
  *   updates examples epochs seconds examples_per_second train_loss staleness momentum look_ahead learning_rate
  *   fraction metric */

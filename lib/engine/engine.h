@@ -39,6 +39,9 @@ void hw__thread_leave(const hw_engine *e, const hw__thread_state *state);
 hw_status hw__thread_pin(pthread_t thread, unsigned worker, char *why);
 bool hw__thread_can_pin(void);
 
+/* run_json.c: a single number of a result by its name in the record; NaN where there is none of that name. */
+double hw__result_number(const hw_result *result, const char *name);
+
 /* handle.c: HW_OK where the handle can be used outside a run; else its sentence says why not. */
 hw_status hw__handle_usable(hw_engine *e, const char *call);
 bool hw__handle_running(hw_engine *e); /* from any thread */

@@ -181,33 +181,14 @@ double hw_engine_number(hw_engine *e, const char *name)
     if (!e || !name) return NAN;
     if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
     hw_engine_result(e, &r);
-    const number all[] = {{"status", r.status},
-                          {"updates", (double)r.updates},
-                          {"examples", (double)r.examples},
-                          {"tickets", (double)r.tickets},
-                          {"good_update", (double)r.good_update},
-                          {"clipped", (double)r.clipped},
-                          {"skipped", (double)r.skipped},
-                          {"swept", (double)r.swept},
-                          {"exchange_interval", r.exchange_interval},
-                          {"exchanges", (double)r.exchanges},
-                          {"collisions", r.collisions},
-                          {"epochs", r.epochs},
-                          {"seconds", r.seconds},
-                          {"evaluation_seconds", r.evaluation_seconds},
-                          {"preparation_seconds", r.preparation_seconds},
-                          {"curvature", r.curvature},
-                          {"train_loss", r.train_loss},
-                          {"seconds_to_target", r.seconds_to_target},
-                          {"updates_to_target", (double)r.updates_to_target},
-                          {"staleness", r.shape.mean},
-                          {"dispersion", r.shape.dispersion},
-                          {"work_mean_ns", r.work.mean_ns},
-                          {"momentum", r.setting.momentum},
-                          {"rate", r.setting.rate},
-                          {"look_ahead", r.setting.ahead},
-                          {"virtual_time", r.virtual_time},
-                          {"metric", r.last.update ? r.last.metric[0] : NAN},
-                          {"bytes", (double)hw_engine_bytes(e)}};
-    return find(all, sizeof all / sizeof *all, name);
+    const number others[] = {{"status", r.status},
+                             {"staleness", r.shape.mean},
+                             {"dispersion", r.shape.dispersion},
+                             {"momentum", r.setting.momentum},
+                             {"rate", r.setting.rate},
+                             {"look_ahead", r.setting.ahead},
+                             {"metric", r.last.update ? r.last.metric[0] : NAN},
+                             {"bytes", (double)hw_engine_bytes(e)}};
+    double other = find(others, sizeof others / sizeof *others, name);
+    return isnan(other) ? hw__result_number(&r, name) : other;
 }

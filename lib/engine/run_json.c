@@ -1,6 +1,8 @@
 /* run_json.c - a finished run as one JSON object. */
 #include "../base/json.h"
 #include "engine.h"
+#include <math.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -10,6 +12,64 @@ static void number(FILE *out, const char *name, double x)
 {
     fprintf(out, ",\"%s\":", name);
     hw__json_number(out, x);
+}
+
+/* The single numbers of a result, in the record and for hw_engine_number. fused: swept's name in 0.1. */
+typedef enum kind { COUNT, SMALL, REAL } kind;
+static const struct {
+    const char *name;
+    size_t offset;
+    kind kind;
+} numbers[] = {
+#define ROW(name, member, kind)                 \
+    {                                           \
+        name, offsetof(hw_result, member), kind \
+    }
+    ROW("updates", updates, COUNT),
+    ROW("examples", examples, COUNT),
+    ROW("tickets", tickets, COUNT),
+    ROW("good_update", good_update, COUNT),
+    ROW("clipped", clipped, COUNT),
+    ROW("skipped", skipped, COUNT),
+    ROW("swept", swept, COUNT),
+    ROW("fused", fused, COUNT),
+    ROW("exchange_interval", exchange_interval, SMALL),
+    ROW("exchanges", exchanges, COUNT),
+    ROW("collisions", collisions, REAL),
+    ROW("epochs", epochs, REAL),
+    ROW("seconds", seconds, REAL),
+    ROW("virtual_time", virtual_time, REAL),
+    ROW("evaluation_seconds", evaluation_seconds, REAL),
+    ROW("preparation_seconds", preparation_seconds, REAL),
+    ROW("seconds_to_target", seconds_to_target, REAL),
+    ROW("updates_to_target", updates_to_target, COUNT),
+    ROW("curvature", curvature, REAL),
+    ROW("train_loss", train_loss, REAL),
+    ROW("work_mean_ns", work.mean_ns, REAL),
+    ROW("work_variation", work.variation, REAL),
+    ROW("work_correlation_next", work.correlation_next, REAL),
+    ROW("work_correlation_staleness", work.correlation_staleness, REAL),
+#undef ROW
+};
+enum { NUMBERS = sizeof numbers / sizeof *numbers };
+
+static uint64_t count_of(const hw_result *r, size_t i)
+{
+    const void *at = (const char *)r + numbers[i].offset;
+    return numbers[i].kind == COUNT ? *(const uint64_t *)at : *(const unsigned *)at;
+}
+
+static double real_of(const hw_result *r, size_t i)
+{
+    const void *at = (const char *)r + numbers[i].offset;
+    return numbers[i].kind == REAL ? *(const double *)at : (double)count_of(r, i);
+}
+
+double hw__result_number(const hw_result *r, const char *name)
+{
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (strcmp(numbers[i].name, name) == 0) return real_of(r, i);
+    return NAN;
 }
 
 static void evaluations(const hw_engine *e, FILE *out)
@@ -83,20 +143,11 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     fprintf(out, ",\"cores\":%ld,\"status\":\"%s\",\"reason\":\"%s\",\"message\":", sysconf(_SC_NPROCESSORS_ONLN),
             hw_status_name(r->status), reasons[r->reason]);
     hw__json_string(out, r->message);
-    fprintf(out, ",\"updates\":%llu,\"examples\":%llu,\"good_update\":%llu,\"clipped\":%llu,\"skipped\":%llu",
-            (unsigned long long)r->updates, (unsigned long long)r->examples, (unsigned long long)r->good_update,
-            (unsigned long long)r->clipped, (unsigned long long)r->skipped);
-    fprintf(out, ",\"swept\":%llu,\"fused\":%llu,\"exchange_interval\":%u,\"exchanges\":%llu",
-            (unsigned long long)r->swept, (unsigned long long)r->swept, r->exchange_interval,
-            (unsigned long long)r->exchanges);
-    number(out, "collisions", r->collisions);
-    number(out, "seconds", r->seconds);
-    number(out, "virtual_time", r->virtual_time);
-    number(out, "evaluation_seconds", r->evaluation_seconds);
-    number(out, "preparation_seconds", r->preparation_seconds);
-    number(out, "seconds_to_target", r->seconds_to_target);
-    number(out, "curvature", r->curvature);
-    number(out, "train_loss", r->train_loss);
+    for (size_t i = 0; i < NUMBERS; i++)
+        if (numbers[i].kind == REAL)
+            number(out, numbers[i].name, real_of(r, i));
+        else
+            fprintf(out, ",\"%s\":%llu", numbers[i].name, (unsigned long long)count_of(r, i));
     number(out, "bytes", (double)e->bytes);
     evaluations(e, out);
     settings(e, out);
@@ -106,10 +157,6 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     hw_histogram_clear(&e->settings.merged);
     hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);
     (void)hw_histogram_json(&e->settings.merged, out);
-    number(out, "work_mean_ns", r->work.mean_ns);
-    number(out, "work_variation", r->work.variation);
-    number(out, "work_correlation_next", r->work.correlation_next);
-    number(out, "work_correlation_staleness", r->work.correlation_staleness);
     fputc('}', out);
     return ferror(out) ? HW_E_IO : HW_OK;
 }
