@@ -155,11 +155,13 @@ void hw__optimizer_begin(hw__optimizer_write *w, const hw_optimizer *o, const hw
     const hw__rule *r = hw__rule_of(o);
     double alpha = hw_schedule_rate(&o->schedule, t) * setting->rate * factor, mu = setting->momentum;
     float rate = (float)alpha, momentum = (float)mu;
-    unsigned arrays = hw__optimizer_arrays(o, c);
     *w = (hw__optimizer_write){o, alpha, mu, landed, {HW_FORM_ADD, 0, 0, 0, 0, -rate, NULL, NULL}};
     if (r->delta) {
         w->form = (hw_form){HW_FORM_RULE, 0, 0, 0, 0, 0, rule_block, w};
-    } else if (arrays > 1) {
+        return;
+    }
+    unsigned arrays = hw__optimizer_arrays(o, c);
+    if (arrays > 1) {
         /* A lagged tap. With g_{-1} := g_0 the first update is -alpha g: before anything landed it is left out. */
         float pole = landed ? (float)setting->pole : 0;
         w->form = (hw_form){HW_FORM_GENERAL, momentum, -rate / (1 - pole), rate * pole / (1 - pole), 1, 0, NULL, NULL};

@@ -8,14 +8,9 @@
 HW_POLICY_TABLE(DECLARE)
 
 #define ROW(value, row, name, help) &hw__policy_##row,
-static const hw__policy *const table[] = {HW_POLICY_TABLE(ROW)};
+const hw__policy *const hw__policies[] = {HW_POLICY_TABLE(ROW)};
 #define NAME(value, row, name, help) name,
 static const char *const names[] = {HW_POLICY_TABLE(NAME)};
-
-const hw__policy *hw__policy_of(hw_policy policy)
-{
-    return table[policy];
-}
 
 const char *hw_policy_name(hw_policy policy)
 {
@@ -56,6 +51,6 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
         (void)snprintf(s->reason, sizeof s->reason, "no such policy: none");
         return;
     }
-    table[c->policy]->apply(c, in, s);
+    hw__policy_of(c->policy)->apply(c, in, s);
     if (c->policy != HW_POLICY_USER) within_reason(c, in, s); /* what a user asks for is refused, not mended */
 }

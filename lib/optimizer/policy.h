@@ -23,7 +23,12 @@ typedef struct hw__policy {
     void (*apply)(const hw_compensation *c, const hw_policy_input *in, hw_setting *s);
 } hw__policy;
 
-const hw__policy *hw__policy_of(hw_policy policy);
+/* policies.c: in the order of hw_policy. */
+extern const hw__policy *const hw__policies[];
+static inline const hw__policy *hw__policy_of(hw_policy policy)
+{
+    return hw__policies[policy];
+}
 
 /* fits.c */
 hw_status hw__fits_any(const hw_optimizer *o, const char *name, char *why);

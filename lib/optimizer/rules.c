@@ -5,9 +5,4 @@
 HW_RULE_TABLE(DECLARE)
 
 #define ROW(value, row, name, help) &hw__rule_##row,
-static const hw__rule *const table[] = {HW_RULE_TABLE(ROW)};
-
-const hw__rule *hw__rule_of(const hw_optimizer *o)
-{
-    return table[o->rule];
-}
+const hw__rule *const hw__rules[] = {HW_RULE_TABLE(ROW)};
