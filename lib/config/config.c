@@ -71,8 +71,7 @@ hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why)
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)
 {
     hw_params_config p = hw_params_defaults(o->parameters, writers);
-    bool rule = c->optimizer.rule != HW_RULE_USER || c->optimizer.user_rule;
-    p.arrays = rule ? hw__optimizer_arrays(&c->optimizer, &c->compensation) : 0;
+    p.arrays = hw__optimizer_arrays(&c->optimizer, &c->compensation);
     p.read = c->read;
     p.write = c->write;
     p.path = c->path;
@@ -123,7 +122,7 @@ uint32_t hw__config_rule_checksum(const hw_config *c)
                     s->power,
                     (double)s->interval,
                     (double)s->warmup,
-                    c->compensation.policy == HW_POLICY_EXACT,
+                    (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_CLOCK) != 0,
                     c->compensation.age,
                     c->compensation.age_gain,
                     c->compensation.age_base,

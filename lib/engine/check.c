@@ -24,8 +24,8 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.exchanged is %zu, but config.exchange_interval is 1: nothing is exchanged",
                              c->exchanged);
-    if (o->raw && (r->rule != HW_RULE_SGD || r->momentum > 0 || r->weight_decay > 0 || r->clip_norm > 0 ||
-                   c->compensation.age != HW_AGE_NONE))
+    if (o->raw && (!(hw__rule_of(r)->flags & HW__RULE_PLAIN) || r->momentum > 0 || r->weight_decay > 0 ||
+                   r->clip_norm > 0 || c->compensation.age != HW_AGE_NONE))
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
             "objective '%.40s' has a rule of its own: config takes rule sgd with momentum.target 0, without "

@@ -35,13 +35,14 @@ bool hw__optimizer_adds_up(const hw_optimizer *o, const hw_compensation *c)
 void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s)
 {
     const hw__rule *r = hw__rule_of(o);
-    if (!(r->flags & HW__RULE_LINEAR) && hw__policy_of(s->policy)->flags & HW__POLICY_LEAVES) {
+    unsigned policy = hw__policy_of(s->policy)->flags;
+    if (!(r->flags & HW__RULE_LINEAR) && policy & HW__POLICY_LEAVES) {
         /* No velocity to look ahead along and no linear bound: such a policy leaves these rules as they are. */
         s->rate = 1;
         s->ahead = s->delay = 0;
         (void)snprintf(s->reason, sizeof s->reason, "none for this rule");
     }
-    if (r->adjust) r->adjust(o, s);
+    if (r->adjust && !(policy & HW__POLICY_AS_ASKED)) r->adjust(o, s);
 }
 
 static hw_status check_sections(const hw_optimizer *o, size_t size, char *why)

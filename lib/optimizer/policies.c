@@ -24,7 +24,7 @@ static void within_reason(const hw_compensation *c, const hw_policy_input *in, h
     if (!hw__base_finite_double(s->rate)) s->rate = 1;
     s->rate = fmin(fmax(s->rate, 1e-30), 1e30);
     if (!hw__base_finite_double(s->momentum)) s->momentum = in->momentum;
-    if (c->policy != HW_POLICY_FIXED) s->momentum = fmax(s->momentum, c->floor);
+    if (!(hw__policy_of(c->policy)->flags & HW__POLICY_BELOW)) s->momentum = fmax(s->momentum, c->floor);
     s->momentum = fmin(s->momentum, fmax(in->momentum, 0.999));
     if (!hw__base_finite_double(s->ahead)) s->ahead = 0;
     if (!hw__base_finite_double(s->delay)) s->delay = 0;
@@ -51,6 +51,7 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
         (void)snprintf(s->reason, sizeof s->reason, "no such policy: none");
         return;
     }
-    hw__policy_of(c->policy)->apply(c, in, s);
-    if (c->policy != HW_POLICY_USER) within_reason(c, in, s); /* what a user asks for is refused, not mended */
+    const hw__policy *p = hw__policy_of(c->policy);
+    p->apply(c, in, s);
+    if (!(p->flags & HW__POLICY_AS_ASKED)) within_reason(c, in, s);
 }

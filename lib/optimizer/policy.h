@@ -11,7 +11,9 @@ enum {
     HW__POLICY_CLOCK = 2,     /* a write looks at how many updates have landed                               */
     HW__POLICY_CURVATURE = 4, /* wants the curvature                                                         */
     HW__POLICY_PRIVATE = 8,   /* goes with a velocity of each worker's                                       */
-    HW__POLICY_ADVISED = 16   /* stands in the advisor's table                                               */
+    HW__POLICY_ADVISED = 16,  /* stands in the advisor's table                                               */
+    HW__POLICY_BELOW = 32,    /* may ask for less momentum than compensation.floor                           */
+    HW__POLICY_AS_ASKED = 64  /* its setting is a user's: refused where it is wrong, never mended            */
 };
 
 typedef struct hw__policy {

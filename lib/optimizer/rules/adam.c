@@ -28,7 +28,7 @@ static void delta_of(const hw_optimizer *o, const hw_rule_info *info, const floa
 static void adjust(const hw_optimizer *o, hw_setting *s)
 {
     (void)o;
-    if (s->policy != HW_POLICY_USER) s->rate = 1; /* its gain is alpha at any beta 1 */
+    s->rate = 1; /* its gain is alpha at any beta 1 */
 }
 
 const hw__rule hw__rule_adam = {

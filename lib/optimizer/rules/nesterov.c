@@ -9,7 +9,7 @@ static hw_form form(float rate, float momentum)
 /* The parameters move by mu v: as far ahead are mu s velocities. */
 static void adjust(const hw_optimizer *o, hw_setting *s)
 {
-    if (s->policy != HW_POLICY_USER) s->ahead *= o->momentum;
+    s->ahead *= o->momentum;
 }
 
 const hw__rule hw__rule_nesterov = {.flags = HW__RULE_LINEAR | HW__RULE_MOMENTUM, .form = form, .adjust = adjust};
