@@ -83,6 +83,14 @@ static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_shape 
     return s;
 }
 
+/* A user's function may write anything into the setting. */
+static void scribble(void *context, const hw_policy_input *in, hw_setting *s)
+{
+    (void)context;
+    s->momentum = in->momentum / 2;
+    s->policy = (hw_policy)4711;
+}
+
 static void policies(void **state)
 {
     (void)state;
@@ -93,6 +101,12 @@ static void policies(void **state)
     assert_text(s.reason, "no such policy");
     s = setting_of(HW_POLICY_USER, 8, NULL, NULL, 0.01, 0);
     assert_near(s.momentum, 0.9, 0);
+    hw_compensation c = hw_config_defaults().compensation;
+    c.policy = HW_POLICY_USER;
+    c.user = scribble;
+    hw_compensate(&c, &(hw_policy_input){.momentum = 0.8, .workers = 2}, &s);
+    assert_int_equal(s.policy, HW_POLICY_USER);
+    assert_near(s.momentum, 0.4, 1e-12);
     assert_near(s.rate, 1, 0);
     s = setting_of(HW_POLICY_THEORY, 4, NULL, NULL, 0.01, 0);
     assert_near(s.momentum, 0.15, 1e-12);

@@ -53,5 +53,6 @@ void hw_compensate(const hw_compensation *c, const hw_policy_input *in, hw_setti
     }
     const hw__policy *p = hw__policy_of(c->policy);
     p->apply(c, in, s);
+    if ((unsigned)s->policy >= HW__ROWS(HW_POLICY_TABLE)) s->policy = c->policy; /* a user's function wrote it */
     if (!(p->flags & HW__POLICY_AS_ASKED)) within_reason(c, in, s);
 }
