@@ -8,13 +8,11 @@ extern const hw__policy hw__policy_auto;
 static void apply(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
 {
     if (!in->shape || !in->shape->updates) {
-        s->policy = HW_POLICY_AUTO;
         hw__policy_auto.apply(c, in, s);
         return;
     }
     if (!in->shape->geometric && in->shape->largest > 0) {
         char reason[sizeof s->reason];
-        s->policy = HW_POLICY_AUTO;
         hw__policy_auto.apply(c, in, s);
         (void)snprintf(reason, sizeof reason, "dispersion %.2f is not the queue model's: auto, %.70s",
                        in->shape->dispersion, s->reason);
