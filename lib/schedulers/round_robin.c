@@ -8,7 +8,7 @@
  * park before one; for a capture it gives its turn away unused, with nothing in hand, so that the others can land. */
 #include "../base/cpu.h"
 #include "../step/members.h"
-#include "../step/step.h"
+#include "async.h"
 #include <unistd.h>
 
 #define SPINS 2000
@@ -107,13 +107,6 @@ static hw_status write_in_turn(hw_worker *w, const hw__extent *x, const float *g
 
 static const hw__access in_turn = {read_in_turn, write_in_turn};
 
-/* With the turn on entry and, where it goes on, on return. */
-static bool one_step(hw_worker *w, uint64_t ticket)
-{
-    hw__tickets_batch(w, ticket, 0, 1);
-    return hw__step_whole(w);
-}
-
 static void loop(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -127,7 +120,7 @@ static void loop(hw_worker *w)
             continue;
         }
         if (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &ticket)) break;
-        going = one_step(w, ticket);
+        going = hw__async_step(w, ticket, NULL);
     }
     if (!hw__flags_failed(&e->flags)) pass_turn(w, true);
     hw_params_release(e->params, w->slot);
@@ -138,22 +131,11 @@ static void loop(hw_worker *w)
 
 static hw_status check(const hw_config *c, const hw_objective *o, char *why)
 {
+    (void)o;
     if (c->clock_interval != 1)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.clock_interval is %u: scheduler round-robin's clock is exact: 1",
                              c->clock_interval);
-    if (o->blocks)
-        return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "the objective has blocks that no two workers share: they are handed out by schedulers "
-                             "async and sequential only");
-    return HW_OK;
-}
-
-static hw_status crew(const hw_config *c, hw__crew *crew, char *why)
-{
-    unsigned m = c->workers;
-    (void)why;
-    *crew = (hw__crew){m, m, m, m, m, m, 1, 1};
     return HW_OK;
 }
 
@@ -206,7 +188,7 @@ static void release(hw_engine *e)
 const hw__scheduler hw__scheduler_round_robin = {.flags = HW__ONE_PAIR | HW__IN_TURN,
                                                  .access = &in_turn,
                                                  .check = check,
-                                                 .crew = crew,
+                                                 .crew = hw__async_crew,
                                                  .plan = plan,
                                                  .begin = begin,
                                                  .loop = loop,
