@@ -287,9 +287,9 @@ static void toy_loop(hw_worker *w)
 static const hw__scheduler toy = {.flags = HW__ONE_PAIR,
                                   .access = &toy_access,
                                   .crew = hw__async_crew,
-                                  .plan = hw__async_plan,
+                                  .plan = hw__members_plan,
                                   .loop = toy_loop,
-                                  .free = hw__async_free};
+                                  .free = hw__members_free};
 
 static void a_scheduler_is_its_row(void **state)
 {

@@ -89,26 +89,16 @@ hw_status hw__async_crew(const hw_config *c, hw__crew *crew, char *why)
     return HW_OK;
 }
 
-hw_status hw__async_plan(hw_engine *e, char *why)
-{
-    return hw__members_plan(e, 1, why);
-}
-
-void hw__async_free(hw_engine *e)
-{
-    hw__members_free(e);
-}
-
 const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS,
                                                 .access = &hw__async_access,
                                                 .check = check_sequential,
                                                 .crew = hw__async_crew,
-                                                .plan = hw__async_plan,
+                                                .plan = hw__members_plan,
                                                 .loop = loop,
-                                                .free = hw__async_free};
+                                                .free = hw__members_free};
 const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS,
                                            .access = &hw__async_access,
                                            .crew = hw__async_crew,
-                                           .plan = hw__async_plan,
+                                           .plan = hw__members_plan,
                                            .loop = loop,
-                                           .free = hw__async_free};
+                                           .free = hw__members_free};

@@ -8,8 +8,6 @@ extern const hw__access hw__async_access;
 
 /* The crew of one thread a worker, each landing for itself. */
 hw_status hw__async_crew(const hw_config *c, hw__crew *crew, char *why);
-hw_status hw__async_plan(hw_engine *e, char *why);
-void hw__async_free(hw_engine *e);
 /* A replica begins with what is shared now. */
 void hw__async_begin(hw_worker *w);
 /* One ticket through the objective's step; false: the worker's loop ends. */

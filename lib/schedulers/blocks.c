@@ -63,7 +63,7 @@ static hw_status plan(hw_engine *e, char *why)
     e->bytes += sizeof *s + o->blocks * sizeof *s->done + marks * sizeof *s->busy + e->crew.threads * sizeof *s->held;
     if (!s || !s->done || !s->busy || !s->held)
         return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %u blocks", o->blocks);
-    status = hw__async_plan(e, why);
+    status = hw__members_plan(e, why);
     for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) e->worker[i].own = s->held + i;
     return status;
 }
@@ -71,7 +71,7 @@ static hw_status plan(hw_engine *e, char *why)
 static void release_all(hw_engine *e)
 {
     blocks *s = e->own;
-    hw__async_free(e);
+    hw__members_free(e);
     if (!s) return;
     (void)pthread_mutex_destroy(&s->mutex);
     hw__base_free(s->done);

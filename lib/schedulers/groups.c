@@ -217,7 +217,7 @@ static hw_status plan(hw_engine *e, char *why)
         if (!hw__barrier_init(&s->team[k].barrier, count, (long)e->crew.threads <= cores ? 4000 : 0))
             return hw__no_memory(why, "a barrier");
     }
-    hw_status status = hw__members_plan(e, count, why);
+    hw_status status = hw__members_plan(e, why);
     for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) {
         s->member[i].team = s->team + i / count;
         e->worker[i].own = s->member + i;

@@ -152,7 +152,7 @@ static hw_status plan(hw_engine *e, char *why)
     }
     r->spins = (long)e->crew.threads <= cores ? SPINS : 0;
     e->bytes += sizeof *r + e->crew.threads * sizeof *r->left;
-    return hw__members_plan(e, 1, why);
+    return hw__members_plan(e, why);
 }
 
 static void begin(hw_engine *e, bool restored)

@@ -6,7 +6,7 @@ hw_status hw__no_memory(char *why, const char *what)
     return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %s", what);
 }
 
-static hw_status plan_one(hw_engine *e, unsigned i, unsigned per_slot, char *why)
+static hw_status plan_one(hw_engine *e, unsigned i, char *why)
 {
     hw_worker *w = e->worker + i;
     size_t n = e->objective.parameters, stride = hw__whole_lines(n);
@@ -14,11 +14,11 @@ static hw_status plan_one(hw_engine *e, unsigned i, unsigned per_slot, char *why
     w->objective = &e->objective;
     w->access = e->scheduler->access;
     w->id = i;
-    w->slot = w->member = w->recorder = i / per_slot;
+    w->slot = w->member = w->recorder = i / e->crew.share;
     w->in_force = &w->setting;
     w->all.count = n;
     hw_rng_seed(&w->rng, e->config.seed, i + 1);
-    bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % per_slot == 0;
+    bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % e->crew.share == 0;
     uint32_t examples = e->tickets.block > e->config.batch ? e->tickets.block : e->config.batch;
     /* Sparse objectives fill the beginning of snapshot and gradient only: pages that nobody touches cost nothing. */
     w->x = own ? hw__base_zalloc(3 * stride, sizeof(float)) : hw__base_alloc(2 * stride, sizeof(float));
@@ -40,13 +40,13 @@ static hw_status plan_one(hw_engine *e, unsigned i, unsigned per_slot, char *why
     return HW_OK;
 }
 
-hw_status hw__members_plan(hw_engine *e, unsigned per_slot, char *why)
+hw_status hw__members_plan(hw_engine *e, char *why)
 {
     hw_status status = HW_OK;
     e->worker = hw__base_zalloc(e->crew.threads, sizeof *e->worker);
     if (!e->worker) return hw__no_memory(why, "workers");
     e->bytes += e->crew.threads * sizeof *e->worker;
-    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) status = plan_one(e, i, per_slot, why);
+    for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) status = plan_one(e, i, why);
     return status;
 }
 

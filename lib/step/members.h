@@ -4,9 +4,9 @@
 
 #include "worker.h"
 
-/* e->worker: crew.threads of them, each `per_slot` in a row landing as one slot, whose first has the velocity where it
+/* e->worker: crew.threads of them, each crew.share in a row landing as one slot, whose first has the velocity where it
  * is private. Everything of a worker but what its scheduler keeps of it. */
-hw_status hw__members_plan(hw_engine *e, unsigned per_slot, char *why);
+hw_status hw__members_plan(hw_engine *e, char *why);
 /* What plan made, in part or whole, but for e->worker itself. */
 void hw__members_free(hw_engine *e);
 
