@@ -157,11 +157,7 @@ static void rounds(hw_worker *w)
         reduce(w);
         if (leads) team->park = e->crew.slots > 1 && (hw__flags_paused(&e->flags) & FLAGS_EVALUATE);
         if (!hw__barrier_wait(&team->barrier)) return;
-        if (team->park) {
-            uint64_t parked = hw_now();
-            if (!hw__park(w, HW__PARK_WRITE)) return;
-            w->parked_ns += hw_now() - parked;
-        }
+        if (team->park && !hw__park(w, HW__PARK_WRITE)) return;
         if (leads && land(w) != HW_OK) return;
         if (leads && e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
     }

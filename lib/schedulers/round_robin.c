@@ -35,11 +35,7 @@ static bool await_turn(hw_worker *w, hw__park_place place)
     /* A capture waits for those who have a gradient in hand: they go on to land it. */
     const int parks = place == HW__PARK_WRITE ? FLAGS_EVALUATE : FLAGS_EVALUATE | FLAGS_CAPTURE;
     for (;;) {
-        if (hw__flags_paused(&e->flags) & parks) {
-            uint64_t parked = hw_now();
-            if (!hw__park(w, place)) return false;
-            w->parked_ns += hw_now() - parked;
-        }
+        if (hw__flags_paused(&e->flags) & parks && !hw__park(w, place)) return false;
         for (uint32_t i = 0; i < r->spins && hw__counter_get(&r->turn) != w->id; i++) {
             if (hw__flags_paused(&e->flags) & parks || hw__flags_failed(&e->flags)) break;
             hw__cpu_relax();

@@ -74,6 +74,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
 {
     hw_engine *e = w->engine;
     hw__pause *g = &e->pause;
+    uint64_t from = hw_now();
     bool finishing = place == HW__PARK_FINISH;
     (void)pthread_mutex_lock(&g->mutex);
     uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
@@ -130,14 +131,11 @@ bool hw__park(hw_worker *w, hw__park_place place)
     g->arrived--;
     if (place != HW__PARK_WRITE) g->between--;
     (void)pthread_mutex_unlock(&g->mutex);
+    if (place == HW__PARK_WRITE) w->parked_ns += hw_now() - from; /* no work of the step under way */
     return through;
 }
 
 bool hw__park_before_write(hw_worker *w)
 {
-    if (!(hw__flags_paused(&w->engine->flags) & FLAGS_EVALUATE)) return true;
-    uint64_t parked = hw_now();
-    if (!hw__park(w, HW__PARK_WRITE)) return false;
-    w->parked_ns += hw_now() - parked;
-    return true;
+    return !(hw__flags_paused(&w->engine->flags) & FLAGS_EVALUATE) || hw__park(w, HW__PARK_WRITE);
 }
