@@ -29,7 +29,7 @@ bool hw__async_between(hw_worker *w)
         w->exchange_ns = hw_now(); /* an evaluation is no work */
     }
     if (e->steps.exchanges) hw__times_check(e); /* between exchanges nothing is measured */
-    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
+    hw__times_poll_stop(e);
     return true;
 }
 

@@ -8,7 +8,6 @@
  */
 #include "../step/members.h"
 #include "../step/step.h"
-#include <unistd.h>
 
 typedef struct group {
     hw__barrier barrier;
@@ -159,7 +158,7 @@ static void rounds(hw_worker *w)
         if (!hw__barrier_wait(&team->barrier)) return;
         if (team->park && !hw__park(w, HW__PARK_WRITE)) return;
         if (leads && land(w) != HW_OK) return;
-        if (leads && e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
+        if (leads) hw__times_poll_stop(e);
     }
 }
 
@@ -200,7 +199,6 @@ static hw_status crew_groups(const hw_config *c, hw__crew *crew, char *why)
 
 static hw_status plan(hw_engine *e, char *why)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned slots = e->crew.slots, count = e->crew.threads / slots;
     groups *s = e->own = hw__base_zalloc(1, sizeof *s);
     if (s) s->team = hw__base_zalloc(slots, sizeof *s->team);
@@ -210,7 +208,7 @@ static hw_status plan(hw_engine *e, char *why)
     for (unsigned k = 0; k < slots; k++) {
         s->team[k].count = count;
         s->team[k].first = k * count;
-        if (!hw__barrier_init(&s->team[k].barrier, count, (long)e->crew.threads <= cores ? 4000 : 0))
+        if (!hw__barrier_init(&s->team[k].barrier, count, hw__barrier_spins(e->crew.threads, 4000)))
             return hw__no_memory(why, "a barrier");
     }
     hw_status status = hw__members_plan(e, why);

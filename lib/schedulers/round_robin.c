@@ -9,7 +9,6 @@
 #include "../base/cpu.h"
 #include "../step/members.h"
 #include "async.h"
-#include <unistd.h>
 
 #define SPINS 2000
 
@@ -109,7 +108,7 @@ static void loop(hw_worker *w)
     uint64_t ticket;
     bool going = await_turn(w, HW__PARK_BETWEEN);
     while (going) {
-        if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
+        hw__times_poll_stop(e);
         if (hw__flags_paused(&e->flags) & FLAGS_CAPTURE) {
             pass_turn(w, false);
             going = await_turn(w, HW__PARK_BETWEEN);
@@ -137,7 +136,6 @@ static hw_status check(const hw_config *c, const hw_objective *o, char *why)
 
 static hw_status plan(hw_engine *e, char *why)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     ring *r = e->own = hw__base_zalloc(1, sizeof *r);
     if (r) r->left = hw__base_zalloc(e->crew.threads, sizeof *r->left);
     if (!r || !r->left || pthread_mutex_init(&r->mutex, NULL) != 0) return hw__no_memory(why, "a ring of workers");
@@ -146,7 +144,7 @@ static hw_status plan(hw_engine *e, char *why)
         (void)pthread_mutex_destroy(&r->mutex);
         return hw__no_memory(why, "a ring of workers");
     }
-    r->spins = (long)e->crew.threads <= cores ? SPINS : 0;
+    r->spins = hw__barrier_spins(e->crew.threads, SPINS);
     e->bytes += sizeof *r + e->crew.threads * sizeof *r->left;
     return hw__members_plan(e, why);
 }

@@ -6,7 +6,6 @@
 #include "../base/heap.h"
 #include <math.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SPINS 2000
 
@@ -92,11 +91,6 @@ static bool left_over(const hw_engine *e)
     return s->gathered && !s->has_event && !s->exhausted && !s->timeline->gathered;
 }
 
-static void poll_stop(hw_engine *e)
-{
-    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
-}
-
 /* --- one real thread: every gradient is computed when it is read, from the live array
  * --------------------------------- */
 
@@ -118,7 +112,7 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
             land_now(e);
         else if (read_now(e))
             hw__virtual_compute(e, runner, e->worker + s->event.member);
-        poll_stop(e);
+        hw__times_poll_stop(e);
     }
     hw__virtual_flush(e);
 }
@@ -254,8 +248,7 @@ static void wait_for_change(hw__simulated *s, uint32_t spins)
 static void loop_together(hw_engine *e, hw__runner *runner)
 {
     hw__simulated *s = hw__simulated_of(e);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    uint32_t spins = (long)e->crew.threads <= cores ? SPINS : 0;
+    uint32_t spins = hw__barrier_spins(e->crew.threads, SPINS);
     (void)pthread_mutex_lock(&s->mutex);
     while (!s->over && !hw__flags_stopped(&e->flags)) {
         if (hw__flags_paused(&e->flags)) {
@@ -265,7 +258,7 @@ static void loop_together(hw_engine *e, hw__runner *runner)
             if (!through) break;
             continue;
         }
-        poll_stop(e);
+        hw__times_poll_stop(e);
         if (!s->landing && advance(e, runner)) continue;
         if (s->queued)
             compute_one(e, runner);

@@ -16,7 +16,9 @@ typedef struct hw__barrier {
     bool ready;
 } hw__barrier;
 
-/* spins: how often to look before sleeping; 0 where there are more threads than cores. */
+/* How often to look before sleeping: `most`, or never where there are more threads than cores. */
+uint32_t hw__barrier_spins(unsigned threads, uint32_t most);
+/* spins: as that says. */
 bool hw__barrier_init(hw__barrier *b, uint32_t count, uint32_t spins);
 void hw__barrier_free(hw__barrier *b);
 void hw__barrier_reset(hw__barrier *b);

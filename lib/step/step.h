@@ -18,6 +18,11 @@ uint64_t hw__times_trained(const hw_engine *e);  /* by a worker; while all are p
 uint64_t hw__times_training(const hw_engine *e); /* of who is not parked, as of now */
 double hw__times_seconds(const hw_engine *e);
 void hw__times_check(hw_engine *e); /* stops the run where its seconds are over */
+/* Stops it where the caller's flag says so. Every step asks. */
+static inline void hw__times_poll_stop(hw_engine *e)
+{
+    if (e->config.stop_flag && *e->config.stop_flag) hw__flags_stop(&e->flags, HW_STOP_ASKED);
+}
 
 /* --- tickets.c ------------------------------------------------------------------------------------------------------
  */
