@@ -3,6 +3,7 @@
 #define HW__DATA_MIX_H
 
 #include "hogwild/base.h"
+#include <string.h>
 
 /* The finaliser of splitmix64 (Steele, Lea, Flood 2014): every bit of x changes every bit of the result by halves. */
 static inline uint64_t mix(uint64_t x)
@@ -17,6 +18,19 @@ static inline uint64_t mix(uint64_t x)
 static inline uint64_t mix_key(const void *any)
 {
     return mix(hw_now() ^ mix((uint64_t)(uintptr_t)any + 0x9e3779b97f4a7c15u));
+}
+
+/* Of a text's bytes under such a key. */
+static inline uint64_t mix_bytes(uint64_t key, const char *text, size_t length)
+{
+    uint64_t h = key ^ length, eight;
+    for (; length > 8; length -= 8, text += 8) {
+        memcpy(&eight, text, 8);
+        h = mix(h ^ eight) + key;
+    }
+    eight = 0;
+    memcpy(&eight, text, length);
+    return mix(h ^ eight);
 }
 
 #endif

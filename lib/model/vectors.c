@@ -1,5 +1,6 @@
 /* vectors.c - word vectors in memory: made of a trained model, looked up, and the nearest by cosine. */
 #include "vectors.h"
+#include "../data/mix.h"
 #include <math.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@ hw_vectors *hw__vectors_allocate(uint32_t words, unsigned dimension, size_t lett
     if (!v) return NULL;
     v->words = words;
     v->dimension = dimension;
+    v->key = mix_key(v);
     for (v->slots = 16; v->slots < 2 * (uint64_t)words && v->slots < 1u << 31;) v->slots *= 2;
     v->text = hw__base_zalloc(letters + 1, 1);
     v->at = hw__base_zalloc(words, sizeof *v->at);
@@ -30,12 +32,9 @@ void hw_vectors_free(hw_vectors *v)
     hw__base_free(v);
 }
 
-/* FNV-1a, its high bits folded in: the table takes the low ones. */
 static uint32_t place(const hw_vectors *v, const char *word)
 {
-    uint32_t h = 2166136261u;
-    for (; *word; word++) h = (h ^ (unsigned char)*word) * 16777619u;
-    return (h ^ h >> 15) & (v->slots - 1);
+    return (uint32_t)mix_bytes(v->key, word, strlen(word)) & (v->slots - 1);
 }
 
 bool hw__vectors_enter(hw_vectors *v)

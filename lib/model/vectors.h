@@ -12,6 +12,7 @@ struct hw_vectors {
     uint64_t *at;          /* words: where each begins in text */
     float *row;            /* words x dimension */
     uint32_t *slot, slots; /* word + 1, or 0; a power of two of them */
+    uint64_t key;          /* of the table: a file of chosen words must not fall into one chain */
 };
 
 /* Memory for so many words of together `letters` bytes with their ends. NULL: there is none. */

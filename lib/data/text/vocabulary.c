@@ -7,18 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static size_t home(const vocabulary *v, const char *word, size_t length)
-{
-    uint64_t h = v->key ^ length, eight;
-    for (; length > 8; length -= 8, word += 8) {
-        memcpy(&eight, word, 8);
-        h = mix(h ^ eight) + v->key;
-    }
-    eight = 0;
-    memcpy(&eight, word, length);
-    return (size_t)mix(h ^ eight);
-}
-
 static size_t length_of(const vocabulary *v, uint32_t i)
 {
     return (i + 1 < v->words ? v->word[i + 1].at : v->bytes) - v->word[i].at - 1;
@@ -27,7 +15,7 @@ static size_t length_of(const vocabulary *v, uint32_t i)
 /* The slot that the word is in or would come into. */
 static size_t slot_of(const vocabulary *v, const char *word, size_t length)
 {
-    size_t at = home(v, word, length) & (v->slots - 1);
+    size_t at = mix_bytes(v->key, word, length) & (v->slots - 1);
     for (; v->slot[at]; at = (at + 1) & (v->slots - 1)) {
         uint32_t i = v->slot[at] - 1;
         if (length_of(v, i) == length && memcmp(v->text + v->word[i].at, word, length) == 0) break;
@@ -59,7 +47,7 @@ static bool make_room(vocabulary *v, size_t length)
     uint32_t *slot = hw__base_zalloc(slots, sizeof *slot);
     if (!slot) return false;
     for (uint32_t i = 0; i < v->words; i++) {
-        size_t at = home(v, v->text + v->word[i].at, length_of(v, i)) & (slots - 1);
+        size_t at = mix_bytes(v->key, v->text + v->word[i].at, length_of(v, i)) & (slots - 1);
         while (slot[at]) at = (at + 1) & (slots - 1);
         slot[at] = i + 1;
     }
