@@ -147,6 +147,13 @@ bool hw__file_temporary(char name[HW__FILE_PATH], const char *path)
     return n > 0 && n < HW__FILE_PATH;
 }
 
+int hw__file_create(const char *name)
+{
+    int file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
+    return file;
+}
+
 bool hw__file_replace(const char *temporary, const char *path, char *why)
 {
     if (rename(temporary, path) != 0) {
@@ -166,9 +173,15 @@ hw_status hw__file_write_begin(hw__file_writer *writer, const char *path, char *
     if (!hw__file_temporary(writer->temporary, path))
         return hw__base_fail(why, HW_E_ARGUMENT, "%.100s...: the path is too long", path);
     writer->length = strlen(path);
-    writer->stream = fopen(writer->temporary, "wb");
-    if (!writer->stream) return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(errno));
-    return HW_OK;
+    int file = hw__file_create(writer->temporary);
+    writer->stream = file < 0 ? NULL : fdopen(file, "wb");
+    if (writer->stream) return HW_OK;
+    int reason = errno;
+    if (file >= 0) {
+        (void)close(file);
+        (void)unlink(writer->temporary);
+    }
+    return hw__base_fail(why, HW_E_IO, "%.160s: %s", path, strerror(reason));
 }
 
 hw_status hw__file_write_end(hw__file_writer *writer, char *why)

@@ -34,6 +34,9 @@ int hw__file_open(const char *path, int flags);                      /* -1 */
 bool hw__file_write_all(int file, const void *data, size_t size);
 bool hw__file_sync(int file);
 bool hw__file_sync_folder_of(const char *path);
+/* A new file of a temporary name, for writing; one of that name was left by a process that had our number before and
+ * goes. Below 0 with errno. */
+int hw__file_create(const char *name);
 /* A synced temporary file takes the name, and the folder is synced; false with a sentence, the file removed. */
 bool hw__file_replace(const char *temporary, const char *path, char *why);
 

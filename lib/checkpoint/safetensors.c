@@ -32,18 +32,10 @@ static void set_checksum(const hw_state *state, char *header, size_t size)
     memcpy(header + CHECKPOINT_LENGTH + CHECKPOINT_AT, digits, CHECKPOINT_DIGITS);
 }
 
-/* A temporary file of our own number was left by a process that had it before. */
-static int create(const char *name)
-{
-    int file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
-    if (file < 0 && errno == EEXIST && unlink(name) == 0) file = hw__file_open(name, O_CREAT | O_EXCL | O_WRONLY);
-    return file;
-}
-
 /* All bytes on the disk under the temporary name. errno says what failed. */
 static bool write_file(const char *name, const hw_state *state, const char *header, size_t size)
 {
-    int file = create(name);
+    int file = hw__file_create(name);
     if (file < 0) return false;
     size_t cursor = 0;
     bool good = hw__file_write_all(file, header, size);
