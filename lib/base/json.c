@@ -1,5 +1,6 @@
 /* json.c - strings with their escapes, numbers that are numbers. */
 #include "json.h"
+#include "number.h"
 #include "base.h"
 
 void hw__json_string(FILE *out, const char *text)
@@ -23,8 +24,6 @@ void hw__json_number(FILE *out, double x)
         fputs("null", out);
         return;
     }
-    (void)snprintf(text, sizeof text, "%.9g", x);
-    for (char *c = text; *c; c++)
-        if (*c == ',') *c = '.'; /* the caller's locale may write a comma */
+    (void)hw__number_print(text, sizeof text, 9, x);
     fputs(text, out);
 }

@@ -56,13 +56,7 @@ hw_status hw_weights_load(const char *path, float *params, size_t count, char *w
                                "expected",
                                path, (unsigned long long)hw__bytes_get(f.data + 16, 8), f.size - 32, count);
     } else {
-        uLong sum = crc32(0, NULL, 0);
-        for (size_t i = 32; i < f.size;) {
-            size_t n = f.size - i < 1 << 20 ? f.size - i : 1 << 20;
-            sum = crc32(sum, f.data + i, (uInt)n);
-            i += n;
-        }
-        sum = crc32(sum, f.data, 24);
+        uLong sum = crc32(crc32_z(0, f.data + 32, f.size - 32), f.data, 24);
         if (hw__bytes_get(f.data + 24, 4) != (sum & 0xffffffffu))
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: the checksum is wrong: the file is damaged", path);
     }

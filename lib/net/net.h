@@ -72,8 +72,7 @@ struct hw__net_layer {
     float rate;                                 /* dropout's rate; batch norm's and LRN's numbers are below */
     float alpha, beta, epsilon, share;          /* LRN; batch norm */
     unsigned copies;                            /* sets of running means */
-    bool hyper;
-    size_t at, weights, biases, running; /* in the flat vector, in this order */
+    size_t at, weights, biases, running;        /* in the flat vector, in this order */
     size_t fan_in;
     hw_filler filler;
     double fill, fill_bias;
@@ -91,7 +90,6 @@ struct hw__net_layer {
     unsigned segment;
     unsigned consumers;
     int last_consumer;
-    bool gradient_over; /* din is written over dout */
 };
 
 /* Layers first .. end - 1 run block by block, or one whole layer. */

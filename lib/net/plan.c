@@ -176,7 +176,6 @@ static bool place_gradients(hw_net *net)
             hw__net_layer *l = net->layer + i;
             bool over = l->kind->passes || l->kind->din_in_place, from = over && may_share(net, l, l->from),
                  also = l->kind->passes && !from && may_share(net, l, l->also);
-            l->gradient_over = from || also;
             place_source(net, &kept, &block, l, l->from, from);
             place_source(net, &kept, &block, l, l->also, also);
             if (!l->gradient_kept) share_or_drop(&block, l->gradient_at, -1);

@@ -43,11 +43,7 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
             fprintf(w.stream, "%zu,", c);
             csv_text(w.stream, curve[c].name ? curve[c].name : "");
             const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
-            for (int k = 0; k < 3; k++) {
-                fputc(',', w.stream);
-                if (hw__base_finite_double(row[k])) hw__json_number(w.stream, row[k]);
-            }
-            fputc('\n', w.stream);
+            hw__report_numbers(w.stream, 3, row);
         }
     return hw__file_write_end(&w, why);
 }
@@ -72,7 +68,6 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
     if (status != HW_OK) return status;
     FILE *out = w.stream;
     hw__report_terminal(out);
-    clean(text, sizeof text, chart->title);
     clean(key, sizeof key, chart->key ? chart->key : "outside right top");
     clean(text, sizeof text, chart->title);
     fprintf(out, "set output '%s.svg'\nset key %s noenhanced\nset title \"%s\" noenhanced\n", chart->file, key, text);

@@ -116,7 +116,7 @@ static hw_status csv_open(const hw_report *r, const char *what, hw__file_writer 
     return hw__file_write_begin(w, path, NULL);
 }
 
-static void comma_numbers(FILE *out, size_t n, const double *x)
+void hw__report_numbers(FILE *out, size_t n, const double *x)
 {
     for (size_t i = 0; i < n; i++) {
         fputc(',', out);
@@ -137,7 +137,7 @@ static hw_status write_evaluations(const hw_report *r, const hw_evaluation *ev, 
         double row[] = {ev->epoch,     ev->seconds,  ev->train_loss,    ev->metric[0], ev->metric[1],
                         ev->staleness, ev->momentum, ev->learning_rate, ev->ahead,     ev->virtual_time};
         fprintf(w.stream, "%llu", (unsigned long long)ev->update);
-        comma_numbers(w.stream, sizeof row / sizeof *row, row);
+        hw__report_numbers(w.stream, sizeof row / sizeof *row, row);
     }
     return hw__file_write_end(&w, NULL);
 }
@@ -151,7 +151,7 @@ static hw_status write_settings(const hw_report *r, const hw_setting *s, size_t 
     for (size_t i = 0; i < n; i++, s++) {
         double row[] = {s->momentum, s->rate, s->ahead, s->delay, s->exact, s->implicit};
         fprintf(w.stream, "%llu", (unsigned long long)s->update);
-        comma_numbers(w.stream, sizeof row / sizeof *row, row);
+        hw__report_numbers(w.stream, sizeof row / sizeof *row, row);
     }
     return hw__file_write_end(&w, NULL);
 }

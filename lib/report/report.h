@@ -27,6 +27,8 @@ struct hw_report {
 bool hw__report_plots(const hw_report *r);
 /* A script of the folder is drawn by the caller; false where that failed or nobody does it. */
 bool hw__report_plot(const hw_report *r, const char *script);
+/* ",x,y" and the line's end; nothing where a number is none. */
+void hw__report_numbers(FILE *out, size_t n, const double *x);
 void hw__report_terminal(FILE *out);
 const char *hw__report_colour(unsigned i);
 hw_status hw__report_put(hw_report *r, const char *html);

@@ -88,7 +88,6 @@ static uint64_t layout(uint32_t rows, uint64_t nonzeros, uint64_t at[4])
     return end;
 }
 
-/* Caches are of the machines that made them; one that numbers its bytes the other way reads texts. */
 /* The bytes of an array and the zeros after it, into the checksum and, where there is one, the stream. */
 static void append(const void *array, size_t bytes, uint64_t lane[4], FILE *stream)
 {
