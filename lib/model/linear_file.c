@@ -4,6 +4,7 @@
 #include "../base/files.h"
 #include "../base/hash.h"
 #include "../base/number.h"
+#include "../base/sized.h"
 #include "hogwild/model_files.h"
 #include <inttypes.h>
 #include <math.h>
@@ -21,8 +22,6 @@ static size_t floats_of(const hw_linear_model *m)
 }
 
 /* All of the header but its checksum; its length. */
-static bool parse_header(hw_linear_model *m, const char *header, size_t n);
-
 static size_t header_of(const hw_linear_model *m, char *text)
 {
     int n = snprintf(text, HEADER,
@@ -42,54 +41,6 @@ static size_t header_of(const hw_linear_model *m, char *text)
     at += (size_t)snprintf(text + at, HEADER - at, "\n");
     return at;
 }
-
-/* Into the sum and, where there is one, the stream. */
-static uint64_t put_floats(uint64_t sum, const float *x, size_t n, FILE *out)
-{
-    for (size_t i = 0; x && i < n; i++) {
-        unsigned char b[4];
-        uint32_t bits;
-        memcpy(&bits, x + i, sizeof bits);
-        hw__bytes_put(b, bits, 4);
-        sum = hw__hash(sum, b, 4);
-        if (out) (void)fwrite(b, 1, 4, out); /* the writer asks at the end */
-    }
-    return sum;
-}
-
-hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char *why)
-{
-    char text[HEADER];
-    hw__file_writer w;
-    if (!m || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_model_save: a model and a path are needed");
-    if (!m->weight || (m->tf_idf && !m->idf))
-        return hw__base_fail(why, HW_E_STATE, "%.160s: the model is not trained: %s is NULL", path,
-                             m->weight ? "idf" : "weight");
-    bool named = (unsigned)m->labels < sizeof kinds / sizeof *kinds && m->classes <= 256;
-    size_t columns = m->tf_idf ? m->columns : 0, n = named ? header_of(m, text) : 0;
-    hw_linear_model again = hw_linear_model_defaults();
-    if (!named || !parse_header(&again, text, n))
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "%.160s: the model's loss, columns (%" PRIu32
-                             "), scores (%u), labels and classes (%u) do not "
-                             "fit together: hw_linear_model_label sets the last three",
-                             path, m->columns, m->scores, m->classes);
-    if (!hw__base_all_finite(m->weight, hw_linear_model_weights(m)) ||
-        (columns && !hw__base_all_finite(m->idf, columns)))
-        return hw__base_fail(why, HW_E_DIVERGED, "%.160s: a weight is not finite", path);
-    uint64_t sum = hw__hash(SUM_START, text, n);
-    sum = put_floats(put_floats(sum, m->idf, columns, NULL), m->weight, hw_linear_model_weights(m), NULL);
-    hw_status status = hw__file_write_begin(&w, path, why);
-    if (status != HW_OK) return status;
-    (void)fwrite(text, 1, n, w.stream);
-    fprintf(w.stream, "checksum %016" PRIx64 "\n\n", sum);
-    (void)put_floats(0, m->idf, columns, w.stream);
-    (void)put_floats(0, m->weight, hw_linear_model_weights(m), w.stream);
-    return hw__file_write_end(&w, why);
-}
-
-/* --- reading --------------------------------------------------------------------------------------------------------
- */
 
 /* The rest of the line after "key ", or NULL. */
 static const char *field(const char *header, const char *key)
@@ -155,6 +106,54 @@ static bool parse_header(hw_linear_model *m, const char *header, size_t n)
            memcmp(again, header, n) == 0;
 }
 
+/* Into the sum and, where there is one, the stream. */
+static uint64_t put_floats(uint64_t sum, const float *x, size_t n, FILE *out)
+{
+    for (size_t i = 0; x && i < n; i++) {
+        unsigned char b[4];
+        uint32_t bits;
+        memcpy(&bits, x + i, sizeof bits);
+        hw__bytes_put(b, bits, 4);
+        sum = hw__hash(sum, b, 4);
+        if (out) (void)fwrite(b, 1, 4, out); /* the writer asks at the end */
+    }
+    return sum;
+}
+
+hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char *why)
+{
+    char text[HEADER];
+    hw__file_writer w;
+    if (!m || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_model_save: a model and a path are needed");
+    if (!m->weight || (m->tf_idf && !m->idf))
+        return hw__base_fail(why, HW_E_STATE, "%.160s: the model is not trained: %s is NULL", path,
+                             m->weight ? "idf" : "weight");
+    bool named = (unsigned)m->labels < sizeof kinds / sizeof *kinds && m->classes <= 256;
+    size_t columns = m->tf_idf ? m->columns : 0, n = named ? header_of(m, text) : 0;
+    hw_linear_model again = hw_linear_model_defaults();
+    if (!named || !parse_header(&again, text, n))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "%.160s: the model's loss, columns (%" PRIu32
+                             "), scores (%u), labels and classes (%u) do not "
+                             "fit together: hw_linear_model_label sets the last three",
+                             path, m->columns, m->scores, m->classes);
+    if (!hw__base_all_finite(m->weight, hw_linear_model_weights(m)) ||
+        (columns && !hw__base_all_finite(m->idf, columns)))
+        return hw__base_fail(why, HW_E_DIVERGED, "%.160s: a weight is not finite", path);
+    uint64_t sum = hw__hash(SUM_START, text, n);
+    sum = put_floats(put_floats(sum, m->idf, columns, NULL), m->weight, hw_linear_model_weights(m), NULL);
+    hw_status status = hw__file_write_begin(&w, path, why);
+    if (status != HW_OK) return status;
+    (void)fwrite(text, 1, n, w.stream);
+    fprintf(w.stream, "checksum %016" PRIx64 "\n\n", sum);
+    (void)put_floats(0, m->idf, columns, w.stream);
+    (void)put_floats(0, m->weight, hw_linear_model_weights(m), w.stream);
+    return hw__file_write_end(&w, why);
+}
+
+/* --- reading --------------------------------------------------------------------------------------------------------
+ */
+
 static float *take_floats(const unsigned char *at, size_t n)
 {
     float *x = malloc((n ? n : 1) * sizeof *x);
@@ -219,7 +218,8 @@ hw_status hw_linear_model_load(hw_linear_model *m, const char *path, char *why)
         hw_linear_model_free(&loaded);
         return status;
     }
-    loaded.struct_size = m->struct_size;
-    memcpy(m, &loaded, m->struct_size < sizeof loaded ? m->struct_size : sizeof loaded);
-    return HW_OK;
+    if (hw__sized_fill(m, m->struct_size, &loaded, sizeof loaded, sizeof loaded) == HW_OK) return HW_OK;
+    hw_linear_model_free(&loaded);
+    return hw__base_fail(why, HW_E_ARGUMENT,
+                         "hw_linear_model_load: the model was not initialised: its struct_size is %zu", m->struct_size);
 }
