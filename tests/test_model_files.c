@@ -149,8 +149,18 @@ static void linear_models_come_back(void **state)
             hw_linear_model_free(&n);
             if (loss == HW_SPARSE_SOFTMAX || loss == HW_SPARSE_HINGE) damage(load_linear, true, 0);
         }
-    hw_linear_model m = hw_linear_model_defaults();
+    hw_linear_model m = hw_linear_model_defaults(), none;
     assert_int_equal(hw_linear_model_save(&m, path, why), HW_E_STATE);
+    memset(&none, 0, sizeof none);
+    assert_int_equal(hw_linear_model_load(&none, path, why), HW_E_ARGUMENT);
+    assert_text(why, "was not initialised");
+    m = linear(HW_SPARSE_LOGISTIC, false);
+    float *own = m.weight;
+    assert_int_equal(hw_linear_model_load(&m, path, why), HW_E_STATE);
+    assert_text(why, "holds something already");
+    assert_ptr_equal(m.weight, own);
+    hw_linear_model_free(&m);
+    m = hw_linear_model_defaults();
     assert_int_equal(hw_linear_model_init(&m, 8), HW_E_ARGUMENT);
     hw_sparse_loss loss;
     assert_int_equal(hw_sparse_loss_named("squared-hinge", &loss), HW_OK);
@@ -179,6 +189,50 @@ static void models_that_do_not_fit_together_are_not_saved(void **state)
         assert_int_not_equal(access(path, F_OK), 0);
         hw_linear_model_free(&m);
     }
+}
+
+/* Labels as in the data, through training's and back: two values, a split, classes; and what does not fit. */
+static void labels_go_there_and_back(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    static uint64_t offset[301];
+    static uint32_t index[300];
+    static float value[300], label[300];
+    hw_sparse s = {3, 1, 3, offset, index, value, label, NULL, 0};
+    for (int i = 0; i < 300; i++) offset[i + 1] = (uint64_t)i + 1, value[i] = 1;
+    for (int kind = 0; kind < 3; kind++) {
+        const float said[3] = {7, 2, 7};
+        hw_linear_model m = hw_linear_model_defaults();
+        m.columns = 1;
+        m.labels = kind == 0 ? HW_LABELS_TWO : kind == 1 ? HW_LABELS_SPLIT : HW_LABELS_CLASSES;
+        m.loss = kind == 2 ? HW_SPARSE_SOFTMAX : HW_SPARSE_LOGISTIC;
+        m.split = 5;
+        memcpy(label, said, sizeof said);
+        if (hw_linear_model_label(&m, &s, 1, why) != HW_OK) fail_msg("%s", why);
+        const float trained[3] = {1, kind == 2 ? 0.0F : -1.0F, 1};
+        assert_memory_equal(label, trained, sizeof trained);
+        assert_int_equal(m.scores, kind == 2 ? 2 : 1);
+        const double high[2] = {kind == 2 ? -1 : 3, 1}, low[2] = {kind == 2 ? 1 : -3, -1};
+        assert_near(hw_linear_model_decide(&m, high), kind == 1 ? 1 : 7, 0);
+        assert_near(hw_linear_model_decide(&m, low), kind == 1 ? -1 : 2, 0);
+        m.weight = calloc(2, sizeof *m.weight);
+        m.weight[kind == 2] = 0.5F;
+        double score[2], metric[2];
+        hw_linear_model_scores(&m, &s, 0, score);
+        assert_near(score[kind == 2], 0.5, 0);
+        if (hw_linear_model_measure(&m, NULL, &s, metric, why) != HW_OK) fail_msg("%s", why);
+        assert_near(metric[1], 2.0 / 3, 1e-12);
+        label[0] = 9; /* of a test set: a label that training had not */
+        assert_int_equal(hw_linear_model_label(&m, &s, 0, why), kind == 1 ? HW_OK : HW_E_FORMAT);
+        hw_linear_model_free(&m);
+    }
+    for (int i = 0; i < 300; i++) label[i] = (float)i;
+    s = (hw_sparse){300, 1, 300, offset, index, value, label, NULL, 0};
+    hw_linear_model m = hw_linear_model_defaults();
+    assert_int_equal(hw_linear_model_label(&m, &s, 1, why), HW_E_FORMAT);
+    m.labels = HW_LABELS_CLASSES;
+    assert_int_equal(hw_linear_model_label(&m, &s, 1, why), HW_E_LIMIT);
 }
 
 /* Rows of more columns than the model has are refused; of fewer, the columns that they lack weigh nothing. */
@@ -302,11 +356,21 @@ static void factorisations_come_back(void **state)
         double score[40];
         assert_int_equal(hw_factors_best(g, 3, 40, NULL, NULL, best, score), r.items);
         for (uint32_t k = 1; k < r.items; k++) assert_true(score[k - 1] >= score[k]);
+        uint32_t alone[40];
+        assert_int_equal(hw_factors_best(g, 3, 40, NULL, NULL, alone, NULL), r.items);
+        assert_memory_equal(alone, best, r.items * sizeof *best);
         uint32_t few = hw_factors_best(g, 3, 4, even, NULL, best, NULL);
         assert_int_equal(few, 4);
         for (uint32_t k = 0; k < few; k++) assert_true(best[k] % 2 == 1);
         hw_factors_free(f);
         hw_factors_free(g);
+        /* All scores equal: the lower numbers first. */
+        for (size_t i = 0; i < o.parameters; i++) x[i] = 0;
+        if (hw_factors_create(&f, &m, x, why) != HW_OK) fail_msg("%s", why);
+        assert_int_equal(hw_factors_best(f, 3, 5, NULL, NULL, best, NULL), 5);
+        for (uint32_t k = 0; k < 5; k++) assert_int_equal(best[k], k);
+        assert_int_equal(hw_factors_best(f, r.users, 5, NULL, NULL, best, NULL), 0);
+        hw_factors_free(f);
         if (ids) r.user_id = r.item_id = NULL;
         hw_factorize_free(&m);
         hw_ratings_free(&r);
@@ -533,8 +597,12 @@ static void nets_come_back(void **state)
         float first[100], second[100], third[100], raw[50];
         if (hw_predictor_create(&p, net, x, why) != HW_OK) fail_msg("%s", why);
         if (hw_predictor_load(&q, path, 3, why) != HW_OK) fail_msg("%s", why);
+        assert_memory_equal(hw_predictor_params(p), x, hw_net_parameters(net) * sizeof *x);
+        float first_weight = x[0];
+        x[0] += 100; /* they were copied */
         hw_predictor_bytes(p, image, 10, first);
         hw_predictor_bytes(q, image, 10, second);
+        x[0] = first_weight;
         for (unsigned i = 0; i < 10 * outputs; i++) assert_near(first[i], second[i], 1e-6);
         void *scratch = check_floats(hw_net_scratch_bytes(net) / 4 + 16);
         memset(scratch, 0, hw_net_scratch_bytes(net));
@@ -646,6 +714,7 @@ int main(void)
         cmocka_unit_test(linear_models_come_back),
         cmocka_unit_test(models_that_do_not_fit_together_are_not_saved),
         cmocka_unit_test(tf_idf_is_of_the_models_columns),
+        cmocka_unit_test(labels_go_there_and_back),
         cmocka_unit_test(two_threads_save_to_one_path),
         cmocka_unit_test(locales_do_not_matter),
         cmocka_unit_test(factorisations_come_back),

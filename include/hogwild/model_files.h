@@ -70,18 +70,19 @@ HW_API hw_status hw_sparse_loss_named(const char *name, hw_sparse_loss *loss);
 /* HW_E_STATE: not trained. HW_E_ARGUMENT: fields that do not fit together. HW_E_DIVERGED: a weight is not finite.
  * HW_E_IO, HW_E_MEMORY. */
 HW_API hw_status hw_linear_model_save(const hw_linear_model *model, const char *path, char *why);
-/* Into an initialised model that holds nothing. HW_E_IO, HW_E_FORMAT, HW_E_MEMORY: it still holds nothing. */
+/* Into an initialised model that holds nothing (HW_E_STATE: it holds something; HW_E_ARGUMENT: not initialised).
+ * HW_E_IO, HW_E_FORMAT, HW_E_MEMORY: it still holds nothing. */
 HW_API hw_status hw_linear_model_load(hw_linear_model *model, const char *path, char *why);
 
 /* Labels of rows in place, as the loss takes them. fresh: the mapping is made from them, else the model's is used.
- * HW_E_FORMAT: labels that it does not know, or too many of them. */
+ * HW_E_FORMAT: labels that it does not know, or more than two where it takes two. HW_E_LIMIT: more than 256 classes. */
 HW_API hw_status hw_linear_model_label(hw_linear_model *model, hw_sparse *rows, int fresh, char *why);
 /* tf-idf and rows of length 1 in place, as the model has them. fresh: the columns' weights are made from these rows.
  * HW_E_ARGUMENT: fresh rows have more columns than the model. */
 HW_API hw_status hw_linear_model_weigh(hw_linear_model *model, hw_sparse *rows, int fresh, char *why);
 /* score[scores] of one row (weighed). Columns that the model does not have count nothing. */
 HW_API void hw_linear_model_scores(const hw_linear_model *model, const hw_sparse *rows, uint32_t row, double *score);
-/* The label that scores stand for, in the data's own values; HW_LABELS_REAL: the score itself. */
+/* The label that scores stand for, in the data's own values; HW_LABELS_SPLIT: -1 or 1; HW_LABELS_REAL: the score. */
 HW_API double hw_linear_model_decide(const hw_linear_model *model, const double *score);
 /* metric[0]: mean loss without penalty, metric[1]: accuracy (NaN for squared loss), of `weight` (NULL: the model's) on
  * labelled and weighed rows. */
@@ -126,7 +127,7 @@ HW_API hw_status hw_vectors_create(hw_vectors **vectors, const hw_skipgram *mode
 HW_API void hw_vectors_free(hw_vectors *vectors);
 /* word2vec.c's two formats, byte for byte as it writes them (HW_VECTORS_TEXT: six decimals). */
 HW_API hw_status hw_vectors_save(const hw_vectors *vectors, hw_vectors_format format, const char *path, char *why);
-/* Either format, plain or gzip, told apart by what follows the first word. */
+/* Either format, plain or gzip: text is tried first. */
 HW_API hw_status hw_vectors_load(hw_vectors **vectors, const char *path, char *why);
 HW_API uint32_t hw_vectors_words(const hw_vectors *vectors);
 HW_API unsigned hw_vectors_dimension(const hw_vectors *vectors);
