@@ -2,11 +2,10 @@
  * run.txt, the options that the engine cannot see, so that a run is not taken up with another net or other data. */
 #include "checkpoint.h"
 #include "cli.h"
-#include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define TEXT 4096 /* of run.txt */
 #define PATH 1024
@@ -43,6 +42,7 @@ static bool write_text(const char *path, const char *identity)
     FILE *out = fopen(other, "wb");
     if (!out) return false;
     bool good = fputs(comment, out) >= 0 && fputs(identity, out) >= 0;
+    good = good && fflush(out) == 0 && fsync(fileno(out)) == 0; /* the checkpoints beside it are synced too */
     if (fclose(out) != 0) good = false;
     if (good && rename(other, path) == 0) return true;
     int code = errno;
