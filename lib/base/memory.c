@@ -15,7 +15,7 @@
 
 static size_t whole_lines(size_t bytes)
 {
-    return bytes ? (bytes + HW_LINE - 1) / HW_LINE * HW_LINE : HW_LINE;
+    return bytes ? hw__round_up(bytes, HW_LINE) : HW_LINE;
 }
 
 void *hw__base_alloc(size_t count, size_t size)

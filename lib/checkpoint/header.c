@@ -230,7 +230,7 @@ hw_status hw__checkpoint_header(const hw_state *state, const char *name, char **
     cost += hw__checkpoint_cost(text + CHECKPOINT_LENGTH, n, false);
     uint64_t whole = CHECKPOINT_LENGTH + n;
     while (cost > hw__checkpoint_budget(whole + data)) whole += (cost - hw__checkpoint_budget(whole + data)) / 12 + 1;
-    whole = (whole + HW_LINE - 1) / HW_LINE * HW_LINE;
+    whole = hw__round_up(whole, HW_LINE);
     if (whole - CHECKPOINT_LENGTH > CHECKPOINT_HEADER) {
         hw__base_free(text);
         return hw__base_fail(why, HW_E_LIMIT,

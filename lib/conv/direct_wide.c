@@ -3,7 +3,7 @@
 #include "direct.h"
 #include "../base/cpu.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #include "direct_filters.h"
 #include "direct_filters_weights.h"
 #include "direct_pixels.h"

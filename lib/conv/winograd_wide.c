@@ -16,7 +16,7 @@
 #include "winograd.h"
 #include "../base/cpu.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #include "winograd_lanes.h"
 
 /* --- a strip of tiles ----------------------------------------------------------------------------------------------

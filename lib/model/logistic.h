@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #define LOGISTIC_WIDE   1
 #define LOGISTIC_INLINE __attribute__((always_inline)) static inline
 #else
@@ -70,22 +70,17 @@ __attribute__((target("avx2"))) static void logistic_lanes_wide(const float *sco
 {
     hw__logistic_lanes(score, slope, loss);
 }
-
-static inline bool hw__logistic_wide(void)
-{
-    return hw__cpu_avx2();
-}
 #else
 static inline void logistic_lanes_wide(const float *score, float *slope, float *loss)
 {
     hw__logistic_lanes(score, slope, loss);
 }
+#endif
 
 static inline bool hw__logistic_wide(void)
 {
-    return false;
+    return hw__cpu_avx2();
 }
-#endif
 
 /* n scores, the first one's label 1, the others' 0: slope[t] = label - sigma(score[t]); returns the loss. score, slope
  * and loss have room for a multiple of LOGISTIC_LANES. wide: as hw__logistic_wide says. */

@@ -250,7 +250,7 @@ typedef struct room {
 static void *take(room *r, size_t bytes)
 {
     size_t at = r->used;
-    r->used += (bytes + HW_LINE - 1) / HW_LINE * HW_LINE;
+    r->used += hw__round_up(bytes, HW_LINE);
     return r->memory ? r->memory + at : NULL;
 }
 

@@ -29,7 +29,7 @@ static inline unsigned hw__linear_width(const hw_sparse_linear *m)
 
 static inline size_t hw__linear_lines(size_t count, size_t size)
 {
-    return (count * size + HW_LINE - 1) / HW_LINE * HW_LINE;
+    return hw__round_up(count * size, HW_LINE);
 }
 
 static inline size_t hw__linear_scratch_bytes(const hw__linear_plan *p)

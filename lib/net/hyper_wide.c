@@ -6,9 +6,10 @@
  *     sqrt(1 - c^2) = sin(pi/2 (1 - |u|))
  *
  * so that backward needs the output only; 1 - |u| is exact where the sine is small, and so the sine is to rounding. */
+#include "../base/cpu.h"
 #include "hyper.h"
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #include <immintrin.h>
 
 #define AVX2   __attribute__((target("avx2,fma")))

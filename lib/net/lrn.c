@@ -48,7 +48,7 @@ static void scales(const hw__net_layer *l, const float *squares, size_t c, float
     for (size_t x = 0; x < STRIP; x++) power[x] = l->beta == 0.75f ? sqrtf(sqrtf(s[x])) / s[x] : powf(s[x], -l->beta);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #include <immintrin.h>
 
 /* The same for beta 0.75, bit for bit; a compiler makes no vectors of sqrtf, which may set errno. */

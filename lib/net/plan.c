@@ -20,7 +20,7 @@ static size_t reserve(hw_net *net, size_t bytes)
         net->scratch_bytes = SIZE_MAX;
         return 0;
     }
-    net->scratch_bytes += (bytes + HW_LINE - 1) / HW_LINE * HW_LINE + HW_LINE;
+    net->scratch_bytes += hw__round_up(bytes, HW_LINE) + HW_LINE;
     return at;
 }
 

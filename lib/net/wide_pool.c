@@ -4,10 +4,11 @@
  *
  * Backward gathers: every input takes what the windows over it send, in the order in which the reference scatters. */
 #include "wide_pool.h"
+#include "../base/cpu.h"
 #include <math.h>
 #include <string.h>
 
-#if defined(__x86_64__) && defined(__GNUC__)
+#if HW__X86_64
 #include <immintrin.h>
 
 #define AVX2   __attribute__((target("avx2")))

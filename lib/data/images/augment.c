@@ -2,16 +2,9 @@
  * output. It keeps no state: the random numbers are a hash of (seed, step, position). */
 #include "../../base/base.h"
 #include "hogwild/data.h"
+#include "../../base/cpu.h"
 #include "../mix.h"
 #include <string.h>
-
-/* Compiled for AVX2 too and chosen at load time where the platform can. AVX2 without FMA: all give the same bits. */
-#if defined(__x86_64__) && defined(__gnu_linux__) && !defined(__SANITIZE_THREAD__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
-#define DATA_HOT __attribute__((target_clones("avx2", "default")))
-#else
-#define DATA_HOT
-#endif
 
 hw_augment hw_augment_defaults(void)
 {
@@ -92,8 +85,9 @@ static void clear_margins(const part *p, float *out)
 }
 
 /* One channel, x = scale * (b - shift). */
-DATA_HOT static void scaled(const part *p, const unsigned char *restrict in, float scale, float shift,
-                            float *restrict out)
+/* AVX2 without FMA: all give the same bits. */
+HW__HOT static void scaled(const part *p, const unsigned char *restrict in, float scale, float shift,
+                           float *restrict out)
 {
     size_t n = p->x1 - p->x0;
     for (size_t y = p->y0; y < p->y1; y++) {
@@ -107,8 +101,8 @@ DATA_HOT static void scaled(const part *p, const unsigned char *restrict in, flo
 }
 
 /* One channel, x = scale * (b - mean of b's own place). */
-DATA_HOT static void less_mean(const part *p, const unsigned char *restrict in, float scale, const float *restrict mean,
-                               float *restrict out)
+HW__HOT static void less_mean(const part *p, const unsigned char *restrict in, float scale, const float *restrict mean,
+                              float *restrict out)
 {
     size_t n = p->x1 - p->x0;
     for (size_t y = p->y0; y < p->y1; y++) {
