@@ -10,6 +10,8 @@ typedef struct config_0_1 {
     _Alignas(hw_config) unsigned char bytes[HW__CONFIG_LEAST];
 } config_0_1;
 _Static_assert(sizeof(config_0_1) == HW__CONFIG_LEAST, "0.1's configuration has no padding at its end");
+/* Where pointers have eight bytes: 0.1's size, which no later field may change. */
+_Static_assert(sizeof(void *) != 8 || HW__CONFIG_LEAST == 608, "0.1's configuration has 608 bytes");
 
 HW_API config_0_1 hw__config_defaults_0_1(void) __asm__("hw_config_defaults");
 config_0_1 hw__config_defaults_0_1(void)

@@ -107,6 +107,8 @@ hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence)
     return code;
 }
 
+_Static_assert(sizeof(void *) != 8 || HW__OBJECTIVE_LEAST == 184, "0.1's objective has 184 bytes");
+
 hw_status hw_objective_init(hw_objective *objective, size_t size, const char *name, size_t parameters)
 {
     hw_objective all;
