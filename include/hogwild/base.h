@@ -88,6 +88,17 @@ typedef struct hw_rating {
     float value;
 } hw_rating;
 
+/* Where a handle takes its memory from: given at its create, which copies the struct; what user points to lives as long
+ * as the handle. Called by the thread that is in create (or, for a state, that puts values into it) and in free, never
+ * during a run. allocate: bytes, a multiple of alignment (a power of two); NULL where there is no more, which ends as
+ * HW_E_MEMORY. release: memory that allocate gave, with the bytes that it was asked for, so that munmap or a pool of
+ * sizes needs no list of its own. All zero: the C library. */
+typedef struct hw_allocator {
+    void *(*allocate)(void *user, size_t alignment, size_t bytes);
+    void (*release)(void *user, void *memory, size_t bytes);
+    void *user;
+} hw_allocator;
+
 /* Monotonic time in nanoseconds. Thread-safe. */
 HW_API uint64_t hw_now(void);
 

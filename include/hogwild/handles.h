@@ -26,6 +26,8 @@ HW_API void hw_config_on_progress(hw_config *config, hw_status (*call)(void *con
 HW_API void hw_config_on_epoch(hw_config *config, hw_status (*call)(void *context, uint64_t epoch));
 HW_API void hw_config_on_capture(hw_config *config,
                                  hw_status (*call)(void *context, uint64_t update, const hw_state *state));
+/* Borrowed until the engine is created: three pointers (base.h). */
+HW_API void hw_config_set_allocator(hw_config *config, const hw_allocator *allocator);
 
 /* name is copied. NULL: no memory. An engine copies what the handle says: it may be freed once the engine is created,
  * the configuration too. What self, scratch and the callbacks point to is borrowed. */

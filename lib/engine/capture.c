@@ -305,7 +305,7 @@ hw_status hw__capture_plan(hw_engine *e, char *why)
 {
     if (!e->config.on_checkpoint && !e->config.on_capture) return HW_OK;
     e->captures.take = take;
-    e->captures.state = hw_state_create();
+    e->captures.state = hw_state_create_in(e->config.allocator);
     /* Entries of the longest lists once: those of shorter ones then find their memory there. */
     e->evaluation.log.count = e->evaluation.log.room;
     e->settings.log.count = e->settings.log.room;

@@ -117,6 +117,8 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
                              c->target_metric, o->evaluate ? o->metrics : 0);
     if (c->linear_bins & (c->linear_bins - 1))
         return hw__base_fail(why, HW_E_ARGUMENT, "config.linear_bins is %u: it must be a power of two", c->linear_bins);
+    if (!hw__allocator_whole(c->allocator))
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.allocator: allocate and release are both needed");
     if (c->on_update && c->on_update_every < 1)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.on_update_every is 0: it must be at least 1");
     bool captures = c->on_checkpoint || c->on_capture;
@@ -142,14 +144,19 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     return status == HW_OK ? hw__optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
 }
 
+hw_status hw__engine_adopt(const hw_config *config, const hw_objective *objective, hw_config *c, hw_objective *o,
+                           char *why)
+{
+    hw_status status = hw__config_adopt(config, c, why);
+    if (status == HW_OK) status = hw__objective_adopt(objective, o, why);
+    return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
+}
+
 hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why)
 {
     hw_config c;
     hw_objective o;
-    hw_status status = hw__config_adopt(config, &c, why);
-    if (status == HW_OK) status = hw__objective_adopt(objective, &o, why);
-    if (status == HW_OK) status = hw__options_check(&c, why);
-    return status == HW_OK ? hw__engine_check(&c, &o, hw__scheduler_of(&c, &o), why) : status;
+    return hw__engine_adopt(config, objective, &c, &o, why);
 }
 
 unsigned hw_config_asynchronous(const hw_config *c)

@@ -2,6 +2,7 @@
 #include "../config/config.h"
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
+#include "../staleness/staleness.h"
 #include "../step/members.h"
 #include "engine.h"
 #include <unistd.h>
@@ -15,34 +16,31 @@ static hw_status plan_rest(hw_engine *e, char *why)
     size_t stride = hw__whole_lines(o->parameters);
     bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
     bool wanted = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_CURVATURE) != 0;
-    e->snapshot = hw__base_alloc(3 * stride, sizeof(float));
+    e->snapshot = hw__memory_alloc(&e->memory, 3 * stride, sizeof(float));
     if (!e->snapshot) return hw__no_memory(why, "snapshots");
     e->kept.x[0] = e->snapshot + stride;
     e->kept.x[1] = e->snapshot + 2 * stride;
     if (c->average_every) {
-        e->average.mean = hw__base_alloc(2 * stride, sizeof(float));
-        e->bytes += 2 * stride * sizeof(float);
+        e->average.mean = hw__memory_alloc(&e->memory, 2 * stride, sizeof(float));
         if (!e->average.mean) return hw__no_memory(why, "averaged parameters");
     }
     e->evaluation.chunk_size = o->evaluation_chunk ? o->evaluation_chunk : 500;
     e->evaluation.chunks =
         o->evaluate ? (o->evaluation_examples + e->evaluation.chunk_size - 1) / e->evaluation.chunk_size : 0;
-    e->evaluation.sums = hw__base_zalloc((size_t)e->evaluation.chunks * HW_METRICS + 1, sizeof *e->evaluation.sums);
-    e->bytes += 3 * stride * sizeof(float);
-    if (!e->evaluation.sums || hw_histogram_init(&e->settings.merged, c->linear_bins) != HW_OK ||
-        hw_histogram_init(&e->settings.before, c->linear_bins) != HW_OK ||
-        hw_histogram_init(&e->settings.window, c->linear_bins) != HW_OK ||
-        !hw__log_init(&e->evaluation.log, LOG_ENTRIES, sizeof(hw_evaluation)) ||
-        !hw__log_init(&e->settings.log, LOG_ENTRIES, sizeof(hw_setting)))
+    e->evaluation.sums =
+        hw__memory_zalloc(&e->memory, (size_t)e->evaluation.chunks * HW_METRICS + 1, sizeof *e->evaluation.sums);
+    if (!e->evaluation.sums || hw__histogram_plan(&e->settings.merged, c->linear_bins, &e->memory) != HW_OK ||
+        hw__histogram_plan(&e->settings.before, c->linear_bins, &e->memory) != HW_OK ||
+        hw__histogram_plan(&e->settings.window, c->linear_bins, &e->memory) != HW_OK ||
+        !hw__log_init(&e->evaluation.log, &e->memory, LOG_ENTRIES, sizeof(hw_evaluation)) ||
+        !hw__log_init(&e->settings.log, &e->memory, LOG_ENTRIES, sizeof(hw_setting)))
         return hw__no_memory(why, "records");
-    e->bytes += LOG_ENTRIES * (sizeof(hw_evaluation) + sizeof(hw_setting));
     if (c->curvature == 0 && wanted && linear && e->crew.slots > 1 && o->examples && !o->touched) {
         /* 256 examples, in parts of the minibatch's size: one minibatch alone overestimates the curvature. */
         e->curvature.examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
         if (e->curvature.examples > o->examples) e->curvature.examples = o->examples;
-        e->curvature.index = hw__base_zalloc(e->curvature.examples, sizeof *e->curvature.index);
-        e->bytes += 6 * stride * sizeof(float) + o->scratch_bytes + e->curvature.examples * sizeof *e->curvature.index;
-        return e->curvature.index ? hw__probe_create(&e->curvature.probe, &e->objective, why)
+        e->curvature.index = hw__memory_zalloc(&e->memory, e->curvature.examples, sizeof *e->curvature.index);
+        return e->curvature.index ? hw__probe_create(&e->curvature.probe, &e->objective, c->allocator, why)
                                   : hw__no_memory(why, "a probe");
     }
     return HW_OK;
@@ -57,7 +55,7 @@ static hw_status plan_trace(hw_engine *e, char *why)
         return hw__base_fail(
             why, HW_E_ARGUMENT,
             "config.trace_room is 0, and no stop by updates or epochs says how many updates there may be");
-    return hw__trace_recorder_create(&e->trace, e->crew.numbers, room, &e->bytes, why);
+    return hw__trace_recorder_create(&e->trace, e->crew.numbers, room, &e->memory, why);
 }
 
 /* Copying all parameters after few sparse updates would cost more than the updates. */
@@ -125,8 +123,10 @@ static hw_status plan(hw_engine *e, char *why)
     e->tickets.updates_per_epoch = (e->tickets.per_epoch + e->crew.gather - 1) / e->crew.gather;
     if (!plan_locks(e)) return hw__no_memory(why, "locks");
     hw_params_config p = hw__config_params(&e->config, o, e->crew.writers);
-    status = hw_params_create(&e->params, &p, why);
-    if (status == HW_OK) status = hw_staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, why);
+    status = hw_params_create_in(&e->params, &p, e->config.allocator, why);
+    if (status == HW_OK)
+        status =
+            hw__staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, e->config.allocator, why);
     if (status != HW_OK) return status;
     plan_steps(e);
     status = e->scheduler->plan(e, why);
@@ -137,7 +137,7 @@ static hw_status plan(hw_engine *e, char *why)
 hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, const hw_config *config,
                             const hw__scheduler *scheduler, const float *params, char *why)
 {
-    hw_engine *e = hw__base_zalloc(1, sizeof *e);
+    hw_engine *e = hw__memory_handle(config->allocator, sizeof *e, offsetof(hw_engine, memory));
     if (!e) return hw__no_memory(why, "the engine");
     e->config = *config;
     e->objective = *objective;
@@ -148,11 +148,11 @@ hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, cons
     e->scheduler = scheduler;
     e->config.compensation = hw_config_compensation(config, objective);
     e->process = getpid();
-    e->bytes = sizeof *e;
     e->kept.good = -1;
     hw_status status = plan(e, why);
     if (status == HW_OK) {
-        e->bytes += hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness);
+        e->bytes = e->memory.bytes + hw_params_bytes(e->params) + hw_staleness_bytes(e->staleness) +
+                   hw__probe_bytes(e->curvature.probe);
         if (params) hw_params_set(e->params, 0, params);
         status = hw__capture_plan(e, why);
     }
@@ -171,9 +171,7 @@ hw_status hw_engine_create(hw_engine **out, const hw_objective *objective, const
     hw_objective o;
     if (!out) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_create: the address for the handle is NULL");
     *out = NULL;
-    hw_status status = hw_config_check(config, objective, why);
-    if (status == HW_OK) status = hw__config_adopt(config, &c, why);
-    if (status == HW_OK) status = hw__objective_adopt(objective, &o, why);
+    hw_status status = hw__engine_adopt(config, objective, &c, &o, why);
     return status == HW_OK ? hw__engine_create(out, &o, &c, hw__scheduler_of(&c, &o), params, why) : status;
 }
 
@@ -182,21 +180,10 @@ void hw_engine_free(hw_engine *e)
     if (!e || e->process != getpid())
         return; /* in a forked child locks may be held by threads that do not exist there */
     e->scheduler->free(e);
-    hw__trace_recorder_free(e->trace);
-    hw__base_free(e->worker);
     hw__probe_free(e->curvature.probe);
-    hw__base_free(e->curvature.index);
     hw_params_free(e->params);
     hw_staleness_free(e->staleness);
     hw_state_free(e->captures.state);
-    hw__base_free(e->snapshot);
-    hw__base_free(e->average.mean);
-    hw__base_free(e->evaluation.sums);
-    hw_histogram_free(&e->settings.merged);
-    hw_histogram_free(&e->settings.before);
-    hw_histogram_free(&e->settings.window);
-    hw__base_free(e->evaluation.log.entries);
-    hw__base_free(e->settings.log.entries);
     hw__pause_free(&e->pause);
     hw__barrier_free(&e->start);
     if (e->settings.ready) (void)pthread_mutex_destroy(&e->settings.mutex);
@@ -205,5 +192,5 @@ void hw_engine_free(hw_engine *e)
         (void)pthread_cond_destroy(&e->run.changed);
         (void)pthread_mutex_destroy(&e->run.mutex);
     }
-    hw__base_free(e);
+    hw__memory_release(&e->memory);
 }

@@ -10,6 +10,9 @@ hw_status hw__engine_create(hw_engine **engine, const hw_objective *objective, c
 
 /* check.c: hw_config_check with this scheduler */
 hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why);
+/* The caller's structs over the defaults, whatever their length, and checked for the scheduler that they ask for. */
+hw_status hw__engine_adopt(const hw_config *config, const hw_objective *objective, hw_config *c, hw_objective *o,
+                           char *why);
 
 /* capture.c: everything that a run needs to go on, with nobody at work */
 hw_status hw__capture_plan(hw_engine *e, char *why);
@@ -24,7 +27,8 @@ void hw__progress_of(hw_engine *e, hw_progress *progress, hw_evaluation *last);
 
 /* probe.c: gradients at chosen points, outside a run */
 typedef struct hw__probe hw__probe;
-hw_status hw__probe_create(hw__probe **probe, const hw_objective *objective, char *why);
+hw_status hw__probe_create(hw__probe **probe, const hw_objective *objective, const hw_allocator *allocator, char *why);
+size_t hw__probe_bytes(const hw__probe *probe); /* NULL: 0 */
 void hw__probe_free(hw__probe *probe);
 /* The largest eigenvalue at x over index[0 .. count-1], gradients in parts of at most `part`. */
 hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,

@@ -43,6 +43,11 @@ void hw_config_on_capture(hw_config *c, hw_status (*call)(void *context, uint64_
     c->on_capture = call;
 }
 
+void hw_config_set_allocator(hw_config *c, const hw_allocator *allocator)
+{
+    c->allocator = allocator;
+}
+
 /* The name stands behind the objective. */
 hw_objective *hw_objective_new(const char *name, size_t parameters)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct hw__probe {
+    hw__memory memory;
     hw_worker worker;
     const hw_objective *objective;
     const float *params;
@@ -45,13 +46,13 @@ static uint32_t part_of(const hw_objective *o, uint32_t count)
 
 static const hw__access probe_access = {probe_read, probe_write};
 
-hw_status hw__probe_create(hw__probe **out, const hw_objective *o, char *why)
+hw_status hw__probe_create(hw__probe **out, const hw_objective *o, const hw_allocator *allocator, char *why)
 {
     size_t n = o->parameters, stride = hw__whole_lines(n);
-    hw__probe *p = hw__base_zalloc(1, sizeof *p);
+    hw__probe *p = hw__memory_handle(allocator, sizeof *p, offsetof(hw__probe, memory));
     *out = NULL;
-    if (p) p->buffers = n <= SIZE_MAX / 32 ? hw__base_zalloc(6 * stride, sizeof(float)) : NULL;
-    if (p && o->scratch_bytes) p->worker.scratch = hw__base_zalloc(o->scratch_bytes, 1);
+    if (p) p->buffers = n <= SIZE_MAX / 32 ? hw__memory_zalloc(&p->memory, 6 * stride, sizeof(float)) : NULL;
+    if (p && o->scratch_bytes) p->worker.scratch = hw__memory_zalloc(&p->memory, o->scratch_bytes, 1);
     if (!p || !p->buffers || (o->scratch_bytes && !p->worker.scratch)) {
         hw__probe_free(p);
         return hw__base_fail(why, HW_E_MEMORY, "no memory for a probe of %zu parameters", n);
@@ -86,9 +87,12 @@ void hw__probe_free(hw__probe *p)
     if (!p) return;
     if (p->worker.scratch_ready && p->objective->scratch_free)
         p->objective->scratch_free(p->objective->self, p->worker.scratch);
-    hw__base_free(p->worker.scratch);
-    hw__base_free(p->buffers);
-    hw__base_free(p);
+    hw__memory_release(&p->memory);
+}
+
+size_t hw__probe_bytes(const hw__probe *p)
+{
+    return p ? p->memory.bytes : 0;
 }
 
 /* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, into sum; the mean loss. */
@@ -179,7 +183,7 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
     hw_status status = check_objective(o, "hw_curvature", params, why);
     if (status == HW_OK && (count < 1 || iterations < 1 || !curvature))
         status = hw__base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one example and one iteration are needed");
-    if (status == HW_OK) status = hw__probe_create(&p, o, why);
+    if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
     if (status != HW_OK) return status;
     if (o->blas) hw__blas_hold();
     status = hw__probe_curvature(p, params, index, count, count, iterations, seed, NULL, curvature);
@@ -197,7 +201,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     hw_status status = check_objective(o, "hw_check_gradient", params, why);
     if (status == HW_OK && count < 1)
         status = hw__base_fail(why, HW_E_ARGUMENT, "hw_check_gradient: at least one example is needed");
-    if (status == HW_OK) status = hw__probe_create(&p, o, why);
+    if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
     if (status != HW_OK) return status;
     size_t n = o->parameters, m = probes && probes < n ? probes : n;
     double loss, up, down, rms = 0;

@@ -4,23 +4,16 @@
 #include "params.h"
 #include "../base/counter.h"
 
-hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, size_t *bytes)
+hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, hw__memory *memory)
 {
     clock->workers = workers;
     clock->interval = interval;
     atomic_init(&clock->begun.value, 0);
     atomic_init(&clock->landed.value, 0);
     if (interval == 1) return HW_OK;
-    clock->counts = hw__base_zalloc(workers, sizeof *clock->counts);
-    clock->turns = hw__base_zalloc(workers, sizeof *clock->turns);
-    *bytes += 2 * workers * sizeof *clock->counts;
+    clock->counts = hw__memory_zalloc(memory, workers, sizeof *clock->counts);
+    clock->turns = hw__memory_zalloc(memory, workers, sizeof *clock->turns);
     return clock->counts && clock->turns ? HW_OK : HW_E_MEMORY;
-}
-
-void hw__params_clock_free(hw__params_clock *clock)
-{
-    hw__base_free(clock->counts);
-    hw__base_free(clock->turns);
 }
 
 /* Acquire: pairs with the release in write_end. Whoever counts an update as landed also sees its stores; weaker,

@@ -11,12 +11,7 @@ static bool takes(const hw_params_config *c)
 static hw_status plan(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
-    return hw__params_versions_create(&p->versions, p->stride, c->arrays, c->workers + 1, &p->bytes, why);
-}
-
-static void release_all(hw_params *p)
-{
-    hw__params_versions_free(p->versions);
+    return hw__params_versions_create(&p->versions, p->stride, c->arrays, c->workers + 1, &p->memory, why);
 }
 
 static const float *read(hw_params *p, unsigned worker, const hw__extent *x, float ahead, float *values,
@@ -94,7 +89,6 @@ static uint64_t fields(hw_params *p, hw__walk *v)
 
 const hw__mode hw__mode_consistent = {.takes = takes,
                                       .plan = plan,
-                                      .free = release_all,
                                       .read = read,
                                       .release = release,
                                       .write = write,

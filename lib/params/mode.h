@@ -11,7 +11,7 @@ typedef struct hw__mode {
     /* Whether a configuration asks for it: the first row that says so is taken. */
     bool (*takes)(const hw_params_config *c);
     hw_status (*plan)(hw_params *p, char *why); /* all its memory; p->clock is there */
-    void (*free)(hw_params *p);                 /* of what plan made, in part or whole */
+    void (*free)(hw_params *p); /* the locks that plan made, all or some; NULL: none. The memory is the handle's */
     /* Where the values are: in `values` (x->total floats), or where the mode has them; valid until the worker's write
      * or release. *note: the clock at the read. */
     const float *(*read)(hw_params *p, unsigned worker, const hw__extent *x, float ahead, float *values,

@@ -103,20 +103,26 @@ static void choose_kernels(hw_params *p)
 
 hw_status hw_params_create(hw_params **out, const hw_params_config *config, char *why)
 {
+    return hw_params_create_in(out, config, NULL, why);
+}
+
+hw_status hw_params_create_in(hw_params **out, const hw_params_config *config, const hw_allocator *allocator, char *why)
+{
     if (!out) return hw__base_fail(why, HW_E_ARGUMENT, "hw_params_create: the address for the handle is NULL");
     *out = NULL;
     hw_status status = hw_params_check(config, why);
     if (status != HW_OK) return status;
-    hw_params *p = hw__base_zalloc(1, sizeof *p);
+    if (!hw__allocator_whole(allocator))
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_params_create: allocate and release are both needed");
+    hw_params *p = hw__memory_handle(allocator, sizeof *p, offsetof(hw_params, memory));
     if (!p) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory");
     p->config = *config;
     p->mode = hw__mode_of(config);
     p->stride = hw__whole_lines(config->size);
-    p->bytes = sizeof *p;
     choose_kernels(p);
     /* Replicas count on the workers' own lines, whatever the interval. */
     unsigned interval = config->exchange_interval > 1 ? config->exchange_interval : config->clock_interval;
-    status = hw__params_clock_create(&p->clock, config->workers, interval, &p->bytes);
+    status = hw__params_clock_create(&p->clock, config->workers, interval, &p->memory);
     if (status != HW_OK) hw__base_fail(why, status, "hw_params_create: no memory for the clock");
     if (status == HW_OK) status = p->mode->plan(p, why);
     if (status != HW_OK) {
@@ -130,9 +136,8 @@ hw_status hw_params_create(hw_params **out, const hw_params_config *config, char
 void hw_params_free(hw_params *p)
 {
     if (!p) return;
-    p->mode->free(p);
-    hw__params_clock_free(&p->clock);
-    hw__base_free(p);
+    if (p->mode->free) p->mode->free(p);
+    hw__memory_release(&p->memory);
 }
 
 size_t hw_params_size(const hw_params *p)
@@ -142,7 +147,7 @@ size_t hw_params_size(const hw_params *p)
 
 size_t hw_params_bytes(const hw_params *p)
 {
-    return p->bytes;
+    return p->memory.bytes;
 }
 
 const char *hw_params_path(const hw_params *p)

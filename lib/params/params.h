@@ -3,7 +3,7 @@
 #ifndef HW__PARAMS_PARAMS_H
 #define HW__PARAMS_PARAMS_H
 
-#include "../base/base.h"
+#include "../base/memory.h"
 #include "../state/walk.h"
 #include "hogwild/advanced/params.h"
 #include <pthread.h>
@@ -57,8 +57,7 @@ typedef struct hw__params_stripe {
 /* versions.c: published versions */
 typedef struct hw__params_versions hw__params_versions;
 hw_status hw__params_versions_create(hw__params_versions **versions, size_t stride, unsigned arrays, unsigned workers,
-                                     size_t *bytes, char *why);
-void hw__params_versions_free(hw__params_versions *versions);
+                                     hw__memory *memory, char *why);
 /* Pin the current version for a worker that holds none; its arrays and number. */
 hw__params_arrays hw__params_versions_pin(hw__params_versions *versions, unsigned worker, uint64_t *number);
 void hw__params_versions_unpin(hw__params_versions *versions, unsigned worker);
@@ -78,8 +77,7 @@ typedef struct hw__params_clock {
     hw__params_line *counts;       /* sampled: one line a worker */
     hw__params_line *turns;        /* sampled: steps since the last measurement, the worker's own */
 } hw__params_clock;
-hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, size_t *bytes);
-void hw__params_clock_free(hw__params_clock *clock);
+hw_status hw__params_clock_create(hw__params_clock *clock, unsigned workers, unsigned interval, hw__memory *memory);
 void hw__params_clock_read_begin(hw__params_clock *clock, unsigned worker, hw_read_note *note);
 void hw__params_clock_read_end(hw__params_clock *clock, unsigned worker, hw_read_note *note);
 void hw__params_clock_write_begin(hw__params_clock *clock);
@@ -92,9 +90,10 @@ void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t
 uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v); /* quiescent only */
 
 struct hw_params {
+    hw__memory memory;
     hw_params_config config;
     const struct hw__mode *mode;
-    size_t stride, bytes; /* stride: floats an array occupies, a multiple of 64 bytes */
+    size_t stride; /* floats an array occupies, a multiple of 64 bytes */
     const hw__params_kernels *kernels, *reads;
     hw__params_arrays shared; /* ATOMIC and LOCKED */
     hw__params_stripe *stripes;

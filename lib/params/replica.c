@@ -15,33 +15,19 @@ static hw_status create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
     size_t floats = hw__whole_lines(p->exchanged);
-    p->replica = hw__base_zalloc(c->workers, sizeof *p->replica);
-    p->pushes = hw__base_zalloc(c->workers, sizeof *p->pushes);
-    p->bytes += c->workers * (sizeof *p->replica + sizeof *p->pushes);
+    p->replica = hw__memory_zalloc(&p->memory, c->workers, sizeof *p->replica);
+    p->pushes = hw__memory_zalloc(&p->memory, c->workers, sizeof *p->pushes);
     if (!p->replica || !p->pushes) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for replicas");
     for (unsigned w = 0; w < c->workers; w++)
         for (unsigned a = 0; a <= c->arrays; a++) {
             hw__params_replica *r = p->replica + w;
-            r->at.at[a] = hw__base_zalloc(floats, sizeof(float));
-            r->base.at[a] = hw__base_zalloc(floats, sizeof(float));
-            p->bytes += 2 * floats * sizeof(float);
+            r->at.at[a] = hw__memory_zalloc(&p->memory, floats, sizeof(float));
+            r->base.at[a] = hw__memory_zalloc(&p->memory, floats, sizeof(float));
             if (!r->at.at[a] || !r->base.at[a])
                 return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for a replica of %zu floats",
                                      floats);
         }
     return HW_OK;
-}
-
-static void release_all(hw_params *p)
-{
-    for (unsigned w = 0; p->replica && w < p->config.workers; w++)
-        for (unsigned a = 0; a <= HW_MAX_ARRAYS; a++) {
-            hw__base_free(p->replica[w].at.at[a]);
-            hw__base_free(p->replica[w].base.at[a]);
-        }
-    hw__base_free(p->replica);
-    hw__base_free(p->pushes);
-    hw__shared_free(p);
 }
 
 static void refresh(hw_params *p)
@@ -240,4 +226,4 @@ static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const 
 }
 
 const hw__mode hw__mode_replicas = {
-    .takes = takes, .plan = plan, .free = release_all, .read = read, .write = write, .get = get, .set = set};
+    .takes = takes, .plan = plan, .free = hw__shared_free, .read = read, .write = write, .get = get, .set = set};

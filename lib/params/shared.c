@@ -5,15 +5,13 @@ hw_status hw__shared_create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
     for (unsigned a = 0; a <= c->arrays; a++) {
-        p->shared.at[a] = hw__base_zalloc(p->stride, sizeof(float));
+        p->shared.at[a] = hw__memory_zalloc(&p->memory, p->stride, sizeof(float));
         if (!p->shared.at[a])
             return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for %zu floats", p->stride);
     }
-    p->bytes += (1 + c->arrays) * p->stride * sizeof(float);
     if (c->write == HW_WRITE_STRIPED) {
         size_t n = (c->size + c->stripe - 1) / c->stripe;
-        p->stripes = hw__base_zalloc(n, sizeof *p->stripes);
-        p->bytes += n * sizeof *p->stripes;
+        p->stripes = hw__memory_zalloc(&p->memory, n, sizeof *p->stripes);
         if (!p->stripes) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for %zu stripe locks", n);
         for (; p->n_stripes < n; p->n_stripes++)
             if (pthread_mutex_init(&p->stripes[p->n_stripes].mutex, NULL) != 0)
@@ -30,8 +28,6 @@ void hw__shared_free(hw_params *p)
 {
     for (size_t i = 0; i < p->n_stripes; i++) (void)pthread_mutex_destroy(&p->stripes[i].mutex);
     if (p->mutex_ready) (void)pthread_mutex_destroy(&p->mutex);
-    hw__base_free(p->stripes);
-    for (unsigned a = 0; a <= HW_MAX_ARRAYS; a++) hw__base_free(p->shared.at[a]);
 }
 
 void hw__shared_get(hw_params *p, unsigned array, float *values)

@@ -36,39 +36,28 @@ struct hw__params_versions {
 _Static_assert(2 * (HW_MAX_WORKERS + 1) + 2 < 65536, "a slot fits 16 bits");
 
 hw_status hw__params_versions_create(hw__params_versions **out, size_t stride, unsigned arrays, unsigned workers,
-                                     size_t *bytes, char *why)
+                                     hw__memory *memory, char *why)
 {
     uint32_t slots = 2 * workers + 2;
     size_t floats = stride * (1 + arrays);
-    hw__params_versions *p = hw__base_zalloc(1, sizeof *p);
+    hw__params_versions *p = hw__memory_zalloc(memory, 1, sizeof *p);
     if (p) {
         p->slots = slots;
         p->arrays = arrays;
-        p->version = hw__base_zalloc(slots, sizeof *p->version);
-        p->holder = hw__base_zalloc(workers, sizeof *p->holder);
-        if (floats <= SIZE_MAX / sizeof(float) / slots) p->memory = hw__base_zalloc(floats * slots, sizeof(float));
+        p->version = hw__memory_zalloc(memory, slots, sizeof *p->version);
+        p->holder = hw__memory_zalloc(memory, workers, sizeof *p->holder);
+        if (floats <= SIZE_MAX / sizeof(float) / slots)
+            p->memory = hw__memory_zalloc(memory, floats * slots, sizeof(float));
     }
-    if (!p || !p->version || !p->holder || !p->memory) {
-        hw__params_versions_free(p);
+    if (!p || !p->version || !p->holder || !p->memory)
         return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for %u versions of %zu floats", slots,
                              floats);
-    }
     for (uint32_t s = 0; s < slots; s++)
         for (unsigned a = 0; a <= arrays; a++) p->version[s].arrays.at[a] = p->memory + floats * s + stride * a;
     atomic_init(&p->version[0].taken, 1);
     atomic_init(&p->head, 0);
-    *bytes += sizeof *p + slots * sizeof *p->version + workers * sizeof *p->holder + floats * slots * sizeof(float);
     *out = p;
     return HW_OK;
-}
-
-void hw__params_versions_free(hw__params_versions *p)
-{
-    if (!p) return;
-    hw__base_free(p->version);
-    hw__base_free(p->holder);
-    hw__base_free(p->memory);
-    hw__base_free(p);
 }
 
 /* Relaxed: a holder of the slot has it by its pin; an observer without one (hw__params_versions_number) only wants some

@@ -50,17 +50,15 @@ static hw_status plan(hw_engine *e, char *why)
     const hw_objective *o = &e->objective;
     hw_status status = check_blocks(o, why);
     if (status != HW_OK) return status;
-    blocks *s = hw__base_zalloc(1, sizeof *s);
+    blocks *s = hw__memory_zalloc(&e->memory, 1, sizeof *s);
     if (s && pthread_mutex_init(&s->mutex, NULL) != 0) {
-        hw__base_free(s);
         s = NULL;
     }
     e->own = s;
     size_t marks = (size_t)o->block_groups + o->blocks;
-    if (s) s->done = hw__base_zalloc(o->blocks, sizeof *s->done);
-    if (s) s->busy = hw__base_zalloc(marks, sizeof *s->busy);
-    if (s) s->held = hw__base_zalloc(e->crew.threads, sizeof *s->held);
-    e->bytes += sizeof *s + o->blocks * sizeof *s->done + marks * sizeof *s->busy + e->crew.threads * sizeof *s->held;
+    if (s) s->done = hw__memory_zalloc(&e->memory, o->blocks, sizeof *s->done);
+    if (s) s->busy = hw__memory_zalloc(&e->memory, marks, sizeof *s->busy);
+    if (s) s->held = hw__memory_zalloc(&e->memory, e->crew.threads, sizeof *s->held);
     if (!s || !s->done || !s->busy || !s->held)
         return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for %u blocks", o->blocks);
     status = hw__members_plan(e, why);
@@ -74,10 +72,6 @@ static void release_all(hw_engine *e)
     hw__members_free(e);
     if (!s) return;
     (void)pthread_mutex_destroy(&s->mutex);
-    hw__base_free(s->done);
-    hw__base_free(s->busy);
-    hw__base_free(s->held);
-    hw__base_free(s);
 }
 
 /* A block is a worker's, or nobody's any more. */

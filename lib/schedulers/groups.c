@@ -200,11 +200,10 @@ static hw_status crew_groups(const hw_config *c, hw__crew *crew, char *why)
 static hw_status plan(hw_engine *e, char *why)
 {
     unsigned slots = e->crew.slots, count = e->crew.threads / slots;
-    groups *s = e->own = hw__base_zalloc(1, sizeof *s);
-    if (s) s->team = hw__base_zalloc(slots, sizeof *s->team);
-    if (s) s->member = hw__base_zalloc(e->crew.threads, sizeof *s->member);
+    groups *s = e->own = hw__memory_zalloc(&e->memory, 1, sizeof *s);
+    if (s) s->team = hw__memory_zalloc(&e->memory, slots, sizeof *s->team);
+    if (s) s->member = hw__memory_zalloc(&e->memory, e->crew.threads, sizeof *s->member);
     if (!s || !s->team || !s->member) return hw__no_memory(why, "groups");
-    e->bytes += sizeof *s + slots * sizeof *s->team + e->crew.threads * sizeof *s->member;
     for (unsigned k = 0; k < slots; k++) {
         s->team[k].count = count;
         s->team[k].first = k * count;
@@ -239,10 +238,7 @@ static void release(hw_engine *e)
     hw__members_free(e);
     for (unsigned k = 0; s && s->team && k < e->crew.slots; k++) hw__barrier_free(&s->team[k].barrier);
     if (s) {
-        hw__base_free(s->team);
-        hw__base_free(s->member);
     }
-    hw__base_free(s);
 }
 
 const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,

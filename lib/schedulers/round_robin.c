@@ -136,8 +136,8 @@ static hw_status check(const hw_config *c, const hw_objective *o, char *why)
 
 static hw_status plan(hw_engine *e, char *why)
 {
-    ring *r = e->own = hw__base_zalloc(1, sizeof *r);
-    if (r) r->left = hw__base_zalloc(e->crew.threads, sizeof *r->left);
+    ring *r = e->own = hw__memory_zalloc(&e->memory, 1, sizeof *r);
+    if (r) r->left = hw__memory_zalloc(&e->memory, e->crew.threads, sizeof *r->left);
     if (!r || !r->left || pthread_mutex_init(&r->mutex, NULL) != 0) return hw__no_memory(why, "a ring of workers");
     r->ready = pthread_cond_init(&r->changed, NULL) == 0;
     if (!r->ready) {
@@ -145,7 +145,6 @@ static hw_status plan(hw_engine *e, char *why)
         return hw__no_memory(why, "a ring of workers");
     }
     r->spins = hw__barrier_spins(e->crew.threads, SPINS);
-    e->bytes += sizeof *r + e->crew.threads * sizeof *r->left;
     return hw__members_plan(e, why);
 }
 
@@ -175,8 +174,6 @@ static void release(hw_engine *e)
         (void)pthread_cond_destroy(&r->changed);
         (void)pthread_mutex_destroy(&r->mutex);
     }
-    hw__base_free(r->left);
-    hw__base_free(r);
 }
 
 const hw__scheduler hw__scheduler_round_robin = {.flags = HW__ONE_PAIR | HW__IN_TURN,

@@ -4,8 +4,7 @@
 
 static void *take(hw_engine *e, size_t count, size_t size, bool *good)
 {
-    void *memory = hw__base_zalloc(count, size);
-    e->bytes += count * size;
+    void *memory = hw__memory_zalloc(&e->memory, count, size);
     if (!memory) *good = false;
     return memory;
 }
@@ -108,7 +107,7 @@ hw_status hw__simulated_plan(hw_engine *e, char *why)
         (void)pthread_mutex_destroy(&s->mutex);
         return hw__no_memory(why, "locks");
     }
-    hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->bytes, why);
+    hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->memory, why);
     if (status == HW_OK) status = plan_virtual(e, why);
     if (status == HW_OK) {
         s->runner = take(e, e->crew.threads, sizeof *s->runner, &good);
@@ -126,27 +125,10 @@ void hw__simulated_free(hw_engine *e)
         hw__runner *r = s->runner + i;
         if (r->worker.scratch_ready && e->objective.scratch_free)
             e->objective.scratch_free(e->objective.self, r->worker.scratch);
-        hw__base_free(r->worker.scratch);
-        hw__base_free(r->x);
-        hw__base_free(r->index);
     }
-    for (unsigned i = 0; s->pool && i < s->pooled; i++) hw__base_free(s->pool[i].x);
-    hw__base_free(s->runner);
-    hw__base_free(s->pool);
-    hw__base_free(s->queue);
-    hw__base_free(s->sum);
-    hw__base_free(s->virtual);
-    hw__base_free(s->due);
-    hw__base_free(s->place);
-    hw__base_free(s->floats);
-    hw__base_free(s->lists);
-    hw__base_free(s->ranges);
-    hw__base_free(s->rng);
-    hw__timeline_free(s->timeline);
     if (s->ready) {
         (void)pthread_cond_destroy(&s->changed);
         (void)pthread_mutex_destroy(&s->mutex);
     }
-    hw__base_free(s);
     e->own = NULL;
 }

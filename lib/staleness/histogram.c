@@ -32,14 +32,20 @@ void hw_histogram_bounds(const hw_histogram *h, uint32_t bin, uint64_t *low, uin
     *high = *low + (((uint64_t)1 << (top - 3)) - 1);
 }
 
-hw_status hw_histogram_init(hw_histogram *h, uint32_t linear_bins)
+hw_status hw__histogram_plan(hw_histogram *h, uint32_t linear_bins, hw__memory *memory)
 {
     memset(h, 0, sizeof *h);
     if (linear_bins < 8 || linear_bins > 65536 || (linear_bins & (linear_bins - 1))) return HW_E_ARGUMENT;
     h->linear_bins = linear_bins;
     h->bins = hw__histogram_bins(linear_bins);
-    h->counts = hw__base_zalloc(h->bins, sizeof *h->counts);
+    h->counts =
+        memory ? hw__memory_zalloc(memory, h->bins, sizeof *h->counts) : hw__base_zalloc(h->bins, sizeof *h->counts);
     return h->counts ? HW_OK : HW_E_MEMORY;
+}
+
+hw_status hw_histogram_init(hw_histogram *h, uint32_t linear_bins)
+{
+    return hw__histogram_plan(h, linear_bins, NULL);
 }
 
 void hw_histogram_free(hw_histogram *h)

@@ -4,19 +4,25 @@
 
 hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t linear_bins, char *why)
 {
+    return hw__staleness_create(out, workers, linear_bins, NULL, why);
+}
+
+hw_status hw__staleness_create(hw_staleness **out, unsigned workers, uint32_t linear_bins,
+                               const hw_allocator *allocator, char *why)
+{
     *out = NULL;
     if (workers < 1 || linear_bins < 8 || linear_bins > 65536 || (linear_bins & (linear_bins - 1)))
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "hw_staleness_create: linear_bins is %u: it must be a power of two in [8, 65536]"
                              ", with at least one worker",
                              linear_bins);
-    hw_staleness *s = hw__base_zalloc(1, sizeof *s);
+    hw_staleness *s = hw__memory_handle(allocator, sizeof *s, offsetof(hw_staleness, memory));
     /* Each track is padded to whole cache lines, with a line of distance between workers. */
     uint32_t bins = (hw__histogram_bins(linear_bins) + 15) / 8 * 8;
     size_t counts = (size_t)bins * HW_HISTOGRAMS * workers;
     if (s) {
-        s->recorder = hw__base_zalloc(workers, sizeof *s->recorder);
-        s->counts = hw__base_zalloc(counts, sizeof *s->counts);
+        s->recorder = hw__memory_zalloc(&s->memory, workers, sizeof *s->recorder);
+        s->counts = hw__memory_zalloc(&s->memory, counts, sizeof *s->counts);
     }
     if (!s || !s->recorder || !s->counts) {
         hw_staleness_free(s);
@@ -25,7 +31,6 @@ hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t lin
     s->workers = workers;
     s->linear_bins = linear_bins;
     s->bins = hw__histogram_bins(linear_bins);
-    s->bytes = sizeof *s + workers * sizeof *s->recorder + counts * sizeof *s->counts;
     for (unsigned w = 0; w < workers; w++)
         for (int t = 0; t < HW_HISTOGRAMS; t++)
             s->recorder[w].track[t].counts = s->counts + (size_t)bins * (HW_HISTOGRAMS * w + (unsigned)t);
@@ -35,15 +40,12 @@ hw_status hw_staleness_create(hw_staleness **out, unsigned workers, uint32_t lin
 
 void hw_staleness_free(hw_staleness *s)
 {
-    if (!s) return;
-    hw__base_free(s->recorder);
-    hw__base_free(s->counts);
-    hw__base_free(s);
+    if (s) hw__memory_release(&s->memory);
 }
 
 size_t hw_staleness_bytes(const hw_staleness *s)
 {
-    return s->bytes;
+    return s->memory.bytes;
 }
 
 uint32_t hw_staleness_linear_bins(const hw_staleness *s)

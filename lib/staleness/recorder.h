@@ -19,7 +19,7 @@ typedef struct recorder {
 struct hw_staleness {
     unsigned workers;
     uint32_t linear_bins, bins;
-    size_t bytes;
+    hw__memory memory;
     recorder *recorder;
     hw__base_counter *counts;
 };

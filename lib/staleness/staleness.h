@@ -2,9 +2,13 @@
 #ifndef HW__STALENESS_STALENESS_H
 #define HW__STALENESS_STALENESS_H
 
-#include "../base/base.h"
+#include "../base/memory.h"
 #include "hogwild/staleness.h"
 
+/* hw_staleness_create and hw_histogram_init in memory of somebody else's; such a histogram goes with it. */
+hw_status hw__staleness_create(hw_staleness **s, unsigned workers, uint32_t linear_bins, const hw_allocator *allocator,
+                               char *why);
+hw_status hw__histogram_plan(hw_histogram *h, uint32_t linear_bins, hw__memory *memory);
 uint32_t hw__histogram_bins(uint32_t linear_bins);
 uint32_t hw__histogram_bin(uint32_t linear_bins, uint64_t value);
 /* Sum and sum of squares within what the bins allow: those of a recorder that is being written, or of a difference of

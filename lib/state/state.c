@@ -1,7 +1,6 @@
 /* state.c - the bag of named values: entries in the order of their first put, found through a hash of their names. */
 #include "hogwild/advanced/state.h"
-#include "../base/base.h"
-#include <stdlib.h>
+#include "../base/memory.h"
 #include <string.h>
 
 /* An entry and what it owns: `room` bytes, which an array or text that is put again and is no larger goes on using. */
@@ -13,6 +12,7 @@ typedef struct slot {
 } slot;
 
 struct hw_state {
+    hw_allocator by;
     slot **slots; /* one allocation each, so that growing the list moves none of them */
     uint32_t *table;
     size_t count, room; /* room: of slots; the table has twice as many places, a power of two, 0: empty */
@@ -30,27 +30,49 @@ size_t hw_dtype_size(hw_dtype dtype)
     return 0;
 }
 
+hw_state *hw_state_create_in(const hw_allocator *allocator)
+{
+    if (!hw__allocator_whole(allocator)) return NULL;
+    hw_state *state = hw__allocate(allocator, 1, sizeof *state);
+    if (!state) return NULL;
+    memset(state, 0, sizeof *state);
+    if (allocator) state->by = *allocator;
+    return state;
+}
+
 hw_state *hw_state_create(void)
 {
-    return calloc(1, sizeof(hw_state));
+    return hw_state_create_in(NULL);
+}
+
+static size_t slot_size(const char *name)
+{
+    return sizeof(slot) + strlen(name) + 1;
+}
+
+static void release_lists(hw_state *state)
+{
+    hw__release(&state->by, state->slots, state->room, sizeof(slot *));
+    hw__release(&state->by, state->table, 2 * state->room, sizeof *state->table);
 }
 
 void hw_state_clear(hw_state *state)
 {
     for (size_t i = 0; i < state->count; i++) {
-        hw__base_free(state->slots[i]->memory);
-        free(state->slots[i]);
+        slot *s = state->slots[i];
+        hw__release(&state->by, s->memory, s->room, 1);
+        hw__release(&state->by, s, slot_size(s->name), 1);
     }
-    free(state->slots);
-    free(state->table);
-    memset(state, 0, sizeof *state);
+    release_lists(state);
+    *state = (hw_state){.by = state->by};
 }
 
 void hw_state_free(hw_state *state)
 {
     if (!state) return;
+    const hw_allocator by = state->by;
     hw_state_clear(state);
-    free(state);
+    hw__release(&by, state, 1, sizeof *state);
 }
 
 /* __metadata__ is the one name that a safetensors file keeps for itself. */
@@ -86,17 +108,17 @@ static bool grow(hw_state *state)
     if (state->count < state->room) return true;
     size_t room = state->room ? 2 * state->room : 16;
     if (room >= UINT32_MAX) return false;
-    slot **slots = malloc(room * sizeof(slot *));
-    uint32_t *table = calloc(2 * room, sizeof *table);
+    slot **slots = hw__allocate(&state->by, room, sizeof(slot *));
+    uint32_t *table = hw__allocate(&state->by, 2 * room, sizeof *table);
     if (!slots || !table) {
-        free(slots);
-        free(table);
+        hw__release(&state->by, slots, room, sizeof(slot *));
+        hw__release(&state->by, table, 2 * room, sizeof *table);
         return false;
     }
+    memset(table, 0, 2 * room * sizeof *table);
     if (state->count) memcpy(slots, state->slots, state->count * sizeof(slot *));
     for (size_t i = 0; i < state->count; i++) *place_of(table, 2 * room, slots, slots[i]->name) = (uint32_t)(i + 1);
-    free(state->slots);
-    free(state->table);
+    release_lists(state);
     state->slots = slots;
     state->table = table;
     state->room = room;
@@ -110,19 +132,20 @@ static slot *open_slot(hw_state *state, const char *name, size_t bytes)
     slot *s = find_slot(state, name);
     if (s && (bytes == 0 || s->room >= bytes)) return s;
     if (!s && !grow(state)) return NULL;
-    void *memory = bytes ? hw__base_alloc(bytes, 1) : NULL;
+    void *memory = bytes ? hw__allocate(&state->by, bytes, 1) : NULL;
     if (bytes && !memory) return NULL;
     if (!s) {
-        s = calloc(1, sizeof *s + strlen(name) + 1);
+        s = hw__allocate(&state->by, slot_size(name), 1);
         if (!s) {
-            hw__base_free(memory);
+            hw__release(&state->by, memory, bytes, 1);
             return NULL;
         }
+        memset(s, 0, sizeof *s);
         memcpy(s->name, name, strlen(name) + 1);
         *place_of(state->table, 2 * state->room, state->slots, name) = (uint32_t)(state->count + 1);
         state->slots[state->count++] = s;
     } else {
-        hw__base_free(s->memory);
+        hw__release(&state->by, s->memory, s->room, 1);
     }
     s->memory = memory;
     s->room = bytes;

@@ -117,7 +117,8 @@ struct hw_engine {
     hw_config config;
     hw_objective objective;
     pid_t process;
-    size_t bytes;
+    hw__memory memory;
+    size_t bytes; /* of memory, and of the handles below */
     const hw__scheduler *scheduler;
     void *own;    /* the scheduler's */
     bool replays; /* a recorded schedule, with its settings */

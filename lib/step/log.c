@@ -1,11 +1,10 @@
 /* log.c - a bounded list. */
 #include "log.h"
-#include "../base/base.h"
 #include <string.h>
 
-bool hw__log_init(hw__log *log, size_t room, size_t size)
+bool hw__log_init(hw__log *log, hw__memory *memory, size_t room, size_t size)
 {
-    *log = (hw__log){hw__base_zalloc(room, size), 0, room, size};
+    *log = (hw__log){hw__memory_zalloc(memory, room, size), 0, room, size};
     return log->entries != NULL;
 }
 

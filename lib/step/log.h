@@ -2,8 +2,7 @@
 #ifndef HW__STEP_LOG_H
 #define HW__STEP_LOG_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "../base/memory.h"
 
 typedef struct hw__log {
     void *entries;
@@ -11,7 +10,7 @@ typedef struct hw__log {
 } hw__log;
 
 /* False: no memory. entries is freed by the caller. */
-bool hw__log_init(hw__log *log, size_t room, size_t size);
+bool hw__log_init(hw__log *log, hw__memory *memory, size_t room, size_t size);
 /* Where the next entry goes. */
 void *hw__log_next(hw__log *log);
 

@@ -21,14 +21,14 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % e->crew.share == 0;
     uint32_t examples = e->tickets.block > e->config.batch ? e->tickets.block : e->config.batch;
     /* Sparse objectives fill the beginning of snapshot and gradient only: pages that nobody touches cost nothing. */
-    w->x = own ? hw__base_zalloc(3 * stride, sizeof(float)) : hw__base_alloc(2 * stride, sizeof(float));
-    e->bytes += (own ? 3 : 2) * stride * sizeof(float) + examples * sizeof(uint32_t) + e->objective.scratch_bytes;
-    w->index = hw__base_zalloc(examples, sizeof(uint32_t));
+    w->x = own ? hw__memory_zalloc(&e->memory, 3 * stride, sizeof(float))
+               : hw__memory_alloc(&e->memory, 2 * stride, sizeof(float));
+    w->index = hw__memory_zalloc(&e->memory, examples, sizeof(uint32_t));
     if (!w->x || !w->index) return hw__no_memory(why, "a worker's snapshot and gradient");
     w->g = w->x + stride;
     w->velocity = own ? w->x + 2 * stride : NULL;
     if (e->objective.scratch_bytes) {
-        w->scratch = hw__base_zalloc(e->objective.scratch_bytes, 1);
+        w->scratch = hw__memory_zalloc(&e->memory, e->objective.scratch_bytes, 1);
         if (!w->scratch) return hw__no_memory(why, "the objective's scratch");
     }
     if (e->objective.scratch_init) {
@@ -43,9 +43,8 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
 hw_status hw__members_plan(hw_engine *e, char *why)
 {
     hw_status status = HW_OK;
-    e->worker = hw__base_zalloc(e->crew.threads, sizeof *e->worker);
+    e->worker = hw__memory_zalloc(&e->memory, e->crew.threads, sizeof *e->worker);
     if (!e->worker) return hw__no_memory(why, "workers");
-    e->bytes += e->crew.threads * sizeof *e->worker;
     for (unsigned i = 0; i < e->crew.threads && status == HW_OK; i++) status = plan_one(e, i, why);
     return status;
 }
@@ -55,8 +54,5 @@ void hw__members_free(hw_engine *e)
     for (unsigned i = 0; e->worker && i < e->crew.threads; i++) {
         hw_worker *w = e->worker + i;
         if (w->scratch_ready && e->objective.scratch_free) e->objective.scratch_free(e->objective.self, w->scratch);
-        hw__base_free(w->scratch);
-        hw__base_free(w->x);
-        hw__base_free(w->index);
     }
 }

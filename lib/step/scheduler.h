@@ -47,7 +47,7 @@ typedef struct hw__scheduler {
     void (*fields)(hw_engine *e, hw__walk *v); /* what a capture holds of it; NULL: nothing                   */
     void (*complete)(hw_engine *e, bool more); /* restored; more: tickets are left; NULL: nothing to do       */
     uint64_t (*identity)(const hw_config *c);  /* checksum of what is passed by pointers; NULL: 0             */
-    void (*free)(hw_engine *e);                /* of what plan made, in part or whole                         */
+    void (*free)(hw_engine *e); /* locks and scratch of what plan made, in part or whole; its memory is the engine's */
 } hw__scheduler;
 
 #endif

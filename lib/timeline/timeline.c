@@ -115,10 +115,9 @@ hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__tim
     return work && !s->each ? check_clock(&all, "simulation.clock of worker ", 0, why) : HW_OK;
 }
 
-static void *array(size_t count, size_t size, size_t *bytes, bool *good)
+static void *array(size_t count, size_t size, hw__memory *from, bool *good)
 {
-    void *memory = hw__base_zalloc(count, size);
-    *bytes += count * size;
+    void *memory = hw__memory_zalloc(from, count, size);
     if (!memory) *good = false;
     return memory;
 }
@@ -150,15 +149,15 @@ static bool sort_reads(timeline *t)
     return true;
 }
 
-hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
-                              char *why)
+hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned workers, uint64_t seed,
+                              hw__memory *memory, char *why)
 {
     hw__timeline_plan plan;
     *out = NULL;
     hw_status status = hw__timeline_plan_of(s, workers, &plan, why);
     if (status != HW_OK) return status;
     bool good = true;
-    timeline *t = array(1, sizeof *t, bytes, &good);
+    timeline *t = array(1, sizeof *t, memory, &good);
     if (!t) return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline");
     t->s = *s;
     t->members = plan.members;
@@ -168,47 +167,29 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
                 : s->clock == HW_CLOCK_REPLAY  ? &hw__timeline_replay
                                                : &hw__timeline_queue;
     if (t->source == &hw__timeline_queue) {
-        t->due = array(t->members, sizeof *t->due, bytes, &good);
-        t->heap = array(t->members, sizeof *t->heap, bytes, &good);
-        t->reads = array(t->members, sizeof *t->reads, bytes, &good);
+        t->due = array(t->members, sizeof *t->due, memory, &good);
+        t->heap = array(t->members, sizeof *t->heap, memory, &good);
+        t->reads = array(t->members, sizeof *t->reads, memory, &good);
         t->timed = hw__timeline_clock_of_work(s->clock) || s->each;
-        if (t->timed) t->rng = array(workers, sizeof *t->rng, bytes, &good);
+        if (t->timed) t->rng = array(workers, sizeof *t->rng, memory, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);
     } else if (t->source == &hw__timeline_histogram) {
-        t->share = array(t->members, sizeof *t->share, bytes, &good);
-        t->first_of = array(t->members, sizeof *t->first_of, bytes, &good);
-        t->last_of = array(t->members, sizeof *t->last_of, bytes, &good);
-        t->next_of = array(t->members, sizeof *t->next_of, bytes, &good);
-        t->rng = array(1, sizeof *t->rng, bytes, &good);
+        t->share = array(t->members, sizeof *t->share, memory, &good);
+        t->first_of = array(t->members, sizeof *t->first_of, memory, &good);
+        t->last_of = array(t->members, sizeof *t->last_of, memory, &good);
+        t->next_of = array(t->members, sizeof *t->next_of, memory, &good);
+        t->rng = array(1, sizeof *t->rng, memory, &good);
         if (good) {
             hw_rng_seed(t->rng, seed, (uint64_t)1 << 41);
             cumulate(t);
         }
     } else {
-        t->order = array(s->trace->info.updates, sizeof *t->order, bytes, &good);
+        t->order = array(s->trace->info.updates, sizeof *t->order, memory, &good);
         if (good) good = sort_reads(t);
     }
-    if (!good) {
-        hw__timeline_free(t);
-        return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u workers", plan.members);
-    }
+    if (!good) return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u workers", plan.members);
     *out = t;
     return HW_OK;
-}
-
-void hw__timeline_free(timeline *t)
-{
-    if (!t) return;
-    hw__base_free(t->rng);
-    hw__base_free(t->due);
-    hw__base_free(t->heap);
-    hw__base_free(t->reads);
-    hw__base_free(t->share);
-    hw__base_free(t->first_of);
-    hw__base_free(t->last_of);
-    hw__base_free(t->next_of);
-    hw__base_free(t->order);
-    hw__base_free(t);
 }
 
 void hw__timeline_restart(timeline *t)

@@ -4,7 +4,7 @@
 #ifndef HW__TIMELINE_TIMELINE_H
 #define HW__TIMELINE_TIMELINE_H
 
-#include "../base/base.h"
+#include "../base/memory.h"
 #include "../state/walk.h"
 #include "hogwild/simulation.h"
 
@@ -30,9 +30,8 @@ typedef struct hw__timeline_plan {
     uint32_t members, m;
 } hw__timeline_plan;
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why);
-hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, size_t *bytes,
+hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, hw__memory *memory,
                               char *why);
-void hw__timeline_free(timeline *t);
 /* No member has a gradient pending: all that read at the start read anew. */
 void hw__timeline_restart(timeline *t);
 void hw__timeline_next(timeline *t, hw__timeline_event *event);
@@ -96,9 +95,8 @@ struct hw_trace {
 /* The stream of one worker: varints of (updates since its last landing, staleness, ticket and setting change). Chunks
  * come from one pool, so that uneven workers need no more room than even ones. */
 typedef struct hw__trace_recorder hw__trace_recorder;
-hw_status hw__trace_recorder_create(hw__trace_recorder **r, unsigned workers, uint64_t updates, size_t *bytes,
+hw_status hw__trace_recorder_create(hw__trace_recorder **r, unsigned workers, uint64_t updates, hw__memory *memory,
                                     char *why);
-void hw__trace_recorder_free(hw__trace_recorder *r);
 void hw__trace_recorder_reset(hw__trace_recorder *r);
 /* Worker's own: an update landed as number `landed`, having read at `read`. */
 void hw__trace_record(hw__trace_recorder *r, unsigned worker, uint64_t landed, uint64_t read, uint64_t ticket,

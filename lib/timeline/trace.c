@@ -127,7 +127,7 @@ struct hw__trace_recorder {
     bool settings_lost;
 };
 
-hw_status hw__trace_recorder_create(hw__trace_recorder **out, unsigned workers, uint64_t updates, size_t *bytes,
+hw_status hw__trace_recorder_create(hw__trace_recorder **out, unsigned workers, uint64_t updates, hw__memory *memory,
                                     char *why)
 {
     *out = NULL;
@@ -135,30 +135,18 @@ hw_status hw__trace_recorder_create(hw__trace_recorder **out, unsigned workers, 
     if (chunks >= NONE)
         return hw__base_fail(why, HW_E_LIMIT, "config.trace_room: %llu updates are too many",
                              (unsigned long long)updates);
-    hw__trace_recorder *r = hw__base_zalloc(1, sizeof *r);
+    hw__trace_recorder *r = hw__memory_zalloc(memory, 1, sizeof *r);
     if (!r) return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace");
     r->workers = workers;
     r->chunks = (uint32_t)chunks;
-    r->stream = hw__base_zalloc(workers, sizeof *r->stream);
-    r->pool = hw__base_zalloc(chunks, sizeof *r->pool);
-    r->setting = hw__base_zalloc(SETTINGS, sizeof *r->setting);
-    *bytes += sizeof *r + workers * sizeof *r->stream + chunks * sizeof *r->pool + SETTINGS * sizeof *r->setting;
-    if (!r->stream || !r->pool || !r->setting) {
-        hw__trace_recorder_free(r);
+    r->stream = hw__memory_zalloc(memory, workers, sizeof *r->stream);
+    r->pool = hw__memory_zalloc(memory, chunks, sizeof *r->pool);
+    r->setting = hw__memory_zalloc(memory, SETTINGS, sizeof *r->setting);
+    if (!r->stream || !r->pool || !r->setting)
         return hw__base_fail(why, HW_E_MEMORY, "no memory for a trace of %llu updates", (unsigned long long)updates);
-    }
     hw__trace_recorder_reset(r);
     *out = r;
     return HW_OK;
-}
-
-void hw__trace_recorder_free(hw__trace_recorder *r)
-{
-    if (!r) return;
-    hw__base_free(r->stream);
-    hw__base_free(r->pool);
-    hw__base_free(r->setting);
-    hw__base_free(r);
 }
 
 void hw__trace_recorder_reset(hw__trace_recorder *r)

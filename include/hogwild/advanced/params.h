@@ -69,6 +69,9 @@ HW_API hw_status hw_params_check(const hw_params_config *config, char *why);
 /* Create with all arrays zero. Returns HW_E_ARGUMENT, HW_E_UNSUPPORTED or HW_E_MEMORY and a sentence in why
  * (HW_WHY bytes, may be NULL). The caller frees; free(NULL) is fine. Not while any worker is inside. */
 HW_API hw_status hw_params_create(hw_params **params, const hw_params_config *config, char *why);
+/* allocator: NULL for the C library. */
+HW_API hw_status hw_params_create_in(hw_params **params, const hw_params_config *config, const hw_allocator *allocator,
+                                     char *why);
 HW_API void hw_params_free(hw_params *params);
 
 HW_API size_t hw_params_size(const hw_params *params);

@@ -40,6 +40,7 @@ typedef struct hw_entry {
 
 /* NULL: no memory. free accepts NULL. */
 HW_API hw_state *hw_state_create(void);
+HW_API hw_state *hw_state_create_in(const hw_allocator *allocator); /* NULL: the C library */
 HW_API void hw_state_free(hw_state *state);
 HW_API void hw_state_clear(hw_state *state);
 

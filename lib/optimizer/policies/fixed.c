@@ -8,5 +8,8 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
     (void)snprintf(s->reason, sizeof s->reason, "fixed");
 }
 
-const hw__policy hw__policy_fixed = {
-    .flags = HW__POLICY_PRIVATE | HW__POLICY_BELOW, .arrays = 1, .arrays_idle = 1, .fits = hw__fits_momentum, .apply = apply};
+const hw__policy hw__policy_fixed = {.flags = HW__POLICY_PRIVATE | HW__POLICY_BELOW,
+                                     .arrays = 1,
+                                     .arrays_idle = 1,
+                                     .fits = hw__fits_momentum,
+                                     .apply = apply};
