@@ -82,12 +82,6 @@ HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32
 /* A bag of named values: what a run needs to go on. advanced/state.h looks inside. */
 typedef struct hw_state hw_state;
 
-/* One entry of a matrix that is known in few places: a user's rating of an item, rows numbered from 0. */
-typedef struct hw_rating {
-    uint32_t user, item;
-    float value;
-} hw_rating;
-
 /* Where a handle takes its memory from: given at its create, which copies the struct; what user points to lives as long
  * as the handle. Called by the thread that is in create (or, for a state, that puts values into it) and in free, never
  * during a run. allocate: bytes, a multiple of alignment (a power of two); NULL where there is no more, which ends as

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* X(value, name of the row's file, name, help), in the order of their numbers. */
+/* X(value, row, name, help), in the order of their numbers. */
 #define HW_READ_TABLE(X)                                                                 \
     X(HW_READ_ATOMIC, atomic, "atomic", "every coordinate untorn, the vector a mixture") \
     X(HW_READ_CONSISTENT, consistent, "consistent", "exactly one past state")
@@ -34,14 +34,6 @@ typedef enum hw_path { HW_PATH_AUTO, HW_PATH_SCALAR, HW_PATH_WIDE } hw_path;
 typedef struct hw_range {
     size_t first, count; /* in floats */
 } hw_range;
-
-/* The layout of a factorisation's rows and heads: hw_params_pairs (advanced/params.h) says what a step does to them. */
-typedef struct hw_pairs {
-    size_t a, b, head_a, head_b, stride;
-    unsigned rank;
-    float mean, l2;
-    int biases, adagrad;
-} hw_pairs;
 
 #ifdef __cplusplus
 }

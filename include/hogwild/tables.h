@@ -13,6 +13,7 @@
 #define HOGWILD_TABLES_H
 
 #include "base.h"
+#include "pairs.h"
 #include <stdio.h>
 
 #ifdef __cplusplus
@@ -115,7 +116,7 @@ HW_API hw_status hw_sparse_generate(const hw_sparse_plan *plan, float *truth, hw
 
 typedef struct hw_ratings {
     uint32_t count, users, items;
-    hw_rating *rating;           /* base.h; users and items are numbered in order of appearance */
+    hw_rating *rating;           /* pairs.h; users and items are numbered in order of appearance */
     uint64_t *user_id, *item_id; /* what the file called them: users, items entries; NULL for generated ones */
     double mean;
     float low, high; /* smallest and largest value */

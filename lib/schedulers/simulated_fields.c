@@ -203,7 +203,6 @@ static void check_places(hw_engine *e, hw__walk *v, const uint32_t *kind)
  * ticket, passed there too; a replay has none of the latter, so its next update is known. */
 static void check_landed(const hw_engine *e, hw__walk *v)
 {
-    const hw__simulated *s = hw__simulated_of(e);
     const uint64_t *skipped = hw_state_array(v->from, "worker.skipped", HW_U64, e->crew.members);
     bool drawn = hw_state_number(v->from, "sim.has_event", 0) && hw_state_number(v->from, "sim.event.land", 0) &&
                  !hw_state_number(v->from, "sim.event.end", 0);
@@ -213,9 +212,9 @@ static void check_landed(const hw_engine *e, hw__walk *v)
         passed -= hw_state_number(v->from, "run.first_update", 0);
         for (unsigned i = 0; i < e->crew.members; i++) passed += skipped[i];
     }
-    bool good = e->replays      ? hw_state_number(v->from, "timeline.version", 0) == passed && counted == passed
-                : s->gather > 1 ? true
-                                : counted >= landed;
+    bool good = e->replays           ? hw_state_number(v->from, "timeline.version", 0) == passed && counted == passed
+                : e->crew.gather > 1 ? true
+                                     : counted >= landed;
     if (!good)
         hw__walk_refuse(v, "entry 'timeline.landed' of the state is %llu, which does not fit 'run.landed', %llu",
                         (unsigned long long)counted, (unsigned long long)hw_state_number(v->from, "run.landed", 0));
@@ -238,7 +237,7 @@ static void walk_all(hw_engine *e, hw__walk *v)
         uint32_t closing = 0;
         for (uint64_t i = 0; i < n && v->status == HW_OK; i++) closing += kind[i] == PENDING_CLOSING;
         uint64_t gathered = hw_state_number(v->from, "sim.gathered", 0);
-        if (closing != (gathered > 0) || gathered >= s->gather)
+        if (closing != (gathered > 0) || gathered >= e->crew.gather)
             hw__walk_refuse(v, "entry 'sim.gathered' of the state does not fit the workers");
         return;
     }
@@ -267,7 +266,8 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
     hw__timeline_fields(s->timeline, v, s->place, begun, exhausted);
     if (s->rng) {
         static const hw__field stream[] = {{"random", 0, WALK_STREAM, WALK_ANY}};
-        hw__walk_columns(v, "sim", WALK_FIELDS(stream), s->rng, sizeof *s->rng, (size_t)e->crew.members * s->per_group);
+        hw__walk_columns(v, "sim", WALK_FIELDS(stream), s->rng, sizeof *s->rng,
+                         (size_t)e->crew.members * e->crew.share);
     }
     if (s->sum) {
         size_t n = e->objective.parameters;

@@ -38,6 +38,7 @@
 
 #include "../base.h"
 #include "../modes.h"
+#include "../pairs.h"
 
 #ifdef __cplusplus
 extern "C" {
