@@ -29,7 +29,8 @@ void hw__compatibility_fields(const hw_engine *e, hw__walk *v)
     hw__walk_same(v, "same.touched", o->touched, "objective.touched");
     hw__walk_same(v, "same.blocks", o->blocks, "objective.blocks");
     hw__walk_same(v, "same.sweeps", e->steps.sweeps, "steps by the objective's sweep (1: yes):");
-    hw__walk_same(v, "same.arrays", hw__config_params(&e->config, o, 1).arrays, "arrays beside the parameters:");
+    hw__walk_same(v, "same.arrays", hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation),
+                  "arrays beside the parameters:");
     hw__walk_same(v, "same.lanes", e->crew.members, "workers:");
     hw__walk_same(v, "same.rule", hw__config_rule_checksum(&e->config),
                   "another rule of the user's or other sections: checksum");

@@ -1,6 +1,7 @@
 /* trace.c - the engine's side of a recorded schedule: what a replay of it can promise. */
 #include "../config/config.h"
 #include "../optimizer/optimizer.h"
+#include "../params/door.h"
 #include "engine.h"
 #include <unistd.h>
 
@@ -15,8 +16,7 @@ static const char *why_not(const hw_engine *e)
     if (e->scheduler->flags & HW__VIRTUAL) return NULL;
     if (e->crew.slots > 1 && hw__optimizer_needs_clock(&c->optimizer, &c->compensation))
         return "this rule or policy looks at the clock while it writes, which the trace does not hold";
-    /* Under the one mutex snapshots and writes come one after the other, too. */
-    bool mixes = c->read != HW_READ_CONSISTENT && c->write != HW_WRITE_LOCKED && !(e->scheduler->flags & HW__IN_TURN);
+    bool mixes = !hw__params_whole(e->params) && !(e->scheduler->flags & HW__IN_TURN);
     if (e->crew.slots > 1 && mixes) return "ATOMIC reads may mix several states; the staleness is reproduced";
     return NULL;
 }

@@ -92,7 +92,7 @@ int hw_advise_run(const hw_compensation *c, double momentum, double learning_rat
     hw_policy_input in = {0, workers, momentum, learning_rate, curvature, NULL, NULL};
     hw_setting s;
     hw_compensate(c, &in, &s);
-    /* EXACT's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
+    /* POLE_ZERO's lagged tap has the look-ahead's polynomial with s = r / (1 - r). */
     double ahead = s.pole > 0 ? s.pole / (1 - s.pole) : s.ahead;
     double bound = hw_advise_bound_delay(s.momentum, ahead, workers - 1);
     /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */

@@ -12,7 +12,8 @@ enum {
     HW__RULE_MOMENTUM = 2, /* it has one to compensate                                                           */
     HW__RULE_CLOCK = 4,    /* it looks at how many updates have landed                                           */
     HW__RULE_IN_PLACE = 8, /* a sweep can make its step (linear rules: without momentum)                         */
-    HW__RULE_PLAIN = 16    /* at momentum 0 its step is w -= alpha g                                             */
+    HW__RULE_PLAIN = 16,   /* at momentum 0 its step is w -= alpha g                                             */
+    HW__RULE_SQUARES = 32  /* a sweep divides by the root of summed squares, in the array beside (hw_fused_rule) */
 };
 
 typedef struct hw__rule {

@@ -87,7 +87,9 @@ static uint64_t fields(hw_params *p, hw__walk *v)
     return hw__params_versions_fields(p->versions, v);
 }
 
-const hw__mode hw__mode_consistent = {.takes = takes,
+const hw__mode hw__mode_consistent = {.whole = true,
+                                      .private_writes = true,
+                                      .takes = takes,
                                       .plan = plan,
                                       .read = read,
                                       .release = release,

@@ -12,6 +12,9 @@ const float *hw__params_read(hw_params *params, unsigned worker, const hw__exten
 uint64_t hw__params_write(hw_params *params, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
                           const hw_read_note *note);
 
+/* Whether a read is one past state under every circumstance (CONSISTENT, LOCKED). */
+bool hw__params_whole(const hw_params *params);
+
 /* The clock of a handle on which nothing is under way, into a state and out of it; the arrays go through hw_params_get
  * and hw_params_set. Returns how many updates have landed, of all workers: by the handle (PUT), by the state (CHECK,
  * TAKE). */

@@ -7,7 +7,7 @@
 #include "hogwild/advanced/params.h"
 
 typedef struct hw__extent {
-    const hw_range *ranges;  /* ascending or not, apart from each other */
+    const hw_range *ranges;  /* in any order, apart from each other */
     const uint32_t *indices; /* or these: one float each */
     size_t n, total;         /* entries of the list; floats */
     bool all;                /* one range: the whole array */

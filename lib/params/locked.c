@@ -37,7 +37,8 @@ static void get(hw_params *p, unsigned array, float *values)
     hw__params_unlock(&p->mutex);
 }
 
-const hw__mode hw__mode_locked = {.takes = takes,
+const hw__mode hw__mode_locked = {.whole = true,
+                                  .takes = takes,
                                   .plan = hw__shared_create,
                                   .free = hw__shared_free,
                                   .read = read,

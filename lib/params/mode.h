@@ -8,6 +8,8 @@
 #include "params.h"
 
 typedef struct hw__mode {
+    bool whole;          /* a read is one past state, never a mixture                          */
+    bool private_writes; /* an update goes to memory that nobody else sees yet: plain kernels  */
     /* Whether a configuration asks for it: the first row that says so is taken. */
     bool (*takes)(const hw_params_config *c);
     hw_status (*plan)(hw_params *p, char *why); /* all its memory; p->clock is there */

@@ -92,7 +92,7 @@ static void choose_kernels(hw_params *p)
 {
     const hw_params_config *c = &p->config;
     const hw__params_kernels *wide = c->path == HW_PATH_SCALAR ? NULL : hw__params_wide();
-    bool private_writes = p->mode->clock != NULL; /* to memory that nobody else sees yet */
+    bool private_writes = p->mode->private_writes;
     bool replicas = c->exchange_interval > 1, racy = c->write == HW_WRITE_RACY || replicas;
     p->reads = wide ? wide : &hw__params_scalar;
     p->kernels = c->write == HW_WRITE_ADD && !private_writes ? &hw__params_cas : p->reads;
@@ -153,6 +153,11 @@ size_t hw_params_bytes(const hw_params *p)
 const char *hw_params_path(const hw_params *p)
 {
     return p->reads->name;
+}
+
+bool hw__params_whole(const hw_params *p)
+{
+    return p->mode->whole;
 }
 
 uint64_t hw_params_clock(const hw_params *p)

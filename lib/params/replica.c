@@ -188,7 +188,9 @@ static const float *read(hw_params *p, unsigned worker, const hw__extent *x, flo
         return values;
     }
     float *out = values;
-    for (size_t r = 0; r < x->n; r++) {
+    for (size_t i = 0; x->indices && i < x->n; i++)
+        hw__params_gather(values + i, arrays_of(p, worker, x->indices[i]), x->indices + i, 1, ahead);
+    for (size_t r = 0; !x->indices && r < x->n; r++) {
         size_t at, left = hw__extent_part(x, r, &at);
         for (size_t part; left; at += part, left -= part, out += part) {
             part = part_of(p, at, left);

@@ -285,7 +285,7 @@ static void loop(hw_worker *worker)
 {
     hw_engine *e = worker->engine;
     hw__runner *runner = hw__simulated_of(e)->runner + worker->id;
-    if (hw__simulated_of(e)->alone)
+    if (e->crew.threads == 1)
         loop_alone(e, runner);
     else
         loop_together(e, runner);

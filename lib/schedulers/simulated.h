@@ -43,9 +43,8 @@ typedef struct hw__simulated {
     float *floats;    /* of all virtual workers, one block */
     uint32_t *lists;  /* of all virtual workers, one block */
     hw_range *ranges; /* of the landing under way */
-    hw_rng *rng;      /* per_group > 1: one a virtual worker */
-    unsigned per_group, gather;
-    bool alone, sparse; /* sparse: the objective says how much an access touches */
+    hw_rng *rng;      /* groups of several: one a virtual worker */
+    bool sparse;      /* the objective says how much an access touches */
     pthread_mutex_t mutex;
     pthread_cond_t changed;
     bool ready;

@@ -16,7 +16,7 @@ static hw_status plan_virtual(hw_engine *e, char *why)
     hw__simulated *s = hw__simulated_of(e);
     const hw_objective *o = &e->objective;
     size_t n = o->parameters, stride = hw__whole_lines(n);
-    bool sparse = s->sparse = o->touched && s->per_group == 1;
+    bool sparse = s->sparse = o->touched && e->crew.share == 1;
     size_t most = o->touched < n ? o->touched : n, room = sparse ? hw__whole_lines(most) : stride;
     size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
     size_t lists = sparse ? 2 * room : 0;
@@ -28,9 +28,9 @@ static hw_status plan_virtual(hw_engine *e, char *why)
     s->floats = good ? take(e, e->crew.members * own, sizeof *s->floats, &good) : NULL;
     s->lists = lists ? take(e, e->crew.members * lists, sizeof *s->lists, &good) : NULL;
     s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
-    if (s->per_group > 1) s->rng = take(e, (size_t)e->crew.members * s->per_group, sizeof *s->rng, &good);
+    if (e->crew.share > 1) s->rng = take(e, (size_t)e->crew.members * e->crew.share, sizeof *s->rng, &good);
     if (!good) return hw__no_memory(why, "virtual workers: each keeps one pending gradient");
-    for (unsigned i = 0; i < e->crew.members * s->per_group && s->rng; i++)
+    for (unsigned i = 0; i < e->crew.members * e->crew.share && s->rng; i++)
         hw_rng_seed(s->rng + i, e->config.seed, i + 1);
     for (unsigned i = 0; i < e->crew.members; i++) {
         hw_worker *w = e->worker + i;
@@ -61,7 +61,7 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
     bool good = true;
     r->worker.engine = e;
     r->worker.id = i;
-    bool second = s->per_group > 1 || s->sparse;
+    bool second = e->crew.share > 1 || s->sparse;
     r->x = take(e, (second ? 2 : 1) * stride, sizeof *r->x, &good);
     r->g = second && r->x ? r->x + stride : NULL;
     r->index = take(e, e->config.batch, sizeof *r->index, &good);
@@ -81,8 +81,8 @@ static hw_status plan_pool(hw_engine *e, char *why)
     hw__simulated *s = hw__simulated_of(e);
     size_t stride = hw__whole_lines(e->objective.parameters);
     bool good = true;
-    if (s->gather > 1) s->sum = take(e, stride, sizeof *s->sum, &good);
-    if (!s->alone) {
+    if (e->crew.gather > 1) s->sum = take(e, stride, sizeof *s->sum, &good);
+    if (e->crew.threads > 1) {
         s->pooled = 4 * e->crew.threads;
         s->pool = take(e, s->pooled, sizeof *s->pool, &good);
         s->queue = take(e, e->crew.members, sizeof *s->queue, &good);
@@ -97,10 +97,7 @@ hw_status hw__simulated_plan(hw_engine *e, char *why)
     bool good = true;
     hw__simulated *s = e->own = take(e, 1, sizeof *s, &good);
     if (!s) return hw__no_memory(why, "a simulation");
-    s->per_group = c->per_group;
-    s->gather = c->gather;
     e->replays = c->clock == HW_CLOCK_REPLAY;
-    s->alone = e->crew.threads == 1;
     if (pthread_mutex_init(&s->mutex, NULL) != 0) return hw__no_memory(why, "locks");
     s->ready = pthread_cond_init(&s->changed, NULL) == 0;
     if (!s->ready) {

@@ -102,7 +102,7 @@ static hw_status sim_write(hw_worker *w, const hw__extent *a, const float *g, do
         return refuse(w, HW_E_CALLBACK,
                       "the objective wrote without a read before it: each write follows a read of its own");
     w->has_read = false;
-    if (hw__simulated_of(w->engine)->per_group > 1) return write_part(w, a, g, loss);
+    if (w->engine->crew.share > 1) return write_part(w, a, g, loss);
     if (a->total > virtual->room)
         return refuse(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
     hw__step_prepare(w, a, g, loss);
@@ -127,7 +127,7 @@ static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
     hw__virtual_worker *virtual = hw__virtual_of(w);
     hw__extent all = hw__extent_all(&w->all);
     uint64_t ticket = w->batch.step;
-    unsigned number = w->member, parts = s->per_group;
+    unsigned number = w->member, parts = e->crew.share;
     double loss = 0;
     hw_status status = HW_OK;
     bool first = true;
@@ -170,7 +170,7 @@ void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w)
                      ? NULL
                      : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     hw_status status;
-    if (s->per_group > 1) {
+    if (e->crew.share > 1) {
         status = group_step(e, runner, w);
     } else {
         hw__tickets_batch(w, w->batch.step, 0, 1);
@@ -261,12 +261,12 @@ void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
             return;
         }
         unpack(e, w);
-        if (s->gather > 1)
+        if (e->crew.gather > 1)
             gather(e, w);
         else
             (void)hw__step_land(w, w->batch.whole, -1);
     }
-    if (s->gather < 2 || hw__flags_failed(&e->flags)) return;
+    if (e->crew.gather < 2 || hw__flags_failed(&e->flags)) return;
     /* At the end of the run workers without a ticket come by empty-handed: then only the count tells. */
-    if (s->gathered == s->gather || (!event->more && !s->exhausted)) hw__virtual_flush(e);
+    if (s->gathered == e->crew.gather || (!event->more && !s->exhausted)) hw__virtual_flush(e);
 }

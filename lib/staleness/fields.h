@@ -7,7 +7,7 @@
 
 /* All recorders, as entries "staleness....", with nothing recorded meanwhile. */
 void hw__staleness_fields(hw_staleness *s, hw__walk *v);
-/* One histogram, as entries "room....", of h's `exact`, that was merged from recorders at some time. */
+/* One histogram, as entries "room....", of h's linear_bins, that was merged from recorders at some time. */
 void hw__histogram_fields(hw_histogram *h, const char *room, hw__walk *v);
 /* CHECK: each of the histogram's bins holds at most what the recorders' bins of kind `which` add up to. */
 void hw__staleness_fields_cover(const hw_staleness *s, int which, const hw_histogram *h, const char *room, hw__walk *v);

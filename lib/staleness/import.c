@@ -64,7 +64,7 @@ hw_status hw_histogram_load(hw_histogram *h, uint32_t linear_bins, const char *p
     status = hw_histogram_init(h, linear_bins);
     if (status == HW_E_MEMORY) hw__base_fail(why, status, "%.160s: no memory", path);
     if (status == HW_E_ARGUMENT)
-        hw__base_fail(why, status, "hw_histogram_load: exact is %u: it must be a power of two in [8, 65536]",
+        hw__base_fail(why, status, "hw_histogram_load: linear_bins is %u: it must be a power of two in [8, 65536]",
                       linear_bins);
     cursor c = {(const char *)f.data, (const char *)f.data + f.size};
     if (status == HW_OK && (f.size < sizeof head - 1 || memcmp(f.data, head, sizeof head - 1) != 0))

@@ -20,8 +20,7 @@ void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
 static void put_in_force(hw_engine *e, const hw_setting *s)
 {
     e->settings.now = *s;
-    hw_setting *entry = hw__log_next(&e->settings.log);
-    if (entry) *entry = *s;
+    *(hw_setting *)hw__log_next(&e->settings.log) = *s;
     hw__trace_setting t = {s->rate, s->momentum, s->ahead, s->pole};
     if (e->trace) e->settings.number = hw__trace_setting_new(e->trace, &t);
     hw__flags_new_version(&e->flags);

@@ -4,7 +4,7 @@
 #include "step.h"
 
 /* Whole blocks are permuted; what is left over at the end of the data stays last. */
-uint32_t hw__sample_example(const hw_engine *e, uint64_t epoch, uint32_t position)
+static uint32_t example_at(const hw_engine *e, uint64_t epoch, uint32_t position)
 {
     uint32_t n = e->objective.examples, block = e->config.shuffle_block, whole = n / block;
     if (block == 1) return hw_permute(e->config.seed, epoch, n, position);
@@ -16,7 +16,7 @@ void hw__sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint3
 {
     uint32_t block = e->config.shuffle_block;
     for (uint32_t i = 0; i < count;) {
-        uint32_t at = hw__sample_example(e, epoch, position + i), run = block - (position + i) % block;
+        uint32_t at = example_at(e, epoch, position + i), run = block - (position + i) % block;
         if (run > count - i) run = count - i;
         for (uint32_t k = 0; k < run; k++) index[i + k] = at + k;
         i += run;

@@ -41,7 +41,6 @@ hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *
 
 /* --- sample.c: which examples ---------------------------------------------------------------------------------------
  */
-uint32_t hw__sample_example(const hw_engine *e, uint64_t epoch, uint32_t position);
 void hw__sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index);
 /* With replacement: draws from .. to - 1 of a ticket. */
 void hw__sample_drawn(const hw_engine *e, uint64_t ticket, uint32_t from, uint32_t to, uint32_t *index);

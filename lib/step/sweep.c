@@ -16,7 +16,7 @@ float hw_sweep_rate(hw_worker *w, uint32_t i)
 
 int hw_sweep_adagrad(const hw_worker *w)
 {
-    return w->engine->config.optimizer.rule == HW_RULE_ADAGRAD;
+    return (hw__rule_of(&w->engine->config.optimizer)->flags & HW__RULE_SQUARES) != 0;
 }
 
 float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n)
@@ -28,7 +28,7 @@ void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const f
                       const float *decay)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
-    hw_fused_rule rule = {hw_sweep_rate(w, i), (float)o->epsilon, decay, o->rule == HW_RULE_ADAGRAD};
+    hw_fused_rule rule = {hw_sweep_rate(w, i), (float)o->epsilon, decay, hw_sweep_adagrad(w)};
     hw_params_axpy_at(w->engine->params, w->slot, &rule, indices, values, n, slope);
 }
 

@@ -39,7 +39,7 @@ void hw__timeline_next(timeline *t, hw__timeline_event *event);
  */
 void hw__timeline_drop(timeline *t);
 
-/* state.c: into a state and out of it. CHECK: where each member stands, into place[members]. Not begun: there has been
+/* fields.c: into a state and out of it. CHECK: where each member stands, into place[members]. Not begun: there has been
  * no run, and the members are nowhere; exhausted: the run has handed out its last ticket, so members may be nowhere. */
 typedef enum hw__timeline_place {
     TIMELINE_NOWHERE,
@@ -72,7 +72,6 @@ struct timeline {
     double *share; /* HISTOGRAM: cumulative probabilities of 0 .. members - 1 */
     uint32_t *first_of, *last_of, *next_of;
     uint64_t version, cursor;
-    bool reading;
     uint64_t *order; /* REPLAY: entries by the version they read */
 };
 
@@ -107,7 +106,6 @@ uint32_t hw__trace_setting_new(hw__trace_recorder *r, const hw__trace_setting *s
  * info->updates is how many landed. */
 hw_status hw__trace_recorder_finish(const hw__trace_recorder *r, const hw_trace_info *info, const float *params,
                                     hw_trace **trace, char *why);
-uint32_t hw__trace_checksum(const float *params, size_t count);
 
 /* Encoding, shared by the recorder and the file. */
 /* One worker's stream into entries (rows of the whole trace, by landing); false where it is not one. */

@@ -89,7 +89,7 @@ bool hw__trace_allocate(hw_trace *trace)
     return true;
 }
 
-uint32_t hw__trace_checksum(const float *params, size_t count)
+static uint32_t checksum(const float *params, size_t count)
 {
     uLong crc = crc32(0, NULL, 0);
     const unsigned char *at = (const unsigned char *)params;
@@ -249,7 +249,7 @@ hw_status hw__trace_recorder_finish(const hw__trace_recorder *r, const hw_trace_
                        r->settings_lost ? "came under more changes of the setting than a trace holds (4,096)"
                                         : "did not fit into config.trace_room");
     }
-    trace->crc = hw__trace_checksum(params, (size_t)info->parameters);
+    trace->crc = checksum(params, (size_t)info->parameters);
     *out = trace;
     return HW_OK;
 }
@@ -276,5 +276,5 @@ hw_status hw_trace_get(const hw_trace *trace, uint64_t i, hw_trace_entry *entry)
 
 int hw_trace_matches(const hw_trace *trace, const float *params, size_t count)
 {
-    return count == trace->info.parameters && hw__trace_checksum(params, count) == trace->crc;
+    return count == trace->info.parameters && checksum(params, count) == trace->crc;
 }

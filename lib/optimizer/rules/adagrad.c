@@ -19,4 +19,4 @@ static void delta_of(const hw_optimizer *o, const hw_rule_info *info, const floa
     }
 }
 
-const hw__rule hw__rule_adagrad = {.flags = HW__RULE_IN_PLACE, .arrays = arrays, .delta = delta_of};
+const hw__rule hw__rule_adagrad = {.flags = HW__RULE_IN_PLACE | HW__RULE_SQUARES, .arrays = arrays, .delta = delta_of};
