@@ -4,7 +4,6 @@
 #include "bench.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { MOST = 20 };

@@ -3,7 +3,6 @@
 #include "papers.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { POLICIES = 7, CASES = 8, MOST_SEEDS = 20 };
 

@@ -2,7 +2,6 @@
 #include "papers.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* f(w) = w^2 / 2 from w = 1; the evaluation is w itself, not the loss, so that means over runs can be compared with
  * the exact expectation. */

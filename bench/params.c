@@ -2,7 +2,6 @@
  * saxpy; and CONSISTENT beside LOCKED under contention. Every timed result is verified. */
 #include "cli.h"
 #include "bench.h"
-#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>

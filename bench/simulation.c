@@ -2,7 +2,6 @@
  * threads; its memory against the number of virtual workers; bit-equality; and what recording a trace costs. */
 #include "cli.h"
 #include "bench.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 

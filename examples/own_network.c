@@ -3,7 +3,6 @@
 #include <hogwild.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 enum { HIDDEN = 16, PARAMETERS = 4 * HIDDEN + 1, POINTS = 4000 };
 static float point[POINTS][2], wanted[POINTS];

@@ -3,7 +3,6 @@
 #include <hogwild.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static uint64_t hash(const void *bytes, size_t n)
 {

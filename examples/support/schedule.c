@@ -1,7 +1,6 @@
 /* schedule.c - what is known of a schedule before a run: files of recorded ones and of delays, and the advice on
  * what the asynchrony will do. */
 #include "train.h"
-#include <stdlib.h>
 #include <string.h>
 
 /* Load a trace and turn the configuration into its replay. */

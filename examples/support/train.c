@@ -6,7 +6,6 @@
 #include "classes.h"
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define AT(member) offsetof(train_options, member)

@@ -7,7 +7,6 @@
 #include "checkpoint.h"
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef struct parser {

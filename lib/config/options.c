@@ -4,7 +4,6 @@
 #include "config.h"
 #include <math.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 typedef enum field { F_INT, F_UNSIGNED, F_U32, F_U64, F_SIZE, F_DOUBLE, F_ENUM } field;

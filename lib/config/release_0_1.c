@@ -2,7 +2,6 @@
  * as long as it was then. Headers since have them as inline functions over an initialiser that is told the size. */
 #include "config.h"
 #include "hogwild/objective.h"
-#include <string.h>
 
 #if defined(__ELF__)
 

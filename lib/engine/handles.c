@@ -3,7 +3,6 @@
 #include "../base/base.h"
 #include "engine.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 hw_config *hw_config_new(void)

@@ -1,7 +1,6 @@
 /* factors.c - what a trained factorisation answers: pairs, and the best items of a user. */
 #include "factors.h"
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 hw_status hw__factors_lay_out(hw_factors *f, bool ids, char *why)

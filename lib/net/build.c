@@ -1,6 +1,5 @@
 /* build.c - the builder: a list of layers, their shapes, their parameters; mistakes are kept for finish. */
 #include "net.h"
-#include <math.h>
 #include <string.h>
 
 #define AS_USUAL (NET_INPUT - 1)

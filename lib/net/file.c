@@ -4,7 +4,6 @@
 #include "hogwild/advanced/state.h"
 #include "hogwild/checkpoint.h"
 #include "net.h"
-#include <stdlib.h>
 #include <string.h>
 
 #define FORMAT "hogwild-net 1"

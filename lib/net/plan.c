@@ -7,7 +7,6 @@
  * layer's, and share memory where these times do not overlap. */
 #include "net.h"
 #include "wide_pool.h"
-#include <string.h>
 
 /* A block's widest output should not fill more than a part of the L2 cache. */
 #define BLOCK_BYTES (192u << 10)

@@ -3,7 +3,6 @@
 #include "../base/json.h"
 #include "report.h"
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>

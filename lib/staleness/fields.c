@@ -2,7 +2,6 @@
  * is computed from a histogram of a damaged file is worse than wrong. */
 #include "fields.h"
 #include "recorder.h"
-#include <math.h>
 
 /* Bins, and the moments beside them: these must be what values in those bins can have. */
 typedef struct moments {

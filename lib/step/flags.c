@@ -1,6 +1,5 @@
 /* flags.c - stop, failure, pause, housekeeping and version: the engine's flags with their memory orders. */
 #include "flags.h"
-#include <string.h>
 
 void hw__flags_reset(hw__flags *f)
 {

@@ -2,7 +2,6 @@
  * capture. One worker at a time does it (it holds the housekeeping); the others go on. */
 #include "step.h"
 #include <math.h>
-#include <string.h>
 
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
 {

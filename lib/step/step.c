@@ -1,7 +1,6 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
 #include "../params/door.h"
 #include "step.h"
-#include <math.h>
 
 hw_status hw__step_run(hw_worker *w)
 {

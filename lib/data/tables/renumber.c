@@ -3,7 +3,6 @@
 #include "sparse.h"
 #include "../../base/base.h"
 #include <stdlib.h>
-#include <string.h>
 
 typedef struct entry {
     uint32_t key, column;
