@@ -2,6 +2,7 @@
  * wrong behind a right checksum is refused. */
 #include "checkpoint_files.h"
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char why[HW_WHY];
 
