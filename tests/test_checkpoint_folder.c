@@ -48,6 +48,15 @@ static void a_folder_keeps_the_last(void **unused)
     assert_true(there(path) && there("runs/checkpoint-000000000060.safetensors") &&
                 there("runs/checkpoint-000000000050.safetensors"));
     assert_false(there("runs/checkpoint-000000000040.safetensors"));
+    uint64_t newest = 0;
+    char name[64];
+    assert_int_equal(hw_checkpoint_newest("runs", &newest), HW_OK);
+    assert_int_equal(newest, 70);
+    assert_int_equal(hw_checkpoint_newest("no-such-folder", &newest), HW_E_IO);
+    assert_int_equal(hw_checkpoint_name(70, name, sizeof name), HW_OK);
+    assert_string_equal(name, "checkpoint-000000000070.safetensors");
+    assert_int_equal(hw_checkpoint_name(70, name, 10), HW_E_ARGUMENT);
+    assert_int_equal(hw_checkpoint_name(1000000000000, name, sizeof name), HW_E_ARGUMENT);
     /* A file instead of a folder. */
     assert_int_equal(hw_checkpoint_load("runs/checkpoint-000000000050.safetensors", back, path, sizeof path, why),
                      HW_OK);

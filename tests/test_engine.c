@@ -432,7 +432,8 @@ static hw_status on_progress(void *context, const hw_progress *p)
 {
     watch *w = context;
     w->progress++;
-    return p->fraction >= 0 ? HW_OK : 3001;
+    bool rates = p->updates == 0 || (p->learning_rate > 0 && p->examples_per_second > 0);
+    return p->fraction >= 0 && rates ? HW_OK : 3001;
 }
 
 static void callbacks(void **state)
@@ -791,8 +792,9 @@ static void fork_is_refused(void **state)
         pid_t child = fork();
         if (child == 0) {
             float x[FEATURES + 1];
-            bool good = hw_engine_run(e, NULL) == HW_E_FORK && hw_engine_get(e, x) == HW_E_FORK &&
-                        hw_engine_work(e, 0) == HW_E_FORK;
+            hw_progress p;
+            bool good = hw_engine_progress(e, &p, NULL) == HW_E_FORK && hw_engine_run(e, NULL) == HW_E_FORK &&
+                        hw_engine_get(e, x) == HW_E_FORK && hw_engine_work(e, 0) == HW_E_FORK;
             hw_engine_free(e); /* must not wait for threads that are not here */
             _exit(good ? 0 : 1);
         }

@@ -260,6 +260,20 @@ static hw_status ask_within(void *context, const hw_evaluation *evaluation)
     hw_result r; /* what it is made of is in use */
     hw_engine_result(a->engine, &r);
     if (r.status != HW_E_STATE || hw_result_json(a->engine, "", NULL, 0, NULL) != HW_E_STATE) return HW_E_CALLBACK;
+    const struct {
+        const char *name;
+        double value;
+    } each[] = {{"updates", (double)p.updates}, {"examples", (double)p.examples},   {"epochs", p.epoch},
+                {"staleness", p.staleness},     {"momentum", p.momentum},           {"look_ahead", p.ahead},
+                {"fraction", p.fraction},       {"learning_rate", p.learning_rate}, {"metric", last.metric[0]}};
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) { /* the other worker goes on: counts rise between calls */
+        bool rises = i < 3 || strcmp(each[i].name, "fraction") == 0;
+        double now = hw_engine_number(a->engine, each[i].name);
+        if (rises ? !(now >= each[i].value) : !(now == each[i].value)) a->wrong = true;
+    }
+    if (!(hw_engine_number(a->engine, "seconds") >= p.seconds)) a->wrong = true;
+    if (!(hw_engine_number(a->engine, "examples_per_second") > 0)) a->wrong = true;
+    if (!isfinite(hw_engine_number(a->engine, "train_loss"))) a->wrong = true;
     while (!a->answers) sched_yield();
     return HW_OK;
 }
@@ -417,6 +431,152 @@ static hw_status newest(void *context, const hw_evaluation *evaluation)
     return isnan(hw_evaluation_metric(evaluation, HW_METRICS)) ? HW_OK : HW_E_ARGUMENT;
 }
 
+/* Callbacks of a handle that count how often they come. */
+typedef struct calls_seen {
+    _Atomic unsigned progress;
+    unsigned epochs, captures;
+    uint64_t update;
+} calls_seen;
+
+static hw_status count_progress(void *context, const hw_progress *progress)
+{
+    (void)progress;
+    ((calls_seen *)context)->progress++;
+    return HW_OK;
+}
+
+static hw_status count_epoch(void *context, uint64_t epoch)
+{
+    ((calls_seen *)context)->epochs = (unsigned)epoch;
+    return HW_OK;
+}
+
+static hw_status count_capture(void *context, uint64_t update, const hw_state *state)
+{
+    calls_seen *seen = context;
+    seen->captures++;
+    seen->update = update;
+    return hw_state_count(state) > 3 ? HW_OK : HW_E_ARGUMENT;
+}
+
+typedef struct puller {
+    float to[3];
+    const calls_seen *seen;
+} puller;
+
+/* One coordinate of three at a time, by a step of its own; the last ones wait until progress has been reported. */
+static hw_status pull_one(void *self, hw_worker *w, const hw_batch *batch)
+{
+    const puller *p = self;
+    while (hw_batch_step(batch) > 470 && !p->seen->progress) sched_yield();
+    const uint32_t at[1] = {(uint32_t)(hw_batch_step(batch) % 3)};
+    float x[1];
+    hw_read_at(w, at, 1, x);
+    const float g[1] = {x[0] - p->to[at[0]]};
+    return hw_write_at(w, at, 1, g, (double)(g[0] * g[0]) / 2);
+}
+
+static void handles_have_every_callback(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    float x[3] = {0};
+    calls_seen seen = {0};
+    puller p = {{1, -2, 3}, &seen};
+    hw_config *c = hw_config_new();
+    hw_objective *o = hw_objective_new("one", 3);
+    static const char *const set[][2] = {{"workers", "2"},         {"epochs", "4"},
+                                         {"batch", "1"},           {"momentum.target", "0"},
+                                         {"learning_rate", "0.3"}, {"checkpoint_every", "100"},
+                                         {"progress_ms", "10"},    {"compensation", "none"}};
+    for (size_t i = 0; i < sizeof set / sizeof *set; i++)
+        if (hw_config_set(c, set[i][0], set[i][1], why) != HW_OK) fail_msg("%s", why);
+    hw_config_set_context(c, &seen);
+    hw_config_on_progress(c, count_progress);
+    hw_config_on_epoch(c, count_epoch);
+    hw_config_on_capture(c, count_capture);
+    hw_objective_set_step(o, pull_one, 120);
+    hw_objective_set_self(o, &p);
+    assert_int_equal(hw_objective_set_number(o, "touched", 1), HW_OK);
+    hw_engine *e;
+    if (hw_engine_create(&e, o, c, x, why) != HW_OK) fail_msg("%s", why);
+    hw_objective_free(o);
+    hw_config_free(c);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_engine_get(e, x), HW_OK);
+    for (int j = 0; j < 3; j++) assert_near(x[j], p.to[j], 1e-3);
+    assert_true(seen.progress >= 1);
+    assert_int_equal(seen.epochs, 4);
+    assert_int_equal(seen.captures, 5); /* every 100 of 480, and at the end */
+    assert_int_equal(seen.update, 480);
+    hw_result r;
+    hw_engine_result(e, &r);
+    const struct {
+        const char *name;
+        double value;
+    } each[] = {{"status", r.status},
+                {"updates", (double)r.updates},
+                {"examples", (double)r.examples},
+                {"tickets", (double)r.tickets},
+                {"epochs", r.epochs},
+                {"seconds", r.seconds},
+                {"train_loss", r.train_loss},
+                {"staleness", r.shape.mean},
+                {"dispersion", r.shape.dispersion},
+                {"momentum", r.setting.momentum},
+                {"rate", r.setting.rate},
+                {"look_ahead", r.setting.ahead},
+                {"exchange_interval", r.exchange_interval},
+                {"swept", (double)r.swept},
+                {"clipped", (double)r.clipped},
+                {"skipped", (double)r.skipped},
+                {"bytes", (double)hw_engine_bytes(e)}};
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++)
+        if (hw_engine_number(e, each[i].name) != each[i].value)
+            fail_msg("%s is %g, not %g", each[i].name, hw_engine_number(e, each[i].name), each[i].value);
+    hw_engine_free(e);
+}
+
+/* Sources, options and records of 0.1 go on. */
+static void names_of_the_first_release_are_taken(void **state)
+{
+    (void)state;
+    char why[HW_WHY], value[40];
+    hw_config c = hw_config_defaults();
+    assert_int_equal(hw_config_set(&c, "compensation", "exact", why), HW_OK);
+    assert_int_equal(c.compensation.policy, HW_POLICY_POLE_ZERO);
+    assert_int_equal(HW_POLICY_EXACT, HW_POLICY_POLE_ZERO);
+    assert_int_equal(hw_config_get(&c, "compensation", value, sizeof value), HW_OK);
+    assert_string_equal(value, "pole-zero");
+    assert_int_equal(hw_config_set(&c, "exact", "64", why), HW_OK);
+    assert_int_equal(c.linear_bins, 64);
+    assert_int_equal(c.exact, 64);
+    assert_int_equal(hw_config_set(&c, "fused", "off", why), HW_OK);
+    assert_int_equal(c.sweep, 0);
+    c.fused = 1;
+    assert_int_equal(c.sweep, 1);
+}
+
+static void the_number_behind_m_is_asked_for(void **state)
+{
+    (void)state;
+    static const struct {
+        hw_scheduler scheduler;
+        unsigned workers, groups, asynchronous;
+    } each[] = {{HW_SEQUENTIAL, 1, 1, 1}, {HW_ASYNC, 4, 1, 4},       {HW_SYNC, 4, 1, 1},
+                {HW_GROUPS, 4, 2, 2},     {HW_SIMULATED, 16, 1, 16}, {HW_ROUND_ROBIN, 3, 1, 3}};
+    for (size_t i = 0; i < sizeof each / sizeof *each; i++) {
+        hw_config c = hw_config_defaults();
+        c.scheduler = each[i].scheduler;
+        c.workers = each[i].workers;
+        c.groups = each[i].groups;
+        assert_int_equal(hw_config_asynchronous(&c), each[i].asynchronous);
+    }
+    hw_config none = {0};
+    assert_int_equal(hw_config_asynchronous(&none), 0);
+    assert_int_equal(hw_config_asynchronous(NULL), 0);
+}
+
 static void handles_train_without_a_struct_in_sight(void **state)
 {
     (void)state;
@@ -481,6 +641,9 @@ int main(void)
         cmocka_unit_test(a_call_that_fails_leaves_a_sentence),
         cmocka_unit_test(the_record_fits_or_says_how_long_it_is),
         cmocka_unit_test(handles_train_without_a_struct_in_sight),
+        cmocka_unit_test(handles_have_every_callback),
+        cmocka_unit_test(names_of_the_first_release_are_taken),
+        cmocka_unit_test(the_number_behind_m_is_asked_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -315,6 +315,22 @@ static int even(void *context, uint32_t item)
     return item % 2 == 0;
 }
 
+/* The factorisation in `path` as 0.1 wrote it: the checksum is of the bytes behind the line alone. */
+static void as_version_1(void)
+{
+    bytes b = slurp(path);
+    size_t line = (size_t)((unsigned char *)memchr(b.data, '\n', b.size) - b.data) + 1;
+    uint64_t hash = 1469598103934665603u;
+    for (size_t i = line; i < b.size; i++) hash = (hash ^ b.data[i]) * 1099511628211u;
+    assert_memory_equal(b.data, "hogwild-matrix 2 ", 17);
+    b.data[15] = '1';
+    char sum[17];
+    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)hash);
+    memcpy(b.data + line - 17, sum, 16);
+    spill(path, b.data, b.size);
+    free(b.data);
+}
+
 static void factorisations_come_back(void **state)
 {
     (void)state;
@@ -362,6 +378,13 @@ static void factorisations_come_back(void **state)
         uint32_t few = hw_factors_best(g, 3, 4, even, NULL, best, NULL);
         assert_int_equal(few, 4);
         for (uint32_t k = 0; k < few; k++) assert_true(best[k] % 2 == 1);
+        hw_factors_free(g);
+        as_version_1();
+        if (hw_factors_load(&g, path, why) != HW_OK) fail_msg("%s", why);
+        assert_near(hw_factors_predict(g, 3, 4, 0), hw_factors_predict(f, 3, 4, 0), 0);
+        assert_int_equal(hw_factors_user(g, ids ? user[7] : 7), 7);
+        damage(load_factors, false, 0);
+        if (hw_factors_save(f, path, why) != HW_OK) fail_msg("%s", why);
         hw_factors_free(f);
         hw_factors_free(g);
         /* All scores equal: the lower numbers first. */
@@ -581,6 +604,12 @@ static void nets_come_back(void **state)
         if (hw_net_save(net, x, path, why) != HW_OK) fail_msg("%s", why);
         if (hw_net_load(&back, &y, path, 3, why) != HW_OK) fail_msg("%d: %s", k, why);
         assert_int_equal(hw_net_parameters(back), n);
+        unsigned shape[3];
+        hw_net_input_shape(back, shape, shape + 1, NULL);
+        hw_net_input_shape(back, NULL, NULL, shape + 2);
+        assert_int_equal(shape[0], k == 0 || k == 4 ? 1 : k < 4 ? 3 : 4);
+        assert_int_equal(shape[1], k == 0 ? 28 : k < 4 ? 32 : k == 4 ? 5 : 13);
+        assert_int_equal(shape[2], k == 0 ? 28 : k < 4 ? 32 : k == 4 ? 7 : 11);
         assert_memory_equal(x, y, n * sizeof *x);
         char one[20000], two[20000];
         FILE *a = fmemopen(one, sizeof one, "w"), *b = fmemopen(two, sizeof two, "w");
@@ -699,6 +728,8 @@ static void what_is_no_net_is_refused(void **state)
     assert_int_equal(hw_net_save(huge, few, other, why), HW_OK);
     assert_int_equal(hw_predictor_load(&p, other, 1, why), HW_E_LIMIT);
     assert_text(why, "scratch");
+    assert_int_equal(hw_predictor_create(&p, huge, few, why), HW_E_LIMIT);
+    assert_null(p);
     few[1] = INFINITY;
     assert_int_equal(hw_net_save(huge, few, other, why), HW_E_DIVERGED);
     hw_net_free(huge);

@@ -223,7 +223,7 @@ typedef struct stopper {
 static void stop_at(void *context, const hw_update_event *event)
 {
     const stopper *s = context;
-    if (event->update == s->at) hw_stop(s->engine);
+    if (event->update == s->at) hw_engine_stop(s->engine);
 }
 
 static void stops_are_clean(void **state)
