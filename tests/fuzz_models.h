@@ -6,11 +6,11 @@
 #include "../lib/base/hash.h"
 #include <inttypes.h>
 
-/* 16 digits at the end of a text header, over it and what follows. */
-static inline void put_digits(image *f, size_t at, size_t data, uint64_t start)
+/* 16 digits at `at`, over the first `head` bytes and what stands from `data` on. */
+static inline void put_digits(image *f, size_t at, size_t head, size_t data, uint64_t start)
 {
     char digits[17];
-    uint64_t sum = hw__hash(hw__hash(start, f->bytes, at), f->bytes + data, f->size - data);
+    uint64_t sum = hw__hash(hw__hash(start, f->bytes, head), f->bytes + data, f->size - data);
     (void)snprintf(digits, sizeof digits, "%016" PRIx64, sum);
     memcpy(f->bytes + at, digits, 16);
 }
@@ -40,11 +40,7 @@ static inline void use_linear_model(const uint8_t *data, size_t size)
     for (size_t i = 0; i + 28 < size; i++)
         if (memcmp(f.bytes + i, key, 10) == 0) {
             /* the sum is of the header without its own line */
-            char digits[17];
-            uint64_t sum =
-                hw__hash(hw__hash(UINT64_C(14695981039346656037), f.bytes, i + 1), f.bytes + i + 28, size - i - 28);
-            (void)snprintf(digits, sizeof digits, "%016" PRIx64, sum);
-            memcpy(f.bytes + i + 10, digits, 16);
+            put_digits(&f, i + 10, i + 1, i + 28, UINT64_C(14695981039346656037));
             load_linear_model(f.bytes, size);
             break;
         }
@@ -75,7 +71,8 @@ static inline void use_factors(const uint8_t *data, size_t size)
     image f = copied(data, size);
     for (size_t i = 0; i + 27 <= size; i++)
         if (memcmp(f.bytes + i, " checksum ", 10) == 0 && f.bytes[i + 26] == '\n') {
-            put_digits(&f, i + 10, i + 27, HW__HASH_START);
+            bool first = i > 15 && f.bytes[15] == '1'; /* of the numbers alone, in version 1 */
+            put_digits(&f, i + 10, first ? 0 : i + 10, i + 27, HW__HASH_START);
             load_factors(f.bytes, size);
             break;
         }
@@ -170,6 +167,8 @@ static inline void seed_factors(void)
     memcpy(bytes, line, sizeof line - 1);
     bytes[sizeof line - 1] = 7;
     bytes[sizeof line - 1 + 8] = 9;
+    seed_both(bytes, 0, sizeof bytes);
+    bytes[15] = '1';
     seed_both(bytes, 0, sizeof bytes);
 }
 

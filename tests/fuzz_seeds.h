@@ -192,8 +192,8 @@ static inline void seed_trace(void)
     const float params[2] = {0.5f, -3};
     hw__trace_recorder *recorder;
     hw_trace *trace;
-    size_t bytes = 0;
-    PROMISE(hw__trace_recorder_create(&recorder, 3, 100, &bytes, NULL) == HW_OK);
+    hw__memory memory = {.last = NULL};
+    PROMISE(hw__trace_recorder_create(&recorder, 3, 100, &memory, NULL) == HW_OK);
     for (int i = 0; i < 2; i++) (void)hw__trace_setting_new(recorder, settings + i);
     for (uint64_t i = 0; i < 12; i++)
         hw__trace_record(recorder, (unsigned)(i % 3), i, i < 3 ? 0 : i - 2 + (i % 4 == 0), i + 300 * (i % 3), i >= 6);
@@ -202,7 +202,7 @@ static inline void seed_trace(void)
     PROMISE(hw_trace_save(trace, path, NULL) == HW_OK);
     seed_again(path, 8 + 8 * 4 + 4 * 8, HW_WHY);
     hw_trace_free(trace);
-    hw__trace_recorder_free(recorder);
+    hw__memory_release(&memory);
 }
 
 static inline void seed_histogram(void)

@@ -45,6 +45,12 @@ static inline size_t hw__round_up(size_t n, size_t step)
     return (n + step - 1) & ~(step - 1);
 }
 
+/* What a block of so many bytes takes: whole lines, one at least. */
+static inline size_t hw__line_bytes(size_t bytes)
+{
+    return bytes ? hw__round_up(bytes, HW_LINE) : HW_LINE;
+}
+
 /* Floats up to whole lines. */
 static inline size_t hw__whole_lines(size_t floats)
 {

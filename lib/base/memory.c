@@ -1,9 +1,9 @@
-/* memory.c - aligned memory, and the memory of a handle. Large arrays are asked for in huge pages: a random row of a
+/* memory.c - aligned memory. Large arrays are asked for in huge pages: a random row of a
  * hundred megabytes of factors or word vectors misses the translation buffer as often as the caches otherwise. */
 #if defined(__linux__)
 #define _DEFAULT_SOURCE 1 /* madvise */
 #endif
-#include "memory.h"
+#include "base.h"
 #include <stdlib.h>
 #include <string.h>
 #if defined(__linux__)
@@ -13,15 +13,10 @@
 #define LARGE     ((size_t)8 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
 
-static size_t whole_lines(size_t bytes)
-{
-    return bytes ? hw__round_up(bytes, HW_LINE) : HW_LINE;
-}
-
 void *hw__base_alloc(size_t count, size_t size)
 {
     if (size && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
-    size_t bytes = whole_lines(count * size);
+    size_t bytes = hw__line_bytes(count * size);
 #if defined(MADV_HUGEPAGE)
     if (bytes >= LARGE) {
         void *memory = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
@@ -35,80 +30,11 @@ void *hw__base_alloc(size_t count, size_t size)
 void *hw__base_zalloc(size_t count, size_t size)
 {
     void *memory = hw__base_alloc(count, size);
-    if (memory) memset(memory, 0, whole_lines(count * size));
+    if (memory) memset(memory, 0, hw__line_bytes(count * size));
     return memory;
 }
 
 void hw__base_free(void *memory)
 {
     free(memory);
-}
-
-/* --- of a handle ----------------------------------------------------------------------------------------------------
- */
-
-bool hw__allocator_whole(const hw_allocator *by)
-{
-    return !by || !by->allocate == !by->release;
-}
-
-void *hw__allocate(const hw_allocator *by, size_t count, size_t size)
-{
-    if (!by || !by->allocate) return hw__base_alloc(count, size);
-    if (size && count > (SIZE_MAX - HUGE_PAGE) / size) return NULL;
-    size_t bytes = whole_lines(count * size);
-    void *memory = by->allocate(by->user, HW_LINE, bytes);
-    if ((uintptr_t)memory % HW_LINE == 0) return memory;
-    by->release(by->user, memory, bytes); /* kernels load whole lines: such memory is none */
-    return NULL;
-}
-
-void hw__release(const hw_allocator *by, void *memory, size_t count, size_t size)
-{
-    if (!by || !by->allocate)
-        hw__base_free(memory);
-    else if (memory)
-        by->release(by->user, memory, whole_lines(count * size));
-}
-
-/* In front of what the caller sees, a line long, so that both stand at the beginning of one. */
-typedef struct hw__block {
-    _Alignas(HW_LINE) struct hw__block *before;
-    size_t size;
-} hw__block;
-
-void *hw__memory_alloc(hw__memory *memory, size_t count, size_t size)
-{
-    if (size && count > (SIZE_MAX - sizeof(hw__block)) / size) return NULL;
-    hw__block *block = hw__allocate(&memory->by, sizeof *block + count * size, 1);
-    if (!block) return NULL;
-    *block = (hw__block){memory->last, sizeof *block + count * size};
-    memory->last = block;
-    memory->bytes += count * size;
-    return block + 1;
-}
-
-void *hw__memory_zalloc(hw__memory *memory, size_t count, size_t size)
-{
-    void *at = hw__memory_alloc(memory, count, size);
-    if (at) memset(at, 0, count * size);
-    return at;
-}
-
-void *hw__memory_handle(const hw_allocator *by, size_t size, size_t where)
-{
-    hw__memory own = {.last = NULL};
-    if (by) own.by = *by;
-    char *handle = hw__memory_zalloc(&own, 1, size);
-    if (handle) memcpy(handle + where, &own, sizeof own);
-    return handle;
-}
-
-void hw__memory_release(hw__memory *memory)
-{
-    const hw_allocator by = memory->by;
-    for (hw__block *block = memory->last, *before; block; block = before) {
-        before = block->before;
-        hw__release(&by, block, block->size, 1);
-    }
 }
