@@ -43,7 +43,7 @@ comma    := ,
 WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
 .PHONY: all lib examples bench demo test test-san test-model test-crash test-abi test-long bench-peers install uninstall dist \
-        clean help current build-tests run-tests figures docs
+        clean help current build-tests run-tests run-units figures docs
 
 all: lib examples
 
@@ -116,6 +116,9 @@ $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 build-tests: $(TESTS)
 run-tests: lib examples build-tests $(OUT)/bench/papers
 	@OUT=$(OUT) CC="$(CC)" CXX="$(CXX)" SAN="$(SAN)" LIBS="$(LDLIBS)" sh tests/run $(TESTS)
+# The test programs by themselves: what the sanitizers look at.
+run-units: $(OUT)/libhogwild.a build-tests
+	@OUT=$(OUT) SKIP_LINTS=1 sh tests/run $(TESTS)
 
 # The two commands of a fresh machine.
 test:

@@ -53,15 +53,7 @@ static inline hw_status evaluate(void *self, void *scratch, const float *x, uint
 static inline hw_state *copy_of(const hw_state *from)
 {
     hw_state *to = hw_state_create();
-    for (size_t i = 0; i < hw_state_count(from); i++) {
-        const hw_entry *x = hw_state_entry(from, i);
-        hw_status status = HW_OK;
-        if (x->kind == HW_ENTRY_ARRAY) status = hw_state_put(to, x->name, x->dtype, x->dims, x->shape, x->data);
-        if (x->kind == HW_ENTRY_COUNT) status = hw_state_put_number(to, x->name, x->number);
-        if (x->kind == HW_ENTRY_REAL) status = hw_state_put_real(to, x->name, x->real);
-        if (x->kind == HW_ENTRY_TEXT) status = hw_state_put_text(to, x->name, x->text);
-        if (status != HW_OK) abort();
-    }
+    if (!to || hw_state_copy(to, from) != HW_OK) abort();
     return to;
 }
 

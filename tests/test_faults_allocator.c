@@ -170,6 +170,21 @@ static void parameters_and_states_live_in_it(void **state)
     for (unsigned n = 1; n <= 100; n += 33) /* an entry that grows */
         assert_int_equal(hw_state_put(s, "x", HW_F32, 1, (const uint64_t[]){n}, x), HW_OK);
     assert_int_equal(hw_state_number(s, "n99", 0), 99);
+    /* A copy, and one for which memory runs out half-way. */
+    hw_state *copy = hw_state_create_in(&allocator);
+    assert_int_equal(hw_state_put_text(copy, "old", "goes"), HW_OK);
+    assert_int_equal(hw_state_copy(copy, s), HW_OK);
+    assert_int_equal(hw_state_count(copy), 101);
+    assert_int_equal(hw_state_number(copy, "n42", 0), 42);
+    assert_true(hw_state_array(copy, "x", HW_F32, 100) != hw_state_array(s, "x", HW_F32, 100));
+    assert_memory_equal(hw_state_array(copy, "x", HW_F32, 100), x, sizeof x);
+    p.fail = p.asked + 20;
+    assert_int_equal(hw_state_copy(copy, s), HW_E_MEMORY);
+    assert_int_equal(hw_state_count(copy), 0);
+    p.fail = 0;
+    assert_int_equal(hw_state_copy(copy, copy), HW_OK);
+    assert_int_equal(hw_state_copy(copy, NULL), HW_E_ARGUMENT);
+    hw_state_free(copy);
     hw_state_clear(s);
     assert_int_equal(p.live, 1);
     assert_int_equal(hw_state_put_text(s, "t", "after a clear"), HW_OK);

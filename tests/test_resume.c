@@ -86,7 +86,7 @@ static void copy_but(hw_state *to, const hw_state *from, size_t but)
 static hw_state *copy_of(const hw_state *from)
 {
     hw_state *to = hw_state_create();
-    copy_but(to, from, SIZE_MAX);
+    if (!to || hw_state_copy(to, from) != HW_OK) abort();
     return to;
 }
 

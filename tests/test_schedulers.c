@@ -91,17 +91,7 @@ static hw_status put_away(void *context, const hw_state *state)
 {
     shelf *s = context;
     if (s->made++ != s->wanted) return HW_OK;
-    hw_state_clear(s->state);
-    for (size_t i = 0; i < hw_state_count(state); i++) {
-        const hw_entry *x = hw_state_entry(state, i);
-        hw_status status = x->kind == HW_ENTRY_ARRAY
-                               ? hw_state_put(s->state, x->name, x->dtype, x->dims, x->shape, x->data)
-                           : x->kind == HW_ENTRY_COUNT ? hw_state_put_number(s->state, x->name, x->number)
-                           : x->kind == HW_ENTRY_REAL  ? hw_state_put_real(s->state, x->name, x->real)
-                                                       : hw_state_put_text(s->state, x->name, x->text);
-        if (status != HW_OK) return status;
-    }
-    return HW_OK;
+    return hw_state_copy(s->state, state);
 }
 
 /* A run that goes on from any of its captures ends as the run that made them. */

@@ -79,8 +79,6 @@ HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1
  * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */
 HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i);
 
-/* A bag of named values: what a run needs to go on. advanced/state.h looks inside. */
-typedef struct hw_state hw_state;
 
 /* Where a handle takes its memory from: given at its create, which copies the struct; what user points to lives as long
  * as the handle. Called by the thread that is in create (or, for a state, that puts values into it) and in free, never
@@ -92,6 +90,17 @@ typedef struct hw_allocator {
     void (*release)(void *user, void *memory, size_t bytes);
     void *user;
 } hw_allocator;
+
+/* A bag of named values: what a run needs to go on (hw_engine_capture, hw_engine_restore, checkpoint.h).
+ * advanced/state.h looks inside. create: NULL where there is no memory; _in: from an allocator (NULL: the C library).
+ * free accepts NULL. copy: all of `from` into `to`, which loses what it had; HW_E_MEMORY: `to` is empty then. One
+ * thread at a time uses a handle; many may read it. */
+typedef struct hw_state hw_state;
+HW_API hw_state *hw_state_create(void);
+HW_API hw_state *hw_state_create_in(const hw_allocator *allocator);
+HW_API void hw_state_free(hw_state *state);
+HW_API void hw_state_clear(hw_state *state);
+HW_API hw_status hw_state_copy(hw_state *to, const hw_state *from);
 
 /* Monotonic time in nanoseconds. Thread-safe. */
 HW_API uint64_t hw_now(void);

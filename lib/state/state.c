@@ -260,3 +260,22 @@ const char *hw_state_text(const hw_state *state, const char *name)
     const hw_entry *e = find_kind(state, name, HW_ENTRY_TEXT);
     return e ? e->text : NULL;
 }
+
+hw_status hw_state_copy(hw_state *to, const hw_state *from)
+{
+    if (!to || !from) return HW_E_ARGUMENT;
+    if (to == from) return HW_OK;
+    hw_state_clear(to);
+    hw_status status = HW_OK;
+    for (size_t i = 0; i < from->count && status == HW_OK; i++) {
+        const hw_entry *x = &from->slots[i]->entry;
+        switch (x->kind) {
+        case HW_ENTRY_ARRAY: status = hw_state_put(to, x->name, x->dtype, x->dims, x->shape, x->data); break;
+        case HW_ENTRY_COUNT: status = hw_state_put_number(to, x->name, x->number); break;
+        case HW_ENTRY_REAL: status = hw_state_put_real(to, x->name, x->real); break;
+        case HW_ENTRY_TEXT: status = hw_state_put_text(to, x->name, x->text); break;
+        }
+    }
+    if (status != HW_OK) hw_state_clear(to);
+    return status;
+}

@@ -38,12 +38,6 @@ typedef struct hw_entry {
     const char *text;
 } hw_entry;
 
-/* NULL: no memory. free accepts NULL. */
-HW_API hw_state *hw_state_create(void);
-HW_API hw_state *hw_state_create_in(const hw_allocator *allocator); /* NULL: the C library */
-HW_API void hw_state_free(hw_state *state);
-HW_API void hw_state_clear(hw_state *state);
-
 /* HW_E_ARGUMENT (name, type, shape), HW_E_MEMORY: the state is as before. data is copied; NULL: zeros. A count of 0
  * elements is fine, so are 0 dimensions (one element; shape may be NULL). */
 HW_API hw_status hw_state_put(hw_state *state, const char *name, hw_dtype dtype, unsigned dims, const uint64_t *shape,
