@@ -59,4 +59,13 @@ static inline bool check_full(void)
     return s && strcmp(s, "full") == 0;
 }
 
+/* A file of just these bytes. */
+static inline void write_bytes(const char *path, const void *bytes, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, size, f), size);
+    assert_int_equal(fclose(f), 0);
+}
+
 #endif

@@ -67,14 +67,6 @@ static inline void assert_same(const hw_state *a, const hw_state *b)
     }
 }
 
-static inline void write_bytes(const char *path, const void *bytes, size_t size)
-{
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-}
-
 /* The checksum of a file's bytes as they stand, into them. */
 static inline void seal(image f)
 {

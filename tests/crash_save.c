@@ -2,6 +2,7 @@
  *
  *     crash_save save FOLDER FIRST LAST [half]   saves FIRST .. LAST, prints "acknowledged N" after each; ends with
  *                                                status 3 at the first save that fails. half: write() writes half
+ *     crash_save model FILE                      saves a linear model there and prints "acknowledged 1"
  *     crash_save load FOLDER                     prints the number of the newest whole checkpoint
  *     crash_save kills FOLDER TIMES SEED         forks savers of 1 MB in a loop, kills each at a random time and has
  *                                                another process load what is there
@@ -158,6 +159,21 @@ int main(int count, char **words)
         (void)getppid(); /* for tests/crash: the save path begins here */
         return save(words[2], strtoull(words[3], NULL, 10), strtoull(words[4], NULL, 10), 1000);
     }
+    if (count == 3 && strcmp(words[1], "model") == 0) {
+        char why[HW_WHY];
+        float weight[2] = {1, 2};
+        hw_linear_model m = hw_linear_model_defaults();
+        m.columns = m.scores = 1;
+        m.loss = HW_SPARSE_SQUARED;
+        m.labels = HW_LABELS_REAL;
+        m.weight = weight;
+        (void)getppid();
+        if (hw_linear_model_save(&m, words[2], why) != HW_OK) {
+            fprintf(stderr, "%s\n", why);
+            return 3;
+        }
+        return write(1, "acknowledged 1\n", 15) != 15;
+    }
     if (count == 3 && strcmp(words[1], "load") == 0) {
         uint64_t number = load(words[2]);
         printf("%llu\n", (unsigned long long)number);
@@ -165,6 +181,7 @@ int main(int count, char **words)
     }
     if (count == 5 && strcmp(words[1], "kills") == 0)
         return kills(words[0], words[2], (unsigned)strtoul(words[3], NULL, 10), strtoull(words[4], NULL, 10));
-    fprintf(stderr, "usage: crash_save save FOLDER FIRST LAST [half] | load FOLDER | kills FOLDER TIMES SEED\n");
+    fprintf(stderr,
+            "usage: crash_save save FOLDER FIRST LAST [half] | model FILE | load FOLDER | kills FOLDER TIMES SEED\n");
     return 2;
 }

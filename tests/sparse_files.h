@@ -36,10 +36,7 @@ static inline place at(const char *name)
 
 static inline void put(const char *name, const void *bytes, size_t n)
 {
-    FILE *f = fopen(at(name).path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
+    write_bytes(at(name).path, bytes, n);
 }
 
 static inline void put_gzip(const char *name, const void *bytes, size_t n)

@@ -372,6 +372,37 @@ static void charts_are_files_and_a_picture(void **state)
     assert_true(picture || system("command -v gnuplot >/dev/null 2>&1") != 0);
 }
 
+static int draw_nothing(void *context, const char *where, const char *script)
+{
+    (void)context;
+    (void)where;
+    return strcmp(script, "plots.gp") == 0;
+}
+
+/* A plotter that failed is told of, and the page is there; without one nobody asked for plots. */
+static void plots_that_failed_are_told_of(void **state)
+{
+    (void)state;
+    char why[HW_WHY], path[300], where[200];
+    const hw_evaluation e = {.update = 1, .metric = {1, 0.5}};
+    snprintf(where, sizeof where, "%s/report", folder);
+    for (int plotter = 0; plotter < 2; plotter++) {
+        hw_report *r;
+        assert_int_equal(hw_report_open(&r, where, "no plots", why), HW_OK);
+        if (plotter) hw_report_plotter(r, draw_nothing, NULL);
+        assert_int_equal(hw_report_run(r, "one", &e, 1, 2, NULL, 0, NULL), HW_OK);
+        snprintf(why, sizeof why, "before");
+        assert_int_equal(hw_report_close(r, path, sizeof path, why), HW_OK);
+        if (plotter)
+            assert_text(why, "no plots");
+        else
+            assert_string_equal(why, "");
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        fclose(f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -383,6 +414,7 @@ int main(void)
         cmocka_unit_test(textures_can_be_told_apart),
         cmocka_unit_test(the_net_of_xu_and_its_dead_units),
         cmocka_unit_test(charts_are_files_and_a_picture),
+        cmocka_unit_test(plots_that_failed_are_told_of),
     };
     return cmocka_run_group_tests_name("images", tests, make_folder, drop_folder);
 }

@@ -45,14 +45,6 @@ static bytes slurp(const char *from)
     return b;
 }
 
-static void spill(const char *to, const void *data, size_t size)
-{
-    FILE *f = fopen(to, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
-}
-
 /* Loads `path` and drops what comes; the status. */
 typedef hw_status (*loader)(const char *path, char *why);
 
@@ -65,7 +57,7 @@ static void damage(loader load, bool checked, size_t slack)
     char why[HW_WHY];
     unsigned taken = 0;
     for (size_t n = 0; n + slack < b.size; n += n < 400 || n + 40 > b.size ? 1 : 37) {
-        spill(other, b.data, n);
+        write_bytes(other, b.data, n);
         why[0] = 0;
         assert_int_not_equal(load(other, why), HW_OK);
         assert_text(why, "other");
@@ -73,7 +65,7 @@ static void damage(loader load, bool checked, size_t slack)
     for (size_t i = 0; i < b.size; i += i < 300 ? 1 : 29)
         for (int bit = 0; bit < 8; bit++) {
             b.data[i] ^= (unsigned char)(1 << bit);
-            spill(other, b.data, b.size);
+            write_bytes(other, b.data, b.size);
             why[0] = 0;
             hw_status status = load(other, why);
             b.data[i] ^= (unsigned char)(1 << bit);
@@ -83,7 +75,7 @@ static void damage(loader load, bool checked, size_t slack)
                 assert_text(why, "other");
         }
     if (checked) assert_int_equal(taken, 0);
-    spill(other, "", 0);
+    write_bytes(other, "", 0);
     assert_int_not_equal(load(other, why), HW_OK);
     unlink(other);
     assert_int_equal(load(other, why), HW_E_IO);
@@ -252,9 +244,41 @@ static void tf_idf_is_of_the_models_columns(void **state)
         assert_int_equal(status, columns > 4 ? HW_E_ARGUMENT : HW_OK);
         if (columns > 4) assert_text(why, "the rows have 5 columns and the model 4");
         for (uint32_t c = columns; columns <= 4 && c < 4; c++) assert_near(m.idf[c], 0, 0);
+        if (columns < 4) { /* rows that come later and have the column which training lacked: it counts nothing */
+            uint64_t later_offset[2] = {0, 2};
+            uint32_t later_index[2] = {0, 3};
+            float later_value[2] = {1, 5}, later_label[1] = {1};
+            hw_sparse later = {1, 4, 2, later_offset, later_index, later_value, later_label, NULL, 0};
+            assert_int_equal(hw_linear_model_weigh(&m, &later, 0, why), HW_OK);
+            assert_near(later_value[1], 0, 0);
+            assert_true(later_value[0] > 0);
+        }
         if (columns <= 4) assert_true(m.idf[0] > 0);
         hw_linear_model_free(&m);
     }
+}
+
+/* Accuracy is of classes: a model of real numbers has none. */
+static void real_numbers_have_no_accuracy(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    uint64_t offset[3] = {0, 1, 2};
+    uint32_t index[2] = {0, 0};
+    float value[2] = {1, 2}, label[2] = {0.5F, 1};
+    hw_sparse s = {2, 1, 2, offset, index, value, label, NULL, 0};
+    hw_linear_model m = hw_linear_model_defaults();
+    m.columns = 1;
+    m.loss = HW_SPARSE_SQUARED;
+    m.labels = HW_LABELS_REAL;
+    if (hw_linear_model_label(&m, &s, 1, why) != HW_OK) fail_msg("%s", why);
+    m.weight = calloc(2, sizeof *m.weight);
+    m.weight[0] = 1;
+    double metric[2] = {0, 0};
+    if (hw_linear_model_measure(&m, NULL, &s, metric, why) != HW_OK) fail_msg("%s", why);
+    assert_near(metric[0], 0.5 * (0.25 + 1) / 2, 1e-7);
+    assert_true(isnan(metric[1]));
+    hw_linear_model_free(&m);
 }
 
 static void *save_often(void *context)
@@ -327,7 +351,7 @@ static void as_version_1(void)
     char sum[17];
     snprintf(sum, sizeof sum, "%016llx", (unsigned long long)hash);
     memcpy(b.data + line - 17, sum, 16);
-    spill(path, b.data, b.size);
+    write_bytes(path, b.data, b.size);
     free(b.data);
 }
 
@@ -409,7 +433,7 @@ static void factorisations_come_back(void **state)
         "\n",
         "hogwild-matrix 1 users -1 items 1\n"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        spill(other, wrong[i], strlen(wrong[i]));
+        write_bytes(other, wrong[i], strlen(wrong[i]));
         assert_int_equal(load_factors(other, why), HW_E_FORMAT);
     }
 }
@@ -483,11 +507,11 @@ static void word_vectors_come_back(void **state)
                                  "1 99999999999999999999\na 1\n",
                                  "2 1\na 1\nb 1e99\n"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        spill(other, wrong[i], strlen(wrong[i]));
+        write_bytes(other, wrong[i], strlen(wrong[i]));
         if (load_vectors(other, why) != HW_E_FORMAT) fail_msg("taken: %s", wrong[i]);
     }
     const char good[] = "2 2\r\nParis 1.5 -2e-1 \r\nb\xc3\xa9 3 4\n\n";
-    spill(other, good, sizeof good - 1);
+    write_bytes(other, good, sizeof good - 1);
     assert_int_equal(hw_vectors_load(&w, other, why), HW_OK);
     assert_near(hw_vectors_row(w, 0)[1], -0.2F, 0);
     assert_int_equal(hw_vectors_find(w, "b\xc3\xa9"), 1);
@@ -509,11 +533,11 @@ static void analogies_are_answered(void **state)
                 n += snprintf(text + n, sizeof text - (size_t)n, " %g", (i == k) + 0.7 * (side && i == 11));
             text[n++] = '\n';
         }
-    spill(path, text, (size_t)n);
+    write_bytes(path, text, (size_t)n);
     if (hw_vectors_load(&v, path, why) != HW_OK) fail_msg("%s", why);
     const char questions[] = ": capitals\nland0 City0 land1 City1\nLAND2 City2 Land3 City3\n: gram1\nland4 City4 land5 "
                              "City6\nland4 City4 nowhere City5\n";
-    spill(other, questions, sizeof questions - 1);
+    write_bytes(other, questions, sizeof questions - 1);
     for (unsigned threads = 0; threads < 4; threads++) {
         if (hw_vectors_analogies(v, other, 0, threads, &s, why) != HW_OK) fail_msg("%s", why);
         assert_int_equal(s.sections, 2);
@@ -745,6 +769,7 @@ int main(void)
         cmocka_unit_test(linear_models_come_back),
         cmocka_unit_test(models_that_do_not_fit_together_are_not_saved),
         cmocka_unit_test(tf_idf_is_of_the_models_columns),
+        cmocka_unit_test(real_numbers_have_no_accuracy),
         cmocka_unit_test(labels_go_there_and_back),
         cmocka_unit_test(two_threads_save_to_one_path),
         cmocka_unit_test(locales_do_not_matter),
