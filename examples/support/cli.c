@@ -31,6 +31,13 @@ static const char *choice(const char *choices, unsigned i, size_t *length)
     return choices;
 }
 
+/* The length of choices without the last, "user": that one takes a function, which a command line does not have. */
+static int choices_without_user(const char *choices)
+{
+    size_t n = strlen(choices), tail = strlen("|user");
+    return (int)(n > tail && strcmp(choices + n - tail, "|user") == 0 ? n - tail : n);
+}
+
 static void help_own(const cli *c, const cli_option *o)
 {
     char left[64];
@@ -71,7 +78,7 @@ static void help(const cli *c)
                                                   : "X");
         printf("  %-26s %s (%s%s%s", left, o.help, value, *o.unit ? " " : "", o.unit);
         if (o.type == HW_OPTION_CHOICE)
-            printf("; %s)\n", o.choices);
+            printf("; %.*s)\n", choices_without_user(o.choices), o.choices);
         else if (o.high >= 1e9)
             printf("; from %g)\n", o.low);
         else
@@ -161,8 +168,14 @@ int cli_parse(const cli *c, int argc, char **argv)
             }
             value = argv[i];
         }
+        hw_option o;
         if (own) {
             if (!set_own(c, own, value)) return 2;
+        } else if (strcmp(value, "user") == 0 && find_option(name, &o) && o.choices) {
+            (void)snprintf(why, sizeof why,
+                           "%.30s user: it must be one of %.*s; user takes a function of a program's own", flag,
+                           choices_without_user(o.choices), o.choices);
+            return usage_error(c, why);
         } else if (hw_config_set(c->config, name, value, why) != HW_OK) {
             /* "config.workers is 0: ..." reads "--workers 0: ..." on a command line. */
             const char *colon = strstr(why, ": ");
