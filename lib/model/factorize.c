@@ -2,6 +2,7 @@
  *
  * The step gathers the rows of its minibatch, each once, and scatters one gradient (or, for AdaGrad, one delta): the
  * reference. The sweep does the same arithmetic in place, one rating at a time, in params_pairs. */
+#include "factors.h"
 #include "../base/base.h"
 #include "grid.h"
 #include "hogwild/advanced/sweep.h"
@@ -239,7 +240,6 @@ static hw_status check(const hw_factorize *m, char *why)
     return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
 }
 
-/* Rows of users, of items, heads of users, of items. */
 static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
 {
     uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
@@ -250,18 +250,12 @@ static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
             "hw_factorize_objective: %llu users and %llu items of rank %u need %llu parameters: at most "
             "2^32 - 1 are possible",
             (unsigned long long)users, (unsigned long long)items, m->rank, (unsigned long long)all);
-    size_t b = (size_t)(users * stride), head_a = b + (size_t)(items * stride), head_b = head_a + 2 * (size_t)users;
-    m->pairs = (hw_pairs){0,
-                          b,
-                          head_a,
-                          head_b,
-                          (size_t)stride,
-                          m->rank,
-                          (float)m->train->mean,
-                          (float)m->l2,
-                          m->biases != 0,
-                          m->adagrad != 0};
-    *parameters = (size_t)all;
+    m->pairs = (hw_pairs){.rank = m->rank,
+                          .mean = (float)m->train->mean,
+                          .l2 = (float)m->l2,
+                          .biases = m->biases != 0,
+                          .adagrad = m->adagrad != 0};
+    *parameters = hw__pairs_lay_out(&m->pairs, (size_t)users, (size_t)items);
     return HW_OK;
 }
 

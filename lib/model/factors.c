@@ -5,13 +5,7 @@
 
 hw_status hw__factors_lay_out(hw_factors *f, bool ids, char *why)
 {
-    hw_pairs *p = &f->model.pairs;
-    p->stride = hw__whole_lines(p->rank);
-    p->a = 0;
-    p->b = f->users * p->stride;
-    p->head_a = p->b + f->items * p->stride;
-    p->head_b = p->head_a + 2 * (size_t)f->users;
-    f->x = hw__base_zalloc(p->head_b + 2 * (size_t)f->items, sizeof *f->x);
+    f->x = hw__base_zalloc(hw__pairs_lay_out(&f->model.pairs, f->users, f->items), sizeof *f->x);
     hw__factor_ids *both[] = {&f->user, &f->item};
     for (int k = 0; ids && k < 2; k++) {
         both[k]->id = hw__base_zalloc(k ? f->items : f->users, sizeof(uint64_t));

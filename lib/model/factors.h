@@ -19,6 +19,17 @@ struct hw_factors {
     float *x;
 };
 
+/* Rows of users, rows of items, heads of users, heads of items, for the rank that is set; floats in all. */
+static inline size_t hw__pairs_lay_out(hw_pairs *p, size_t users, size_t items)
+{
+    p->stride = hw__whole_lines(p->rank);
+    p->a = 0;
+    p->b = users * p->stride;
+    p->head_a = p->b + items * p->stride;
+    p->head_b = p->head_a + 2 * users;
+    return p->head_b + 2 * items;
+}
+
 /* Memory for the counts and the rank that are set; ids: with ids. HW_E_MEMORY. */
 hw_status hw__factors_lay_out(hw_factors *f, bool ids, char *why);
 /* The numbers by id; false: an id comes twice. */

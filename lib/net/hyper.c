@@ -26,15 +26,14 @@ static size_t patches(const hw__net_layer *l)
 
 static size_t block(const hw__net_layer *l)
 {
-    return l->kernel->block(&l->shape);
+    return l->kernel_block;
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
 static size_t packed(const hw__net_layer *l)
 {
-    return hw__whole_lines(l->kernel->packed(&l->shape)) + hw__whole_lines(l->kernel->sum(&l->shape)) +
-           2 * hw__whole_lines(l->shape.f);
+    return l->kernel_packed + l->kernel_sum + 2 * hw__whole_lines(l->shape.f);
 }
 
 typedef struct parts {
@@ -45,8 +44,8 @@ static parts parts_of(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     parts p = {.packed = c->packed};
-    p.sum = p.packed + hw__whole_lines(l->kernel->packed(&l->shape));
-    p.inverse = p.sum + hw__whole_lines(l->kernel->sum(&l->shape));
+    p.sum = p.packed + l->kernel_packed;
+    p.inverse = p.sum + l->kernel_sum;
     p.filter_sum = p.inverse + hw__whole_lines(l->shape.f);
     return p;
 }
@@ -95,7 +94,7 @@ static void pack(const hw__net_call *c)
         p.inverse[k] = (float)(1 / sqrt(square + (double)HYPER_NORM));
     }
     if (!c->g) return;
-    memset(p.sum, 0, l->kernel->sum(&l->shape) * sizeof *p.sum);
+    memset(p.sum, 0, l->kernel_sum * sizeof *p.sum);
     memset(p.filter_sum, 0, l->shape.f * sizeof *p.filter_sum);
 }
 
