@@ -425,8 +425,8 @@ static void factorisations_come_back(void **state)
         damage(load_factors, true, 0);
     }
     const char *const wrong[] = {
-        "hogwild-matrix 1 users 4294967290 items 4294967290 rank 1024 biases 1 ids 1 mean 0 low 0 "
-        "high 1 checksum 0000000000000000\n",
+        ("hogwild-matrix 1 users 4294967290 items 4294967290 rank 1024 biases 1 ids 1 mean 0 low 0 "
+         "high 1 checksum 0000000000000000\n"),
         "hogwild-matrix 1 users 0 items 1 rank 1 biases 0 ids 0 mean 0 low 0 high 1 checksum 0\n",
         "hogwild-matrix 1 users 1 items 1 rank 1 biases 0 ids 0 mean nan low 0 high 1 checksum 0\n",
         "hogwild-matrix 2 users 1 items 1",
