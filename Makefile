@@ -42,7 +42,7 @@ HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
 comma    := ,
 WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
-.PHONY: all lib examples bench demo test test-san test-model test-crash test-abi test-long bench-peers install uninstall dist \
+.PHONY: all lib examples bench demo test test-san test-model test-crash test-abi test-long test-fuzz bench-peers install uninstall dist \
         clean help current build-tests run-tests run-units figures docs
 
 all: lib examples
@@ -60,7 +60,7 @@ help:
 	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
 	@echo "make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
 	@echo "make dist clean"
-	@echo "variables: CC CFLAGS SAN (e.g. -fsanitize=thread) WERROR HOGWILD_DATA; objects now in $(OUT)"
+	@echo "variables: CC CFLAGS SAN (e.g. -fsanitize=thread) SANITIZE (e.g. gcc-address) WERROR HOGWILD_DATA; objects now in $(OUT)"
 
 lib: $(OUT)/libhogwild.a $(OUT)/$(SONAME) $(OUT)/hogwild.pc current
 # build/current names the variant that was made last, sanitizers aside.
@@ -131,7 +131,7 @@ demo:
 
 test-san:
 	@sh .ci/packages test clang
-	@sh tests/sanitize
+	@sh tests/sanitize $(SANITIZE)
 test-model:
 	@sh tests/model/run
 test-abi:
@@ -147,7 +147,10 @@ run-crash: $(CRASH)
 	@OUT=$(OUT) sh tests/crash
 test-long: $(STRESS) $(OUT)/tests/test_engine
 	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
-	@echo "== tests/fuzz"; OUT=$(OUT) sh tests/fuzz
+	@$(MAKE) --no-print-directory -s test-fuzz
+test-fuzz:
+	@sh .ci/packages build clang
+	@OUT=$(OUT) sh tests/fuzz
 bench-peers: examples bench
 	@OUT=build/current sh bench/peers/run
 docs:
