@@ -330,7 +330,7 @@ int main(int argc, char **argv)
         return cli_error(PROGRAM, 2, "--json prints the run and nothing else: without --predict and --recommend");
     if (!o.plain && config.optimizer.momentum > 0)
         return cli_error(PROGRAM, 2, "--momentum is for --no-adagrad: AdaGrad's steps have none");
-    if (!o.load) return train_and_answer(&o, &config);
+    if (!o.load) return cli_can_write(PROGRAM, o.save) ? train_and_answer(&o, &config) : 1;
     if (o.save || (!o.predict && !o.recommend))
         return cli_error(PROGRAM, 2, "--load is for --predict or --recommend, without --save");
     hw_factors *m;

@@ -43,14 +43,16 @@ int main(int argc, char **argv)
     hw_net_init(net, 1, x);
     if (hw_engine_create(&engine, &objective, &config, x, why) != HW_OK) return fprintf(stderr, "%s\n", why), 1;
 
-    hw_state *state = hw_state_create();
-    char from[1024];
-    hw_status status = hw_checkpoint_load(f.path, state, from, sizeof from, why);
-    if (status == HW_OK) status = hw_engine_restore(engine, state, why);
-    if (status == HW_OK) printf("goes on from %s\n", from);
-    /* HW_E_IO: there is none yet. Damaged ones are not to be written over. */
-    if (status != HW_OK && status != HW_E_IO) return fprintf(stderr, "resume: %s\n", why), 1;
-    hw_state_free(state);
+    if (hw_checkpoint_newest(f.path, &f.number) == HW_OK) { /* else there is none yet; damaged ones are an error */
+        char from[1024];
+        hw_state *state = hw_state_create();
+        hw_status status = hw_checkpoint_load(f.path, state, from, sizeof from, why);
+        if (status == HW_OK && *why) fprintf(stderr, "resume: %s\n", why); /* what was passed over */
+        if (status == HW_OK) status = hw_engine_restore(engine, state, why);
+        if (status != HW_OK) return fprintf(stderr, "resume: %s\n", why), 1;
+        printf("goes on from %s\n", from);
+        hw_state_free(state);
+    }
     hw_result result;
     if (hw_engine_run(engine, &result) != HW_OK) return fprintf(stderr, "%s\n", result.message), 1;
     printf("%llu updates in all, accuracy %.2f %%, newest checkpoint %llu in %s\n", (unsigned long long)result.updates,

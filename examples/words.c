@@ -1,7 +1,6 @@
 /* words.c - trains word vectors on a text (skip-gram or CBOW with negative sampling), saves them in word2vec's formats
  * and asks them analogies. */
 #include "support/cli.h"
-#include <errno.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -162,19 +161,6 @@ static double in_topic(const hw_vectors *v)
     return (double)good / words;
 }
 
-/* Looked at before the training, so that a name that cannot be written costs nothing. */
-static bool can_write(const char *path, char *why)
-{
-    char beside[1100];
-    (void)snprintf(beside, sizeof beside, "%.1000s.part", path);
-    FILE *f = fopen(beside, "wb");
-    if (!f) (void)snprintf(why, HW_WHY, "%.150s: %.80s", path, strerror(errno));
-    if (!f) return false;
-    (void)fclose(f);
-    (void)remove(beside);
-    return true;
-}
-
 /* What comes out of the vectors, in the order of what is lost if it fails. */
 static int finish(const options *o, const text *t, const hw_vectors *v, uint32_t similar)
 {
@@ -241,7 +227,7 @@ static int run(const options *o, hw_config *config, const text *t, uint32_t simi
     if (hw_skipgram_objective(&model, &objective, why) != HW_OK) return cli_error("words", 2, why);
     float *params = aligned_alloc(64, objective.parameters * sizeof *params);
     int code = params ? 0 : cli_error("words", 1, "no memory for the vectors");
-    if (code == 0 && o->save && !can_write(o->save, why)) code = cli_error("words", 1, why);
+    if (code == 0 && !cli_can_write("words", o->save)) code = 1;
     if (code == 0) {
         hw_skipgram_start(&model, config->seed, params);
         code = train(o, config, t, &model, &objective, params, &trained);

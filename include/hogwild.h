@@ -1,9 +1,9 @@
 /* hogwild.h - the one header of libhogwild: asynchronous (HOGWILD!) training on all cores of one machine.
  *
  * It includes what everybody uses, from the bottom up; every header also compiles alone, in C11 and C++. What stands in
- * hogwild/advanced/ (shared parameters by themselves, sweeps, what is in a state) is for people who go further, and may change from
- * one minor version to the next; it is included here for sources of 0.1, unless HOGWILD_STABLE is defined. How structs
- * grow without breaking callers: docs/abi.md. */
+ * hogwild/advanced/ (shared parameters by themselves, sweeps, what is in a state) is for people who go further, and may
+ * change from one minor version to the next; it is included here for sources of 0.1, unless HOGWILD_STABLE is defined.
+ * How structs grow without breaking callers: docs/abi.md. */
 #ifndef HOGWILD_H
 #define HOGWILD_H
 

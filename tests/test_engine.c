@@ -807,6 +807,23 @@ static void fork_is_refused(void **state)
     hw_engine_free(e);
 }
 
+/* An index that the objective does not have never reaches it. */
+static void wrong_examples_are_refused(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    float x[FEATURES + 1] = {0};
+    double h;
+    hw_objective o = objective();
+    const uint32_t far[2] = {0, 1000000000};
+    assert_int_equal(hw_check_gradient(&o, x, far, 2, 0, 1e-3, NULL, why), HW_E_ARGUMENT);
+    assert_text(why, "hw_check_gradient: index[1] is 1000000000");
+    assert_int_equal(hw_check_gradient(&o, x, NULL, 2, 0, 1e-3, NULL, why), HW_E_ARGUMENT);
+    assert_text(why, "index is NULL");
+    assert_int_equal(hw_curvature(&o, x, far, 2, 3, 1, &h, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_curvature(&o, x, far, 0, 3, 1, &h, why), HW_E_ARGUMENT);
+}
+
 static void curvature_and_gradient_checks(void **state)
 {
     (void)state;
@@ -874,6 +891,7 @@ int main(void)
         cmocka_unit_test(the_callers_own_threads),
         cmocka_unit_test(the_callers_state_is_unchanged),
         cmocka_unit_test(fork_is_refused),
+        cmocka_unit_test(wrong_examples_are_refused),
         cmocka_unit_test(curvature_and_gradient_checks),
         cmocka_unit_test(auto_trains_where_none_diverges),
     };

@@ -1,5 +1,6 @@
 /* cli.c - command lines, data, progress and reports of the bundled programs. */
 #include "cli.h"
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,19 @@ int cli_error(const char *program, int status, const char *sentence)
 {
     fprintf(stderr, "%s: %s\n", program, sentence);
     return status;
+}
+
+bool cli_can_write(const char *program, const char *path)
+{
+    char beside[1100], text[HW_WHY];
+    if (!path) return true;
+    (void)snprintf(beside, sizeof beside, "%.1000s.part", path);
+    FILE *f = fopen(beside, "wb");
+    if (!f) (void)snprintf(text, sizeof text, "%.150s: %.80s", path, strerror(errno));
+    if (!f) return cli_error(program, 1, text) == 0;
+    (void)fclose(f);
+    (void)remove(beside);
+    return true;
 }
 
 static bool find_option(const char *name, hw_option *option)

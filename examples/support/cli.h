@@ -38,6 +38,10 @@ int cli_error(const char *program, int status, const char *sentence);
 /* A number in [low, high], or false after a sentence. */
 bool cli_number(const char *program, const char *flag, const char *value, double low, double high, double *out);
 
+/* Whether a file can be written there, looked at before a training so that a wrong name costs nothing; NULL: nothing is
+ * to be written. False after a sentence. */
+bool cli_can_write(const char *program, const char *path);
+
 /* Digits to train on: MNIST from `folder` (NULL: hw_data_folder), else generated ones. source says which. */
 typedef struct cli_digits {
     hw_images train, test;

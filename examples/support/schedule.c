@@ -39,6 +39,8 @@ int train_prepare(const char *program, const train_options *o, hw_config *config
     if (config->scheduler == HW_SEQUENTIAL) config->workers = 1;
     const char *wrong = contradiction(o, config);
     if (wrong) return cli_error(program, 2, wrong);
+    if (!cli_can_write(program, o->save) || !cli_can_write(program, o->model) || !cli_can_write(program, o->trace))
+        return 1;
     if (o->delays) {
         if (hw_histogram_load(&schedule->delays, config->exact, o->delays, why) != HW_OK)
             return cli_error(program, 1, why);

@@ -3,6 +3,7 @@
 #ifndef HOGWILD_BASE_H
 #define HOGWILD_BASE_H
 
+#include "pairs.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -79,12 +80,15 @@ HW_API double hw_rng_normal(hw_rng *rng);                  /* mean 0, variance 1
  * look up any position of any epoch without sharing anything. count < 2^32. Thread-safe. */
 HW_API uint32_t hw_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t i);
 
-
 /* Where a handle takes its memory from: given at its create, which copies the struct; what user points to lives as long
- * as the handle. Called by the thread that is in create (or, for a state, that puts values into it) and in free, never
- * during a run. allocate: bytes, a multiple of alignment (a power of two); NULL where there is no more, which ends as
- * HW_E_MEMORY. release: memory that allocate gave, with the bytes that it was asked for, so that munmap or a pool of
- * sizes needs no list of its own. All zero: the C library. */
+ * as the handle. An engine and parameters call it in their create and free, never during a run; a state in whatever
+ * call puts, copies, clears or frees, in that thread, which in on_capture is a worker's. An allocator of several
+ * handles does its own locking.
+ *
+ * allocate: `bytes`, a multiple of `alignment` (64 at least, a power of two); NULL where there is no more, which ends
+ * as HW_E_MEMORY. Memory that is not aligned so is given back and counts as none. An array stands 64 bytes behind the
+ * beginning of what was given. release: memory that allocate gave, with the bytes that it was asked for, so that munmap
+ * or a pool of sizes needs no list of its own. All zero: the C library. */
 typedef struct hw_allocator {
     void *(*allocate)(void *user, size_t alignment, size_t bytes);
     void (*release)(void *user, void *memory, size_t bytes);
@@ -93,7 +97,8 @@ typedef struct hw_allocator {
 
 /* A bag of named values: what a run needs to go on (hw_engine_capture, hw_engine_restore, checkpoint.h).
  * advanced/state.h looks inside. create: NULL where there is no memory; _in: from an allocator (NULL: the C library).
- * free accepts NULL. copy: all of `from` into `to`, which loses what it had; HW_E_MEMORY: `to` is empty then. One
+ * free and clear accept NULL. copy: all of `from` into `to`, which loses what it had, but no memory where the entries
+ * are the same ones as before and no larger; HW_E_MEMORY: `to` is empty then; HW_E_ARGUMENT: one of them is NULL. One
  * thread at a time uses a handle; many may read it. */
 typedef struct hw_state hw_state;
 HW_API hw_state *hw_state_create(void);

@@ -150,7 +150,8 @@ typedef struct hw_config {
     double checkpoint_seconds; /* of training; looked at after a landing; 0: off   */
     /* since 0.2: on_checkpoint with the number of updates that have landed. One of the two. */
     hw_status (*on_capture)(void *context, uint64_t update, const hw_state *state);
-    const hw_allocator *allocator; /* of all that the engine holds (base.h); NULL: the C library */
+    /* since 0.2: of all that the engine holds (base.h); NULL: the C library */
+    const hw_allocator *allocator;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less

@@ -54,7 +54,8 @@ HW_API hw_status hw_objective_set_number(hw_objective *objective, const char *fi
 HW_API const uint32_t *hw_batch_index(const hw_batch *batch); /* NULL for a stream */
 HW_API uint32_t hw_batch_count(const hw_batch *batch);
 HW_API uint64_t hw_batch_step(const hw_batch *batch);
-HW_API double hw_evaluation_metric(const hw_evaluation *evaluation, unsigned metric); /* NaN beyond the last */
+/* NaN from HW_METRICS (4) on; 0 where the objective has fewer. */
+HW_API double hw_evaluation_metric(const hw_evaluation *evaluation, unsigned metric);
 HW_API uint64_t hw_evaluation_update(const hw_evaluation *evaluation);
 /* A number of the last run by its name; NaN where there is none of that name: the single numbers of the record
  * (hw_result_json), from updates to work_correlation_staleness, and

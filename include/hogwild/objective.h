@@ -184,7 +184,8 @@ typedef struct hw_gradient_report {
 
 /* Compare the objective's gradient at `params` on examples index[0 .. count-1] (count alone for a stream) with central
  * differences at `probes` random coordinates (0: all). HW_E_GRADIENT and a sentence naming the worst coordinate where
- * the error is above tolerance. report may be NULL. Dropout and the like must depend on (seed, step) only. */
+ * the error is above tolerance; HW_E_ARGUMENT: an index beyond the examples. report may be NULL. Dropout and the like
+ * must depend on (seed, step) only. */
 HW_API hw_status hw_check_gradient(const hw_objective *objective, const float *params, const uint32_t *index,
                                    uint32_t count, size_t probes, double tolerance, hw_gradient_report *report,
                                    char *why);

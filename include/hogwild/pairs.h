@@ -1,4 +1,5 @@
-/* pairs.h - a matrix that is known in few places: its entries, and how the parameters that factorise it are laid out. */
+/* pairs.h - a matrix that is known in few places: its entries, and how the parameters that factorise it are laid out.
+ */
 #ifndef HOGWILD_PAIRS_H
 #define HOGWILD_PAIRS_H
 

@@ -13,7 +13,6 @@
 #define HOGWILD_TABLES_H
 
 #include "base.h"
-#include "pairs.h"
 #include <stdio.h>
 
 #ifdef __cplusplus

@@ -1,5 +1,5 @@
 /* allocator.c - blocks from the caller's allocator or the C library's, and the chain of those that a handle owns. */
-#include "memory.h"
+#include "allocator.h"
 #include <string.h>
 
 bool hw__allocator_whole(const hw_allocator *by)
@@ -39,7 +39,7 @@ void *hw__memory_alloc(hw__memory *memory, size_t count, size_t size)
     if (!block) return NULL;
     *block = (hw__block){memory->last, sizeof *block + count * size};
     memory->last = block;
-    memory->bytes += count * size;
+    memory->bytes += hw__line_bytes(block->size);
     return block + 1;
 }
 

@@ -140,6 +140,7 @@ hw_status hw__engine_create(hw_engine **out, const hw_objective *objective, cons
     hw_engine *e = hw__memory_handle(config->allocator, sizeof *e, offsetof(hw_engine, memory));
     if (!e) return hw__no_memory(why, "the engine");
     e->config = *config;
+    e->config.allocator = &e->memory.by; /* the caller's struct need not outlive this call */
     e->objective = *objective;
     if (objective->name) {
         (void)snprintf(e->name, sizeof e->name, "%s", objective->name);

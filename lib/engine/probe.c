@@ -160,13 +160,21 @@ hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *inde
     return HW_OK;
 }
 
-static hw_status check_objective(const hw_objective *o, const char *call, const void *a, char *why)
+static hw_status check_objective(const hw_objective *o, const char *call, const void *a, const uint32_t *index,
+                                 uint32_t count, char *why)
 {
     if (!o || o->struct_size < HW__OBJECTIVE_LEAST || !o->parameters || (!o->step && !o->loss_gradient) || !a)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "%s: an objective from hw_objective_defaults() with parameters and a step or a "
                              "loss_gradient is needed, and parameters to look at",
                              call);
+    if (count < 1) return hw__base_fail(why, HW_E_ARGUMENT, "%s: at least one example is needed", call);
+    if (!index && o->examples)
+        return hw__base_fail(why, HW_E_ARGUMENT, "%s: index is NULL, but the objective is no stream", call);
+    for (uint32_t i = 0; o->examples && i < count; i++)
+        if (index[i] >= o->examples)
+            return hw__base_fail(why, HW_E_ARGUMENT, "%s: index[%u] is %u: the objective has %u examples", call, i,
+                                 index[i], o->examples);
     return HW_OK;
 }
 
@@ -180,9 +188,10 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
                        unsigned iterations, uint64_t seed, double *curvature, char *why)
 {
     hw__probe *p;
-    hw_status status = check_objective(o, "hw_curvature", params, why);
-    if (status == HW_OK && (count < 1 || iterations < 1 || !curvature))
-        status = hw__base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one example and one iteration are needed");
+    hw_status status = check_objective(o, "hw_curvature", params, index, count, why);
+    if (status == HW_OK && (iterations < 1 || !curvature))
+        status =
+            hw__base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one iteration is needed, and a place for it");
     if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
     if (status != HW_OK) return status;
     if (o->blas) hw__blas_hold();
@@ -198,9 +207,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
 {
     hw__probe *p;
     hw_gradient_report r = {0, 0, 0, 0, 0};
-    hw_status status = check_objective(o, "hw_check_gradient", params, why);
-    if (status == HW_OK && count < 1)
-        status = hw__base_fail(why, HW_E_ARGUMENT, "hw_check_gradient: at least one example is needed");
+    hw_status status = check_objective(o, "hw_check_gradient", params, index, count, why);
     if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
     if (status != HW_OK) return status;
     size_t n = o->parameters, m = probes && probes < n ? probes : n;

@@ -130,6 +130,7 @@ static void adopt_options(hw_engine *e, const hw_state *state)
 
 hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
 {
+    if (why) why[0] = 0;
     if (!e || !state) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_restore: engine or state is NULL");
     if (e->process != getpid())
         return hw__base_fail(why, HW_E_FORK, "hw_engine_restore: %s", hw_status_text(HW_E_FORK));

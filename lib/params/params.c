@@ -113,7 +113,8 @@ hw_status hw_params_create_in(hw_params **out, const hw_params_config *config, c
     hw_status status = hw_params_check(config, why);
     if (status != HW_OK) return status;
     if (!hw__allocator_whole(allocator))
-        return hw__base_fail(why, HW_E_ARGUMENT, "hw_params_create: allocate and release are both needed");
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_params_create_in: allocator: allocate and release are both needed");
     hw_params *p = hw__memory_handle(allocator, sizeof *p, offsetof(hw_params, memory));
     if (!p) return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory");
     p->config = *config;

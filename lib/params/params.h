@@ -3,7 +3,7 @@
 #ifndef HW__PARAMS_PARAMS_H
 #define HW__PARAMS_PARAMS_H
 
-#include "../base/memory.h"
+#include "../base/allocator.h"
 #include "../state/walk.h"
 #include "hogwild/advanced/params.h"
 #include <pthread.h>

@@ -51,9 +51,7 @@ static hw_status plan(hw_engine *e, char *why)
     hw_status status = check_blocks(o, why);
     if (status != HW_OK) return status;
     blocks *s = hw__memory_zalloc(&e->memory, 1, sizeof *s);
-    if (s && pthread_mutex_init(&s->mutex, NULL) != 0) {
-        s = NULL;
-    }
+    if (s && pthread_mutex_init(&s->mutex, NULL) != 0) s = NULL;
     e->own = s;
     size_t marks = (size_t)o->block_groups + o->blocks;
     if (s) s->done = hw__memory_zalloc(&e->memory, o->blocks, sizeof *s->done);

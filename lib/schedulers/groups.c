@@ -237,8 +237,6 @@ static void release(hw_engine *e)
     groups *s = e->own;
     hw__members_free(e);
     for (unsigned k = 0; s && s->team && k < e->crew.slots; k++) hw__barrier_free(&s->team[k].barrier);
-    if (s) {
-    }
 }
 
 const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,

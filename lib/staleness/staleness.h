@@ -2,7 +2,7 @@
 #ifndef HW__STALENESS_STALENESS_H
 #define HW__STALENESS_STALENESS_H
 
-#include "../base/memory.h"
+#include "../base/allocator.h"
 #include "hogwild/staleness.h"
 
 /* hw_staleness_create and hw_histogram_init in memory of somebody else's; such a histogram goes with it. */

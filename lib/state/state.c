@@ -1,6 +1,6 @@
 /* state.c - the bag of named values: entries in the order of their first put, found through a hash of their names. */
 #include "hogwild/advanced/state.h"
-#include "../base/memory.h"
+#include "../base/allocator.h"
 #include <string.h>
 
 /* An entry and what it owns: `room` bytes, which an array or text that is put again and is no larger goes on using. */
@@ -58,6 +58,7 @@ static void release_lists(hw_state *state)
 
 void hw_state_clear(hw_state *state)
 {
+    if (!state) return;
     for (size_t i = 0; i < state->count; i++) {
         slot *s = state->slots[i];
         hw__release(&state->by, s->memory, s->room, 1);
@@ -265,7 +266,9 @@ hw_status hw_state_copy(hw_state *to, const hw_state *from)
 {
     if (!to || !from) return HW_E_ARGUMENT;
     if (to == from) return HW_OK;
-    hw_state_clear(to);
+    bool same = to->count == from->count;
+    for (size_t i = 0; i < from->count && same; i++) same = strcmp(to->slots[i]->name, from->slots[i]->name) == 0;
+    if (!same) hw_state_clear(to); /* else every put finds its entry, and mostly its memory */
     hw_status status = HW_OK;
     for (size_t i = 0; i < from->count && status == HW_OK; i++) {
         const hw_entry *x = &from->slots[i]->entry;

@@ -2,14 +2,14 @@
 #ifndef HW__STEP_LOG_H
 #define HW__STEP_LOG_H
 
-#include "../base/memory.h"
+#include "../base/allocator.h"
 
 typedef struct hw__log {
     void *entries;
     size_t count, room, size; /* size: bytes of an entry */
 } hw__log;
 
-/* False: no memory. entries is freed by the caller. */
+/* Entries in that memory; false: there is none. */
 bool hw__log_init(hw__log *log, hw__memory *memory, size_t room, size_t size);
 /* Where the next entry goes. */
 void *hw__log_next(hw__log *log);

@@ -1,6 +1,7 @@
 /* timeline.c - what is refused, how many members a clock needs, and the memory of a timeline. */
 #include "timeline.h"
 #include <math.h>
+#include <string.h>
 
 #define MOST_DELAY 1048575u
 
@@ -136,16 +137,17 @@ static void cumulate(timeline *t)
 }
 
 /* Counting sort of the trace's updates by the version that they read. */
-static bool sort_reads(timeline *t)
+static bool sort_reads(timeline *t, const hw_allocator *by)
 {
     const hw_trace *trace = t->s.trace;
     uint64_t n = trace->info.updates;
-    uint64_t *start = hw__base_zalloc(n + 1, sizeof *start);
+    uint64_t *start = hw__allocate(by, n + 1, sizeof *start);
     if (!start) return false;
+    memset(start, 0, (n + 1) * sizeof *start);
     for (uint64_t i = 0; i < n; i++) start[trace->entry[i].read + 1 <= n ? trace->entry[i].read + 1 : n]++;
     for (uint64_t i = 1; i <= n; i++) start[i] += start[i - 1];
     for (uint64_t i = 0; i < n; i++) t->order[start[trace->entry[i].read]++] = i;
-    hw__base_free(start);
+    hw__release(by, start, n + 1, sizeof *start);
     return true;
 }
 
@@ -185,7 +187,7 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
         }
     } else {
         t->order = array(s->trace->info.updates, sizeof *t->order, memory, &good);
-        if (good) good = sort_reads(t);
+        if (good) good = sort_reads(t, &memory->by);
     }
     if (!good) return hw__base_fail(why, HW_E_MEMORY, "no memory for a timeline of %u workers", plan.members);
     *out = t;

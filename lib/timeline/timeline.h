@@ -4,7 +4,7 @@
 #ifndef HW__TIMELINE_TIMELINE_H
 #define HW__TIMELINE_TIMELINE_H
 
-#include "../base/memory.h"
+#include "../base/allocator.h"
 #include "../state/walk.h"
 #include "hogwild/simulation.h"
 

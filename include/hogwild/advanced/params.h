@@ -38,7 +38,6 @@
 
 #include "../base.h"
 #include "../modes.h"
-#include "../pairs.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -1,9 +1,10 @@
-/* memory.h (internal) - the memory of one handle: every block that was taken for it, given back at once when it goes.
+/* allocator.h (internal) - the memory of one handle: every block that was taken for it, given back at once when it
+ * goes.
  *
  * So nothing that a handle is made of frees anything, a create that fails half-way has one thing to do, and how much a
  * handle holds is counted where it is taken. One thread at a time: a handle takes memory while it is created. */
-#ifndef HW__BASE_MEMORY_H
-#define HW__BASE_MEMORY_H
+#ifndef HW__BASE_ALLOCATOR_H
+#define HW__BASE_ALLOCATOR_H
 
 #include "base.h"
 
@@ -19,7 +20,7 @@ bool hw__allocator_whole(const hw_allocator *by);
 typedef struct hw__memory {
     hw_allocator by;
     struct hw__block *last;
-    size_t bytes; /* asked for so far, the handle's own struct included */
+    size_t bytes; /* that the allocator was asked for so far, the handle's own struct included */
 } hw__memory;
 
 /* Zeroed struct of `size` bytes that holds its own memory at offset `where`; NULL: none to be had. */
