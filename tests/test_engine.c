@@ -454,7 +454,12 @@ static void callbacks(void **state)
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(w.updates, 360);
         assert_near((double)w.tau, r.shape.mean * 360, 0.5);
-        assert_true(w.evaluations >= 5 && w.evaluations <= 8 + 1);
+        /* Every 50 of 360 and at the end. With workers on their own, one that loses its core while it sees to what is
+         * due makes it late, and then the next one is due 50 later. */
+        if (s == 0 || s == 2)
+            assert_int_equal(w.evaluations, 8);
+        else
+            assert_true(w.evaluations >= 2 && w.evaluations <= 8 + 1);
         assert_int_equal(w.epochs, 6);
         size_t n;
         const hw_evaluation *ev = hw_engine_evaluations(e, &n);

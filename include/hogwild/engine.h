@@ -130,7 +130,7 @@ typedef struct hw_config {
     uint64_t trace_room; /* updates that it has room for; 0: from the stop by updates or epochs          */
     /* callbacks: context is passed to all. on_update runs in every worker at once; on_evaluation and on_epoch in one at
      * a time (an epoch that ends with the run: in the thread that ends it); on_progress in the thread that called run.
-     * A status other than HW_OK stops the run with it. */
+     * A status other than HW_OK stops the run with it; HW_E_STOPPED ends it well (HW_STOP_CALLBACK). */
     void *context;
     hw_update_hook on_update;
     uint64_t on_update_every;
@@ -204,7 +204,8 @@ typedef enum hw_stop_reason {
     HW_STOP_SECONDS,
     HW_STOP_TARGET,
     HW_STOP_ASKED,
-    HW_STOP_ERROR
+    HW_STOP_ERROR,
+    HW_STOP_CALLBACK /* a step or a callback returned HW_E_STOPPED: no error, every worker finishes its step */
 } hw_stop_reason;
 
 typedef struct hw_result {

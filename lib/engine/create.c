@@ -9,6 +9,12 @@
 
 #define LOG_ENTRIES 4096
 
+/* How many parts of `size` cover n, which may be all that 32 bits hold. */
+static uint64_t parts_of(uint64_t n, uint64_t size)
+{
+    return (n + size - 1) / size;
+}
+
 static hw_status plan_rest(hw_engine *e, char *why)
 {
     const hw_objective *o = &e->objective;
@@ -25,8 +31,7 @@ static hw_status plan_rest(hw_engine *e, char *why)
         if (!e->average.mean) return hw__no_memory(why, "averaged parameters");
     }
     e->evaluation.chunk_size = o->evaluation_chunk ? o->evaluation_chunk : 500;
-    e->evaluation.chunks =
-        o->evaluate ? (o->evaluation_examples + e->evaluation.chunk_size - 1) / e->evaluation.chunk_size : 0;
+    e->evaluation.chunks = o->evaluate ? (uint32_t)parts_of(o->evaluation_examples, e->evaluation.chunk_size) : 0;
     e->evaluation.sums =
         hw__memory_zalloc(&e->memory, (size_t)e->evaluation.chunks * HW_METRICS + 1, sizeof *e->evaluation.sums);
     if (!e->evaluation.sums || hw__histogram_plan(&e->settings.merged, c->linear_bins, &e->memory) != HW_OK ||
@@ -119,8 +124,8 @@ static hw_status plan(hw_engine *e, char *why)
     if (status != HW_OK) return status;
     if (e->config.batch_per_worker) e->config.batch *= e->crew.share;
     uint32_t batch = e->config.batch;
-    e->tickets.per_epoch = o->examples ? (o->examples + batch - 1) / batch : UINT64_MAX / 2;
-    e->tickets.updates_per_epoch = (e->tickets.per_epoch + e->crew.gather - 1) / e->crew.gather;
+    e->tickets.per_epoch = o->examples ? parts_of(o->examples, batch) : UINT64_MAX / 2;
+    e->tickets.updates_per_epoch = parts_of(e->tickets.per_epoch, e->crew.gather);
     if (!plan_locks(e)) return hw__no_memory(why, "locks");
     hw_params_config p = hw__config_params(&e->config, o, e->crew.writers);
     status = hw_params_create_in(&e->params, &p, e->config.allocator, why);

@@ -30,6 +30,7 @@ typedef struct hw__probe hw__probe;
 hw_status hw__probe_create(hw__probe **probe, const hw_objective *objective, const hw_allocator *allocator, char *why);
 size_t hw__probe_bytes(const hw__probe *probe); /* NULL: 0 */
 void hw__probe_free(hw__probe *probe);
+void hw__probe_heed(hw__probe *probe, const hw_engine *e); /* HW_E_STOPPED as soon as that run is to stop */
 /* The largest eigenvalue at x over index[0 .. count-1], gradients in parts of at most `part`. */
 hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                               unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature);

@@ -7,6 +7,7 @@
 struct hw__probe {
     hw__memory memory;
     hw_worker worker;
+    const hw_engine *engine; /* whose run it belongs to: a stop that is asked for ends it; NULL: none */
     const hw_objective *objective;
     const float *params;
     float *buffers, *point, *sum, *direction, *image;
@@ -95,6 +96,16 @@ size_t hw__probe_bytes(const hw__probe *p)
     return p ? p->memory.bytes : 0;
 }
 
+static bool stop_asked(const hw_engine *e)
+{
+    return hw__flags_stopped(&e->flags) || (e->config.stop_flag && *e->config.stop_flag);
+}
+
+void hw__probe_heed(hw__probe *p, const hw_engine *e)
+{
+    p->engine = e;
+}
+
 /* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, into sum; the mean loss. */
 static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                                 float *sum, double *loss)
@@ -110,6 +121,7 @@ static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *in
     hw_status status = HW_OK;
     for (uint32_t from = 0; from < count && status == HW_OK; from += part) {
         uint32_t m = count - from < part ? count - from : part;
+        if (p->engine && stop_asked(p->engine)) return HW_E_STOPPED;
         w->batch = (hw_batch){index ? index + from : NULL, m, 0, m, from / part, 0, 1};
         status = hw__step_run(w);
     }

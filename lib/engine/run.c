@@ -35,6 +35,7 @@ static void estimate_curvature(hw_engine *e)
     e->curvature.value = c->curvature > 0 ? c->curvature : 0;
     if (!e->curvature.probe) return;
     uint64_t from = hw_now();
+    hw__probe_heed(e->curvature.probe, e);
     hw_params_get(e->params, 0, e->snapshot);
     uint32_t n = e->curvature.examples;
     for (uint32_t i = 0; i < n; i++) e->curvature.index[i] = hw_permute(c->seed, 0, e->objective.examples, i);

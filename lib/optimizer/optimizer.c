@@ -48,8 +48,15 @@ void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s)
 static hw_status check_sections(const hw_optimizer *o, size_t size, char *why)
 {
     size_t end = 0;
+    if (o->n_sections && !o->sections)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.optimizer.sections is NULL, but n_sections is %zu",
+                             o->n_sections);
     for (size_t i = 0; i < o->n_sections; i++) {
         const hw_section *x = o->sections + i;
+        if (!hw__base_finite(x->rate) || !hw__base_finite(x->decay))
+            return hw__base_fail(why, HW_E_ARGUMENT,
+                                 "config.optimizer.sections[%zu]: rate %g and decay %g must be finite", i,
+                                 (double)x->rate, (double)x->decay);
         if (x->first < end || x->first > size || x->count > size - x->first)
             return hw__base_fail(
                 why, HW_E_ARGUMENT,

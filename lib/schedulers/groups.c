@@ -21,7 +21,7 @@ typedef struct group {
 typedef struct member {
     group *team;
     double loss;
-    bool raw;
+    bool raw, stopped; /* stopped: its step asks for the end */
 } member;
 
 typedef struct groups {
@@ -51,7 +51,7 @@ static hw_status group_write(hw_worker *w, const hw__extent *a, const float *g, 
                  "SYNC or GROUPS");
         return HW_E_STOPPED;
     }
-    *member_of(w) = (member){member_of(w)->team, loss, a->raw};
+    *member_of(w) = (member){.team = member_of(w)->team, .loss = loss, .raw = a->raw};
     if (a->all) {
         if (g != w->g)
             for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
@@ -126,6 +126,15 @@ static hw_status member_step(hw_worker *w)
     return status;
 }
 
+/* Behind a barrier: whether this update lacks a part, since a step has asked for the end. */
+static bool any_stopped(const hw_worker *leader)
+{
+    const group *team = member_of(leader)->team;
+    for (unsigned k = 0; k < team->count; k++)
+        if (member_of(leader + k)->stopped) return true;
+    return false;
+}
+
 static void rounds(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -148,11 +157,10 @@ static void rounds(hw_worker *w)
             continue;
         }
         hw_status status = member_step(w);
-        if (status != HW_OK) {
-            if (status != HW_E_STOPPED) hw__fail_worker(w, status);
-            return;
-        }
-        if (!hw__barrier_wait(&team->barrier)) return;
+        member_of(w)->stopped = status == HW_E_STOPPED;
+        if (status != HW_OK) hw__fail_worker(w, status);
+        if (status != HW_OK && status != HW_E_STOPPED) return;
+        if (!hw__barrier_wait(&team->barrier) || any_stopped(e->worker + team->first)) return;
         reduce(w);
         if (leads) team->park = e->crew.slots > 1 && (hw__flags_paused(&e->flags) & FLAGS_EVALUATE);
         if (!hw__barrier_wait(&team->barrier)) return;

@@ -117,7 +117,9 @@ static void loop(hw_worker *w)
         if (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &ticket)) break;
         going = hw__async_step(w, ticket, NULL);
     }
-    if (!hw__flags_failed(&e->flags)) pass_turn(w, true);
+    /* A step that ended without a write has given its turn away: it leaves when it comes round again. */
+    bool mine = hw__counter_get(&ring_of(e)->turn) == w->id;
+    if (!hw__flags_failed(&e->flags) && (mine || await_turn(w, HW__PARK_BETWEEN))) pass_turn(w, true);
     hw_params_release(e->params, w->slot);
 }
 

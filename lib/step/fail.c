@@ -4,6 +4,10 @@
 
 void hw__fail(hw_engine *e, hw_status code, const char *format, ...)
 {
+    if (code == HW_E_STOPPED) { /* a wish, no error */
+        hw__flags_stop(&e->flags, HW_STOP_CALLBACK);
+        return;
+    }
     char sentence[HW_WHY];
     va_list args;
     va_start(args, format);

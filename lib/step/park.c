@@ -24,7 +24,7 @@ static void open_pause(hw_engine *e)
 static bool cut_short(const hw_engine *e)
 {
     int reason = hw__flags_stopped(&e->flags);
-    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS;
+    return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS || reason == HW_STOP_CALLBACK;
 }
 
 static void close_pause(hw_engine *e, bool final)

@@ -17,7 +17,7 @@ bool hw__step_whole(hw_worker *w)
 {
     hw_status status = hw__step_run(w);
     if (status != HW_OK) {
-        if (status != HW_E_STOPPED) hw__fail_worker(w, status);
+        hw__fail_worker(w, status);
         return false;
     }
     if (w->pairs) return true;

@@ -143,7 +143,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
         status = HW_E_STOPPED;
     w->batch.step = ticket + count - 1; /* the last ticket that is done */
     if (status == HW_OK) return hw__sweep_exchange(w, true);
-    if (status != HW_E_STOPPED) hw__fail_worker(w, status);
+    hw__fail_worker(w, status);
     return false;
 }
 
