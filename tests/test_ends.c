@@ -1,5 +1,8 @@
 /* test_ends.c - how runs end: by a step or a callback that asks for it, during the preparation, and not at all; counts
  * of examples near 2^32. */
+#if defined(__linux__)
+#define _GNU_SOURCE 1 /* pthread_setattr_default_np */
+#endif
 #include "check.h"
 #include <stdatomic.h>
 #include <unistd.h>
@@ -191,6 +194,37 @@ static void sections_that_are_none_are_refused(void **state)
     }
 }
 
+/* A process whose threads have 64 kB: the advisor's polynomials alone are longer. */
+static void small_stacks_are_none_for_workers(void **state)
+{
+    (void)state;
+#if defined(__GLIBC__)
+    pthread_attr_t attributes;
+    size_t before;
+    hw_result r;
+    hw_config c = hw_config_defaults();
+    hw_objective o = hw_objective_defaults("stacks", N);
+    o.examples = 1000;
+    o.loss_gradient = gradient;
+    c.workers = 4;
+    c.epochs = 100;
+    c.curvature = 1; /* so that the policy asks for the bounds in every window */
+    c.optimizer.schedule.base = 0.05;
+    assert_int_equal(pthread_getattr_default_np(&attributes), 0);
+    assert_int_equal(pthread_attr_getstacksize(&attributes, &before), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 65536), 0);
+    assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+    hw_status status = hw_train(&o, &c, NULL, &r);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, before), 0);
+    assert_int_equal(pthread_setattr_default_np(&attributes), 0);
+    assert_int_equal(status, HW_OK);
+    assert_int_equal(r.updates, 100 * 32);
+    (void)pthread_attr_destroy(&attributes);
+#else
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -199,6 +233,7 @@ int main(void)
         cmocka_unit_test(a_run_without_an_end_is_refused),
         cmocka_unit_test(counts_near_the_end_of_32_bits),
         cmocka_unit_test(sections_that_are_none_are_refused),
+        cmocka_unit_test(small_stacks_are_none_for_workers),
     };
     return cmocka_run_group_tests_name("ends", tests, NULL, NULL);
 }

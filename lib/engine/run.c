@@ -1,5 +1,6 @@
 /* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
 #include "../base/blas.h"
+#include "../base/thread.h"
 #include "engine.h"
 #include <errno.h>
 #include <math.h>
@@ -268,7 +269,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     for (; started < e->crew.threads; started++) {
         char why[HW_WHY];
         hw_worker *w = thread_worker(e, started);
-        int code = pthread_create(&w->thread, NULL, thread_main, w);
+        int code = hw__base_start_thread(&w->thread, thread_main, w);
         if (code != 0) {
             hw__fail(e, HW_E_THREAD, "worker %u of %u could not be started: %s", started, e->crew.threads,
                      strerror(code));

@@ -1,4 +1,5 @@
 /* analogies.c - questions "a is to b as c is to d" about word vectors (3CosAdd). */
+#include "../base/thread.h"
 #include "../base/files.h"
 #include "vectors.h"
 #include <ctype.h>
@@ -141,7 +142,7 @@ static hw_status ask_all(quiz *q, unsigned threads, char *why)
     sigset_t every, old; /* signals are for the caller's threads */
     (void)sigfillset(&every);
     (void)pthread_sigmask(SIG_SETMASK, &every, &old);
-    while (started < n && pthread_create(&all[started].thread, NULL, work, all + started) == 0) started++;
+    while (started < n && hw__base_start_thread(&all[started].thread, work, all + started) == 0) started++;
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)work(all);
     for (unsigned i = started; i < n; i++) (void)work(all + i);

@@ -2,6 +2,7 @@
  * them. A file is cut into stretches of whole lines, one a thread: a first pass counts line ends and colons, which
  * bounds rows and non-zeros, so that the second writes every number straight to its place or near it. Ranking data
  * (qid:), several labels a row and numbers that are not finite are refused. */
+#include "../../base/thread.h"
 #include "../../base/files.h"
 #include "../../base/base.h"
 #include "sparse.h"
@@ -190,7 +191,7 @@ static hw_status everywhere(stretch *s, size_t n, void *(*work)(void *), char *w
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     for (; started < n; started++)
-        if ((code = pthread_create(&thread[started], NULL, work, &s[started])) != 0) break;
+        if ((code = hw__base_start_thread(&thread[started], work, &s[started])) != 0) break;
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (code == 0) (void)work(&s[0]);
     for (size_t i = 1; i < started; i++) (void)pthread_join(thread[i], NULL);
