@@ -5,14 +5,25 @@
 #include <math.h>
 #include <string.h>
 
+/* log of the gamma function of x > 0, by Stirling's series beyond 10: the C library's lgamma also writes the global
+ * signgam, which two threads would race for. */
+static double log_gamma(double x)
+{
+    double shift = 0;
+    for (; x < 10; x += 1) shift += log(x);
+    double y = 1 / (x * x);
+    double series = 1.0 / 12 - y * (1.0 / 360 - y * (1.0 / 1260 - y * (1.0 / 1680 - y * (1.0 / 1188))));
+    return (x - 0.5) * log(x) - x + 0.91893853320467274178 + series / x - shift;
+}
+
 double hw__fit_log_probability(int which, const hw_fit *fit, double l)
 {
     const double *p = fit->parameter;
     switch (which) {
     case HW_FIT_GEOMETRIC: return p[0] > 0 ? log1p(-p[0]) + l * log(p[0]) : l == 0 ? 0 : -INFINITY;
-    case HW_FIT_POISSON: return p[0] > 0 ? l * log(p[0]) - p[0] - lgamma(l + 1) : l == 0 ? 0 : -INFINITY;
+    case HW_FIT_POISSON: return p[0] > 0 ? l * log(p[0]) - p[0] - log_gamma(l + 1) : l == 0 ? 0 : -INFINITY;
     case HW_FIT_NEGATIVE_BINOMIAL:
-        return lgamma(l + p[0]) - lgamma(p[0]) - lgamma(l + 1) + p[0] * log1p(-p[1]) + l * log(p[1]);
+        return log_gamma(l + p[0]) - log_gamma(p[0]) - log_gamma(l + 1) + p[0] * log1p(-p[1]) + l * log(p[1]);
     default: return l == p[0] ? 0 : -INFINITY;
     }
 }
@@ -24,7 +35,7 @@ static double chi_square_tail(double x, int degrees)
     if (degrees < 1) return NAN;
     double a = 0.5 * degrees, y = 0.5 * x;
     if (y <= 0) return 1;
-    double scale = exp(-y + a * log(y) - lgamma(a));
+    double scale = exp(-y + a * log(y) - log_gamma(a));
     if (y < a + 1) {
         double term = 1 / a, sum = term;
         for (int i = 1; i < 10000 && term > sum * 1e-14; i++) sum += term *= y / (a + i);
