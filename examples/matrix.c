@@ -315,7 +315,6 @@ int main(int argc, char **argv)
     config.optimizer.momentum = 0;
     config.optimizer.schedule.base = 0.1;
     config.curvature = -1;
-    config.divergence = 1000; /* losses of single ratings scatter widely */
     config.compensation.policy = HW_POLICY_NONE;
     cli c = {
         PROGRAM,      "matrix factorisation of ratings, HOGWILD! style", own,    sizeof own / sizeof *own, NULL, &o,

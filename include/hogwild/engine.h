@@ -112,8 +112,9 @@ typedef struct hw_config {
     double evaluate_epochs;  /* default 1; 0: only at the end */
     /* trouble */
     hw_nan_policy on_nan;
-    double divergence;   /* stop when a worker's smoothed loss exceeds this times the run's first losses
-                            (the mean of about 20; with ten workers or more of two each); the steps of sparse
+    double divergence;   /* stop when a worker's smoothed loss stays above this times the larger of the run's first
+                            losses (the mean of about 20; with ten workers or more of two each) and the mean of all so
+                            far; it takes about eight large losses in a row, no single one; the steps of sparse
                             objectives count sixteen examples together; 0: off                             */
     uint64_t keep_every; /* updates between snapshots of the last good parameters; with objective.touched at least
                             256 parameters / touched, so that copying them stays cheap                   */

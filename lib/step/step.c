@@ -1,6 +1,7 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
 #include "../params/door.h"
 #include "step.h"
+#include <math.h>
 
 hw_status hw__step_run(hw_worker *w)
 {
@@ -70,15 +71,18 @@ static hw_status not_finite(hw_worker *w, const char *what)
 }
 
 /* Smoothed loss against the run's first losses (about the first 20 updates, from every worker's first few): divergence
- * that never reaches NaN is noticed too. The loss of a few examples of a sparse model says little (a rating can be off
- * by four without anything being wrong), so those are taken sixteen together. */
+ * that never reaches NaN is noticed too. A single loss counts for at most 1.25 times the limit, so that it takes eight
+ * in a row and no outlier: losses of rare classes, of counts that are mostly zero, of heavy tails have those. Twenty
+ * losses of such a law say little of its mean, so the mean of all so far counts where it is larger, up to ten thousand
+ * times: a loss that grows takes its own mean along. The loss of a few examples of a sparse model says little (a rating
+ * can be off by four without anything being wrong), so those are taken sixteen together. */
 static bool diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
     unsigned first = (e->crew.slots >= 10 ? 2 : 20 / e->crew.slots) * few;
-    w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 / few * (loss - w->smooth_loss) : loss;
     if (w->loss_steps < first) {
+        w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 / few * (loss - w->smooth_loss) : loss;
         w->first_loss += loss;
         if (++w->loss_steps == first) {
             (void)pthread_mutex_lock(&e->settings.mutex);
@@ -90,7 +94,14 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
         return false;
     }
     double baseline = hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count);
-    return e->config.divergence > 0 && baseline > 0 && w->smooth_loss > e->config.divergence * baseline;
+    uint64_t losses = hw__counter_get(&w->losses);
+    if (losses) {
+        double mean = hw__counter_get_double(&w->loss) / (double)losses;
+        baseline = baseline > 0 ? fmax(baseline, fmin(mean, 1e4 * baseline)) : mean;
+    }
+    double limit = e->config.divergence > 0 ? e->config.divergence * baseline : INFINITY;
+    w->smooth_loss += 0.2 / few * (fmin(loss, 1.25 * limit) - w->smooth_loss);
+    return w->smooth_loss > limit && baseline > 0;
 }
 
 void hw__step_prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
