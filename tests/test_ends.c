@@ -194,6 +194,46 @@ static void sections_that_are_none_are_refused(void **state)
     }
 }
 
+static void *run_it(void *engine)
+{
+    return hw_engine_run(engine, NULL) == HW_OK ? engine : NULL;
+}
+
+static hw_status until_seen(void *context, const hw_evaluation *e)
+{
+    (void)e;
+    while (!*(_Atomic int *)context) (void)usleep(100);
+    return HW_OK;
+}
+
+static void nobody_joins_a_run_of_the_engines_own_threads(void **state)
+{
+    (void)state;
+    _Atomic int seen = 0;
+    hw_engine *e;
+    hw_progress p;
+    pthread_t thread;
+    void *good = NULL;
+    char why[HW_WHY];
+    hw_config c = config(1);
+    hw_objective o = hw_objective_defaults("own", N);
+    o.examples = 1000;
+    o.loss_gradient = gradient;
+    o.evaluate = evaluate;
+    o.evaluation_examples = 10;
+    c.on_evaluation = until_seen;
+    c.context = &seen;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), HW_OK);
+    assert_int_equal(pthread_create(&thread, NULL, run_it, e), 0);
+    while (hw_engine_progress(e, &p, NULL) != HW_OK) (void)usleep(100);
+    hw_status status = hw_engine_work(e, 0);
+    seen = 1;
+    (void)pthread_join(thread, &good);
+    assert_int_equal(status, HW_E_STATE);
+    assert_ptr_equal(good, e);
+    hw_engine_free(e);
+}
+
 /* A process whose threads have 64 kB: the advisor's polynomials alone are longer. */
 static void small_stacks_are_none_for_workers(void **state)
 {
@@ -233,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_run_without_an_end_is_refused),
         cmocka_unit_test(counts_near_the_end_of_32_bits),
         cmocka_unit_test(sections_that_are_none_are_refused),
+        cmocka_unit_test(nobody_joins_a_run_of_the_engines_own_threads),
         cmocka_unit_test(small_stacks_are_none_for_workers),
     };
     return cmocka_run_group_tests_name("ends", tests, NULL, NULL);

@@ -92,15 +92,16 @@ static void begin_new(hw_engine *e)
 }
 
 /* No user's code runs under the mutex: a callback may ask, too. */
-static void running(hw_engine *e, bool now)
+static void running(hw_engine *e, bool now, bool own_threads)
 {
     (void)pthread_mutex_lock(&e->run.asking);
     e->run.begun = true;
     e->run.running = now;
+    e->run.own_threads = own_threads;
     (void)pthread_mutex_unlock(&e->run.asking);
 }
 
-static hw_status begin(hw_engine *e)
+static hw_status begin(hw_engine *e, bool own_threads)
 {
     if (e->process != getpid()) return HW_E_FORK;
     if (e->run.running) return HW_E_STATE;
@@ -128,7 +129,7 @@ static hw_status begin(hw_engine *e)
     bool met = hw__base_finite_double(e->evaluation.mark.seconds_to_target) && e->config.target != 0;
     if (goes_on && e->evaluation.mark.has_last && (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
         hw__evaluate_target(e, &e->evaluation.mark.last);
-    running(e, true);
+    running(e, true, own_threads);
     return HW_OK;
 }
 
@@ -167,7 +168,7 @@ static void end(hw_engine *e)
     if (!hw__flags_failed(&e->flags)) hw__periodic_epochs(e, hw_params_clock(e->params));
     e->run.status = hw__flags_failed(&e->flags) ? e->flags.code : HW_OK;
     if (e->run.status != HW_OK) (void)snprintf(e->sentence, sizeof e->sentence, "%s", e->flags.sentence);
-    running(e, false);
+    running(e, false, false);
 }
 
 static void work(hw_worker *w)
@@ -250,7 +251,7 @@ static void await(hw_engine *e, double loss_sum, uint64_t loss_count)
 hw_status hw_engine_run(hw_engine *e, hw_result *result)
 {
     if (result) memset(result, 0, sizeof *result);
-    hw_status status = e ? begin(e) : HW_E_ARGUMENT;
+    hw_status status = e ? begin(e, true) : HW_E_ARGUMENT;
     if (status == HW_E_STATE) hw__base_fail(e->sentence, status, "hw_engine_run: the engine is running already");
     if (status != HW_OK) {
         if (result) {
@@ -288,6 +289,15 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     return e->run.status;
 }
 
+/* A run by hw_engine_run's own threads is under way. */
+static bool others_work(hw_engine *e)
+{
+    (void)pthread_mutex_lock(&e->run.asking);
+    bool others = e->run.running && e->run.own_threads;
+    (void)pthread_mutex_unlock(&e->run.asking);
+    return others;
+}
+
 hw_status hw_engine_work(hw_engine *e, unsigned worker)
 {
     if (!e || worker >= e->crew.threads) return HW_E_ARGUMENT;
@@ -295,7 +305,10 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     hw_status status = HW_OK;
     if (e->config.pin) return HW_E_UNSUPPORTED; /* the caller's threads are the caller's to pin */
     (void)pthread_mutex_lock(&e->run.mutex);
-    if (!e->run.running) status = begin(e);
+    if (others_work(e))
+        status = HW_E_STATE;
+    else if (!e->run.running)
+        status = begin(e, false);
     unsigned run = e->run.count;
     (void)pthread_mutex_unlock(&e->run.mutex);
     if (status != HW_OK) return status;

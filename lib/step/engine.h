@@ -105,8 +105,9 @@ typedef struct hw__captures {
 typedef struct hw__run {
     bool begun, restored; /* there has been a run or a restore; the next run goes on with a restored one */
     bool running, holds_blas;
+    bool own_threads; /* of hw_engine_run: nobody else may work for it */
     pthread_mutex_t mutex;
-    pthread_mutex_t asking; /* guards begun and running for those who ask from anywhere */
+    pthread_mutex_t asking; /* guards begun, running and own_threads for those who ask from anywhere */
     pthread_cond_t changed;
     bool ready, asking_ready;
     unsigned done, count;
