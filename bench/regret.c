@@ -1,0 +1,254 @@
+/* regret.c - how much worse a policy ends than the best that could be chosen by hand.
+ *
+ * By hand: no compensation, look-ahead at the whole rate, a half, a quarter and an eighth of it, and SYNC; the same
+ * epochs and seeds. Regret is the best of these means minus the policy's mean, in points of the workload's score, and
+ * beside it the same against the asynchronous choices alone: what no policy on stale gradients can give is the rest.
+ * Seeds are the outer loop, so that what the machine does meets all alike. The best of several noisy means is too good
+ * by about the noise, which is why its spread stands beside it. */
+#include "bench.h"
+#include "cli.h"
+#include "workloads.h"
+#include <math.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SEEDS = 10, WAYS = 6, MOST = 12, COUNTS = 8 };
+
+typedef struct way {
+    const char *name;
+    hw_policy policy;
+    double rate; /* of the solver's */
+    bool sync;
+} way;
+
+/* The grid by hand; chosen policies follow it. */
+static const way by_hand[WAYS] = {{"none", HW_POLICY_NONE, 1, false},
+                                  {"look-ahead", HW_POLICY_LOOK_AHEAD, 1, false},
+                                  {"x 1/2", HW_POLICY_LOOK_AHEAD, 0.5, false},
+                                  {"x 1/4", HW_POLICY_LOOK_AHEAD, 0.25, false},
+                                  {"x 1/8", HW_POLICY_LOOK_AHEAD, 0.125, false},
+                                  {"sync", HW_POLICY_NONE, 1, true}};
+
+typedef struct options {
+    const char *out;
+    unsigned clock, seeds, images, n_workers, n_ways;
+    unsigned workers[COUNTS];
+    double epochs, rate;
+    bool list, chosen[32], any;
+    way ways[MOST];
+} options;
+
+#define CLOCKS "threads|exponential|round-robin"
+
+static const cli_option own[] = {
+    {"--list", NULL, "the workloads, and nothing else", CLI_SWITCH, offsetof(options, list), 0, 0},
+    {"--workloads", "LIST", "names with commas, or all (all)", CLI_CALL, 0, 0, 0},
+    {"--policies", "LIST", "what is judged, names with commas (auto)", CLI_CALL, 0, 0, 0},
+    {"--workers", "LIST", "numbers with commas (2,4,8)", CLI_CALL, 0, 0, 0},
+    {"--clock", CLOCKS, "real threads, or simulated workers on a clock", CLI_CHOICE, offsetof(options, clock), 0, 0},
+    {"--seeds", "N", "runs of each (3; 1 to 10)", CLI_WHOLE, offsetof(options, seeds), 1, SEEDS},
+    {"--images", "N", "at most so many training images (0: all)", CLI_WHOLE, offsetof(options, images), 0, 1e9},
+    {"--epochs", "X", "times the workload's own epochs (1; 0.01 to 100)", CLI_NUMBER, offsetof(options, epochs), 0.01,
+     100},
+    {"--rate", "X", "times the workload's own learning rate (1; 0.01 to 100)", CLI_NUMBER, offsetof(options, rate),
+     0.01, 100},
+    {"--out", "FILE", "every run as a line of CSV (regret.csv)", CLI_TEXT, offsetof(options, out), 0, 0},
+};
+
+static bool each_word(const char *list, bool (*take)(options *o, const char *word), options *o)
+{
+    char copy[400], *save = NULL;
+    (void)snprintf(copy, sizeof copy, "%s", list);
+    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
+        if (!take(o, word)) return false;
+    return true;
+}
+
+static bool take_workload(options *o, const char *word)
+{
+    char text[200];
+    bool found = false;
+    for (size_t i = 0; i < workloads_count(); i++)
+        if (strcmp(word, "all") == 0 || strcmp(word, workloads_name(i)) == 0) o->chosen[i] = o->any = found = true;
+    if (found) return true;
+    (void)snprintf(text, sizeof text, "--workloads %.60s: there is no such workload (--list shows them)", word);
+    return cli_error("regret", 2, text) == 0;
+}
+
+static bool take_policy(options *o, const char *word)
+{
+    char why[HW_WHY];
+    hw_config c = hw_config_defaults();
+    if (o->n_ways == MOST) return cli_error("regret", 2, "--policies: six at most") == 0;
+    if (strcmp(word, "user") == 0 || hw_config_set(&c, "compensation", word, why) != HW_OK)
+        return cli_error("regret", 2, "--policies: a name of mnist --help's --compensation is needed, not user") == 0;
+    o->ways[o->n_ways++] = (way){hw_policy_name(c.compensation.policy), c.compensation.policy, 1, false};
+    return true;
+}
+
+static bool take_count(options *o, const char *word)
+{
+    double x;
+    if (o->n_workers == COUNTS) return cli_error("regret", 2, "--workers: eight numbers at most") == 0;
+    if (!cli_number("regret", "--workers", word, 2, 1024, &x)) return false;
+    o->workers[o->n_workers++] = (unsigned)x;
+    return true;
+}
+
+static bool set(void *context, const char *flag, const char *value)
+{
+    options *o = context;
+    if (strcmp(flag, "--workloads") == 0) return each_word(value, take_workload, o);
+    if (strcmp(flag, "--policies") == 0) return each_word(value, take_policy, o);
+    o->n_workers = 0;
+    return each_word(value, take_count, o);
+}
+
+/* --- runs -----------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct outcome {
+    double score, seconds, rate;
+    bool ended; /* by divergence: it scores as a model that has learnt nothing */
+} outcome;
+
+static bool run(const workload *w, const options *o, const way *how, unsigned workers, uint64_t seed, float *x,
+                outcome *out)
+{
+    hw_config c = w->config;
+    hw_result r;
+    c.seed = seed;
+    c.epochs *= o->epochs;
+    c.optimizer.schedule.base *= o->rate * how->rate;
+    c.compensation.policy = how->policy;
+    c.workers = workers;
+    if (workers > 1 && how->sync) {
+        c.scheduler = HW_SYNC;
+        c.clock_interval = 1;
+        if (c.batch < workers) c.scheduler = HW_SEQUENTIAL, c.workers = 1; /* one example cannot be split */
+    } else if (workers > 1 && o->clock) {
+        c.scheduler = HW_SIMULATED;
+        c.clock_interval = 1;
+        c.simulation.clock = o->clock == 1 ? HW_CLOCK_EXPONENTIAL : HW_CLOCK_ROUND_ROBIN;
+    }
+    if (workers > 1 && how->sync && o->clock) c.scheduler = HW_SEQUENTIAL, c.workers = 1; /* the same arithmetic */
+    w->start(w, seed, x);
+    hw_status status = hw_train(&w->objective, &c, x, &r);
+    out->ended = status == HW_E_DIVERGED;
+    out->seconds = r.seconds;
+    out->rate = r.setting.rate;
+    out->score = out->ended ? w->worst : w->score(r.last.metric);
+    if (!isfinite(out->score) || out->score < w->worst) out->score = w->worst;
+    if (status == HW_OK || out->ended) return true;
+    (void)cli_error("regret", 1, r.message);
+    return false;
+}
+
+typedef struct cell {
+    double score[SEEDS], mean, deviation, seconds;
+    unsigned ended;
+} cell;
+
+static void settle(cell *c, unsigned seeds)
+{
+    double copy[SEEDS];
+    memcpy(copy, c->score, sizeof copy);
+    bench_stat s = bench_of(copy, seeds);
+    c->mean = s.mean;
+    c->deviation = seeds > 1 ? s.deviation : 0;
+    c->seconds /= seeds;
+}
+
+static void print_cell(const cell *c)
+{
+    char text[40];
+    (void)snprintf(text, sizeof text, c->ended ? "%.1f (%.1f) %u!" : "%.1f (%.1f)", c->mean, c->deviation, c->ended);
+    printf(" %14s", text);
+}
+
+static bool row(const workload *w, const options *o, unsigned workers, const cell *one, FILE *csv, float *x)
+{
+    cell cells[MOST];
+    memset(cells, 0, sizeof cells);
+    for (unsigned s = 0; s < o->seeds; s++)
+        for (unsigned k = 0; k < o->n_ways; k++) {
+            outcome out;
+            if (!run(w, o, o->ways + k, workers, s + 1, x, &out)) return false;
+            cells[k].score[s] = out.score;
+            cells[k].seconds += out.seconds;
+            cells[k].ended += out.ended;
+            fprintf(csv, "%s,%u,%s,%u,%.4f,%d,%.3f,%.4f\n", w->name, workers, o->ways[k].name, s + 1, out.score,
+                    out.ended, out.seconds, out.rate);
+            (void)fflush(csv);
+        }
+    unsigned best = 0, stale = 0; /* stale: of those that are not synchronous */
+    for (unsigned k = 0; k < o->n_ways; k++) {
+        settle(cells + k, o->seeds);
+        if (k < WAYS && cells[k].mean > cells[best].mean) best = k;
+        if (k < WAYS && !o->ways[k].sync && cells[k].mean > cells[stale].mean) stale = k;
+    }
+    printf("%-14s %4u", w->name, workers);
+    print_cell(one);
+    for (unsigned k = 0; k < o->n_ways; k++) print_cell(cells + k);
+    for (unsigned k = WAYS; k < o->n_ways; k++)
+        printf("   %.2f (%.2f)", cells[best].mean - cells[k].mean, cells[stale].mean - cells[k].mean);
+    printf("   best %s (%s)\n", o->ways[best].name, o->ways[stale].name);
+    (void)fflush(stdout);
+    return true;
+}
+
+static bool judge(size_t i, const options *o, FILE *csv)
+{
+    workload w;
+    bool good = workload_open("regret", i, o->images, &w);
+    float *x = good ? aligned_alloc(64, (w.objective.parameters * sizeof *x + 63) / 64 * 64) : NULL;
+    good = x != NULL;
+    if (good) {
+        cell one = {.ended = 0};
+        const way alone = {"one worker", HW_POLICY_NONE, 1, false};
+        printf("# %s: %s; score: %s\n", w.name, w.what, w.unit);
+        for (unsigned s = 0; good && s < o->seeds; s++) {
+            outcome out;
+            good = run(&w, o, &alone, 1, s + 1, x, &out);
+            one.score[s] = out.score;
+            one.seconds += out.seconds;
+            one.ended += out.ended;
+        }
+        settle(&one, o->seeds);
+        for (unsigned k = 0; good && k < o->n_workers; k++) good = row(&w, o, o->workers[k], &one, csv, x);
+    }
+    free(x);
+    workload_close(&w);
+    return good;
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.out = "regret.csv", .seeds = 3, .epochs = 1, .rate = 1, .n_workers = 3, .workers = {2, 4, 8}};
+    memcpy(o.ways, by_hand, sizeof by_hand);
+    o.n_ways = WAYS;
+    hw_config config = hw_config_defaults();
+    const cli c = {
+        "regret", "policies against the best choice by hand", own, sizeof own / sizeof *own, set, &o, NULL, 0, &config};
+    int status = cli_parse(&c, argc, argv);
+    if (status >= 0) return status;
+    if (o.n_ways == WAYS) (void)take_policy(&o, "auto");
+    for (size_t i = 0; o.list && i < workloads_count(); i++) printf("%-14s %s\n", workloads_name(i), workloads_what(i));
+    if (o.list) return 0;
+    FILE *csv = fopen(o.out, "w");
+    if (!csv) return cli_error("regret", 1, "the file of --out cannot be written");
+    fprintf(csv, "workload,workers,way,seed,score,ended,seconds,rate\n");
+    bench_header("regret");
+    printf("mean (deviation) over %u seeds, n!: so many ended in divergence and count as untrained; last: regret, "
+           "(against the asynchronous ones)\n%-14s "
+           "%4s %14s",
+           o.seeds, "workload", "M", "one worker");
+    for (unsigned k = 0; k < o.n_ways; k++) printf(" %14s", o.ways[k].name);
+    printf("\n");
+    bool good = true;
+    for (size_t i = 0; good && i < workloads_count(); i++)
+        if (o.chosen[i] || !o.any) good = judge(i, &o, csv);
+    if (fclose(csv) != 0) good = cli_error("regret", 1, "the file of --out cannot be written") == 0;
+    return good ? 0 : 1;
+}
