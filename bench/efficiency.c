@@ -126,7 +126,7 @@ static void run_one(cell *c, cli_lenet *l, hw_config config, unsigned seed, cons
     (void)snprintf(name, sizeof name, "%u workers, %s, seed %u", c->workers, hw_policy_name(c->policy), seed);
     fprintf(stderr, "  %-34s %s  %.2f %%  %.0f img/s  staleness %.2f  rate x %.2f\n", name,
             status == HW_OK ? "finished" : "diverged", 100 * r.last.metric[1], (double)r.examples / r.seconds,
-            r.shape.mean, r.setting.rate);
+            r.staleness.mean, r.setting.rate);
     if (lines) {
         (void)hw_run_json(engine, name, &r, lines);
         fputc('\n', lines);

@@ -91,7 +91,7 @@ static void print_way(const way *v, double alone, unsigned rounds)
     if (v->last.exchanges) (void)snprintf(interval, sizeof interval, "%u", v->last.exchange_interval);
     if (isfinite(v->last.collisions)) (void)snprintf(collisions, sizeof collisions, "%.4f", v->last.collisions);
     printf("%-42s %6.3f (%.3f-%.3f)  %5.2f  %8.4f %7.2f %9.1f %10s %8s\n", v->name, s.median, s.low, s.high,
-           alone / s.median, v->last.last.metric[0], 100 * v->last.last.metric[1], v->last.shape.mean, collisions,
+           alone / s.median, v->last.last.metric[0], 100 * v->last.last.metric[1], v->last.staleness.mean, collisions,
            interval);
 }
 

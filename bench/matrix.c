@@ -153,7 +153,7 @@ int main(int argc, char **argv)
         if (isfinite(v->last.collisions)) (void)snprintf(collisions, sizeof collisions, "%.5f", v->last.collisions);
         if (i == 0) alone = s.median;
         printf("%-42s %6.2f (%.2f-%.2f)  %5.2f  %.4f (%.4f-%.4f) %9.2f %10s\n", v->name, s.median, s.low, s.high,
-               alone / s.median, e.median, e.low, e.high, v->last.shape.mean, collisions);
+               alone / s.median, e.median, e.low, e.high, v->last.staleness.mean, collisions);
     }
     printf("a line crosses the cores in %.0f ns before, %.0f ns after; ratio: against the first line\n", before,
            bench_latency());

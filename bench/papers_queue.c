@@ -288,9 +288,9 @@ bool papers_figure2(papers *p)
         x[i] = g;
         implicit[i] = 1 - 1.0 / g;
         explicit_[i] = fmax(0, wanted - implicit[i]);
-        measured[i] = g == 1 ? 0 : r.shape.by_tail;
+        measured[i] = g == 1 ? 0 : r.staleness.by_tail;
         left_over[i] = fmax(0, wanted - measured[i]);
-        zero[i] = r.shape.by_zero;
+        zero[i] = r.staleness.by_zero;
         worst = fmax(worst, fmax(fabs(measured[i] - implicit[i]), fabs(zero[i] - implicit[i])));
     }
     if (cli_interrupted) return false;

@@ -156,7 +156,7 @@ int main(int argc, char **argv)
             printf("  %5.2f (%zu)", a.median, asked);
         else
             printf("  %9s", "-");
-        printf(" %9.2f %9u\n", v->last.shape.mean, v->last.exchange_interval);
+        printf(" %9.2f %9u\n", v->last.staleness.mean, v->last.exchange_interval);
     }
     printf("a line crosses the cores in %.0f ns before, %.0f ns after; ratio: against the first line\n", before,
            bench_latency());

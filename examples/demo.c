@@ -157,12 +157,12 @@ static void print_end(const row *rows, hw_report *report)
     const size_t n = REAL;
     const hw_result *last = &rows[n - 1].result;
     char text[512], verdict[256], speed[160] = "the cores could not be compared", without[64], with[64];
-    hw_shape_verdict(&last->shape, verdict, sizeof verdict);
+    hw_staleness_verdict(&last->staleness, verdict, sizeof verdict);
     (void)snprintf(
         text, sizeof text,
         "staleness of the last run on threads: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
         "model, 0 a fixed delay)",
-        last->shape.mean, last->shape.variance, last->shape.dispersion);
+        last->staleness.mean, last->staleness.variance, last->staleness.dispersion);
     printf("\n%s\n", text);
     if (report) (void)hw_report_text(report, text);
     (void)snprintf(text, sizeof text, "verdict: %s", verdict);
@@ -183,8 +183,8 @@ static void print_end(const row *rows, hw_report *report)
         text, sizeof text,
         "beyond this machine's cores: %s (exponential work, staleness %.1f, dispersion %.2f): %s; compensated: "
         "%s, at %.2f of the learning rate. The same seed gives the same bits again",
-        rows[REAL].name, rows[REAL + 1].result.shape.mean, rows[REAL + 1].result.shape.dispersion, without, with,
-        rows[REAL + 1].result.setting.rate);
+        rows[REAL].name, rows[REAL + 1].result.staleness.mean, rows[REAL + 1].result.staleness.dispersion, without,
+        with, rows[REAL + 1].result.setting.rate);
     printf("%s\n", text);
     if (report) (void)hw_report_text(report, text);
 }

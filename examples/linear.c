@@ -169,7 +169,7 @@ static void print_run(const hw_result *r, const hw_config *c, const hw_sparse *s
     printf("  %.2f epochs in %.3f s  %.2f ns per non-zero  %.0f updates/s\n", r->epochs, r->seconds,
            r->seconds * 1e9 / (r->epochs * (double)s->nonzeros), (double)r->updates / r->seconds);
     if (c->workers > 1) {
-        printf("%u workers: staleness mean %.2f", c->workers, r->shape.mean);
+        printf("%u workers: staleness mean %.2f", c->workers, r->staleness.mean);
         if (isfinite(r->collisions)) printf("  collisions %.4f", r->collisions);
         if (r->exchange_interval > 1) printf("  an exchange every %u steps", r->exchange_interval);
         printf("\n");

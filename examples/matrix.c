@@ -211,7 +211,7 @@ static void summary(const hw_result *r, const progress *p, unsigned blocks)
     printf("%s RMSE %.4f  %.1f million ratings/s (%.2f ns each)  %.2f s\n", p->test ? "test" : "train",
            sqrt(r->last.metric[0]), (double)r->examples / r->seconds * 1e-6, r->seconds * 1e9 / (double)r->examples,
            r->seconds);
-    printf("staleness: mean %.2f", r->shape.mean);
+    printf("staleness: mean %.2f", r->staleness.mean);
     if (isfinite(r->collisions)) printf("  collisions: %.4f %% of what was read", 100 * r->collisions);
     if (blocks)
         printf("  %u x %u blocks", blocks, blocks);

@@ -40,6 +40,6 @@ int main(void)
     if (hw_train(&objective, &config, x, &result) != HW_OK) return fprintf(stderr, "%s\n", result.message), 1;
     printf("loss %.3g after %llu updates; last weight %.3f (256 is right)\n", result.train_loss,
            (unsigned long long)result.updates, (double)x[FEATURES - 1]);
-    printf("staleness: mean %.2f, dispersion %.2f\n", result.shape.mean, result.shape.dispersion);
+    printf("staleness: mean %.2f, dispersion %.2f\n", result.staleness.mean, result.staleness.dispersion);
     return 0;
 }

@@ -47,6 +47,6 @@ int main(void)
     hw_result result;
     if (hw_train(&objective, &config, x, &result) != HW_OK) return fprintf(stderr, "%s\n", result.message), 1;
     printf("loss %.3f after %.0f epochs on %u workers; staleness %.2f on average\n", result.train_loss, result.epochs,
-           config.workers, result.shape.mean);
+           config.workers, result.staleness.mean);
     return 0;
 }

@@ -54,7 +54,7 @@ int main(void)
     float x[N] = {0};
     hw_result r;
     if (hw_train(&objective, &config, x, &r) != HW_OK) return fprintf(stderr, "%s\n", r.message), 1;
-    printf("own rule: loss %.4f, staleness %.1f\n", r.train_loss, r.shape.mean);
+    printf("own rule: loss %.4f, staleness %.1f\n", r.train_loss, r.staleness.mean);
 
     config.optimizer.rule = HW_RULE_SGD; /* a policy needs a rule with momentum */
     config.optimizer.schedule = (hw_schedule){.base = 0.002};

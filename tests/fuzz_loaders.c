@@ -321,11 +321,11 @@ static void use_histogram(const uint8_t *data, size_t size)
     hw_status status = hw_histogram_load(&h, 8, path, sentence);
     uint64_t total = 0;
     if (status == HW_OK) {
-        hw_shape shape;
+        hw_staleness_summary shape;
         for (uint32_t b = 0; b < h.bins; b++) total += h.counts[b];
         PROMISE(h.total && total == h.total && h.largest <= (uint64_t)1 << 40);
         PROMISE(hw__base_finite_double(h.sum) && hw__base_finite_double(h.squares));
-        hw_shape_of(&h, &shape);
+        hw_staleness_summarize(&h, &shape);
         PROMISE(hw__base_finite_double(shape.mean) && hw__base_finite_double(shape.variance) && shape.best >= 0);
     } else {
         check_refusal(status, path);

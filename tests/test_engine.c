@@ -40,12 +40,12 @@ static void every_scheduler_learns_in_every_mode(void **state)
             assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
             assert_int_equal(r.updates, 360);
             assert_int_equal(r.examples, 6 * ROWS);
-            assert_int_equal(r.shape.updates, 360); /* every update is measured once */
+            assert_int_equal(r.staleness.updates, 360); /* every update is measured once */
             assert_int_equal(r.tickets, 360);
             assert_true(r.last.metric[0] < (s == 1 || s == 3 ? 1 : 0.05));
             assert_int_equal(r.last.update, 360);
-            if (s == 0 || s == 2) assert_near(r.shape.largest, 0, 0);
-            if (mode == 4) assert_true(s == 0 || s == 2 || r.shape.mean <= their_workers[s]);
+            if (s == 0 || s == 2) assert_near(r.staleness.largest, 0, 0);
+            if (mode == 4) assert_true(s == 0 || s == 2 || r.staleness.mean <= their_workers[s]);
         }
 }
 
@@ -305,7 +305,7 @@ static void a_sampled_clock_counts_all(void **state)
         c.keep_every = 20;
         assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
         assert_int_equal(r.updates, 1003);
-        assert_int_equal(r.shape.updates, 1003);
+        assert_int_equal(r.staleness.updates, 1003);
         c.optimizer.schedule.base = 20;
         float x[FEATURES + 1] = {0};
         assert_int_equal(hw_train(&o, &c, x, &r), HW_E_DIVERGED);
@@ -326,7 +326,7 @@ static void skipped_updates_are_counted(void **state)
     assert_int_equal(hw_train(&o, &k, NULL, &r), HW_OK);
     assert_int_equal(r.skipped, 1);
     assert_int_equal(r.updates, 359);
-    assert_int_equal(r.shape.updates, 359);
+    assert_int_equal(r.staleness.updates, 359);
 }
 
 static void divergence_keeps_good_parameters(void **state)
@@ -453,7 +453,7 @@ static void callbacks(void **state)
         assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(w.updates, 360);
-        assert_near((double)w.tau, r.shape.mean * 360, 0.5);
+        assert_near((double)w.tau, r.staleness.mean * 360, 0.5);
         /* Every 50 of 360 and at the end. With workers on their own, one that loses its core while it sees to what is
          * due makes it late, and then the next one is due 50 later. */
         if (s == 0 || s == 2)

@@ -686,7 +686,7 @@ static void every_scheduler_trains(void **state)
             memset(x, 0, WIDEST * sizeof *x);
             train(&o, &c, x, &r);
             assert_int_equal(r.updates, 3 * ROWS / c.batch);
-            assert_int_equal(r.shape.updates, r.updates);
+            assert_int_equal(r.staleness.updates, r.updates);
             assert_true(r.last.metric[0] < (kind == SOFTMAX ? 1.15 : 0.62) && r.last.metric[1] > 0.6);
             if (c.scheduler == HW_SIMULATED || c.scheduler == HW_SEQUENTIAL) {
                 c.simulation.threads = c.scheduler == HW_SIMULATED ? 1 : 0;

@@ -71,8 +71,8 @@ static void advisor_against_the_recursion(void **state)
         }
 }
 
-static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_shape *shape, const hw_histogram *h,
-                             double alpha, double curvature)
+static hw_setting setting_of(hw_policy policy, unsigned workers, const hw_staleness_summary *shape,
+                             const hw_histogram *h, double alpha, double curvature)
 {
     hw_config c = hw_config_defaults();
     c.compensation.policy = policy;
@@ -155,7 +155,7 @@ static void no_policy_asks_for_the_impossible(void **state)
 {
     (void)state;
     hw_histogram h;
-    hw_shape shape;
+    hw_staleness_summary shape;
     hw_rng rng;
     hw_rng_seed(&rng, 5, 1);
     assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
@@ -166,7 +166,7 @@ static void no_policy_asks_for_the_impossible(void **state)
             hw_histogram_add(&h, (uint64_t)(10 * hw_rng_uniform(&rng)) * hw_rng_below(&rng, 3), 1);
         if (k % 3 == 0) /* as a recorder that has counted values and not added them yet */
             h.sum = h.squares = 0;
-        hw_shape_of(&h, &shape);
+        hw_staleness_summarize(&h, &shape);
         for (hw_policy p = HW_POLICY_AUTO; p < HW_POLICY_USER; p++) {
             hw_setting s = setting_of(p, 1 + (unsigned)(k % 9), k % 5 ? &shape : NULL, k % 5 ? &h : NULL, rates[k % 7],
                                       k % 2 ? 0 : 10.0);
@@ -223,7 +223,7 @@ static void measured_hands_over_where_the_model_fails(void **state)
 {
     (void)state;
     hw_histogram h;
-    hw_shape shape;
+    hw_staleness_summary shape;
     assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
     hw_rng rng;
     hw_rng_seed(&rng, 1, 1);
@@ -232,13 +232,13 @@ static void measured_hands_over_where_the_model_fails(void **state)
         while (hw_rng_uniform(&rng) < 0.75) l++;
         hw_histogram_add(&h, l, 1);
     }
-    hw_shape_of(&h, &shape);
+    hw_staleness_summarize(&h, &shape);
     hw_setting s = setting_of(HW_POLICY_MEASURED, 4, &shape, &h, 0.01, 1);
     assert_int_equal(s.policy, HW_POLICY_MEASURED);
     assert_near(s.momentum, 0.15, 0.02);
     hw_histogram_clear(&h);
     hw_histogram_add(&h, 3, 20000);
-    hw_shape_of(&h, &shape);
+    hw_staleness_summarize(&h, &shape);
     s = setting_of(HW_POLICY_MEASURED, 4, &shape, &h, 0.01, 1);
     assert_int_equal(s.policy, HW_POLICY_AUTO);
     assert_near(s.momentum, 0.9, 0);

@@ -52,7 +52,7 @@ static void round_robin_is_the_simulated_one(void **state)
         train(&c, x[1], &r[1]);
         assert_memory_equal(x[0], x[1], sizeof x[0]);
         assert_int_equal(r[0].updates, r[1].updates);
-        assert_memory_equal(&r[0].shape, &r[1].shape, offsetof(hw_shape, fit));
+        assert_memory_equal(&r[0].staleness, &r[1].staleness, offsetof(hw_staleness_summary, fit));
         assert_near(r[0].last.metric[0], r[1].last.metric[0], 0);
     }
 }
@@ -295,7 +295,7 @@ static void a_scheduler_is_its_row(void **state)
         assert_int_equal(hw__engine_create(&e, &o, &c, &toy, NULL, why), HW_OK);
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(r.updates, UPDATES);
-        assert_int_equal(r.shape.largest, 0);
+        assert_int_equal(r.staleness.largest, 0);
         assert_int_equal(hw_engine_get(e, x), HW_OK);
         size_t evaluations;
         (void)hw_engine_evaluations(e, &evaluations);

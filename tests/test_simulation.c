@@ -222,7 +222,7 @@ static hw_status nothing(void *self, hw_worker *w, const hw_batch *batch)
     return hw_write(w, 1);
 }
 
-static void shape_of(const hw_config *from, uint64_t updates, hw_shape *shape, outcome *out)
+static void shape_of(const hw_config *from, uint64_t updates, hw_staleness_summary *shape, outcome *out)
 {
     hw_objective o = hw_objective_defaults("nothing", 1);
     o.step = nothing;
@@ -231,7 +231,7 @@ static void shape_of(const hw_config *from, uint64_t updates, hw_shape *shape, o
     c.epochs = 0;
     run(&o, &c, NULL, out);
     assert_int_equal(out->result.status, HW_OK);
-    *shape = out->result.shape;
+    *shape = out->result.staleness;
 }
 
 static void clocks_have_their_variance(void **state)
@@ -249,7 +249,7 @@ static void clocks_have_their_variance(void **state)
     };
     for (size_t i = 0; i < sizeof law / sizeof *law; i++) {
         hw_config c = simulated(law[i].clock, law[i].workers, 1);
-        hw_shape s;
+        hw_staleness_summary s;
         outcome out;
         c.simulation.shape = law[i].shape;
         c.simulation.stragglers = law[i].stragglers;
@@ -303,7 +303,7 @@ static void drawn_delays_come_back(void **state)
     some_delays(&h);
     hw_config c = simulated(HW_CLOCK_HISTOGRAM, 1, 1);
     c.simulation.delays = &h;
-    hw_shape s;
+    hw_staleness_summary s;
     outcome out;
     shape_of(&c, 400000, &s, &out);
     double chi = 0, wrong = 0;
@@ -328,7 +328,7 @@ static void the_adversary_holds_the_oldest_back(void **state)
     (void)state;
     hw_config c = simulated(HW_CLOCK_ADVERSARY, 4, 1);
     c.simulation.delay = 30;
-    hw_shape s;
+    hw_staleness_summary s;
     outcome out;
     shape_of(&c, 3000, &s, &out);
     assert_near(s.largest, 30, 0);
@@ -431,7 +431,7 @@ static void a_simulated_group_is_the_real_one(void **state)
     hw_histogram_free(&virtual.staleness);
     c.workers = 6; /* two groups of three */
     run(&t->objective, &c, NULL, &virtual);
-    assert_near(virtual.result.shape.mean, 1, 0.05);
+    assert_near(virtual.result.staleness.mean, 1, 0.05);
     c.simulation.threads = 2;
     run(&t->objective, &c, NULL, &two);
     assert_same(&virtual, &two);
@@ -453,14 +453,14 @@ static void gathering_all_is_one_synchronous_step(void **state)
     assert_int_equal(all.result.status, HW_OK);
     assert_int_equal(all.result.updates, 75);   /* 300 gradients, four an update */
     assert_int_equal(all.staleness.total, 300); /* each contribution is counted */
-    assert_near(all.result.shape.mean, 0, 0);
+    assert_near(all.result.staleness.mean, 0, 0);
     assert_int_equal(all.result.examples, 5 * ROWS);
     assert_int_equal(all.n, 5); /* an evaluation an epoch, though an epoch is a quarter of the updates */
     assert_near(all.evaluations[4].epoch, 5, 1e-9);
     c.simulation.gather = 2;
     run(&t->objective, &c, NULL, &some);
     assert_int_equal(some.result.updates, 150);
-    assert_near(some.result.shape.mean, 1, 0.1);
+    assert_near(some.result.staleness.mean, 1, 0.1);
     assert_true(some.result.virtual_time < all.result.virtual_time); /* nobody waits for the slowest */
     c.simulation.threads = 2;
     run(&t->objective, &c, NULL, &again);
@@ -673,7 +673,7 @@ static void a_second_run_goes_on(void **state)
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(r.updates, 60);
     }
-    assert_int_equal(r.shape.updates, 180);
+    assert_int_equal(r.staleness.updates, 180);
     hw_engine_free(e);
     c.target = 0.6;
     c.evaluate_every = 10;

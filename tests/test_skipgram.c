@@ -311,7 +311,7 @@ static void simulated(void **state)
         c.simulation.threads = run ? 2 : 1;
         n = t.objective.parameters;
         if (hw_train(&t.objective, &c, t.params, &r) != HW_OK) fail_msg("%s", r.message);
-        assert_true(r.shape.mean > 1);
+        assert_true(r.staleness.mean > 1);
         out[run] = t.params;
         t.params = NULL;
         close_task(&t);

@@ -262,7 +262,7 @@ static void several_workers_learn_as_well(void **state)
         train(&o, &c, x, &r);
         uint64_t updates = 5 * ROWS / c.batch;
         assert_int_equal(r.updates, updates);
-        assert_int_equal(r.shape.updates, updates); /* every update is in the histogram */
+        assert_int_equal(r.staleness.updates, updates); /* every update is in the histogram */
         assert_near(r.last.metric[0], alone, c.scheduler == HW_SYNC ? 0.05 : 0.03);
         if (c.scheduler == HW_ASYNC) {
             assert_int_equal(r.fused > 0, runs[k].fused);
@@ -382,7 +382,7 @@ static void divergence_is_noticed_everywhere(void **state)
         if (hw_engine_run(e, &r) != HW_E_DIVERGED) fail_msg("run %d: %d %s", k, r.status, r.message);
         assert_int_equal(hw_engine_get(e, x), HW_OK);
         for (size_t i = 0; i < COLUMNS; i++) assert_true(isfinite(x[i]));
-        if (c.exchange_interval == 1 || k < 6) assert_int_equal(r.shape.updates, r.updates);
+        if (c.exchange_interval == 1 || k < 6) assert_int_equal(r.staleness.updates, r.updates);
         hw_engine_free(e);
         hw_sparse_linear_free(&m);
     }
@@ -460,7 +460,7 @@ static void replicas_count_updates_not_calls(void **state)
         c.exchange_interval = interval;
         assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
         assert_int_equal(r.updates, 200);
-        assert_int_equal(r.shape.updates, 200);
+        assert_int_equal(r.staleness.updates, 200);
     }
 }
 
@@ -486,7 +486,7 @@ static void seconds_end_a_long_interval(void **state)
     c.exchange_interval = 1 << 30;
     assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
     assert_int_equal(r.reason, HW_STOP_SECONDS);
-    assert_int_equal(r.shape.updates, r.updates); /* the last exchange brought them all */
+    assert_int_equal(r.staleness.updates, r.updates); /* the last exchange brought them all */
     assert_true(r.updates < 100000);
 }
 

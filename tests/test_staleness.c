@@ -48,10 +48,10 @@ static void a_geometric_is_recognised(void **state)
 {
     (void)state;
     hw_histogram h;
-    hw_shape s;
+    hw_staleness_summary s;
     assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
     sample(&h, HW_FIT_GEOMETRIC, 0.875, 100000);
-    hw_shape_of(&h, &s);
+    hw_staleness_summarize(&h, &s);
     assert_near(s.mean, 7, 0.1);
     assert_near(s.dispersion, 1, 0.03);
     assert_near(s.by_zero, 0.875, 0.005);
@@ -63,7 +63,7 @@ static void a_geometric_is_recognised(void **state)
     assert_true(s.fit[HW_FIT_GEOMETRIC].p_value > 1e-3);
     assert_true(s.fit[HW_FIT_POISSON].p_value < 1e-6);
     char text[256];
-    hw_shape_verdict(&s, text, sizeof text);
+    hw_staleness_verdict(&s, text, sizeof text);
     assert_text(text, "queue model");
     hw_histogram_free(&h);
 }
@@ -72,11 +72,11 @@ static void other_shapes_are_not_taken_for_it(void **state)
 {
     (void)state;
     hw_histogram h;
-    hw_shape s;
+    hw_staleness_summary s;
     char text[256];
     assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
     sample(&h, HW_FIT_POISSON, 7, 100000);
-    hw_shape_of(&h, &s);
+    hw_staleness_summarize(&h, &s);
     assert_int_equal(s.best, HW_FIT_POISSON);
     assert_true(s.fit[HW_FIT_POISSON].p_value > 1e-3);
     assert_false(s.geometric);
@@ -84,21 +84,21 @@ static void other_shapes_are_not_taken_for_it(void **state)
     assert_near(s.by_mean, 0.875, 0.005); /* the mean cannot tell: it says what a geometric of 8 workers would */
     hw_histogram_clear(&h);
     sample(&h, HW_FIT_POINT_MASS, 7, 1000);
-    hw_shape_of(&h, &s);
+    hw_staleness_summarize(&h, &s);
     assert_int_equal(s.best, HW_FIT_POINT_MASS);
     assert_near(s.dispersion, 0, 1e-12);
-    hw_shape_verdict(&s, text, sizeof text);
+    hw_staleness_verdict(&s, text, sizeof text);
     assert_text(text, "fixed delay of 7");
     /* One value far above the exact bound is neither dropped nor rounded away in the mean. */
     hw_histogram_add(&h, 1000000, 1);
-    hw_shape_of(&h, &s);
+    hw_staleness_summarize(&h, &s);
     assert_near(s.mean, (7000 + 1e6) / 1001, 1e-9);
     assert_near(s.largest, 1e6, 0);
-    hw_shape_verdict(&s, text, sizeof text);
+    hw_staleness_verdict(&s, text, sizeof text);
     assert_text(text, "heavier");
     hw_histogram_clear(&h);
-    hw_shape_of(&h, &s);
-    hw_shape_verdict(&s, text, sizeof text);
+    hw_staleness_summarize(&h, &s);
+    hw_staleness_verdict(&s, text, sizeof text);
     assert_text(text, "no updates");
     hw_histogram_free(&h);
 }
@@ -166,7 +166,7 @@ static void recorders_merge_while_they_run(void **state)
     hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
     assert_int_equal(h.total, 200000);
     assert_int_equal(hw_staleness_count(s, 2), 50000);
-    hw_work_shape work;
+    hw_work_summary work;
     hw_staleness_work(s, &work);
     assert_near(work.mean_ns, 1000 + 49999 / 2.0, 1);
     assert_true(work.correlation_next > 0.99);
@@ -182,7 +182,7 @@ static void sums_agree_with_the_bins(void **state)
 {
     (void)state;
     hw_histogram now, before;
-    hw_shape shape;
+    hw_staleness_summary shape;
     assert_int_equal(hw_histogram_init(&now, 8), HW_OK);
     assert_int_equal(hw_histogram_init(&before, 8), HW_OK);
     hw_histogram_add(&now, 5, 3);
@@ -199,7 +199,7 @@ static void sums_agree_with_the_bins(void **state)
     hw_histogram_add(&now, 1, 2);
     now.sum = 0;
     hw_histogram_subtract(&now, &before);
-    hw_shape_of(&now, &shape);
+    hw_staleness_summarize(&now, &shape);
     assert_near(shape.by_tail, 0, 0);
     hw_histogram_free(&now);
     hw_histogram_free(&before);
@@ -209,7 +209,7 @@ static void exports(void **state)
 {
     (void)state;
     hw_histogram h;
-    hw_shape s;
+    hw_staleness_summary s;
     char *text = NULL;
     size_t size = 0;
     assert_int_equal(hw_histogram_init(&h, 16), HW_OK);
@@ -222,9 +222,9 @@ static void exports(void **state)
     assert_text(text, "\n480,511,1,");
     free(text);
     f = open_memstream(&text, &size);
-    hw_shape_of(&h, &s);
+    hw_staleness_summarize(&h, &s);
     assert_int_equal(hw_histogram_json(&h, f), HW_OK);
-    assert_int_equal(hw_shape_json(&s, f), HW_OK);
+    assert_int_equal(hw_staleness_summary_json(&s, f), HW_OK);
     assert_int_equal(hw_histogram_text(&h, f, 12, 0), HW_OK);
     fclose(f);
     assert_text(text, "{\"total\":1001,\"largest\":500,\"bins\":[[0,0,");

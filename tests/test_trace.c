@@ -117,8 +117,8 @@ static void consistent_runs_replay_bit_for_bit(void **state)
             assert_memory_equal(again, params, sizeof params);
             assert_true(hw_trace_matches(t, again, N));
             assert_int_equal(replayed.updates, 700);
-            assert_near(replayed.shape.mean, r.shape.mean, 0);
-            assert_near(replayed.shape.variance, r.shape.variance, 1e-9);
+            assert_near(replayed.staleness.mean, r.staleness.mean, 0);
+            assert_near(replayed.staleness.variance, r.staleness.variance, 1e-9);
         }
         again[3] += 1e-6f;
         assert_false(hw_trace_matches(t, again, N));

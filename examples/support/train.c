@@ -107,10 +107,10 @@ static void print_staleness(hw_engine *engine, const hw_result *r)
     if (hw_histogram_init(&h, hw_staleness_exact(s)) != HW_OK) return;
     hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
     printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue model, 0 a fixed delay)\n",
-           r->shape.mean, r->shape.variance, r->shape.dispersion);
+           r->staleness.mean, r->staleness.variance, r->staleness.dispersion);
     (void)hw_histogram_text(&h, stdout, 12, 1);
     hw_histogram_free(&h);
-    hw_shape_verdict(&r->shape, verdict, sizeof verdict);
+    hw_staleness_verdict(&r->staleness, verdict, sizeof verdict);
     printf("verdict: %s\n", verdict);
 }
 
@@ -138,7 +138,7 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     if (isfinite(r->seconds_to_target))
         printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,
                (unsigned long long)r->updates_to_target);
-    if (r->shape.largest > 0 && !t->options->quiet) print_staleness(engine, r);
+    if (r->staleness.largest > 0 && !t->options->quiet) print_staleness(engine, r);
 }
 
 static int write_report(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,

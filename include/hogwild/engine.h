@@ -229,8 +229,10 @@ typedef struct hw_result {
     hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
     double seconds_to_target; /* training seconds at which the target was met; NaN */
     uint64_t updates_to_target;
-    hw_shape shape; /* of all staleness recorded */
-    hw_work_shape work;
+    union {
+        hw_staleness_summary staleness, shape; /* of all that was recorded (shape: in 0.1) */
+    };
+    hw_work_summary work;
     hw_setting setting;  /* in force at the end */
     double virtual_time; /* SIMULATED: units of mean work; 0 elsewhere */
 } hw_result;

@@ -148,12 +148,12 @@ typedef struct hw_setting {
 
 typedef struct hw_policy_input {
     uint64_t update;
-    unsigned workers;              /* M, or G in GROUPS                                            */
-    double momentum;               /* mu*                                                          */
-    double learning_rate;          /* alpha* by the schedule                                       */
-    double curvature;              /* largest Hessian eigenvalue; 0 where unknown                  */
-    const hw_histogram *staleness; /* of the last window; NULL before the first               */
-    const hw_shape *shape;         /* of it; NULL before the first                                 */
+    unsigned workers;                  /* M, or G in GROUPS                                            */
+    double momentum;                   /* mu*                                                          */
+    double learning_rate;              /* alpha* by the schedule                                       */
+    double curvature;                  /* largest Hessian eigenvalue; 0 where unknown                  */
+    const hw_histogram *staleness;     /* of the last window; NULL before the first               */
+    const hw_staleness_summary *shape; /* its summary; NULL before the first                       */
 } hw_policy_input;
 
 /* Fill *setting (it comes with no compensation: momentum mu*, rate 1). Called by one worker at a time, no lock held. */

@@ -59,7 +59,7 @@ typedef struct hw_fit {
 enum { HW_FIT_GEOMETRIC, HW_FIT_POISSON, HW_FIT_NEGATIVE_BINOMIAL, HW_FIT_POINT_MASS, HW_FITS };
 
 /* Everything a histogram of staleness says. Estimates of the implicit momentum are NaN where they do not exist. */
-typedef struct hw_shape {
+typedef struct hw_staleness_summary {
     uint64_t updates;
     double mean, variance, dispersion; /* D = variance / (m (1 + m)): 1 geometric, 0 a fixed delay          */
     double q0;                         /* share of updates with staleness 0                                 */
@@ -72,18 +72,24 @@ typedef struct hw_shape {
     int best;      /* the valid fit of smallest total variation                         */
     int geometric; /* |D - 1| <= 0.3 and total variation to the geometric fit <= 0.1, both
                       beyond the deviation of a sample of this size                    */
-} hw_shape;
+} hw_staleness_summary;
 
-HW_API void hw_shape_of(const hw_histogram *h, hw_shape *shape);
-/* One sentence on what the shape means, without a full stop; `text` takes size bytes. */
-HW_API void hw_shape_verdict(const hw_shape *shape, char *text, size_t size);
+HW_API void hw_staleness_summarize(const hw_histogram *h, hw_staleness_summary *summary);
+/* One sentence on what it means, without a full stop; `text` takes size bytes. */
+HW_API void hw_staleness_verdict(const hw_staleness_summary *summary, char *text, size_t size);
+
+/* Their names in 0.1. */
+typedef hw_staleness_summary hw_shape;
+HW_API void hw_shape_of(const hw_histogram *h, hw_staleness_summary *summary);
+HW_API void hw_shape_verdict(const hw_staleness_summary *summary, char *text, size_t size);
 
 /* Work times (read to write, nanoseconds) against the assumptions of Theorem 5: exponential (coefficient of variation
  * 1), independent (no correlation from one step to the next), and staleness independent of the step's cost. */
-typedef struct hw_work_shape {
+typedef struct hw_work_summary {
     uint64_t steps;
     double mean_ns, variation, correlation_next, correlation_staleness;
-} hw_work_shape;
+} hw_work_summary;
+typedef hw_work_summary hw_work_shape; /* its name in 0.1 */
 
 /* --- recording ------------------------------------------------------------------------------------------------- */
 
@@ -113,7 +119,7 @@ HW_API uint32_t hw_staleness_exact(const hw_staleness *s); /* its name in 0.1 */
 HW_API void hw_staleness_merge(const hw_staleness *s, int which, hw_histogram *h);
 HW_API void hw_staleness_worker(const hw_staleness *s, int which, unsigned worker, hw_histogram *h);
 HW_API uint64_t hw_staleness_count(const hw_staleness *s, unsigned worker);
-HW_API void hw_staleness_work(const hw_staleness *s, hw_work_shape *work);
+HW_API void hw_staleness_work(const hw_staleness *s, hw_work_summary *work);
 
 /* The hook: called by the worker itself after its update landed (see hw_config.on_update). */
 typedef struct hw_update_event {
@@ -135,7 +141,8 @@ HW_API hw_status hw_histogram_csv(const hw_histogram *h, FILE *out);
  * HW_E_LIMIT, HW_E_MEMORY and a sentence naming the line; nothing is left allocated then. */
 HW_API hw_status hw_histogram_load(hw_histogram *h, uint32_t linear_bins, const char *path, char *why);
 HW_API hw_status hw_histogram_json(const hw_histogram *h, FILE *out);
-HW_API hw_status hw_shape_json(const hw_shape *shape, FILE *out);
+HW_API hw_status hw_staleness_summary_json(const hw_staleness_summary *summary, FILE *out);
+HW_API hw_status hw_shape_json(const hw_staleness_summary *summary, FILE *out); /* its name in 0.1 */
 HW_API hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unicode);
 
 #ifdef __cplusplus

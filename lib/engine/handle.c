@@ -153,7 +153,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     r->updates_to_target = e->evaluation.mark.updates_to_target;
     hw_histogram_clear(&e->settings.merged);
     hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);
-    hw_shape_of(&e->settings.merged, &r->shape);
+    hw_staleness_summarize(&e->settings.merged, &r->staleness);
     hw_staleness_work(e->staleness, &r->work);
     r->setting = e->settings.now;
     r->virtual_time = hw__engine_time(e);

@@ -186,8 +186,8 @@ double hw_engine_number(hw_engine *e, const char *name)
     if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
     hw_engine_result(e, &r);
     const number others[] = {{"status", r.status},
-                             {"staleness", r.shape.mean},
-                             {"dispersion", r.shape.dispersion},
+                             {"staleness", r.staleness.mean},
+                             {"dispersion", r.staleness.dispersion},
                              {"momentum", r.setting.momentum},
                              {"rate", r.setting.rate},
                              {"look_ahead", r.setting.ahead},

@@ -152,7 +152,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     evaluations(e, out);
     settings(e, out);
     fputs(",\"staleness\":", out);
-    (void)hw_shape_json(&r->shape, out);
+    (void)hw_staleness_summary_json(&r->staleness, out);
     fputs(",\"histogram\":", out);
     hw_histogram_clear(&e->settings.merged);
     hw_staleness_merge(e->staleness, HW_HISTOGRAM_STALENESS, &e->settings.merged);

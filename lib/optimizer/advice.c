@@ -26,11 +26,11 @@ static void law_of(const hw_compensation *c, const hw_policy_input *in, hw__law 
 void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw_advice *out)
 {
     hw_policy_input in = *input;
-    hw_shape shape;
+    hw_staleness_summary shape;
     hw__law q;
     double stretch;
     if (in.staleness && in.staleness->total && !in.shape) {
-        hw_shape_of(in.staleness, &shape);
+        hw_staleness_summarize(in.staleness, &shape);
         in.shape = &shape;
     }
     law_of(c, &in, &q, &stretch);

@@ -10,8 +10,8 @@ static hw_status done(FILE *out)
 
 hw_status hw_histogram_csv(const hw_histogram *h, FILE *out)
 {
-    hw_shape shape;
-    hw_shape_of(h, &shape);
+    hw_staleness_summary shape;
+    hw_staleness_summarize(h, &shape);
     fputs("low,high,count,share,geometric,poisson,negative_binomial\n", out);
     for (uint32_t b = 0; b < h->bins; b++) {
         uint64_t low, high;
@@ -47,7 +47,7 @@ hw_status hw_histogram_json(const hw_histogram *h, FILE *out)
     return done(out);
 }
 
-hw_status hw_shape_json(const hw_shape *s, FILE *out)
+hw_status hw_staleness_summary_json(const hw_staleness_summary *s, FILE *out)
 {
     const struct {
         const char *name;
@@ -88,7 +88,7 @@ hw_status hw_shape_json(const hw_shape *s, FILE *out)
         fputc('}', out);
     }
     char verdict[256];
-    hw_shape_verdict(s, verdict, sizeof verdict);
+    hw_staleness_verdict(s, verdict, sizeof verdict);
     fprintf(out, "],\"geometric\":%s,\"verdict\":", s->geometric ? "true" : "false");
     hw__json_string(out, verdict);
     fputc('}', out);
@@ -129,4 +129,9 @@ hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unic
                     (unsigned long long)h->largest);
     }
     return done(out);
+}
+
+hw_status hw_shape_json(const hw_staleness_summary *summary, FILE *out)
+{
+    return hw_staleness_summary_json(summary, out);
 }

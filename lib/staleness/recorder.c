@@ -112,7 +112,7 @@ uint64_t hw_staleness_count(const hw_staleness *s, unsigned worker)
     return hw__counter_get(&s->recorder[worker].track[HW_HISTOGRAM_STALENESS].total);
 }
 
-void hw_staleness_work(const hw_staleness *s, hw_work_shape *out)
+void hw_staleness_work(const hw_staleness *s, hw_work_summary *out)
 {
     double n = 0, pairs = 0, work = 0, work2 = 0, next = 0, tau = 0, tau2 = 0, both = 0;
     for (unsigned i = 0; i < s->workers; i++) {

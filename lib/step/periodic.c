@@ -28,7 +28,7 @@ static void put_in_force(hw_engine *e, const hw_setting *s)
 void hw__periodic_setting(hw_engine *e, bool first)
 {
     const hw_config *c = &e->config;
-    hw_shape shape;
+    hw_staleness_summary shape;
     hw_setting s;
     if (hw__engine_prescribed(e, 0, &s)) { /* a replay's come with its events */
         (void)pthread_mutex_lock(&e->settings.mutex);
@@ -51,7 +51,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
         hw_histogram_subtract(&e->settings.window, &e->settings.before);
         hw_histogram_copy(&e->settings.before, &e->settings.merged);
-        hw_shape_of(&e->settings.window, &shape);
+        hw_staleness_summarize(&e->settings.window, &shape);
         in.staleness = &e->settings.window;
         in.shape = &shape;
     }

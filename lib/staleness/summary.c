@@ -1,4 +1,4 @@
-/* shape.c - what a histogram of staleness says: shape statistics, estimates of the implicit momentum, fits, verdict.
+/* summary.c - what a histogram of staleness says: shape statistics, estimates of the implicit momentum, fits, verdict.
  *
  * Cells above the exact bound enter the fits as one tail cell; below it each value is a cell of its own. */
 #include "staleness.h"
@@ -116,7 +116,7 @@ static double slope(const hw_histogram *h)
     return points > 1 && spread > 0 ? exp((w * xy - x * y) / spread) : NAN;
 }
 
-void hw_shape_of(const hw_histogram *h, hw_shape *s)
+void hw_staleness_summarize(const hw_histogram *h, hw_staleness_summary *s)
 {
     memset(s, 0, sizeof *s);
     static const char *const names[HW_FITS] = {"geometric", "Poisson", "negative binomial", "point mass"};
@@ -164,7 +164,7 @@ void hw_shape_of(const hw_histogram *h, hw_shape *s)
                    s->fit[HW_FIT_GEOMETRIC].total_variation - noise <= 0.1;
 }
 
-void hw_shape_verdict(const hw_shape *s, char *text, size_t size)
+void hw_staleness_verdict(const hw_staleness_summary *s, char *text, size_t size)
 {
     if (s->updates == 0) {
         (void)snprintf(text, size, "no updates were recorded");
@@ -195,4 +195,17 @@ void hw_shape_verdict(const hw_shape *s, char *text, size_t size)
             "momentum, part as pure delay",
             s->dispersion, s->best >= 0 ? s->fit[s->best].name : "none");
     }
+}
+
+/* --- names of 0.1 ---------------------------------------------------------------------------------------------------
+ */
+
+void hw_shape_of(const hw_histogram *h, hw_staleness_summary *summary)
+{
+    hw_staleness_summarize(h, summary);
+}
+
+void hw_shape_verdict(const hw_staleness_summary *summary, char *text, size_t size)
+{
+    hw_staleness_verdict(summary, text, size);
 }
