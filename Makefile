@@ -50,7 +50,7 @@ all: lib examples
 help:
 	@echo "make                 the library and the examples"
 	@echo "make demo            trains LeNet on 1, 2 and more workers and writes build/report/index.html"
-	@echo "make test            installs what is missing, builds and runs the tests (4 min after the packages)"
+	@echo "make test            installs what is missing, builds and runs the tests (5 min after the packages)"
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
