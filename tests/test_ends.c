@@ -104,8 +104,7 @@ static double slow(void *self, void *scratch, const hw_batch *b, const float *x,
 {
     _Atomic unsigned *calls = self;
     (void)scratch;
-    ++*calls;
-    flag = 1;
+    if (++*calls == 1) flag = 1; /* in the thread that prepares, before there are others */
     for (int j = 0; j < N; j++) g[j] = x[j] - 1;
     return b->count ? 1 : 0;
 }
