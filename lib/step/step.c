@@ -97,11 +97,11 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
     uint64_t losses = hw__counter_get(&w->losses);
     if (losses) {
         double mean = hw__counter_get_double(&w->loss) / (double)losses;
-        baseline = baseline > 0 ? fmax(baseline, fmin(mean, 1e4 * baseline)) : mean;
+        baseline = fmax(baseline, fmin(mean, 1e4 * baseline)); /* first losses of 0 say nothing: there is no limit */
     }
-    double limit = e->config.divergence > 0 ? e->config.divergence * baseline : INFINITY;
+    double limit = e->config.divergence > 0 && baseline > 0 ? e->config.divergence * baseline : INFINITY;
     w->smooth_loss += 0.2 / few * (fmin(loss, 1.25 * limit) - w->smooth_loss);
-    return w->smooth_loss > limit && baseline > 0;
+    return w->smooth_loss > limit;
 }
 
 void hw__step_prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
