@@ -94,13 +94,15 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
         return false;
     }
     double baseline = hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count);
-    uint64_t losses = hw__counter_get(&w->losses);
-    if (losses) {
-        double mean = hw__counter_get_double(&w->loss) / (double)losses;
-        baseline = fmax(baseline, fmin(mean, 1e4 * baseline)); /* first losses of 0 say nothing: there is no limit */
-    }
+    /* First losses of 0 say nothing: there is no limit. */
     double limit = e->config.divergence > 0 && baseline > 0 ? e->config.divergence * baseline : INFINITY;
-    w->smooth_loss += 0.2 / few * (fmin(loss, 1.25 * limit) - w->smooth_loss);
+    if (loss > limit || w->smooth_loss > limit) { /* rare: only then does the mean of all so far matter */
+        uint64_t losses = hw__counter_get(&w->losses);
+        double mean = losses ? hw__counter_get_double(&w->loss) / (double)losses : 0;
+        limit = fmax(limit, e->config.divergence * fmin(mean, 1e4 * baseline));
+        if (loss > 1.25 * limit) loss = 1.25 * limit;
+    }
+    w->smooth_loss += 0.2 / few * (loss - w->smooth_loss);
     return w->smooth_loss > limit;
 }
 
