@@ -14,9 +14,14 @@ float hw_sweep_rate(hw_worker *w, uint32_t i)
     return (float)(hw_schedule_rate(s, w->batch.step + i) * w->setting.rate);
 }
 
+static bool sums_squares(const hw_optimizer *o)
+{
+    return (hw__rule_of(o)->flags & HW__RULE_SQUARES) != 0;
+}
+
 int hw_sweep_adagrad(const hw_worker *w)
 {
-    return (hw__rule_of(&w->engine->config.optimizer)->flags & HW__RULE_SQUARES) != 0;
+    return sums_squares(&w->engine->config.optimizer);
 }
 
 float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float *values, size_t n)
@@ -28,7 +33,7 @@ void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const f
                       const float *decay)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
-    hw_fused_rule rule = {hw_sweep_rate(w, i), (float)o->epsilon, decay, hw_sweep_adagrad(w)};
+    hw_fused_rule rule = {hw_sweep_rate(w, i), (float)o->epsilon, decay, sums_squares(o)};
     hw_params_axpy_at(w->engine->params, w->slot, &rule, indices, values, n, slope);
 }
 
