@@ -1,5 +1,5 @@
-/* memory.c - aligned memory. Large arrays are asked for in huge pages: a random row of a
- * hundred megabytes of factors or word vectors misses the translation buffer as often as the caches otherwise. */
+/* memory.c - aligned memory. Large arrays are asked for in huge pages: a random row of a hundred megabytes of factors
+ * or word vectors misses the translation buffer as often as the caches otherwise. */
 #if defined(__linux__)
 #define _DEFAULT_SOURCE 1 /* madvise */
 #endif
