@@ -8,7 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+typedef struct kind {
+    const char *name, *what;
+    bool (*open)(const char *program, uint32_t images, workload *w);
+    bool reviews;        /* sparse rows: imdb-bow's, else a9a's */
+    hw_sparse_loss loss; /* of a model on them */
+} kind;
+
 typedef struct workload_data {
+    const kind *kind;
     hw_images train, test;
     cli_digits digits;
     cifar_set cifar;
@@ -24,11 +32,6 @@ typedef struct workload_data {
     float mean[3 * 32 * 32];
     char what[320];
 } workload_data;
-
-typedef struct kind {
-    const char *name, *what;
-    bool (*open)(const char *program, uint32_t images, workload *w);
-} kind;
 
 /* --- scores ---------------------------------------------------------------------------------------------------------
  */
@@ -240,10 +243,12 @@ static void start_zero(const workload *w, uint64_t seed, float *x)
     memset(x, 0, w->objective.parameters * sizeof *x);
 }
 
-static bool open_rows(const char *program, workload *w, bool reviews, hw_sparse_loss form)
+static bool open_rows(const char *program, uint32_t images, workload *w)
 {
     char why[HW_WHY];
     workload_data *d = w->data;
+    const bool reviews = d->kind->reviews;
+    (void)images;
     hw_sparse_plan plan = hw_sparse_plan_defaults(32561, 123);
     plan.nonzeros = 14;
     if (reviews && !bench_reviews(program, &d->rows)) return false;
@@ -254,7 +259,7 @@ static bool open_rows(const char *program, workload *w, bool reviews, hw_sparse_
     }
     (void)snprintf(d->what, sizeof d->what, "%s; %s", w->what, d->rows.name);
     w->what = d->what;
-    d->linear = hw_sparse_linear_defaults(form, &d->rows.train);
+    d->linear = hw_sparse_linear_defaults(d->kind->loss, &d->rows.train);
     d->linear.test = d->rows.has_test ? &d->rows.test : NULL;
     d->linear.l2 = 1.0 / d->rows.train.rows;
     d->linear.intercept = 1;
@@ -276,30 +281,6 @@ static bool open_rows(const char *program, workload *w, bool reviews, hw_sparse_
     w->worst = 50;
     w->start = start_zero;
     return true;
-}
-
-static bool open_imdb_logistic(const char *program, uint32_t images, workload *w)
-{
-    (void)images;
-    return open_rows(program, w, true, HW_SPARSE_LOGISTIC);
-}
-
-static bool open_imdb_hinge(const char *program, uint32_t images, workload *w)
-{
-    (void)images;
-    return open_rows(program, w, true, HW_SPARSE_HINGE);
-}
-
-static bool open_a9a_logistic(const char *program, uint32_t images, workload *w)
-{
-    (void)images;
-    return open_rows(program, w, false, HW_SPARSE_LOGISTIC);
-}
-
-static bool open_a9a_hinge(const char *program, uint32_t images, workload *w)
-{
-    (void)images;
-    return open_rows(program, w, false, HW_SPARSE_HINGE);
 }
 
 static void start_matrix(const workload *w, uint64_t seed, float *x)
@@ -373,19 +354,19 @@ static bool open_words(const char *program, uint32_t images, workload *w)
  */
 
 static const kind kinds[] = {
-    {"lenet", "LeNet with Caffe's solver", open_lenet},
-    {"lenet-3", "LeNet at three times that rate", open_lenet_fast},
-    {"mlp", "perceptron 784-256-128-10", open_mlp},
-    {"quick", "cifar10_quick with Caffe's solver, two epochs", open_quick},
-    {"convnet", "a convnet of a user's, batch 64, rate 0.01", open_convnet},
-    {"xu", "the net of Xu et al., batch 4", open_xu},
-    {"residual", "residual net of 8 layers, batch norm, batch 128, rate 0.1", open_residual},
-    {"imdb-logistic", "logistic regression", open_imdb_logistic},
-    {"imdb-hinge", "linear SVM", open_imdb_hinge},
-    {"a9a-logistic", "logistic regression", open_a9a_logistic},
-    {"a9a-hinge", "linear SVM", open_a9a_hinge},
-    {"matrix", "factorisation of rank 32", open_matrix},
-    {"words", "skip-gram, 50 dimensions, generated text", open_words},
+    {"lenet", "LeNet with Caffe's solver", open_lenet, false, HW_SPARSE_SQUARED},
+    {"lenet-3", "LeNet at three times that rate", open_lenet_fast, false, HW_SPARSE_SQUARED},
+    {"mlp", "perceptron 784-256-128-10", open_mlp, false, HW_SPARSE_SQUARED},
+    {"quick", "cifar10_quick with Caffe's solver, two epochs", open_quick, false, HW_SPARSE_SQUARED},
+    {"convnet", "a convnet of a user's, batch 64, rate 0.01", open_convnet, false, HW_SPARSE_SQUARED},
+    {"xu", "the net of Xu et al., batch 4", open_xu, false, HW_SPARSE_SQUARED},
+    {"residual", "residual net of 8 layers, batch norm, batch 128, rate 0.1", open_residual, false, HW_SPARSE_SQUARED},
+    {"imdb-logistic", "logistic regression", open_rows, true, HW_SPARSE_LOGISTIC},
+    {"imdb-hinge", "linear SVM", open_rows, true, HW_SPARSE_HINGE},
+    {"a9a-logistic", "logistic regression", open_rows, false, HW_SPARSE_LOGISTIC},
+    {"a9a-hinge", "linear SVM", open_rows, false, HW_SPARSE_HINGE},
+    {"matrix", "factorisation of rank 32", open_matrix, false, HW_SPARSE_SQUARED},
+    {"words", "skip-gram, 50 dimensions, generated text", open_words, false, HW_SPARSE_SQUARED},
 };
 
 size_t workloads_count(void)
@@ -412,6 +393,7 @@ bool workload_open(const char *program, size_t i, uint32_t images, workload *w)
     w->config.workers = 1;
     w->data = calloc(1, sizeof *w->data);
     if (!w->data) return told(program, "no memory");
+    w->data->kind = kinds + i;
     return kinds[i].open(program, images, w);
 }
 
