@@ -37,13 +37,20 @@ static double median(void *self, void *scratch, const hw_batch *b, const float *
     return loss;
 }
 
-static hw_status sparse_median(void *self, hw_worker *w, const hw_batch *b)
+/* A loss of one coordinate as a sparse step. */
+static hw_status at_one(hw_worker *w, const hw_batch *b, void *self,
+                        double (*of)(void *, void *, const hw_batch *, const float *, float *))
 {
     const uint32_t at[1] = {0};
     float x[1], g[1];
     hw_read_at(w, at, 1, x);
-    double loss = median(self, NULL, b, x, g);
+    double loss = of(self, NULL, b, x, g);
     return hw_write_at(w, at, 1, g, loss);
+}
+
+static hw_status sparse_median(void *self, hw_worker *w, const hw_batch *b)
+{
+    return at_one(w, b, self, median);
 }
 
 static hw_config config(unsigned i, uint64_t seed)
@@ -99,11 +106,7 @@ static double growing(void *self, void *scratch, const hw_batch *b, const float 
 
 static hw_status sparse_growing(void *self, hw_worker *w, const hw_batch *b)
 {
-    const uint32_t at[1] = {0};
-    float x[1], g[1];
-    hw_read_at(w, at, 1, x);
-    double loss = growing(self, NULL, b, x, g);
-    return hw_write_at(w, at, 1, g, loss);
+    return at_one(w, b, self, growing);
 }
 
 static void a_lasting_rise_ends_a_run(void **state)
