@@ -1,6 +1,8 @@
 /* test_divergence.c - the check of divergence: a lasting rise of the loss ends a run, single large losses do not,
  * whatever law they follow; over laws, seeds, schedulers, dense and sparse steps. */
 #include "check.h"
+#include <sched.h>
+#include <stdatomic.h>
 
 enum { ROWS = 20000, LAWS = 6, SEEDS = 10, EACH = 3 };
 
@@ -95,6 +97,40 @@ static void single_losses_end_nothing(void **state)
         }
 }
 
+/* Worker 1 comes to its first losses when worker 0 has just met a large one, and only they make a limit. */
+typedef struct late {
+    _Atomic unsigned steps[2];
+} late;
+
+static hw_status late_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    late *s = self;
+    unsigned id = hw_worker_id(w), step = ++s->steps[id];
+    (void)b;
+    while (id == 1 && s->steps[0] < 501) (void)sched_yield();
+    while (id == 0 && step == 501 && s->steps[1] < 20) (void)sched_yield();
+    (void)hw_read(w);
+    hw_gradient(w)[0] = 0;
+    return hw_write(w, id == 1 ? 0.01 : step == 500 ? 1 : 0);
+}
+
+static void a_late_worker_makes_no_past_loss_too_large(void **state)
+{
+    (void)state;
+    late s = {0};
+    float x[1] = {0};
+    hw_result r;
+    hw_config c = config(1, 1);
+    hw_objective o = hw_objective_defaults("late", 1);
+    c.workers = 2;
+    c.updates = 1000;
+    o.step = late_step;
+    o.self = &s;
+    o.examples = ROWS;
+    assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
+    assert_int_equal(r.updates, 1000);
+}
+
 /* A run that grows by a few percent a step. */
 static double growing(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
 {
@@ -134,6 +170,7 @@ static void a_lasting_rise_ends_a_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(single_losses_end_nothing),
+                                       cmocka_unit_test(a_late_worker_makes_no_past_loss_too_large),
                                        cmocka_unit_test(a_lasting_rise_ends_a_run)};
     return cmocka_run_group_tests_name("divergence", tests, NULL, NULL);
 }

@@ -74,7 +74,9 @@ static hw_status not_finite(hw_worker *w, const char *what)
  * that never reaches NaN is noticed too. A single loss counts for at most 1.25 times the limit, so that it takes eight
  * in a row and no outlier: losses of rare classes, of counts that are mostly zero, of heavy tails have those. Twenty
  * losses of such a law say little of its mean, so the mean of all so far counts where it is larger, up to ten thousand
- * times: a loss that grows takes its own mean along. The loss of a few examples of a sparse model says little (a rating
+ * times: a loss that grows takes its own mean along. The limit can fall while a run goes on, when a worker that started
+ * late adds its first losses: what was smoothed under the old limit then counts for no more than the new one, so that
+ * only a loss above it ends the run. The loss of a few examples of a sparse model says little (a rating
  * can be off by four without anything being wrong), so those are taken sixteen together. */
 static bool diverging(hw_worker *w, double loss, uint32_t examples)
 {
@@ -101,6 +103,7 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
         double mean = losses ? hw__counter_get_double(&w->loss) / (double)losses : 0;
         limit = fmax(limit, e->config.divergence * fmin(mean, 1e4 * baseline));
         if (loss > 1.25 * limit) loss = 1.25 * limit;
+        if (w->smooth_loss > limit) w->smooth_loss = limit;
     }
     w->smooth_loss += 0.2 / few * (loss - w->smooth_loss);
     return w->smooth_loss > limit;
