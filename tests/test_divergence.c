@@ -154,6 +154,7 @@ static void a_lasting_rise_ends_a_run(void **state)
             hw_result r;
             hw_config c = config(i % EACH, 1);
             hw_objective o = objective(i >= EACH);
+            c.compensation.policy = HW_POLICY_NONE; /* auto would lower the rate (test_recovery) */
             if (i >= EACH)
                 o.step = sparse_growing;
             else

@@ -246,6 +246,7 @@ static void the_first_error_stops_all(void **state)
         hw_config config_ = config(all_schedulers[s], their_workers[s]);
         hw_result r;
         config_.evaluate_every = 0;
+        config_.compensation.policy = HW_POLICY_LOOK_AHEAD; /* auto would go on (test_recovery) */
         c.then = kinds[k].then;
         c.at = (unsigned)hw_rng_below(&rng, 60);
         uint64_t from = hw_now();
@@ -307,6 +308,7 @@ static void a_sampled_clock_counts_all(void **state)
         assert_int_equal(r.updates, 1003);
         assert_int_equal(r.staleness.updates, 1003);
         c.optimizer.schedule.base = 20;
+        c.compensation.policy = HW_POLICY_LOOK_AHEAD;
         float x[FEATURES + 1] = {0};
         assert_int_equal(hw_train(&o, &c, x, &r), HW_E_DIVERGED);
         for (int i = 0; i <= FEATURES; i++) assert_true(isfinite(x[i]));
@@ -763,7 +765,7 @@ static void the_callers_state_is_unchanged(void **state)
     for (int failing = 0; failing < 2; failing++)
         for (int s = 0; s < 4; s++) {
             hw_config c = config(all_schedulers[s], their_workers[s]);
-            if (failing) c.optimizer.schedule.base = 1e5;
+            if (failing) c.optimizer.schedule.base = 1e5, c.compensation.policy = HW_POLICY_LOOK_AHEAD;
             assert_int_equal(hw_train(&o, &c, NULL, NULL), failing ? HW_E_DIVERGED : HW_OK);
             assert_int_equal(openblas_get_num_threads(), threads);
             pthread_sigmask(SIG_SETMASK, NULL, &after);

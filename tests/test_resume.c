@@ -51,7 +51,7 @@ static hw_objective objective_of(job *j, uint32_t examples)
 
 typedef struct outcome {
     uint64_t part[PARTS];
-    uint64_t updates;
+    uint64_t updates, skipped;
     hw_status status;
 } outcome;
 static const char *const parts[PARTS] = {"result",    "parameters", "velocity", "evaluations", "settings",
@@ -143,6 +143,7 @@ static bool run(const hw_objective *o, hw_config c, const hw_state *from, watch 
     if (from && hw_engine_restore(e, from, why) != HW_OK) fail_msg("%s", why);
     out->status = hw_engine_run(e, &r);
     out->updates = r.updates;
+    out->skipped = r.skipped;
     for (int i = 0; i < PARTS; i++) out->part[i] = FOLD_START;
     const uint64_t all[] = {(uint64_t)r.status, r.reason,  r.updates, r.examples, r.tickets,
                             r.good_update,      r.clipped, r.skipped, r.fused,    r.updates_to_target};
@@ -442,7 +443,8 @@ static void a_finished_run_goes_on_farther(void **state)
         for (unsigned k = 0; k < w.n && out.status == HW_OK; k++) {
             assert_true(run(&o, c, w.kept[k], &none, &out));
             assert_int_equal(out.status, HW_OK);
-            if (c.simulation.gather == 1) assert_int_equal(out.updates, c.updates);
+            /* Of a run that went back to earlier parameters some have not landed. */
+            if (c.simulation.gather == 1) assert_int_equal(out.updates + out.skipped, c.updates);
             assert_true(out.updates > ended);
             done++;
         }
@@ -608,6 +610,7 @@ static void captures_come_when_they_are_due(void **state)
         calls at = {.answer = HW_OK};
         hw_config c = hw_config_defaults();
         hw_result r;
+        c.compensation.policy = HW_POLICY_LOOK_AHEAD; /* every ticket lands */
         c.scheduler = (hw_scheduler[]){HW_SEQUENTIAL, HW_SYNC, HW_SIMULATED}[k];
         c.workers = k ? 3 : 1;
         c.batch = 12; /* ten updates an epoch */

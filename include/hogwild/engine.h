@@ -95,7 +95,8 @@ typedef struct hw_config {
     hw_optimizer optimizer;
     hw_compensation compensation;
     double curvature; /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
-                         more than one worker); negative: never                                      */
+                         more than one worker), and followed during it by four gradients of a minibatch in
+                         every window; negative: never                                               */
     /* sampling */
     uint64_t seed;
     int with_replacement;
@@ -224,7 +225,7 @@ typedef struct hw_result {
     double collisions; /* sparse updates that were measured with a sampled clock: share of the parameters read that
                           others had changed before the write; NaN where none was                        */
     double epochs, seconds, evaluation_seconds, preparation_seconds;
-    double curvature;         /* used; 0 where none was */
+    double curvature;         /* used, at the end; 0 where none was */
     double train_loss;        /* of the last steps: each worker's exponential mean over about 5 of its steps */
     hw_evaluation last;       /* the last evaluation; update 0 and zeros where there was none */
     double seconds_to_target; /* training seconds at which the target was met; NaN */
@@ -331,6 +332,9 @@ HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, cha
 HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_t *count);
 HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
 HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
+/* How often the last run went back to earlier parameters instead of diverging (policy AUTO), and in *lost (may be NULL)
+ * how many landed updates that threw away. Each return stands among the settings too. Outside a run. */
+HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
 
 /* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
  * settings and the staleness histogram. name is a label. Ends without a newline. hw_result_json: of the last run, into

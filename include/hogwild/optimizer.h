@@ -96,7 +96,8 @@ typedef struct hw_optimizer {
 
 /* Every policy once: its value, the library's row, what options call it, and what it does. Values never change.
  *
- *   AUTO        look-ahead while the advisor calls the step stable, else a lower learning rate as well
+ *   AUTO        look-ahead while the advisor calls the step stable at the present curvature (engine.h), else a lower
+ *               learning rate as well
  *   NONE        mu_L = mu*
  *   FIXED       mu_L = fixed
  *   THEORY      mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)

@@ -67,6 +67,36 @@ static const hw__field worker_fields[] = {
     {"setting_number", WORKER(setting_number), WALK_U32, WALK_ANY},
 };
 
+#define RECOVERY(member) offsetof(hw__recovery, member)
+static const hw__field recovery_fields[] = {
+    {"left", RECOVERY(left), WALK_COUNTER, WALK_COUNT},
+    {"window", RECOVERY(window), WALK_F64, WALK_POSITIVE},
+    {"top", RECOVERY(top), WALK_F64, WALK_POSITIVE},
+    {"peak", RECOVERY(peak), WALK_F64, WALK_POSITIVE},
+    {"peak_before", RECOVERY(peak_before), WALK_F64, WALK_POSITIVE},
+    {"delay", RECOVERY(delay), WALK_F64, WALK_POSITIVE},
+    {"least", RECOVERY(least), WALK_F64, WALK_POSITIVE},
+    {"most", RECOVERY(most), WALK_F64, WALK_POSITIVE},
+    {"hold", RECOVERY(hold), WALK_U64, WALK_COUNT},
+    {"looks_from", RECOVERY(looks_from), WALK_U64, WALK_COUNT},
+    {"returns", RECOVERY(returns), WALK_U64, WALK_COUNT},
+    {"lost", RECOVERY(lost), WALK_U64, WALK_COUNT},
+    {"returned", RECOVERY(returned), WALK_U64, WALK_WHEN},
+    {"spent", RECOVERY(spent), WALK_U64, WALK_COUNT},
+    {"sum", RECOVERY(sum), WALK_F64, WALK_ANY},
+    {"squares", RECOVERY(squares), WALK_F64, WALK_ANY},
+    {"count", RECOVERY(count), WALK_U64, WALK_COUNT},
+    {"before", RECOVERY(before), WALK_F64, WALK_ANY},
+    {"best", RECOVERY(best), WALK_F64, WALK_ANY},
+    {"has_best", RECOVERY(has_best), WALK_BOOL, WALK_ANY},
+    {"level", RECOVERY(level), WALK_F64, WALK_ANY},
+    {"noise", RECOVERY(noise), WALK_F64, WALK_POSITIVE},
+    {"has_noise", RECOVERY(has_noise), WALK_BOOL, WALK_ANY},
+    {"start", RECOVERY(start), WALK_F64, WALK_ANY},
+    {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
+};
+static const hw__field squares_fields[] = {{"loss_squares", WORKER(loss_squares), WALK_COUNTER_REAL, WALK_ANY}};
+
 #define SETTING(at)                                                                 \
     {"update", (at) + offsetof(hw_setting, update), WALK_U64, WALK_COUNT},          \
         {"rate", (at) + offsetof(hw_setting, rate), WALK_F64, WALK_FINITE},         \
@@ -234,6 +264,18 @@ static void visit_kept(hw_engine *e, hw__walk *v)
         hw__walk_plain(v, "average.mean", HW_F32, e->average.mean, n); /* a mean of finite values may overflow */
 }
 
+/* States of 0.1 have none: their runs begin to look at the loss where they go on. */
+static void visit_recovery(hw_engine *e, hw__walk *v)
+{
+    if (!e->recovery.on) return;
+    if (!hw__walk_has(v, "recovery.window")) {
+        if (v->way == WALK_TAKE) hw__recovery_begin(e);
+        return;
+    }
+    hw__walk_values(v, "recovery", WALK_FIELDS(recovery_fields), &e->recovery);
+    hw__walk_columns(v, "worker", WALK_FIELDS(squares_fields), e->worker, sizeof *e->worker, e->crew.members);
+}
+
 void hw__capture_walk(hw_engine *e, hw__walk *v)
 {
     hw__compatibility_fields(e, v);
@@ -253,6 +295,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
                                    &e->settings.before, "staleness.before", v);
     }
     visit_kept(e, v);
+    visit_recovery(e, v);
     if (e->scheduler->fields && v->status == HW_OK) e->scheduler->fields(e, v);
 }
 
@@ -285,6 +328,10 @@ static void take(hw_worker *w)
     char why[HW_WHY] = "";
     if (e->scheduler->settle) e->scheduler->settle(w);
     hw_params_get(e->params, 0, e->snapshot);
+    if (!hw__base_all_finite(e->snapshot, e->objective.parameters) && hw__counter_get(&e->recovery.left)) {
+        hw__recovery_return(w);
+        hw_params_get(e->params, 0, e->snapshot);
+    }
     if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) {
         hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
         return;

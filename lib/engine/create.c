@@ -45,6 +45,8 @@ static hw_status plan_rest(hw_engine *e, char *why)
         e->curvature.examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
         if (e->curvature.examples > o->examples) e->curvature.examples = o->examples;
         e->curvature.index = hw__memory_zalloc(&e->memory, e->curvature.examples, sizeof *e->curvature.index);
+        if (c->optimizer.velocity == HW_VELOCITY_SHARED && hw__optimizer_arrays(&c->optimizer, &c->compensation))
+            e->curvature.follow = hw__curvature_follow;
         return e->curvature.index ? hw__probe_create(&e->curvature.probe, &e->objective, c->allocator, why)
                                   : hw__no_memory(why, "a probe");
     }
@@ -92,6 +94,8 @@ static void plan_steps(hw_engine *e)
     e->steps.exchanges = hw__config_exchanges(c);
     e->steps.sweeps = can_sweep(e);
     e->kept.every = keep_interval(e);
+    e->recovery.on = hw__recovery_plan(e);
+    e->kept.every = hw__recovery_interval(e, e->kept.every);
     e->tickets.block = c->clock_interval;
     if (e->steps.exchanges && e->steps.sweeps && e->tickets.block < 64) e->tickets.block = 64;
 }

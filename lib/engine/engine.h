@@ -35,6 +35,15 @@ void hw__probe_heed(hw__probe *probe, const hw_engine *e); /* HW_E_STOPPED as so
 hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                               unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature);
 
+/* The same from the direction that stands in hw__probe_direction (as many floats as parameters; 0 gives 0). */
+float *hw__probe_direction(hw__probe *p);
+hw_status hw__probe_follow(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                           unsigned iterations, const hw_optimizer *o, double *curvature);
+
+/* curvature.c: of the run's loss, before it and while it goes on */
+void hw__curvature_estimate(hw_engine *e);
+void hw__curvature_follow(hw_engine *e);
+
 /* thread.c: what a worker thread sets up for itself and undoes */
 typedef struct hw__thread_state {
     unsigned control;

@@ -99,6 +99,12 @@ const hw_staleness *hw_engine_staleness(const hw_engine *e)
     return e->staleness;
 }
 
+uint64_t hw_engine_returns(const hw_engine *e, uint64_t *lost)
+{
+    if (lost) *lost = e ? e->recovery.lost : 0;
+    return e ? e->recovery.returns : 0;
+}
+
 void hw_engine_stop(hw_engine *e)
 {
     hw__flags_stop(&e->flags, HW_STOP_ASKED);

@@ -138,15 +138,28 @@ static double norm(const float *x, size_t n)
     return sqrt(s);
 }
 
+float *hw__probe_direction(hw__probe *p)
+{
+    return p->direction;
+}
+
 hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                               unsigned iterations, uint64_t seed, const hw_optimizer *o, double *curvature)
 {
-    size_t n = p->worker.all.count;
     hw_rng rng;
     hw_rng_seed(&rng, seed, 77);
-    for (size_t i = 0; i < n; i++) p->direction[i] = (float)hw_rng_normal(&rng);
+    for (size_t i = 0; i < p->worker.all.count; i++) p->direction[i] = (float)hw_rng_normal(&rng);
+    return hw__probe_follow(p, x, index, count, part, iterations, o, curvature);
+}
+
+hw_status hw__probe_follow(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                           unsigned iterations, const hw_optimizer *o, double *curvature)
+{
+    size_t n = p->worker.all.count;
+    *curvature = 0;
+    hw_rng_seed(&p->worker.rng, 1, 0); /* an objective that draws from it finds the same, whatever was probed before */
     double length = norm(p->direction, n), scale = fmax(norm(x, n), 1), value = 0, loss;
-    for (unsigned k = 0; k < iterations; k++) {
+    for (unsigned k = 0; k < iterations && length > 0; k++) {
         /* H v by a central difference of gradients; the step is small against the parameters and large against
          * float32's rounding of them. */
         float h = (float)(2e-3 * scale / length);

@@ -10,6 +10,7 @@
 static void reset_worker(hw_worker *w)
 {
     hw__counter_set(&w->loss, 0);
+    hw__counter_set(&w->loss_squares, 0);
     hw__counter_set(&w->losses, 0);
     w->landed_before += hw__counter_get(&w->updates);
     hw__counter_set(&w->updates, 0);
@@ -30,23 +31,6 @@ static void reset_worker(hw_worker *w)
     w->version = UINT32_MAX;
 }
 
-static void estimate_curvature(hw_engine *e)
-{
-    const hw_config *c = &e->config;
-    e->curvature.value = c->curvature > 0 ? c->curvature : 0;
-    if (!e->curvature.probe) return;
-    uint64_t from = hw_now();
-    hw__probe_heed(e->curvature.probe, e);
-    hw_params_get(e->params, 0, e->snapshot);
-    uint32_t n = e->curvature.examples;
-    for (uint32_t i = 0; i < n; i++) e->curvature.index[i] = hw_permute(c->seed, 0, e->objective.examples, i);
-    /* A probe that fails leaves the curvature unknown: the run itself will meet the error and report it. */
-    if (hw__probe_curvature(e->curvature.probe, e->snapshot, e->curvature.index, n, n < c->batch ? n : c->batch, 8,
-                            c->seed, &c->optimizer, &e->curvature.value) != HW_OK)
-        e->curvature.value = 0;
-    e->times.preparation = hw_now() - from;
-}
-
 /* A run from its start: everything that is counted is counted from here. */
 static void begin_new(hw_engine *e)
 {
@@ -57,7 +41,6 @@ static void begin_new(hw_engine *e)
     hw__counter_set(&e->tickets.taken, tickets);
     e->tickets.first = tickets;
     hw__counter_set(&e->tickets.limit, tickets + hw__tickets_limit(e));
-    hw__counter_set(&e->due.window, landed + c->compensation.window * e->tickets.block);
     uint64_t steps = hw__tickets_limit(e);
     e->average.count = 0;
     uint64_t average_begins =
@@ -74,6 +57,8 @@ static void begin_new(hw_engine *e)
     hw__counter_set(&e->losses.first, 0);
     e->kept.candidate = 0;
     e->first_update = landed;
+    uint64_t window = c->compensation.window * e->tickets.block;
+    hw__counter_set(&e->due.window, e->curvature.follow ? hw__due_window(e, landed) : landed + window);
     e->times.evaluation = e->times.preparation = 0;
     e->evaluation.mark.loss_before = 0;
     e->evaluation.mark.losses_before = 0;
@@ -84,7 +69,8 @@ static void begin_new(hw_engine *e)
     e->evaluation.mark.updates_to_target = 0;
     e->evaluation.log.count = e->settings.log.count = 0;
     e->settings.number = e->settings.replayed = 0;
-    estimate_curvature(e);
+    hw__curvature_estimate(e);
+    hw__recovery_begin(e);
     hw__periodic_setting(e, true);
     hw_params_get(e->params, 0, e->kept.x[0]);
     e->kept.good = 0;
@@ -117,7 +103,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     if (!e->run.restored) begin_new(e);
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
     bool goes_on = e->run.restored;
-    e->run.restored = e->evaluation.leaves_out = false;
+    e->run.restored = e->evaluation.leaves_out = e->recovery.ended = false;
     e->captures.update = UINT64_MAX;
     (void)pthread_mutex_lock(&e->pause.mutex);
     e->times.end = 0;
@@ -133,17 +119,6 @@ static hw_status begin(hw_engine *e, bool own_threads)
     return HW_OK;
 }
 
-/* Put the last good parameters back; velocities, last gradients and second moments start anew. */
-static void fall_back(hw_engine *e)
-{
-    hw_params_set(e->params, 0, e->kept.x[e->kept.good]);
-    for (unsigned a = 1; a <= hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
-        hw_params_set(e->params, a, NULL);
-    for (unsigned i = 0; i < e->crew.members; i++)
-        if (e->worker[i].velocity)
-            memset(e->worker[i].velocity, 0, e->objective.parameters * sizeof *e->worker[i].velocity);
-}
-
 static void end(hw_engine *e)
 {
     (void)pthread_mutex_lock(&e->pause.mutex);
@@ -153,11 +128,12 @@ static void end(hw_engine *e)
     e->run.holds_blas = false;
     hw_params_get(e->params, 0, e->snapshot);
     bool finite = hw__base_all_finite(e->snapshot, e->objective.parameters);
-    if (!finite && !hw__flags_failed(&e->flags)) hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
+    if (!finite && !hw__flags_failed(&e->flags) && !hw__recovery_ask(e))
+        hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
     e->kept.good_update = finite && !(hw__flags_failed(&e->flags) && e->flags.code == HW_E_DIVERGED)
                               ? hw_params_clock(e->params)
                               : e->kept.good_update;
-    if (!finite || (hw__flags_failed(&e->flags) && e->flags.code == HW_E_DIVERGED)) fall_back(e);
+    if (!finite || (hw__flags_failed(&e->flags) && e->flags.code == HW_E_DIVERGED)) hw__recovery_fall_back(e);
     /* A sampled clock's last updates stand with the last measured one, so the histogram's sum is the updates. */
     for (unsigned i = 0; i < e->crew.members; i++) {
         hw_worker *w = e->worker + i;

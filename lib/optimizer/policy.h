@@ -13,7 +13,8 @@ enum {
     HW__POLICY_PRIVATE = 8,   /* goes with a velocity of each worker's                                       */
     HW__POLICY_ADVISED = 16,  /* stands in the advisor's table                                               */
     HW__POLICY_BELOW = 32,    /* may ask for less momentum than compensation.floor                           */
-    HW__POLICY_AS_ASKED = 64  /* its setting is a user's: refused where it is wrong, never mended            */
+    HW__POLICY_AS_ASKED = 64, /* its setting is a user's: refused where it is wrong, never mended            */
+    HW__POLICY_ADAPTS = 128   /* the rate finds its place in the run, which goes back rather than end        */
 };
 
 typedef struct hw__policy {

@@ -144,7 +144,7 @@ static void rounds(hw_worker *w)
     for (;;) {
         if (leads) {
             int pause = hw__flags_paused(&e->flags);
-            team->rest = e->crew.slots == 1 ? pause != 0 : (pause & FLAGS_CAPTURE) != 0;
+            team->rest = e->crew.slots == 1 ? pause != 0 : (pause & FLAGS_BETWEEN) != 0;
             team->finish = !team->rest && (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &team->step));
             if (!team->rest && !team->finish) {
                 w->batch.step = team->step;

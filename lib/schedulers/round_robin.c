@@ -32,7 +32,7 @@ static bool await_turn(hw_worker *w, hw__park_place place)
     hw_engine *e = w->engine;
     ring *r = ring_of(e);
     /* A capture waits for those who have a gradient in hand: they go on to land it. */
-    const int parks = place == HW__PARK_WRITE ? FLAGS_EVALUATE : FLAGS_EVALUATE | FLAGS_CAPTURE;
+    const int parks = place == HW__PARK_WRITE ? FLAGS_EVALUATE : FLAGS_EVALUATE | FLAGS_BETWEEN;
     for (;;) {
         if (hw__flags_paused(&e->flags) & parks && !hw__park(w, place)) return false;
         for (uint32_t i = 0; i < r->spins && hw__counter_get(&r->turn) != w->id; i++) {
@@ -109,7 +109,7 @@ static void loop(hw_worker *w)
     bool going = await_turn(w, HW__PARK_BETWEEN);
     while (going) {
         hw__times_poll_stop(e);
-        if (hw__flags_paused(&e->flags) & FLAGS_CAPTURE) {
+        if (hw__flags_paused(&e->flags) & FLAGS_BETWEEN) {
             pass_turn(w, false);
             going = await_turn(w, HW__PARK_BETWEEN);
             continue;

@@ -281,6 +281,14 @@ static void settle(hw_worker *worker)
     (void)pthread_mutex_unlock(&s->mutex);
 }
 
+/* All have been computed; they keep their places in the timeline, and land as nothing. */
+static void forget(hw_engine *e)
+{
+    hw__simulated_of(e)->current = NULL; /* the snapshot of this clock is of them, too */
+    for (unsigned i = 0; i < e->crew.members; i++)
+        if (hw__virtual_of(e->worker + i)->busy) e->worker[i].pending.status = HW__DROPPED;
+}
+
 static void loop(hw_worker *worker)
 {
     hw_engine *e = worker->engine;
@@ -336,6 +344,7 @@ const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTU
                                                .time = time_of,
                                                .setting = setting_of,
                                                .settle = settle,
+                                               .forget = forget,
                                                .fields = hw__simulated_fields,
                                                .complete = hw__simulated_complete,
                                                .identity = hw__simulated_identity,

@@ -16,6 +16,10 @@ typedef struct hw__snapshot {
     unsigned users;
 } hw__snapshot;
 
+/* The status of a gradient that was computed from parameters which have been thrown away since. No objective has it:
+ * theirs are the library's, or HW_E_USER and above. */
+#define HW__DROPPED ((hw_status)(HW_E_USER - 1))
+
 typedef struct hw__virtual_worker {
     bool busy, done;        /* has read and not landed; its gradient is there */
     hw__snapshot *snapshot; /* where it is computed later or elsewhere; NULL: from the live array */

@@ -191,7 +191,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
                                                ? ticket + 1
                                                : hw__counter_get(&e->tickets.taken));
         if (w->version == UINT32_MAX || w->setting_number != event->setting) {
-            hw__periodic_recorded(e, event->setting, &w->setting);
+            hw__settings_recorded(e, event->setting, &w->setting);
             w->setting_number = event->setting;
             w->version = 0;
         }
@@ -256,6 +256,10 @@ void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
     hw_worker *w = e->worker + event->member;
     if (hw__virtual_of(w)->busy) {
         hw__virtual_of(w)->busy = false;
+        if (w->pending.status == HW__DROPPED) {
+            hw__counter_add(&w->skipped, 1);
+            return;
+        }
         if (w->pending.status != HW_OK) {
             hw__fail_worker(w, w->pending.status);
             return;

@@ -98,6 +98,11 @@ void hw__walk_plain(hw__walk *v, const char *name, hw_dtype dtype, void *values,
     memcpy(v->way == WALK_PUT ? data : values, v->way == WALK_PUT ? values : data, count * hw_dtype_size(dtype));
 }
 
+bool hw__walk_has(const hw__walk *v, const char *name)
+{
+    return v->way == WALK_PUT || hw_state_find(v->from, name) != NULL;
+}
+
 void hw__walk_same(hw__walk *v, const char *name, uint64_t value, const char *what)
 {
     if (v->status != HW_OK) return;

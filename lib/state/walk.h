@@ -61,6 +61,8 @@ void *hw__walk_array(hw__walk *v, const char *name, hw_dtype dtype, unsigned dim
 void hw__walk_floats(hw__walk *v, const char *name, float *values, size_t stride, size_t rows, size_t columns);
 /* An array of numbers that is copied as it is. */
 void hw__walk_plain(hw__walk *v, const char *name, hw_dtype dtype, void *values, size_t count);
+/* Whether what is walked has that entry, which states of earlier versions lack; a state that is filled gets it. */
+bool hw__walk_has(const hw__walk *v, const char *name);
 /* A value of this engine or program that the state must have too: `what` is what the sentence calls it. */
 void hw__walk_same(hw__walk *v, const char *name, uint64_t value, const char *what);
 

@@ -87,8 +87,28 @@ typedef struct hw__settings {
     hw__log log;
 } hw__settings;
 
-/* engine/probe.c: the curvature, estimated before a run. */
+/* recovery.c: the learning rate as a congestion window, and returns to good parameters. In the housekeeping's hands, or
+ * of who is alone; but for `left`, which workers ask for. */
+typedef struct hw__recovery {
+    bool on;
+    hw__base_counter left;     /* returns that would still be made */
+    double window, top;        /* the rate that it has come to, 0: not begun; where it ends after a failure, 0: none */
+    double most, least, delay; /* the policy's rate; the window is never less; the delay that it is for */
+    double peak, peak_before;  /* highest rates in force since the last snapshot, and between it and the one before */
+    uint64_t hold, looks_from; /* the clock until which it does not rise; from which on losses are looked at */
+    uint64_t returns, lost;    /* lost: updates */
+    uint64_t spent;            /* of those, by returns that had a choice */
+    uint64_t returned;         /* the clock of the last return, which does not stand for the parameters before it */
+    double sum, squares;       /* of losses, at the last look */
+    uint64_t count;
+    double before, level, best, noise; /* a look's mean: the last one's; over a few looks; its lowest; its variance */
+    double start;                      /* the first look's mean that was none of an explosion */
+    bool has_start, has_best, has_noise, ended; /* ended: the last look has been taken */
+} hw__recovery;
+
+/* engine/curvature.c: the curvature, estimated before a run and followed during it. */
 typedef struct hw__curvature {
+    void (*follow)(hw_engine *e); /* in the housekeeping's hands; NULL: it stays as it is */
     struct hw__probe *probe;
     uint32_t *index, examples;
     double value;
@@ -143,6 +163,7 @@ struct hw_engine {
     hw__average average;
     hw__settings settings;
     hw__curvature curvature;
+    hw__recovery recovery;
     hw__captures captures;
     hw__run run;
     char name[HW_LINE];    /* the objective's, whose own may not live as long */

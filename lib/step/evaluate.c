@@ -9,16 +9,6 @@ uint64_t hw__evaluate_interval(const hw_engine *e)
     return c->evaluate_every ? c->evaluate_every : hw__due_updates(e, c->evaluate_epochs);
 }
 
-void hw__losses_sum(const hw_engine *e, double *sum, uint64_t *count)
-{
-    *sum = 0;
-    *count = 0;
-    for (unsigned i = 0; i < e->crew.members; i++) {
-        *sum += hw__counter_get_double(&e->worker[i].loss);
-        *count += hw__counter_get(&e->worker[i].losses);
-    }
-}
-
 void hw__evaluate_chunks(hw_worker *w)
 {
     hw_engine *e = w->engine;

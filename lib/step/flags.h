@@ -24,8 +24,9 @@ int hw__flags_stopped(const hw__flags *f);
 /* The first error wins; true where it was this one. Stops with HW_STOP_ERROR in any case. */
 bool hw__flags_fail(hw__flags *f, hw_status code, const char *sentence);
 bool hw__flags_failed(const hw__flags *f);
-/* For an evaluation a worker parks before its write too; for a capture only between steps, with nothing in hand. */
-enum { FLAGS_EVALUATE = 1, FLAGS_CAPTURE = 2 };
+/* For an evaluation a worker parks before its write too; for a capture and for a return to good parameters only between
+ * steps, with nothing in hand. */
+enum { FLAGS_EVALUATE = 1, FLAGS_CAPTURE = 2, FLAGS_RETURN = 4, FLAGS_BETWEEN = FLAGS_CAPTURE | FLAGS_RETURN };
 void hw__flags_pause(hw__flags *f, int what);
 void hw__flags_resume(hw__flags *f, int what);
 int hw__flags_paused(const hw__flags *f);

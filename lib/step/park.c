@@ -1,6 +1,6 @@
-/* park.c - workers park for an evaluation or a capture, and meet at the end. The last one in opens it; everybody inside
- * evaluates chunks; the last to finish a chunk adds up and lets all go. A capture is made by one, while the others
- * wait. No lock is held while user code runs. */
+/* park.c - workers park for an evaluation, a capture or a return to good parameters, and meet at the end. The last one
+ * in opens it; everybody inside evaluates chunks; the last to finish a chunk adds up and lets all go. A capture or a
+ * return is made by one, while the others wait. No lock is held while user code runs. */
 #include "step.h"
 #include <string.h>
 
@@ -53,19 +53,31 @@ static bool capture_due(const hw_engine *e)
     return asked || (ends && e->captures.update != hw_params_clock(e->params));
 }
 
-/* The lock is held on entry and on return; the pause is open meanwhile, so nobody leaves and the clock stands. */
-static void capture(hw_worker *w)
+/* Like a capture, but before an evaluation: that one is to be of the good parameters. */
+static bool return_due(const hw_engine *e)
+{
+    const hw__pause *g = &e->pause;
+    return (hw__flags_paused(&e->flags) & FLAGS_RETURN) && !g->open && g->between == g->live &&
+           !hw__flags_failed(&e->flags);
+}
+
+/* A capture or a return, by this worker. The lock is held on entry and on return; the pause is open meanwhile, so
+ * nobody leaves and the clock stands. */
+static void stand_still(hw_worker *w, int what)
 {
     hw_engine *e = w->engine;
     hw__pause *g = &e->pause;
     g->opened_ns = hw_now();
     g->open = true;
     (void)pthread_mutex_unlock(&g->mutex);
-    e->captures.take(w);
+    if (what == FLAGS_CAPTURE)
+        e->captures.take(w);
+    else
+        hw__recovery_return(w);
     (void)pthread_mutex_lock(&g->mutex);
     hw__counter_add(&e->times.paused, hw_now() - g->opened_ns);
-    hw__flags_resume(&e->flags, FLAGS_CAPTURE);
-    g->captures++;
+    hw__flags_resume(&e->flags, what);
+    g->stops++;
     g->open = false;
     (void)pthread_cond_broadcast(&g->changed);
 }
@@ -78,16 +90,24 @@ bool hw__park(hw_worker *w, hw__park_place place)
     bool finishing = place == HW__PARK_FINISH;
     (void)pthread_mutex_lock(&g->mutex);
     uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
-    uint64_t captures = g->captures;
+    uint64_t stops = g->stops;
     g->arrived++;
     if (place != HW__PARK_WRITE) g->between++;
     if (finishing) g->finished++;
     bool through = false;
     while (!g->poisoned) {
         bool all = g->finished == g->live;
+        if (all && !g->open && !g->final_done && !cut_short(e) && !hw__flags_failed(&e->flags) &&
+            hw__recovery_ends_badly(e))
+            (void)hw__recovery_ask(e);
+        if (return_due(e)) {
+            stand_still(w, FLAGS_RETURN);
+            continue;
+        }
         /* An evaluation that has just been made of these very parameters is the final one too. */
-        if (all && !g->open && e->evaluation.mark.has_last &&
-            e->evaluation.mark.last.update == hw_params_clock(e->params))
+        uint64_t clock = hw_params_clock(e->params);
+        if (all && !g->open && e->evaluation.mark.has_last && e->evaluation.mark.last.update == clock &&
+            e->recovery.returned != clock)
             g->final_done = true;
         if (all && g->final_done && !g->open && !capture_due(e)) {
             if (finishing) {
@@ -104,7 +124,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
             if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
                 open_pause(e);
             } else if (capture_due(e)) {
-                capture(w);
+                stand_still(w, FLAGS_CAPTURE);
                 continue;
             }
         }
@@ -117,11 +137,11 @@ bool hw__park(hw_worker *w, hw__park_place place)
             continue;
         }
         /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be
-         * waiting for this one at their barrier before any of them can come here again. For a capture those between
-         * steps stay until it has been made. */
+         * waiting for this one at their barrier before any of them can come here again. For a capture or a return those
+         * between steps stay until it has been made. */
         int pause = hw__flags_paused(&e->flags);
-        bool stays = place == HW__PARK_BETWEEN && (pause & FLAGS_CAPTURE) && g->captures == captures;
-        bool parted = seen != entered || g->captures != captures || !(pause & FLAGS_EVALUATE);
+        bool stays = place == HW__PARK_BETWEEN && (pause & FLAGS_BETWEEN) && g->stops == stops;
+        bool parted = seen != entered || g->stops != stops || !(pause & FLAGS_EVALUATE);
         if (!g->open && !finishing && parted && !stays) {
             through = true;
             break;

@@ -1,5 +1,5 @@
-/* pause.h (internal) - where workers park for an evaluation or a capture and where they meet at the end: the counts and
- * the lock. park.c is what they do there. */
+/* pause.h (internal) - where workers park for an evaluation, a capture or a return and where they meet at the end: the
+ * counts and the lock. park.c is what they do there. */
 #ifndef HW__STEP_PAUSE_H
 #define HW__STEP_PAUSE_H
 
@@ -12,7 +12,7 @@ typedef struct hw__pause {
     bool ready;
     unsigned live, arrived, finished, between, working; /* between: of those inside, with no gradient in hand */
     bool poisoned, open, final_done;
-    uint64_t generation, captures;
+    uint64_t generation, stops; /* stops: captures and returns made */
     uint64_t opened_ns;
     hw__base_counter chunk;
 } hw__pause;

@@ -15,16 +15,6 @@ void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
                           : UINT64_MAX);
 }
 
-/* A new setting in force: into the record, the trace, and before the workers' eyes. Under the mutex. */
-static void put_in_force(hw_engine *e, const hw_setting *s)
-{
-    e->settings.now = *s;
-    *(hw_setting *)hw__log_next(&e->settings.log) = *s;
-    hw__trace_setting t = {s->rate, s->momentum, s->ahead, s->pole};
-    if (e->trace) e->settings.number = hw__trace_setting_new(e->trace, &t);
-    hw__flags_new_version(&e->flags);
-}
-
 void hw__periodic_setting(hw_engine *e, bool first)
 {
     const hw_config *c = &e->config;
@@ -32,10 +22,13 @@ void hw__periodic_setting(hw_engine *e, bool first)
     hw_setting s;
     if (hw__engine_prescribed(e, 0, &s)) { /* a replay's come with its events */
         (void)pthread_mutex_lock(&e->settings.mutex);
-        if (first) put_in_force(e, &s);
+        if (first) hw__settings_put(e, &s);
         (void)pthread_mutex_unlock(&e->settings.mutex);
         return;
     }
+    uint64_t landed = hw_params_clock(e->params) - e->first_update;
+    bool early = landed < c->compensation.window * e->tickets.block; /* too few for a histogram */
+    if (!first && e->curvature.follow) e->curvature.follow(e);
     hw_policy_input in = {hw_params_clock(e->params),
                           e->crew.slots,
                           c->optimizer.momentum,
@@ -43,7 +36,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
                           e->curvature.value,
                           NULL,
                           NULL};
-    if (!first && c->record) {
+    if (!first && !early && c->record) {
         /* The window is the difference of two merged states: recorders are never reset. */
         hw_histogram_clear(&e->settings.merged);
         hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
@@ -57,6 +50,14 @@ void hw__periodic_setting(hw_engine *e, bool first)
     }
     hw_compensate(&c->compensation, &in, &s);
     hw__optimizer_adjust(&c->optimizer, &s);
+    if (e->recovery.on) {
+        hw_compensation within = c->compensation;
+        hw_setting careful;
+        within.margin = fmin(within.margin, 1);
+        hw_compensate(&within, &in, &careful);
+        hw__optimizer_adjust(&c->optimizer, &careful);
+        hw__recovery_limit(e, &s, &careful);
+    }
     s.update = in.update; /* not the user's to say */
     if (!hw__base_finite_double(s.rate) || !hw__base_finite_double(s.momentum) || !hw__base_finite_double(s.ahead) ||
         !hw__base_finite_double(s.delay) || s.rate <= 0 || s.momentum <= -1 || s.momentum >= 1 ||
@@ -68,24 +69,11 @@ void hw__periodic_setting(hw_engine *e, bool first)
         return;
     }
     if (hw__optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
-    (void)pthread_mutex_lock(&e->settings.mutex);
     /* Every change is recorded; a setting equal to the one in force is none. */
-    bool changed = first || fabs(s.rate - e->settings.now.rate) > 1e-3 * e->settings.now.rate ||
-                   fabs(s.momentum - e->settings.now.momentum) > 1e-3 || fabs(s.ahead - e->settings.now.ahead) > 1e-2 ||
-                   fabs(s.pole - e->settings.now.pole) > 1e-3;
-    if (changed) put_in_force(e, &s);
-    (void)pthread_mutex_unlock(&e->settings.mutex);
-}
-
-void hw__periodic_recorded(hw_engine *e, uint32_t number, hw_setting *setting)
-{
-    if (!hw__engine_prescribed(e, number, setting)) return;
-    (void)pthread_mutex_lock(&e->settings.mutex);
-    if (number > e->settings.replayed) {
-        put_in_force(e, setting);
-        e->settings.replayed = number;
-    }
-    (void)pthread_mutex_unlock(&e->settings.mutex);
+    const hw_setting *now = &e->settings.now;
+    if (first || fabs(s.rate - now->rate) > 1e-3 * now->rate || fabs(s.momentum - now->momentum) > 1e-3 ||
+        fabs(s.ahead - now->ahead) > 1e-2 || fabs(s.pole - now->pole) > 1e-3)
+        hw__settings_adopt(e, &s);
 }
 
 /* A snapshot is a candidate until a loss that was computed on it or on something later turns out well: at three times
@@ -94,6 +82,11 @@ static void keep_good(hw_engine *e, double loss, uint64_t read)
 {
     double first = hw__counter_get_double(&e->losses.first);
     bool well = !(first > 0 && loss > 3 * first);
+    if (e->recovery.on) {
+        hw__recovery_sign sign = hw__recovery_look(e);
+        if (sign == HW__RECOVERY_UNKNOWN || hw__flags_paused(&e->flags) & FLAGS_RETURN) return;
+        well = sign == HW__RECOVERY_CALM;
+    }
     int other = e->kept.good == 0 ? 1 : 0;
     if (e->kept.candidate && read >= e->kept.candidate) {
         if (well) {
@@ -152,7 +145,7 @@ void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
     /* Who finds the turn taken leaves; so the holder looks again, with the clock of then, after giving it up. */
     while (due(e, n) && !hw__flags_failed(&e->flags) && hw__flags_begin_housekeeping(&e->flags)) {
         if (n >= hw__counter_get(&e->due.window)) {
-            hw__counter_set(&e->due.window, hw__due_multiple(n, c->compensation.window * e->tickets.block));
+            hw__counter_set(&e->due.window, hw__due_window(e, n));
             hw__periodic_setting(e, false);
         }
         if (n >= hw__counter_get(&e->due.keep)) {

@@ -43,7 +43,9 @@ typedef struct hw__scheduler {
     double (*time)(const hw_engine *e);           /* virtual time in units of mean work; NULL: 0                     */
     /* The setting that it prescribes in place of the policy's (a replay's); false, or NULL: none. */
     bool (*setting)(const hw_engine *e, uint32_t number, hw_setting *setting);
-    void (*settle)(hw_worker *w);              /* before a capture, all parked; NULL: nothing to do           */
+    void (*settle)(hw_worker *w); /* before a capture, all parked; NULL: nothing to do           */
+    /* What has been read and not landed is of parameters that are thrown away; all parked. NULL: nobody has any. */
+    void (*forget)(hw_engine *e);
     void (*fields)(hw_engine *e, hw__walk *v); /* what a capture holds of it; NULL: nothing                   */
     void (*complete)(hw_engine *e, bool more); /* restored; more: tickets are left; NULL: nothing to do       */
     uint64_t (*identity)(const hw_config *c);  /* checksum of what is passed by pointers; NULL: 0             */

@@ -60,7 +60,7 @@ static hw_status not_finite(hw_worker *w, const char *what)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
-    if (e->config.on_nan == HW_NAN_SKIP) {
+    if (e->config.on_nan == HW_NAN_SKIP || hw__recovery_ask(e)) {
         hw__counter_add(&w->skipped, 1);
         hw__times_check(w->engine); /* where nothing lands any more, time still ends the run */
         return HW_OK;
@@ -95,7 +95,7 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
         }
         return false;
     }
-    double baseline = hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count);
+    double baseline = hw__losses_first(e);
     /* First losses of 0 say nothing: there is no limit. */
     double limit = e->config.divergence > 0 && baseline > 0 ? e->config.divergence * baseline : INFINITY;
     if (loss > limit || w->smooth_loss > limit) { /* rare: only then does the mean of all so far matter */
@@ -197,8 +197,11 @@ static hw_status diverged(hw_worker *w)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
-    hw__fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu",
-             hw__counter_get_double(&e->losses.first_sum) / (double)hw__counter_get(&e->losses.first_count),
+    if (hw__recovery_ask(e)) {
+        hw__counter_add(&w->skipped, 1);
+        return HW_OK;
+    }
+    hw__fail(e, HW_E_DIVERGED, "the loss rose from %.3g to %.3g on worker %u by step %llu", hw__losses_first(e),
              w->smooth_loss, w->id, (unsigned long long)w->batch.step);
     return HW_E_STOPPED;
 }
@@ -235,6 +238,7 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
     if (opens && !e->steps.sweeps) /* with sweeps the first run's mean, which says more */
         hw__counter_add_double(&e->losses.first, loss);
     hw__counter_add_double(&w->loss, loss);
+    hw__counter_add_double(&w->loss_squares, loss * loss);
     hw__counter_add(&w->losses, 1);
     hw__counter_add(&w->updates, 1);
     if (e->steps.exchanges) w->since++;

@@ -73,7 +73,8 @@ bool hw__sweep_exchange(hw_worker *w, bool due);
 
 /* --- due.c ----------------------------------------------------------------------------------------------------------
  */
-uint64_t hw__due_multiple(uint64_t n, uint64_t step); /* the next multiple of step above n; never for step 0 */
+uint64_t hw__due_window(const hw_engine *e, uint64_t n); /* when the setting is made anew, after n */
+uint64_t hw__due_multiple(uint64_t n, uint64_t step);    /* the next multiple of step above n; never for step 0 */
 /* The first update after n at which `every` updates of the run have passed again; never for 0. */
 uint64_t hw__due_after(const hw_engine *e, uint64_t n, uint64_t every);
 uint64_t hw__due_updates(const hw_engine *e, double epochs); /* so many updates as there are in them */
@@ -89,7 +90,6 @@ void hw__evaluate_target(hw_engine *e, const hw_evaluation *ev);
 /* Before the evaluation at the end of a run that others have ended, which the whole run would not make: captures are
  * without it. */
 void hw__evaluate_leave_out(hw_engine *e);
-void hw__losses_sum(const hw_engine *e, double *sum, uint64_t *count);
 
 /* --- periodic.c: what is due after a landing ------------------------------------------------------------------------
  */
@@ -97,8 +97,37 @@ void hw__periodic_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read
 void hw__periodic_epochs(hw_engine *e, uint64_t landed);
 void hw__periodic_setting(hw_engine *e, bool first);
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n); /* when the next ones are due */
+/* --- settings.c: the setting in force -------------------------------------------------------------------------------
+ */
+void hw__settings_put(hw_engine *e, const hw_setting *s);   /* under the mutex */
+void hw__settings_adopt(hw_engine *e, const hw_setting *s); /* none where a replay prescribes them */
 /* A replay: setting `number` of the trace, which comes into force with the first worker that has it. */
-void hw__periodic_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
+void hw__settings_recorded(hw_engine *e, uint32_t number, hw_setting *setting);
+
+/* --- losses.c: what the run's losses come to ------------------------------------------------------------------------
+ */
+void hw__losses_sum(const hw_engine *e, double *sum, uint64_t *count);
+double hw__losses_first(const hw_engine *e); /* the mean of the first ones; 0: none yet */
+
+/* --- recovery.c: back to good parameters at a lower rate, instead of the end ----------------------------------------
+ */
+bool hw__recovery_plan(const hw_engine *e);                        /* whether this run does so */
+uint64_t hw__recovery_interval(const hw_engine *e, uint64_t keep); /* updates between looks, and between snapshots */
+void hw__recovery_begin(hw_engine *e);
+/* A worker or a look asks for a return: true where there will be one, and what the worker has in hand is not to land.
+ */
+bool hw__recovery_ask(hw_engine *e);
+/* The return itself, by this worker, with all parked between steps. */
+void hw__recovery_return(hw_worker *w);
+/* The last good parameters; velocities, last gradients and second moments start anew. Nobody steps. */
+void hw__recovery_fall_back(hw_engine *e);
+/* The policy's setting s with a rate within the window; careful: the policy's setting within the linear bound. */
+void hw__recovery_limit(hw_engine *e, hw_setting *s, const hw_setting *careful);
+typedef enum hw__recovery_sign { HW__RECOVERY_UNKNOWN, HW__RECOVERY_CALM, HW__RECOVERY_RISEN } hw__recovery_sign;
+/* What the losses since the last look say of the parameters before them. */
+hw__recovery_sign hw__recovery_look(hw_engine *e);
+/* At the end of a run, once: whether its last losses have risen, so that the parameters before are the better ones. */
+bool hw__recovery_ends_badly(hw_engine *e);
 
 /* --- park.c ---------------------------------------------------------------------------------------------------------
  */

@@ -20,10 +20,7 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
         kernel[lags - 1] = 1;
     }
     if (s->delay == 0 || !(in->curvature > 0)) return;
-    /* A margin above 1 is a network's: its curvature peaks in the first updates (LeNet's: threefold, at update 30),
-     * where runs that diverge do so. It is opened in three steps, a window apart. */
     double margin = c->margin > 0 ? c->margin : 0.7;
-    if (margin > 1 && in->update < 2 * c->window) margin = fmax(1, margin * (in->update < c->window ? 0.5 : 0.75));
     double step = in->learning_rate * in->curvature / margin;
     if (!(step > HW__STABILITY_LEAST)) return; /* of a schedule that has come to its end: stable with any delay */
     /* A kernel is an expectation: for a wide one (the queue model's) the expected recursion with look-ahead is stable
@@ -42,7 +39,8 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
                    s->delay, s->rate, in->curvature);
 }
 
-const hw__policy hw__policy_auto = {.flags = HW__POLICY_LEAVES | HW__POLICY_CURVATURE | HW__POLICY_ADVISED,
+const hw__policy hw__policy_auto = {.flags = HW__POLICY_LEAVES | HW__POLICY_CURVATURE | HW__POLICY_ADVISED |
+                                             HW__POLICY_ADAPTS,
                                     .arrays = 1,
                                     .fits = hw__fits_any,
                                     .apply = apply};

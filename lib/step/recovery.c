@@ -1,0 +1,273 @@
+/* recovery.c - a run that becomes unstable goes back to its last good parameters, at a lower learning rate, instead of
+ * ending. Beside it the rate behaves like a congestion window: it begins within the linear bound, rises while the loss
+ * is calm to what the policy allows at the curvature of then, is halved where the loss rises, and ends at somewhat less
+ * than what failed. A curvature that rises for a while only keeps it from rising: nets get over such a peak by
+ * themselves, and come out flatter than those whose rate was cut there.
+ *
+ * The loss is looked at every few updates, by the mean over all workers and its standard error. A snapshot is good when
+ * the losses after it are calm. Everything here is in the housekeeping's hands, or made while all are parked. */
+#include "step.h"
+#include <math.h>
+#include <string.h>
+
+enum {
+    LOOK = 10,   /* updates from one look to the next; one for each worker where there are more of them */
+    FEWEST = 8,  /* losses whose mean says something                                                               */
+    RETURNS = 16 /* in a run: what they have not mended a lower rate does not mend either                          */
+};
+
+/* Of a run's updates: what returns for the loss' sake may throw away, beside those of a few looks. */
+static const double share_lost = 0.03;
+
+bool hw__recovery_plan(const hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
+    bool adapts = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) != 0;
+    return adapts && linear && e->crew.slots > 1 && e->crew.gather == 1 && !e->steps.exchanges && !e->steps.sweeps &&
+           e->kept.every > 0;
+}
+
+static uint64_t look_interval(const hw_engine *e)
+{
+    return e->crew.slots > LOOK ? e->crew.slots : LOOK;
+}
+
+uint64_t hw__recovery_interval(const hw_engine *e, uint64_t keep)
+{
+    uint64_t look = look_interval(e);
+    return e->recovery.on && !e->objective.touched && keep > look ? look : keep;
+}
+
+static void sums_of(const hw_engine *e, double *sum, double *squares, uint64_t *count)
+{
+    hw__losses_sum(e, sum, count);
+    *squares = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) *squares += hw__counter_get_double(&e->worker[i].loss_squares);
+}
+
+void hw__recovery_begin(hw_engine *e)
+{
+    hw__recovery *r = &e->recovery;
+    bool on = r->on;
+    memset(r, 0, sizeof *r);
+    r->on = on;
+    r->returned = UINT64_MAX;
+    /* A recorded schedule cannot tell of a return: who replays it would go on with the parameters that were left. */
+    hw__counter_set(&r->left, on && !e->trace && !e->replays ? RETURNS : 0);
+    sums_of(e, &r->sum, &r->squares, &r->count);
+}
+
+bool hw__recovery_ask(hw_engine *e)
+{
+    if (!hw__counter_get(&e->recovery.left)) return false;
+    hw__flags_pause(&e->flags, FLAGS_RETURN);
+    return true;
+}
+
+/* --- the rate -------------------------------------------------------------------------------------------------------
+ */
+
+void hw__recovery_limit(hw_engine *e, hw_setting *s, const hw_setting *careful)
+{
+    hw__recovery *r = &e->recovery;
+    if (!(r->window > 0)) {
+        r->window = fmin(careful->rate, s->rate);
+        r->least = r->window / 1024; /* what such a rate does not mend, a lower one does not */
+        r->delay = s->delay;
+    }
+    r->most = s->rate;
+    /* A curvature that is not followed is the run's, and the policy's rate the one to have. */
+    double rate = e->curvature.follow ? r->window : fmin(r->window, r->most);
+    if (e->curvature.follow && s->delay > 1.1 * r->delay) { /* a bound falls as 1 / delay */
+        r->window = rate *= fmax(r->delay, 1) / fmax(s->delay, 1);
+        r->delay = s->delay;
+    }
+    r->peak = fmax(r->peak, rate);
+    if (rate >= s->rate && rate <= s->rate) return;
+    char reason[sizeof s->reason];
+    (void)snprintf(reason, sizeof reason, "look-ahead %.1f steps, learning rate x %.3g (curvature %.3g)", s->delay,
+                   rate, e->curvature.value);
+    memcpy(s->reason, reason, sizeof reason);
+    s->rate = rate;
+}
+
+/* The rate in force follows the window. */
+static void follow_window(hw_engine *e, const char *why)
+{
+    hw__recovery *r = &e->recovery;
+    hw_setting s = e->settings.now;
+    s.update = hw_params_clock(e->params);
+    s.rate = e->curvature.follow ? r->window : fmin(r->window, r->most);
+    r->peak = fmax(r->peak, s.rate);
+    (void)snprintf(s.reason, sizeof s.reason, "%s: learning rate x %.3g", why, s.rate);
+    hw__settings_adopt(e, &s);
+}
+
+static uint64_t window_updates(const hw_engine *e)
+{
+    return e->config.compensation.window * e->tickets.block;
+}
+
+static void rise(hw_engine *e, uint64_t now)
+{
+    hw__recovery *r = &e->recovery;
+    double reach = r->most, by = 1.1;
+    if (now < r->hold) return;
+    if (r->top > 0) { /* after a failure: slowly, and to less than what failed */
+        r->hold = now + window_updates(e) / 2;
+        reach = fmin(reach, r->top);
+    }
+    if (r->window >= reach) return;
+    if (!(r->top > 0)) by = fmin(4, fmax(by, sqrt(reach / r->window)));
+    r->window = fmin(reach, by * r->window);
+    follow_window(e, "the loss is calm");
+}
+
+/* Half of the highest rate since the parameters were good. */
+static void shrink(hw_engine *e, uint64_t now)
+{
+    hw__recovery *r = &e->recovery;
+    double failed = fmax(r->peak, r->peak_before);
+    r->top = 0.7 * failed;
+    r->window = fmax(failed / 2, r->least);
+    r->peak = r->peak_before = r->window;
+    r->hold = now + window_updates(e) / 2;
+    r->looks_from = now + 2 * look_interval(e);
+    r->has_best = false; /* what follows is compared with what comes first */
+}
+
+/* --- the return -----------------------------------------------------------------------------------------------------
+ */
+
+void hw__recovery_fall_back(hw_engine *e)
+{
+    hw_params_set(e->params, 0, e->kept.x[e->kept.good]);
+    for (unsigned a = 1; a <= hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation); a++)
+        hw_params_set(e->params, a, NULL);
+    for (unsigned i = 0; i < e->crew.members; i++)
+        if (e->worker[i].velocity)
+            memset(e->worker[i].velocity, 0, e->objective.parameters * sizeof *e->worker[i].velocity);
+}
+
+void hw__recovery_return(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    hw__recovery *r = &e->recovery;
+    uint64_t now = hw_params_clock(e->params), back = e->kept.good_update;
+    double first = hw__losses_first(e);
+    char why[64];
+    if (e->scheduler->settle) e->scheduler->settle(w);
+    if (e->scheduler->forget) e->scheduler->forget(e);
+    hw__recovery_fall_back(e);
+    r->returns++;
+    r->lost += now - back;
+    hw__counter_set(&r->left, hw__counter_get(&r->left) - 1);
+    e->kept.candidate = 0;
+    e->kept.good_update = now; /* the good parameters are these now */
+    r->returned = now;
+    e->captures.update = UINT64_MAX; /* one that was made with this clock is of the others */
+    e->average.count = 0;            /* a mean that the bad ones entered starts anew */
+    for (unsigned i = 0; i < e->crew.members; i++)
+        if (first > 0) e->worker[i].smooth_loss = fmin(e->worker[i].smooth_loss, first);
+    sums_of(e, &r->sum, &r->squares, &r->count);
+    shrink(e, now);
+    (void)snprintf(why, sizeof why, "back to the parameters of update %llu",
+                   (unsigned long long)(back - e->first_update));
+    follow_window(e, why);
+}
+
+/* A return for the loss' sake, of a model that has learnt something. Others are made at any price. */
+static bool affordable(const hw_engine *e, uint64_t now)
+{
+    uint64_t planned = hw__tickets_limit(e), run = now - e->first_update;
+    double most = share_lost * (double)(planned < HW__NO_LIMIT ? planned : run) + 4 * (double)look_interval(e);
+    return (double)(e->recovery.spent + now - e->kept.good_update) <= most;
+}
+
+/* --- looking --------------------------------------------------------------------------------------------------------
+ */
+
+/* A part of what has been won so far is lost again, or the loss has doubled; by far more than its usual noise, and more
+ * than three large losses among ten come to. */
+static bool has_risen(const hw__recovery *r, double mean, double error)
+{
+    double won = fabs(r->start - r->best), best = fabs(r->best);
+    double limit = r->best + fmin(0.25 * won, best) + 0.01 * best;
+    return mean - 4.5 * sqrt(r->noise) > limit && mean - 2 * error > limit;
+}
+
+static bool is_calm(const hw__recovery *r, double mean)
+{
+    return mean - 2 * sqrt(r->noise) <= r->best + 0.1 * fabs(r->start - r->best) + 0.03 * fabs(r->best);
+}
+
+/* The level that the loss has come to, its lowest so far, and the square of a look's standard error: means over a few
+ * looks, since the lowest of many single ones would be luck. */
+static void enter(hw__recovery *r, double mean, double error)
+{
+    if (!r->has_start) r->start = mean;
+    r->level = r->has_best ? r->level + 0.25 * (mean - r->level) : mean;
+    /* An explosion is no noise, so a look adds to it little by little; rare classes are long in coming. */
+    double noise = fmin(error * error, 9 * r->noise + 1e-4 * r->best * r->best);
+    r->noise = r->has_noise ? r->noise + (noise > r->noise ? 0.125 : 0.03) * (noise - r->noise) : error * error;
+    if (!r->has_best || r->level < r->best) r->best = r->level;
+    r->has_start = r->has_best = r->has_noise = true;
+}
+
+/* What the losses since the last look say, if there are so many; moves on to now. */
+static bool look(hw_engine *e, unsigned fewest, double *mean, double *error)
+{
+    hw__recovery *r = &e->recovery;
+    double sum, squares;
+    uint64_t count;
+    sums_of(e, &sum, &squares, &count);
+    if (count < r->count + fewest) return false;
+    double n = (double)(count - r->count);
+    *mean = (sum - r->sum) / n;
+    *error = sqrt(fmax(0, (squares - r->squares) / n - *mean * *mean) / (n - 1));
+    r->sum = sum;
+    r->squares = squares;
+    r->count = count;
+    return hw__base_finite_double(*mean) && hw__base_finite_double(*error);
+}
+
+hw__recovery_sign hw__recovery_look(hw_engine *e)
+{
+    hw__recovery *r = &e->recovery;
+    double mean, error, very = hw__counter_get_double(&e->losses.first);
+    uint64_t now = hw_params_clock(e->params);
+    if (now < r->looks_from || !look(e, FEWEST, &mean, &error)) return HW__RECOVERY_UNKNOWN;
+    /* Nothing to compare with yet: an explosion, or an outlier, is no level to start from. */
+    if (!r->has_best && 2 * error > fabs(mean)) return HW__RECOVERY_UNKNOWN;
+    bool risen = r->has_best && has_risen(r, mean, error) && mean > r->before - error; /* and goes on to */
+    r->before = mean;
+    if (!r->has_best && very > 0 && mean - 2 * error > 100 * very)
+        risen = true; /* before there was anything to compare with */
+    bool calm = !r->has_best || is_calm(r, mean);
+    if (!risen) enter(r, mean, error);
+    if (risen) {
+        bool free = !r->has_start || mean > r->start; /* a model that is worse than at its start has nothing to lose */
+        if ((free || affordable(e, now)) && hw__recovery_ask(e)) {
+            if (!free) r->spent += now - e->kept.good_update;
+        } else {
+            shrink(e, now);
+            follow_window(e, "the loss has risen");
+        }
+        return HW__RECOVERY_RISEN;
+    }
+    if (!calm) return HW__RECOVERY_UNKNOWN;
+    r->peak_before = r->peak; /* of the snapshot that is good now */
+    r->peak = e->settings.now.rate;
+    rise(e, now);
+    return HW__RECOVERY_CALM;
+}
+
+bool hw__recovery_ends_badly(hw_engine *e)
+{
+    hw__recovery *r = &e->recovery;
+    double mean, error;
+    if (!hw__counter_get(&r->left) || r->ended || !r->has_best) return false;
+    r->ended = true;
+    return look(e, FEWEST / 2, &mean, &error) && has_risen(r, mean, error);
+}
