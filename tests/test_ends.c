@@ -174,6 +174,26 @@ static void counts_near_the_end_of_32_bits(void **state)
     assert_near(r.last.metric[0], 1, 0);
 }
 
+/* The record has a word for every reason to stop. */
+static void a_callbacks_stop_is_in_the_record(void **state)
+{
+    (void)state;
+    _Atomic unsigned asked = 0;
+    char text[20000];
+    hw_engine *e;
+    hw_config c = config(0);
+    hw_objective o = hw_objective_defaults("ends", N);
+    o.examples = 1000;
+    o.self = &asked;
+    o.step = step;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_result_json(e, "ends", text, sizeof text, NULL), HW_OK);
+    assert_text(text, "\"reason\":\"callback\"");
+    assert_text(text, "\"returns\":0,\"updates_lost\":0");
+    hw_engine_free(e);
+}
+
 static void sections_that_are_none_are_refused(void **state)
 {
     (void)state;
@@ -268,6 +288,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_step_or_a_callback_ends_a_run_well),
+        cmocka_unit_test(a_callbacks_stop_is_in_the_record),
         cmocka_unit_test(a_stop_during_the_preparation_is_heeded),
         cmocka_unit_test(a_run_without_an_end_is_refused),
         cmocka_unit_test(counts_near_the_end_of_32_bits),

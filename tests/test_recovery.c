@@ -85,7 +85,8 @@ static void a_run_goes_back_and_ends_well(void **state)
             returns = hw_engine_returns(e, &lost);
             size_t settings, said = 0;
             const hw_setting *s = hw_engine_settings(e, &settings);
-            for (size_t j = 0; j < settings; j++) said += strncmp(s[j].reason, "back to the parameters", 22) == 0;
+            for (size_t j = 0; j < settings; j++)
+                said += strstr(s[j].reason, "back to the parameters of update") != NULL;
             if (each[i].scheduler == HW_SIMULATED || each[i].scheduler == HW_ROUND_ROBIN) {
                 assert_true(returns > 0 && lost > 0 && r.setting.rate <= 0.5);
                 c.compensation.policy = HW_POLICY_LOOK_AHEAD;

@@ -134,6 +134,10 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     printf("%s\n", text);
     if (start->updates && r->updates == start->updates && !cli_interrupted)
         printf("the run had come to its end before: --epochs, --updates, --seconds or --target set another\n");
+    uint64_t lost, returns = hw_engine_returns(engine, &lost);
+    if (returns)
+        printf("the loss rose: back to earlier parameters, at a lower learning rate, %llu time%s (%llu updates lost)\n",
+               (unsigned long long)returns, returns == 1 ? "" : "s", (unsigned long long)lost);
     if (classes->count) class_table_print(classes, stdout);
     if (isfinite(r->seconds_to_target))
         printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,

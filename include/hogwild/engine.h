@@ -117,7 +117,8 @@ typedef struct hw_config {
                             losses (the mean of about 20; with ten workers or more of two each) and the mean of all so
                             far; it takes about eight large losses in a row, no single one; the steps of sparse
                             objectives count sixteen examples together; 0: off                             */
-    uint64_t keep_every; /* updates between snapshots of the last good parameters; with objective.touched at least
+    uint64_t keep_every; /* updates between snapshots of the last good parameters (AUTO: ten, or as many as there are
+                            workers, where those are more; 0: AUTO does not go back); with objective.touched at least
                             256 parameters / touched, so that copying them stays cheap                   */
     /* averaging (Polyak): every so many updates the parameters enter a running mean, which evaluations then see and
      * hw_engine_average and hw_train give. 0: off. From average_from, a share of the run by updates or epochs, on */
@@ -215,8 +216,8 @@ typedef struct hw_result {
     hw_stop_reason reason;
     char message[3 * HW_WHY]; /* a sentence; "" where nothing went wrong */
     uint64_t updates, examples, tickets;
-    uint64_t good_update; /* the update whose parameters are in force: updates, or the last good one's */
-    uint64_t clipped, skipped;
+    uint64_t good_update;      /* the update whose parameters are in force: updates, or the last good one's */
+    uint64_t clipped, skipped; /* skipped: gradients that did not land: not finite, or of parameters left by a return */
     union {
         uint64_t swept, fused; /* updates made by sweeps (fused: in 0.1) */
     };

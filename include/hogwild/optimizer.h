@@ -96,12 +96,11 @@ typedef struct hw_optimizer {
 
 /* Every policy once: its value, the library's row, what options call it, and what it does. Values never change.
  *
- *   AUTO        look-ahead while the advisor calls the step stable at the present curvature (engine.h), else a lower
- *               learning rate as well
- *   NONE        mu_L = mu*
- *   FIXED       mu_L = fixed
- *   THEORY      mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)
- *   MEASURED    mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto
+ *   AUTO        look-ahead, and a learning rate that finds its place: it begins where the advisor calls the step
+ * stable, rises while the loss is calm to `margin` times that at the present curvature (engine.h), and is halved where
+ * the loss rises by more than its noise; the run then goes back to its last good parameters (hw_engine_returns). Never
+ * above the schedule's NONE        mu_L = mu* FIXED       mu_L = fixed THEORY      mu_L = mu* - (1 - 1/M) (Mitliagkas
+ * et al., Theorem 5) MEASURED    mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto
  *   POLE_ZERO   v' = mu* v - alpha (g_t - r g_{t-1}) / (1 - r), r = shrinkage * mu_S
  *   MEAN_LAG    mu_L / (1 - mu_L) = mu* / (1 - mu*) - mean staleness
  *   LOOK_AHEAD  read w + s v, s = mu* (1 - mu*^tau) / (1 - mu*)  (the idea of DANA) */
@@ -166,11 +165,10 @@ typedef struct hw_compensation {
     double fixed;     /* FIXED's mu_L, (-1, 1)                                         */
     double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
     double shrinkage; /* POLE_ZERO's rho in [0, 1]; default 1                              */
-    double margin;    /* AUTO keeps alpha h below margin * bound; default 0: 0.7, or 2 where the
-                         objective is a network (measured: docs/benchmarks.md); above 1 it opens in
-                         three steps, half, three quarters and all of it, a window apart, and only where
-                         the staleness has a dispersion of at most 0.3: wide ones are bounded by single
-                         runs, without it */
+    double margin;    /* AUTO: the rate rises until alpha h is margin * bound; default 0: 0.7, or 2 where the
+                         objective is a network (measured: docs/benchmarks.md). Above 1 a run begins at 1, and
+                         where the staleness has a dispersion of more than 0.3 it stays there: wide ones are
+                         bounded by single runs, without it */
     uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;

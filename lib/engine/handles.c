@@ -192,6 +192,8 @@ double hw_engine_number(hw_engine *e, const char *name)
                              {"rate", r.setting.rate},
                              {"look_ahead", r.setting.ahead},
                              {"metric", r.last.update ? r.last.metric[0] : NAN},
+                             {"returns", (double)e->recovery.returns},
+                             {"updates_lost", (double)e->recovery.lost},
                              {"bytes", (double)hw_engine_bytes(e)}};
     double other = find(others, sizeof others / sizeof *others, name);
     return isnan(other) ? hw__result_number(&r, name) : other;

@@ -123,7 +123,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     char text[256];
     hw_status usable = hw__handle_usable(e, "hw_run_json");
     if (usable != HW_OK) return usable;
-    static const char *const reasons[] = {"none", "updates", "seconds", "target", "asked", "error"};
+    static const char *const reasons[] = {"none", "updates", "seconds", "target", "asked", "error", "callback"};
     fputs("{\"name\":", out);
     hw__json_string(out, name ? name : "");
     fputs(",\"objective\":", out);
@@ -148,6 +148,8 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
             number(out, numbers[i].name, real_of(r, i));
         else
             fprintf(out, ",\"%s\":%llu", numbers[i].name, (unsigned long long)count_of(r, i));
+    fprintf(out, ",\"returns\":%llu,\"updates_lost\":%llu", (unsigned long long)e->recovery.returns,
+            (unsigned long long)e->recovery.lost);
     number(out, "bytes", (double)e->bytes);
     evaluations(e, out);
     settings(e, out);

@@ -100,7 +100,8 @@ static void follow_window(hw_engine *e, const char *why)
     s.update = hw_params_clock(e->params);
     s.rate = e->curvature.follow ? r->window : fmin(r->window, r->most);
     r->peak = fmax(r->peak, s.rate);
-    (void)snprintf(s.reason, sizeof s.reason, "%s: learning rate x %.3g", why, s.rate);
+    (void)snprintf(s.reason, sizeof s.reason, "look-ahead %.1f steps, learning rate x %.3g: %.60s", s.delay, s.rate,
+                   why);
     hw__settings_adopt(e, &s);
 }
 
