@@ -179,6 +179,96 @@ static void what_no_rate_mends_ends(void **state)
 }
 
 /* Other policies, one worker, no snapshots, a recorded schedule: what was asked for, to the end. */
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self;
+    (void)scratch;
+    (void)first;
+    sums[0] += (double)count * ((double)x[0] - 1) * ((double)x[0] - 1);
+    return HW_OK;
+}
+
+/* Evaluations of parameters that are no numbers, averages that they entered, and gradients that are skipped: the run
+ * goes on from good ones, and what it says is of those. */
+static void what_is_told_is_of_good_parameters(void **state)
+{
+    (void)state;
+    for (unsigned i = 3; i < EACH; i++)
+        for (int k = 0; k < 4; k++) {
+            quadratic q = {.curvature = k == 0 ? 400 : 100, .limit = k == 2 ? 1e6F : 0};
+            hw_config c = config(i);
+            hw_objective o = objective(&q);
+            hw_result r;
+            hw_engine *e;
+            float x[N];
+            c.evaluate_every = k < 2 ? 7 : 0;
+            c.average_every = k == 1 ? 5 : 0;
+            c.on_nan = k == 2 ? HW_NAN_SKIP : HW_NAN_STOP;
+            if (k < 3) o.evaluate = evaluate;
+            o.evaluation_examples = 10;
+            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+            if (hw_engine_run(e, &r) != HW_OK) fail_msg("%u, %d: %s", i, k, r.message);
+            assert_true(hw_engine_returns(e, NULL) > 0);
+            assert_int_equal(hw_engine_get(e, x), HW_OK);
+            for (int j = 0; j < N; j++) assert_true(fabsf(x[j] - 1) < 100);
+            assert_true(k == 3 || (isfinite(r.last.metric[0]) && r.last.metric[0] < 1e4));
+            assert_true(k > 1 || (r.last.train_loss >= 0 && r.last.train_loss < 1e9));
+            if (k == 1) {
+                assert_int_equal(hw_engine_average(e, x), HW_OK);
+                for (int j = 0; j < N; j++) assert_true(fabsf(x[j] - 1) < 100);
+            }
+            hw_engine_free(e);
+        }
+}
+
+static bool is_new(const char *name)
+{
+    return strncmp(name, "recovery.", 9) == 0 || strncmp(name, "worker.look_", 12) == 0;
+}
+
+/* A state of 0.1 has nothing of all this; one that has no rate is refused. */
+static void states_of_before_go_on(void **state)
+{
+    (void)state;
+    kept all = {.n = 0};
+    quadratic q = {.curvature = 20, .limit = 50};
+    hw_config c = config(3);
+    hw_objective o = objective(&q);
+    char why[HW_WHY];
+    hw_result r;
+    hw_engine *e;
+    c.updates = 150;
+    c.checkpoint_every = 5;
+    c.on_capture = keep;
+    c.context = &all;
+    assert_int_equal(hw_train(&o, &c, NULL, NULL), HW_OK);
+    c.on_capture = NULL;
+    c.checkpoint_every = 0;
+    for (unsigned k = 0; k < all.n; k++) {
+        hw_state *old = hw_state_create();
+        for (size_t i = 0; i < hw_state_count(all.state[k]); i++) {
+            const hw_entry *x = hw_state_entry(all.state[k], i);
+            if (is_new(x->name)) continue;
+            if (x->kind == HW_ENTRY_ARRAY) hw_state_put(old, x->name, x->dtype, x->dims, x->shape, x->data);
+            if (x->kind == HW_ENTRY_COUNT) hw_state_put_number(old, x->name, x->number);
+            if (x->kind == HW_ENTRY_REAL) hw_state_put_real(old, x->name, x->real);
+            if (x->kind == HW_ENTRY_TEXT) hw_state_put_text(old, x->name, x->text);
+        }
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        if (hw_engine_restore(e, old, why) != HW_OK) fail_msg("capture %u: %s", k, why);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        assert_true(r.setting.rate > 1e-4);
+        hw_engine_free(e);
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_state_put_real(all.state[k], "recovery.window", 0), HW_OK);
+        assert_int_equal(hw_engine_restore(e, all.state[k], why), HW_E_FORMAT);
+        assert_text(why, "no rate to step with");
+        hw_engine_free(e);
+        hw_state_free(old);
+        hw_state_free(all.state[k]);
+    }
+}
+
 static void only_auto_goes_back(void **state)
 {
     (void)state;
@@ -261,6 +351,8 @@ int main(void)
         cmocka_unit_test(a_run_goes_back_and_ends_well),
         cmocka_unit_test(the_bits_are_the_same_on_any_number_of_threads_and_resumed),
         cmocka_unit_test(what_no_rate_mends_ends),
+        cmocka_unit_test(what_is_told_is_of_good_parameters),
+        cmocka_unit_test(states_of_before_go_on),
         cmocka_unit_test(only_auto_goes_back),
         cmocka_unit_test(convergent_runs_are_left_alone),
     };

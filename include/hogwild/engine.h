@@ -112,7 +112,8 @@ typedef struct hw_config {
     uint64_t evaluate_every; /* updates; 0: by epochs */
     double evaluate_epochs;  /* default 1; 0: only at the end */
     /* trouble */
-    hw_nan_policy on_nan;
+    hw_nan_policy
+        on_nan; /* HW_NAN_STOP: AUTO goes back and on while it can; HW_NAN_SKIP: where nothing else comes any more */
     double divergence;   /* stop when a worker's smoothed loss stays above this times the larger of the run's first
                             losses (the mean of about 20; with ten workers or more of two each) and the mean of all so
                             far; it takes about eight large losses in a row, no single one; the steps of sparse

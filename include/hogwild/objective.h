@@ -52,7 +52,9 @@ typedef struct hw_objective {
     uint32_t batch_limit; /* largest minibatch that scratch is planned for; 0: none                                 */
 
     /* One of the two. step: see above. loss_gradient: the conventional form; fills g[parameters] with the mean
-     * gradient over the batch and returns the mean loss. Called by many threads at once. */
+     * gradient over the batch and returns the mean loss. Called by many threads at once. For the curvature that AUTO
+     * follows (hw_config.curvature not below 0) a worker calls it from within a write, with a scratch of its own, under
+     * number 0: what a step keeps by hw_worker_id, holds locked or has in thread-local buffers must bear that. */
     hw_status (*step)(void *self, hw_worker *w, const hw_batch *batch);
     double (*loss_gradient)(void *self, void *scratch, const hw_batch *batch, const float *x, float *g);
 

@@ -96,23 +96,23 @@ typedef struct hw_optimizer {
 
 /* Every policy once: its value, the library's row, what options call it, and what it does. Values never change.
  *
- *   AUTO        look-ahead, and a learning rate that finds its place: it begins where the advisor calls the step
- * stable, rises while the loss is calm to `margin` times that at the present curvature (engine.h), and is halved where
- * the loss rises by more than its noise; the run then goes back to its last good parameters (hw_engine_returns). Never
- * above the schedule's NONE        mu_L = mu* FIXED       mu_L = fixed THEORY      mu_L = mu* - (1 - 1/M) (Mitliagkas
- * et al., Theorem 5) MEASURED    mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto
+ *   AUTO        look-ahead, at a rate that finds its place (hw_compensation.margin, hw_engine_returns)
+ *   NONE        mu_L = mu*
+ *   FIXED       mu_L = fixed
+ *   THEORY      mu_L = mu* - (1 - 1/M)                        (Mitliagkas et al., Theorem 5)
+ *   MEASURED    mu_L = mu* - mu_S of the measured tail where the histogram is geometric; else auto
  *   POLE_ZERO   v' = mu* v - alpha (g_t - r g_{t-1}) / (1 - r), r = shrinkage * mu_S
  *   MEAN_LAG    mu_L / (1 - mu_L) = mu* / (1 - mu*) - mean staleness
  *   LOOK_AHEAD  read w + s v, s = mu* (1 - mu*^tau) / (1 - mu*)  (the idea of DANA) */
-#define HW_POLICY_TABLE(X)                                                                          \
-    X(HW_POLICY_AUTO, auto, "auto", "look-ahead, and a lower learning rate where that is unstable") \
-    X(HW_POLICY_NONE, none, "none", "the momentum as asked for")                                    \
-    X(HW_POLICY_FIXED, fixed, "fixed", "the momentum of compensation.fixed")                        \
-    X(HW_POLICY_THEORY, theory, "theory", "1 - 1/M taken off the momentum")                         \
-    X(HW_POLICY_MEASURED, measured, "measured", "the measured momentum taken off")                  \
-    X(HW_POLICY_POLE_ZERO, pole_zero, "pole-zero", "asynchrony's pole cancelled by a lagged tap")   \
-    X(HW_POLICY_MEAN_LAG, mean_lag, "mean-lag", "the mean staleness taken off the momentum's lag")  \
-    X(HW_POLICY_LOOK_AHEAD, look_ahead, "look-ahead", "reads ahead along the velocity")             \
+#define HW_POLICY_TABLE(X)                                                                         \
+    X(HW_POLICY_AUTO, auto, "auto", "look-ahead, and a learning rate that finds its place")        \
+    X(HW_POLICY_NONE, none, "none", "the momentum as asked for")                                   \
+    X(HW_POLICY_FIXED, fixed, "fixed", "the momentum of compensation.fixed")                       \
+    X(HW_POLICY_THEORY, theory, "theory", "1 - 1/M taken off the momentum")                        \
+    X(HW_POLICY_MEASURED, measured, "measured", "the measured momentum taken off")                 \
+    X(HW_POLICY_POLE_ZERO, pole_zero, "pole-zero", "asynchrony's pole cancelled by a lagged tap")  \
+    X(HW_POLICY_MEAN_LAG, mean_lag, "mean-lag", "the mean staleness taken off the momentum's lag") \
+    X(HW_POLICY_LOOK_AHEAD, look_ahead, "look-ahead", "reads ahead along the velocity")            \
     X(HW_POLICY_USER, user, "user", "config.compensation.user")
 
 #define HW_X(value, row, name, help) value,
@@ -165,10 +165,12 @@ typedef struct hw_compensation {
     double fixed;     /* FIXED's mu_L, (-1, 1)                                         */
     double floor;     /* smallest explicit momentum, (-1, 0]; default -0.5             */
     double shrinkage; /* POLE_ZERO's rho in [0, 1]; default 1                              */
-    double margin;    /* AUTO: the rate rises until alpha h is margin * bound; default 0: 0.7, or 2 where the
-                         objective is a network (measured: docs/benchmarks.md). Above 1 a run begins at 1, and
-                         where the staleness has a dispersion of more than 0.3 it stays there: wide ones are
-                         bounded by single runs, without it */
+    double margin;    /* AUTO: the rate begins where the advisor calls the step stable, rises while the loss is
+                         calm until alpha h is margin * bound at the present curvature, and is halved where
+                         the loss rises by more than its noise; never above the schedule's. Default 0: 0.7,
+                         or 2 where the objective is a network (measured: docs/benchmarks.md). Above 1 only
+                         where the staleness has a dispersion of at most 0.3: wide ones are bounded by
+                         single runs, without it */
     uint64_t window;  /* measured updates between recomputations; default 200                   */
     hw_policy_callback user;
     void *context;

@@ -95,7 +95,10 @@ static const hw__field recovery_fields[] = {
     {"start", RECOVERY(start), WALK_F64, WALK_ANY},
     {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
 };
-static const hw__field squares_fields[] = {{"loss_squares", WORKER(loss_squares), WALK_COUNTER_REAL, WALK_ANY}};
+static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
+                                        {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},
+                                        {"look_losses", WORKER(look_losses), WALK_COUNTER, WALK_COUNT},
+                                        {"look_skipped", WORKER(in_row), WALK_INT, WALK_ANY}};
 
 #define SETTING(at)                                                                 \
     {"update", (at) + offsetof(hw_setting, update), WALK_U64, WALK_COUNT},          \
@@ -264,16 +267,21 @@ static void visit_kept(hw_engine *e, hw__walk *v)
         hw__walk_plain(v, "average.mean", HW_F32, e->average.mean, n); /* a mean of finite values may overflow */
 }
 
-/* States of 0.1 have none: their runs begin to look at the loss where they go on. */
+/* States of 0.1 have none: their runs begin to look at the loss where they go on, with the rate that they had. */
 static void visit_recovery(hw_engine *e, hw__walk *v)
 {
     if (!e->recovery.on) return;
     if (!hw__walk_has(v, "recovery.window")) {
-        if (v->way == WALK_TAKE) hw__recovery_begin(e);
+        if (v->way == WALK_TAKE) hw__recovery_resume(e);
         return;
     }
     hw__walk_values(v, "recovery", WALK_FIELDS(recovery_fields), &e->recovery);
-    hw__walk_columns(v, "worker", WALK_FIELDS(squares_fields), e->worker, sizeof *e->worker, e->crew.members);
+    hw__walk_columns(v, "worker", WALK_FIELDS(look_fields), e->worker, sizeof *e->worker, e->crew.members);
+    bool rates = hw_state_number(v->from ? v->from : v->to, "run.begun", 0) && !e->replays;
+    if (hw__walk_checks(v) && rates &&
+        !(hw_state_real(v->from, "recovery.window", 0) > 0 && hw_state_real(v->from, "recovery.most", 0) > 0 &&
+          hw_state_real(v->from, "recovery.least", 0) > 0))
+        hw__walk_refuse(v, "an entry 'recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
 }
 
 void hw__capture_walk(hw_engine *e, hw__walk *v)

@@ -40,11 +40,13 @@ void hw__curvature_follow(hw_engine *e)
     uint64_t number = hw_params_clock(e->params);
     uint32_t n = c->batch < e->curvature.examples ? c->batch : e->curvature.examples;
     double value = 0;
+    hw__probe_heed(e->curvature.probe, NULL); /* a few gradients: a stop within would leave what no whole run does */
     hw_params_get(e->params, 0, e->snapshot);
     hw_params_get(e->params, 1, hw__probe_direction(e->curvature.probe));
     choose(e, UINT64_MAX - number, n);
     if (hw__probe_follow(e->curvature.probe, e->snapshot, e->curvature.index, n, n, ITERATIONS, &c->optimizer,
-                         &value) != HW_OK)
+                         &value) != HW_OK ||
+        !(value > 0)) /* no velocity, or no number: nothing is known */
         return;
     double before = e->curvature.value;
     e->curvature.value = value > before ? value : (value + before) / 2;

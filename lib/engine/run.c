@@ -10,7 +10,9 @@
 static void reset_worker(hw_worker *w)
 {
     hw__counter_set(&w->loss, 0);
-    hw__counter_set(&w->loss_squares, 0);
+    hw__counter_set(&w->look_loss, 0);
+    hw__counter_set(&w->look_squares, 0);
+    hw__counter_set(&w->look_losses, 0);
     hw__counter_set(&w->losses, 0);
     w->landed_before += hw__counter_get(&w->updates);
     hw__counter_set(&w->updates, 0);
@@ -24,6 +26,7 @@ static void reset_worker(hw_worker *w)
     w->since = 0;
     w->exchange_every = w->engine->config.exchange_interval;
     w->loss_steps = 0;
+    w->in_row = 0;
     w->first_loss = w->smooth_loss = 0;
     w->ticket_end = 0;
     w->unmeasured = 0;
@@ -128,8 +131,7 @@ static void end(hw_engine *e)
     e->run.holds_blas = false;
     hw_params_get(e->params, 0, e->snapshot);
     bool finite = hw__base_all_finite(e->snapshot, e->objective.parameters);
-    if (!finite && !hw__flags_failed(&e->flags) && !hw__recovery_ask(e))
-        hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
+    if (!finite && !hw__flags_failed(&e->flags)) hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
     e->kept.good_update = finite && !(hw__flags_failed(&e->flags) && e->flags.code == HW_E_DIVERGED)
                               ? hw_params_clock(e->params)
                               : e->kept.good_update;
@@ -185,6 +187,8 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     uint64_t count;
     hw__progress_of(e, &p, &last);
     hw__losses_sum(e, &sum, &count);
+    /* A return takes the losses of an explosion back. */
+    if (sum < *loss_sum) *loss_sum = sum;
     p.train_loss = count > *loss_count ? (sum - *loss_sum) / (double)(count - *loss_count) : NAN;
     if (count > *loss_count) {
         *loss_sum = sum;

@@ -286,7 +286,8 @@ static void forget(hw_engine *e)
 {
     hw__simulated_of(e)->current = NULL; /* the snapshot of this clock is of them, too */
     for (unsigned i = 0; i < e->crew.members; i++)
-        if (hw__virtual_of(e->worker + i)->busy) e->worker[i].pending.status = HW__DROPPED;
+        if (hw__virtual_of(e->worker + i)->busy && e->worker[i].pending.status == HW_OK)
+            e->worker[i].pending.status = HW__DROPPED; /* errors and wishes to stop still count */
 }
 
 static void loop(hw_worker *worker)

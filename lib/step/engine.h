@@ -77,7 +77,8 @@ typedef struct hw__average {
     uint64_t count; /* how many entered it */
 } hw__average;
 
-/* periodic.c: compensation. now and log are under the mutex. */
+/* periodic.c, settings.c: compensation. now and log are under the mutex; who does the housekeeping, and alone writes
+ * them, reads them without. */
 typedef struct hw__settings {
     pthread_mutex_t mutex;
     bool ready;

@@ -78,7 +78,7 @@ void hw__evaluate_end(hw_engine *e)
     e->evaluation.mark.last = ev;
     e->evaluation.mark.has_last = true;
     (void)pthread_mutex_unlock(&e->pause.mutex);
-    if (c->on_nan == HW_NAN_STOP && !hw__base_finite_double(ev.metric[0]))
+    if (c->on_nan == HW_NAN_STOP && !hw__base_finite_double(ev.metric[0]) && !hw__recovery_ask(e))
         hw__fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
     *(hw_evaluation *)hw__log_next(&e->evaluation.log) = ev;
     if (hw__evaluate_meets_target(e, &ev)) hw__evaluate_target(e, &ev);

@@ -53,7 +53,7 @@ static bool capture_due(const hw_engine *e)
     return asked || (ends && e->captures.update != hw_params_clock(e->params));
 }
 
-/* Like a capture, but before an evaluation: that one is to be of the good parameters. */
+/* Like a capture, but before an evaluation where nobody has a gradient in hand: that one is of the good parameters. */
 static bool return_due(const hw_engine *e)
 {
     const hw__pause *g = &e->pause;
@@ -77,6 +77,7 @@ static void stand_still(hw_worker *w, int what)
     (void)pthread_mutex_lock(&g->mutex);
     hw__counter_add(&e->times.paused, hw_now() - g->opened_ns);
     hw__flags_resume(&e->flags, what);
+    if (what == FLAGS_RETURN) g->final_done = !e->objective.evaluate; /* a final evaluation was of others */
     g->stops++;
     g->open = false;
     (void)pthread_cond_broadcast(&g->changed);
@@ -97,8 +98,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
     bool through = false;
     while (!g->poisoned) {
         bool all = g->finished == g->live;
-        if (all && !g->open && !g->final_done && !cut_short(e) && !hw__flags_failed(&e->flags) &&
-            hw__recovery_ends_badly(e))
+        if (all && !g->open && !cut_short(e) && !hw__flags_failed(&e->flags) && hw__recovery_ends_badly(e))
             (void)hw__recovery_ask(e);
         if (return_due(e)) {
             stand_still(w, FLAGS_RETURN);

@@ -41,9 +41,13 @@ uint64_t hw__recovery_interval(const hw_engine *e, uint64_t keep)
 
 static void sums_of(const hw_engine *e, double *sum, double *squares, uint64_t *count)
 {
-    hw__losses_sum(e, sum, count);
-    *squares = 0;
-    for (unsigned i = 0; i < e->crew.members; i++) *squares += hw__counter_get_double(&e->worker[i].loss_squares);
+    *sum = *squares = 0;
+    *count = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) {
+        *sum += hw__counter_get_double(&e->worker[i].look_loss);
+        *squares += hw__counter_get_double(&e->worker[i].look_squares);
+        *count += hw__counter_get(&e->worker[i].look_losses);
+    }
 }
 
 void hw__recovery_begin(hw_engine *e)
@@ -56,6 +60,15 @@ void hw__recovery_begin(hw_engine *e)
     /* A recorded schedule cannot tell of a return: who replays it would go on with the parameters that were left. */
     hw__counter_set(&r->left, on && !e->trace && !e->replays ? RETURNS : 0);
     sums_of(e, &r->sum, &r->squares, &r->count);
+}
+
+void hw__recovery_resume(hw_engine *e)
+{
+    hw__recovery *r = &e->recovery;
+    hw__recovery_begin(e);
+    r->window = r->most = r->peak = r->peak_before = e->settings.now.rate;
+    r->least = r->window / 65536;
+    r->delay = e->settings.now.delay;
 }
 
 bool hw__recovery_ask(hw_engine *e)
@@ -73,7 +86,7 @@ void hw__recovery_limit(hw_engine *e, hw_setting *s, const hw_setting *careful)
     hw__recovery *r = &e->recovery;
     if (!(r->window > 0)) {
         r->window = fmin(careful->rate, s->rate);
-        r->least = r->window / 1024; /* what such a rate does not mend, a lower one does not */
+        r->least = r->window / 65536; /* what such a rate does not mend, a lower one does not */
         r->delay = s->delay;
     }
     r->most = s->rate;
@@ -151,6 +164,23 @@ void hw__recovery_fall_back(hw_engine *e)
             memset(e->worker[i].velocity, 0, e->objective.parameters * sizeof *e->worker[i].velocity);
 }
 
+/* The losses of an explosion are so large that sums would not see those after it. */
+static void forgive(hw_worker *w, double first)
+{
+    double losses = (double)hw__counter_get(&w->losses);
+    union {
+        double x;
+        uint64_t bits;
+    } sum = {losses * first};
+    hw__counter_set(&w->look_loss, 0);
+    hw__counter_set(&w->look_squares, 0);
+    hw__counter_set(&w->look_losses, 0);
+    w->in_row = 0;
+    if (!(first > 0)) return;
+    if (!(hw__counter_get_double(&w->loss) <= sum.x)) hw__counter_set(&w->loss, sum.bits);
+    w->smooth_loss = fmin(w->smooth_loss, first);
+}
+
 void hw__recovery_return(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -169,9 +199,11 @@ void hw__recovery_return(hw_worker *w)
     r->returned = now;
     e->captures.update = UINT64_MAX; /* one that was made with this clock is of the others */
     e->average.count = 0;            /* a mean that the bad ones entered starts anew */
-    for (unsigned i = 0; i < e->crew.members; i++)
-        if (first > 0) e->worker[i].smooth_loss = fmin(e->worker[i].smooth_loss, first);
-    sums_of(e, &r->sum, &r->squares, &r->count);
+    if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
+    for (unsigned i = 0; i < e->crew.members; i++) forgive(e->worker + i, first);
+    hw__losses_sum(e, &e->evaluation.mark.loss_before, &e->evaluation.mark.losses_before);
+    r->sum = r->squares = 0;
+    r->count = 0;
     shrink(e, now);
     (void)snprintf(why, sizeof why, "back to the parameters of update %llu",
                    (unsigned long long)(back - e->first_update));
@@ -226,11 +258,14 @@ static bool look(hw_engine *e, unsigned fewest, double *mean, double *error)
     if (count < r->count + fewest) return false;
     double n = (double)(count - r->count);
     *mean = (sum - r->sum) / n;
-    *error = sqrt(fmax(0, (squares - r->squares) / n - *mean * *mean) / (n - 1));
+    double variance = (squares - r->squares) / n - *mean * *mean;
+    *error = sqrt(fmax(0, variance) / (n - 1));
     r->sum = sum;
     r->squares = squares;
     r->count = count;
-    return hw__base_finite_double(*mean) && hw__base_finite_double(*error);
+    /* Below 0, by more than rounding: another worker was between two of its sums. */
+    bool torn = variance < -1e-6 * *mean * *mean;
+    return !torn && hw__base_finite_double(*mean) && hw__base_finite_double(*error);
 }
 
 hw__recovery_sign hw__recovery_look(hw_engine *e)
@@ -268,7 +303,11 @@ bool hw__recovery_ends_badly(hw_engine *e)
 {
     hw__recovery *r = &e->recovery;
     double mean, error;
-    if (!hw__counter_get(&r->left) || r->ended || !r->has_best) return false;
+    if (!hw__counter_get(&r->left) || r->ended) return false;
     r->ended = true;
-    return look(e, FEWEST / 2, &mean, &error) && has_risen(r, mean, error);
+    hw_params_get(e->params, 0, e->snapshot);
+    if (!hw__base_all_finite(e->snapshot, e->objective.parameters)) return true;
+    /* Of averaged parameters the mean is what counts, and a return would throw it away. */
+    if (e->average.mean || !r->has_start || !look(e, FEWEST / 2, &mean, &error)) return false;
+    return r->has_best ? has_risen(r, mean, error) : mean > r->start;
 }

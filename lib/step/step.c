@@ -60,7 +60,9 @@ static hw_status not_finite(hw_worker *w, const char *what)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
-    if (e->config.on_nan == HW_NAN_SKIP || hw__recovery_ask(e)) {
+    /* Single ones are skipped where that is asked for; where nothing else comes any more, parameters are wrong. */
+    bool skips = e->config.on_nan == HW_NAN_SKIP, single = skips && ++w->in_row < 8;
+    if (single || hw__recovery_ask(e) || skips) {
         hw__counter_add(&w->skipped, 1);
         hw__times_check(w->engine); /* where nothing lands any more, time still ends the run */
         return HW_OK;
@@ -238,8 +240,11 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
     if (opens && !e->steps.sweeps) /* with sweeps the first run's mean, which says more */
         hw__counter_add_double(&e->losses.first, loss);
     hw__counter_add_double(&w->loss, loss);
-    hw__counter_add_double(&w->loss_squares, loss * loss);
     hw__counter_add(&w->losses, 1);
+    w->in_row = 0;
+    hw__counter_add_double(&w->look_loss, loss);
+    hw__counter_add_double(&w->look_squares, loss * loss);
+    hw__counter_add(&w->look_losses, 1);
     hw__counter_add(&w->updates, 1);
     if (e->steps.exchanges) w->since++;
     hw__counter_add(&w->examples, examples);

@@ -114,6 +114,7 @@ double hw__losses_first(const hw_engine *e); /* the mean of the first ones; 0: n
 bool hw__recovery_plan(const hw_engine *e);                        /* whether this run does so */
 uint64_t hw__recovery_interval(const hw_engine *e, uint64_t keep); /* updates between looks, and between snapshots */
 void hw__recovery_begin(hw_engine *e);
+void hw__recovery_resume(hw_engine *e); /* where a state tells nothing of it */
 /* A worker or a look asks for a return: true where there will be one, and what the worker has in hand is not to land.
  */
 bool hw__recovery_ask(hw_engine *e);

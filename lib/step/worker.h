@@ -47,7 +47,9 @@ struct hw_worker {
     const hw_setting *in_force; /* of the step under way: its own, or that of the worker who reads for it */
     uint32_t version, setting_number;
     /* results, read by others while it runs */
-    hw__base_counter loss, loss_squares, losses, updates, examples, clipped, skipped;
+    hw__base_counter loss, losses, updates, examples, clipped, skipped;
+    hw__base_counter look_loss, look_squares, look_losses; /* of finite losses since the last return: recovery.c */
+    unsigned in_row;                                       /* gradients that were skipped since one landed */
     double first_loss, smooth_loss;
     unsigned loss_steps;
     char sentence[HW_WHY];
