@@ -94,6 +94,7 @@ static const hw__field recovery_fields[] = {
     {"has_noise", RECOVERY(has_noise), WALK_BOOL, WALK_ANY},
     {"start", RECOVERY(start), WALK_F64, WALK_ANY},
     {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
+    {"learnt", RECOVERY(learnt), WALK_BOOL, WALK_ANY},
 };
 static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},

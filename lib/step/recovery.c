@@ -268,6 +268,15 @@ static bool look(hw_engine *e, unsigned fewest, double *mean, double *error)
     return !torn && hw__base_finite_double(*mean) && hw__base_finite_double(*error);
 }
 
+/* A net that dies in silence, at the loss of one that guesses: half a window after its start it has learnt nothing, and
+ * all losses of a look say that it is worse than there. One on a plateau is not worse. */
+static bool has_died(const hw_engine *e, uint64_t now, double mean, double error)
+{
+    const hw__recovery *r = &e->recovery;
+    uint64_t from = r->returns ? r->returned : e->first_update;
+    return r->has_best && !r->learnt && now - from >= window_updates(e) / 2 && mean - 4 * error > r->start;
+}
+
 hw__recovery_sign hw__recovery_look(hw_engine *e)
 {
     hw__recovery *r = &e->recovery;
@@ -282,6 +291,8 @@ hw__recovery_sign hw__recovery_look(hw_engine *e)
         risen = true; /* before there was anything to compare with */
     bool calm = !r->has_best || is_calm(r, mean);
     if (!risen) enter(r, mean, error);
+    if (has_died(e, now, mean, error)) risen = true;
+    if (r->level < r->start - sqrt(r->noise)) r->learnt = true;
     if (risen) {
         bool free = !r->has_start || mean > r->start; /* a model that is worse than at its start has nothing to lose */
         if ((free || affordable(e, now)) && hw__recovery_ask(e)) {
@@ -292,7 +303,11 @@ hw__recovery_sign hw__recovery_look(hw_engine *e)
         }
         return HW__RECOVERY_RISEN;
     }
-    if (!calm) return HW__RECOVERY_UNKNOWN;
+    /* Until something has been learnt the good parameters are those of the start. */
+    if (!calm || !r->learnt) {
+        if (calm) rise(e, now);
+        return HW__RECOVERY_UNKNOWN;
+    }
     r->peak_before = r->peak; /* of the snapshot that is good now */
     r->peak = e->settings.now.rate;
     rise(e, now);
