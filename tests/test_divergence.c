@@ -123,6 +123,7 @@ static void a_late_worker_makes_no_past_loss_too_large(void **state)
     hw_config c = config(1, 1);
     hw_objective o = hw_objective_defaults("late", 1);
     c.workers = 2;
+    c.compensation.policy = HW_POLICY_NONE; /* these workers wait for each other, so none may park */
     c.updates = 1000;
     o.step = late_step;
     o.self = &s;

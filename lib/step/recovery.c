@@ -227,7 +227,8 @@ static bool has_risen(const hw__recovery *r, double mean, double error)
 {
     double won = fabs(r->start - r->best), best = fabs(r->best);
     double limit = r->best + fmin(0.25 * won, best) + 0.01 * best;
-    return mean - 4.5 * sqrt(r->noise) > limit && mean - 2 * error > limit;
+    /* Losses that have all been 0 say nothing. */
+    return r->noise > 0 && mean - 4.5 * sqrt(r->noise) > limit && mean - 2 * error > limit;
 }
 
 static bool is_calm(const hw__recovery *r, double mean)
@@ -274,7 +275,8 @@ static bool has_died(const hw_engine *e, uint64_t now, double mean, double error
 {
     const hw__recovery *r = &e->recovery;
     uint64_t from = r->returns ? r->returned : e->first_update;
-    return r->has_best && !r->learnt && now - from >= window_updates(e) / 2 && mean - 4 * error > r->start;
+    return r->has_best && r->noise > 0 && !r->learnt && now - from >= window_updates(e) / 2 &&
+           mean - 4 * error > r->start;
 }
 
 hw__recovery_sign hw__recovery_look(hw_engine *e)
