@@ -36,12 +36,16 @@ static inline double hw__counter_get_double(const hw__base_counter *c)
     return x;
 }
 
-static inline void hw__counter_add_double(hw__base_counter *c, double x)
+static inline void hw__counter_set_double(hw__base_counter *c, double x)
 {
     uint64_t bits;
-    x += hw__counter_get_double(c);
     memcpy(&bits, &x, sizeof bits);
     hw__counter_set(c, bits);
+}
+
+static inline void hw__counter_add_double(hw__base_counter *c, double x)
+{
+    hw__counter_set_double(c, hw__counter_get_double(c) + x);
 }
 
 /* Any thread: a number nobody else gets (tickets, chunks of an evaluation). */

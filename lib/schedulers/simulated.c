@@ -36,22 +36,13 @@ static bool setting_of(const hw_engine *e, uint32_t number, hw_setting *setting)
     return true;
 }
 
-static void set_time(hw_engine *e, double time)
-{
-    union {
-        double x;
-        uint64_t bits;
-    } u = {time};
-    hw__counter_set(&hw__simulated_of(e)->time_bits, u.bits);
-}
-
 static void next_event(hw_engine *e)
 {
     hw__simulated *s = hw__simulated_of(e);
     if (s->has_event) return;
     hw__timeline_next(s->timeline, &s->event);
     s->has_event = true;
-    set_time(e, s->event.time);
+    hw__counter_set_double(&s->time_bits, s->event.time);
 }
 
 /* A replay goes as far as its trace, or to the configured number of updates. */

@@ -167,17 +167,13 @@ void hw__recovery_fall_back(hw_engine *e)
 /* The losses of an explosion are so large that sums would not see those after it. */
 static void forgive(hw_worker *w, double first)
 {
-    double losses = (double)hw__counter_get(&w->losses);
-    union {
-        double x;
-        uint64_t bits;
-    } sum = {losses * first};
+    double most = (double)hw__counter_get(&w->losses) * first;
     hw__counter_set(&w->look_loss, 0);
     hw__counter_set(&w->look_squares, 0);
     hw__counter_set(&w->look_losses, 0);
     w->in_row = 0;
     if (!(first > 0)) return;
-    if (!(hw__counter_get_double(&w->loss) <= sum.x)) hw__counter_set(&w->loss, sum.bits);
+    if (!(hw__counter_get_double(&w->loss) <= most)) hw__counter_set_double(&w->loss, most);
     w->smooth_loss = fmin(w->smooth_loss, first);
 }
 
