@@ -60,8 +60,8 @@ static void begin_new(hw_engine *e)
     hw__counter_set(&e->losses.first, 0);
     e->kept.candidate = 0;
     e->first_update = landed;
-    uint64_t window = c->compensation.window * e->tickets.block;
-    hw__counter_set(&e->due.window, e->curvature.follow ? hw__due_window(e, landed) : landed + window);
+    hw__counter_set(&e->due.window,
+                    e->curvature.follow ? hw__due_window(e, landed) : landed + hw__due_updates_of_window(e));
     e->times.evaluation = e->times.preparation = 0;
     e->evaluation.mark.loss_before = 0;
     e->evaluation.mark.losses_before = 0;

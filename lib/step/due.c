@@ -12,11 +12,16 @@ uint64_t hw__due_after(const hw_engine *e, uint64_t n, uint64_t every)
     return every ? e->first_update + hw__due_multiple(n - e->first_update, every) : UINT64_MAX;
 }
 
+uint64_t hw__due_updates_of_window(const hw_engine *e)
+{
+    return e->config.compensation.window * e->tickets.block;
+}
+
 /* Windows; where the curvature is followed also about a thirty-second, a sixteenth and so on of the first one: that
  * is when it changes most. */
 uint64_t hw__due_window(const hw_engine *e, uint64_t n)
 {
-    uint64_t window = e->config.compensation.window * e->tickets.block, landed = n - e->first_update;
+    uint64_t window = hw__due_updates_of_window(e), landed = n - e->first_update;
     if (!e->curvature.follow || landed >= window) return hw__due_multiple(n, window);
     uint64_t part = window / 32 ? window / 32 : 1;
     while (part <= landed) part *= 2;

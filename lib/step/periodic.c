@@ -27,7 +27,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         return;
     }
     uint64_t landed = hw_params_clock(e->params) - e->first_update;
-    bool early = landed < c->compensation.window * e->tickets.block; /* too few for a histogram */
+    bool early = landed < hw__due_updates_of_window(e); /* too few for a histogram */
     if (!first && e->curvature.follow) e->curvature.follow(e);
     hw_policy_input in = {hw_params_clock(e->params),
                           e->crew.slots,

@@ -118,18 +118,13 @@ static void follow_window(hw_engine *e, const char *why)
     hw__settings_adopt(e, &s);
 }
 
-static uint64_t window_updates(const hw_engine *e)
-{
-    return e->config.compensation.window * e->tickets.block;
-}
-
 static void rise(hw_engine *e, uint64_t now)
 {
     hw__recovery *r = &e->recovery;
     double reach = r->most, by = 1.1;
     if (now < r->hold) return;
     if (r->top > 0) { /* after a failure: slowly, and to less than what failed */
-        r->hold = now + window_updates(e) / 2;
+        r->hold = now + hw__due_updates_of_window(e) / 2;
         reach = fmin(reach, r->top);
     }
     if (r->window >= reach) return;
@@ -146,7 +141,7 @@ static void shrink(hw_engine *e, uint64_t now)
     r->top = 0.7 * failed;
     r->window = fmax(failed / 2, r->least);
     r->peak = r->peak_before = r->window;
-    r->hold = now + window_updates(e) / 2;
+    r->hold = now + hw__due_updates_of_window(e) / 2;
     r->looks_from = now + 2 * look_interval(e);
     r->has_best = false; /* what follows is compared with what comes first */
 }
@@ -271,7 +266,7 @@ static bool has_died(const hw_engine *e, uint64_t now, double mean, double error
 {
     const hw__recovery *r = &e->recovery;
     uint64_t from = r->returns ? r->returned : e->first_update;
-    return r->has_best && r->noise > 0 && !r->learnt && now - from >= window_updates(e) / 2 &&
+    return r->has_best && r->noise > 0 && !r->learnt && now - from >= hw__due_updates_of_window(e) / 2 &&
            mean - 4 * error > r->start;
 }
 

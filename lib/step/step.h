@@ -73,6 +73,7 @@ bool hw__sweep_exchange(hw_worker *w, bool due);
 
 /* --- due.c ----------------------------------------------------------------------------------------------------------
  */
+uint64_t hw__due_updates_of_window(const hw_engine *e);
 uint64_t hw__due_window(const hw_engine *e, uint64_t n); /* when the setting is made anew, after n */
 uint64_t hw__due_multiple(uint64_t n, uint64_t step);    /* the next multiple of step above n; never for step 0 */
 /* The first update after n at which `every` updates of the run have passed again; never for 0. */
@@ -97,6 +98,7 @@ void hw__periodic_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read
 void hw__periodic_epochs(hw_engine *e, uint64_t landed);
 void hw__periodic_setting(hw_engine *e, bool first);
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n); /* when the next ones are due */
+
 /* --- settings.c: the setting in force -------------------------------------------------------------------------------
  */
 void hw__settings_put(hw_engine *e, const hw_setting *s);   /* under the mutex */
