@@ -91,7 +91,6 @@ static const hw__field recovery_fields[] = {
     {"has_best", RECOVERY(has_best), WALK_BOOL, WALK_ANY},
     {"level", RECOVERY(level), WALK_F64, WALK_ANY},
     {"noise", RECOVERY(noise), WALK_F64, WALK_POSITIVE},
-    {"has_noise", RECOVERY(has_noise), WALK_BOOL, WALK_ANY},
     {"start", RECOVERY(start), WALK_F64, WALK_ANY},
     {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
     {"learnt", RECOVERY(learnt), WALK_BOOL, WALK_ANY},
@@ -278,8 +277,7 @@ static void visit_recovery(hw_engine *e, hw__walk *v)
     }
     hw__walk_values(v, "recovery", WALK_FIELDS(recovery_fields), &e->recovery);
     hw__walk_columns(v, "worker", WALK_FIELDS(look_fields), e->worker, sizeof *e->worker, e->crew.members);
-    bool rates = hw_state_number(v->from ? v->from : v->to, "run.begun", 0) && !e->replays;
-    if (hw__walk_checks(v) && rates &&
+    if (hw__walk_checks(v) && hw_state_number(v->from, "run.begun", 0) && !e->replays &&
         !(hw_state_real(v->from, "recovery.window", 0) > 0 && hw_state_real(v->from, "recovery.most", 0) > 0 &&
           hw_state_real(v->from, "recovery.least", 0) > 0))
         hw__walk_refuse(v, "an entry 'recovery.window', 'most' or 'least' of the state is 0: no rate to step with");

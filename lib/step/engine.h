@@ -104,7 +104,7 @@ typedef struct hw__recovery {
     uint64_t count;
     double before, level, best, noise; /* a look's mean: the last one's; over a few looks; its lowest; its variance */
     double start;                      /* the first look's mean that was none of an explosion */
-    bool has_start, has_best, has_noise, learnt, ended; /* ended: the last look has been taken */
+    bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */
 } hw__recovery;
 
 /* engine/curvature.c: the curvature, estimated before a run and followed during it. */

@@ -50,14 +50,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
     }
     hw_compensate(&c->compensation, &in, &s);
     hw__optimizer_adjust(&c->optimizer, &s);
-    if (e->recovery.on) {
-        hw_compensation within = c->compensation;
-        hw_setting careful;
-        within.margin = fmin(within.margin, 1);
-        hw_compensate(&within, &in, &careful);
-        hw__optimizer_adjust(&c->optimizer, &careful);
-        hw__recovery_limit(e, &s, &careful);
-    }
+    if (e->recovery.on) hw__recovery_limit(e, &in, &s);
     s.update = in.update; /* not the user's to say */
     if (!hw__base_finite_double(s.rate) || !hw__base_finite_double(s.momentum) || !hw__base_finite_double(s.ahead) ||
         !hw__base_finite_double(s.delay) || s.rate <= 0 || s.momentum <= -1 || s.momentum >= 1 ||

@@ -62,15 +62,6 @@ void hw__recovery_begin(hw_engine *e)
     sums_of(e, &r->sum, &r->squares, &r->count);
 }
 
-void hw__recovery_resume(hw_engine *e)
-{
-    hw__recovery *r = &e->recovery;
-    hw__recovery_begin(e);
-    r->window = r->most = r->peak = r->peak_before = e->settings.now.rate;
-    r->least = r->window / 65536;
-    r->delay = e->settings.now.delay;
-}
-
 bool hw__recovery_ask(hw_engine *e)
 {
     if (!hw__counter_get(&e->recovery.left)) return false;
@@ -81,27 +72,53 @@ bool hw__recovery_ask(hw_engine *e)
 /* --- the rate -------------------------------------------------------------------------------------------------------
  */
 
-void hw__recovery_limit(hw_engine *e, hw_setting *s, const hw_setting *careful)
+static void open_window(hw__recovery *r, double rate, double delay)
+{
+    r->window = rate;
+    r->least = rate / 65536; /* what such a rate does not mend, a lower one does not */
+    r->delay = delay;
+}
+
+void hw__recovery_resume(hw_engine *e)
 {
     hw__recovery *r = &e->recovery;
-    if (!(r->window > 0)) {
-        r->window = fmin(careful->rate, s->rate);
-        r->least = r->window / 65536; /* what such a rate does not mend, a lower one does not */
-        r->delay = s->delay;
-    }
+    const hw_setting *now = &e->settings.now;
+    hw__recovery_begin(e);
+    open_window(r, now->rate, now->delay);
+    r->most = r->peak = r->peak_before = now->rate;
+}
+
+/* Of a run's start: the rate that the policy would have within the linear bound. */
+static double careful_rate(const hw_engine *e, const hw_policy_input *in, double rate)
+{
+    hw_compensation within = e->config.compensation;
+    hw_setting s;
+    within.margin = fmin(within.margin, 1);
+    hw_compensate(&within, in, &s);
+    hw__optimizer_adjust(&e->config.optimizer, &s);
+    return fmin(s.rate, rate);
+}
+
+/* A curvature that is not followed is the run's, and the policy's rate the most to have. */
+static double rate_of(const hw_engine *e)
+{
+    return e->curvature.follow ? e->recovery.window : fmin(e->recovery.window, e->recovery.most);
+}
+
+void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
+{
+    hw__recovery *r = &e->recovery;
+    if (!(r->window > 0)) open_window(r, careful_rate(e, in, s->rate), s->delay);
     r->most = s->rate;
-    /* A curvature that is not followed is the run's, and the policy's rate the one to have. */
-    double rate = e->curvature.follow ? r->window : fmin(r->window, r->most);
     if (e->curvature.follow && s->delay > 1.1 * r->delay) { /* a bound falls as 1 / delay */
-        r->window = rate *= fmax(r->delay, 1) / fmax(s->delay, 1);
+        r->window *= fmax(r->delay, 1) / fmax(s->delay, 1);
         r->delay = s->delay;
     }
+    double rate = rate_of(e);
     r->peak = fmax(r->peak, rate);
     if (rate >= s->rate && rate <= s->rate) return;
-    char reason[sizeof s->reason];
-    (void)snprintf(reason, sizeof reason, "look-ahead %.1f steps, learning rate x %.3g (curvature %.3g)", s->delay,
-                   rate, e->curvature.value);
-    memcpy(s->reason, reason, sizeof reason);
+    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.3g (curvature %.3g)",
+                   s->delay, rate, e->curvature.value);
     s->rate = rate;
 }
 
@@ -111,7 +128,7 @@ static void follow_window(hw_engine *e, const char *why)
     hw__recovery *r = &e->recovery;
     hw_setting s = e->settings.now;
     s.update = hw_params_clock(e->params);
-    s.rate = e->curvature.follow ? r->window : fmin(r->window, r->most);
+    s.rate = rate_of(e);
     r->peak = fmax(r->peak, s.rate);
     (void)snprintf(s.reason, sizeof s.reason, "look-ahead %.1f steps, learning rate x %.3g: %.60s", s.delay, s.rate,
                    why);
@@ -231,13 +248,13 @@ static bool is_calm(const hw__recovery *r, double mean)
  * looks, since the lowest of many single ones would be luck. */
 static void enter(hw__recovery *r, double mean, double error)
 {
-    if (!r->has_start) r->start = mean;
     r->level = r->has_best ? r->level + 0.25 * (mean - r->level) : mean;
     /* An explosion is no noise, so a look adds to it little by little; rare classes are long in coming. */
     double noise = fmin(error * error, 9 * r->noise + 1e-4 * r->best * r->best);
-    r->noise = r->has_noise ? r->noise + (noise > r->noise ? 0.125 : 0.03) * (noise - r->noise) : error * error;
+    r->noise = r->has_start ? r->noise + (noise > r->noise ? 0.125 : 0.03) * (noise - r->noise) : error * error;
     if (!r->has_best || r->level < r->best) r->best = r->level;
-    r->has_start = r->has_best = r->has_noise = true;
+    if (!r->has_start) r->start = mean;
+    r->has_start = r->has_best = true;
 }
 
 /* What the losses since the last look say, if there are so many; moves on to now. */

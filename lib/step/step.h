@@ -124,8 +124,8 @@ bool hw__recovery_ask(hw_engine *e);
 void hw__recovery_return(hw_worker *w);
 /* The last good parameters; velocities, last gradients and second moments start anew. Nobody steps. */
 void hw__recovery_fall_back(hw_engine *e);
-/* The policy's setting s with a rate within the window; careful: the policy's setting within the linear bound. */
-void hw__recovery_limit(hw_engine *e, hw_setting *s, const hw_setting *careful);
+/* The policy's setting s, made of that input, with a rate within the window. */
+void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s);
 typedef enum hw__recovery_sign { HW__RECOVERY_UNKNOWN, HW__RECOVERY_CALM, HW__RECOVERY_RISEN } hw__recovery_sign;
 /* What the losses since the last look say of the parameters before them. */
 hw__recovery_sign hw__recovery_look(hw_engine *e);
