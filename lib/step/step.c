@@ -241,10 +241,12 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
         hw__counter_add_double(&e->losses.first, loss);
     hw__counter_add_double(&w->loss, loss);
     hw__counter_add(&w->losses, 1);
-    w->in_row = 0;
-    hw__counter_add_double(&w->look_loss, loss);
-    hw__counter_add_double(&w->look_squares, loss * loss);
-    hw__counter_add(&w->look_losses, 1);
+    if (e->recovery.on) {
+        w->in_row = 0;
+        hw__counter_add_double(&w->look_loss, loss);
+        hw__counter_add_double(&w->look_squares, loss * loss);
+        hw__counter_add(&w->look_losses, 1);
+    }
     hw__counter_add(&w->updates, 1);
     if (e->steps.exchanges) w->since++;
     hw__counter_add(&w->examples, examples);
