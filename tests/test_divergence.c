@@ -1,6 +1,7 @@
 /* test_divergence.c - the check of divergence: a lasting rise of the loss ends a run, single large losses do not,
  * whatever law they follow; over laws, seeds, schedulers, dense and sparse steps. */
 #include "check.h"
+#include "median.h"
 #include <sched.h>
 #include <stdatomic.h>
 
@@ -22,21 +23,6 @@ static void draw(int law, uint64_t seed)
                             : law == 4 ? n + (u < 0.002 ? 1e5 : 0)
                                        : n);
     }
-}
-
-/* The median by the absolute error: a step is never longer than the rate. */
-static double median(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
-{
-    double loss = 0;
-    (void)self;
-    (void)scratch;
-    g[0] = 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        float e = x[0] - target[b->index[i]];
-        loss += fabs((double)e) / b->count;
-        g[0] += (e > 0 ? 1.0F : e < 0 ? -1.0F : 0) / (float)b->count;
-    }
-    return loss;
 }
 
 /* A loss of one coordinate as a sparse step. */
@@ -72,6 +58,7 @@ static hw_objective objective(bool sparse)
 {
     hw_objective o = hw_objective_defaults("median", 1);
     o.examples = ROWS;
+    o.self = target;
     if (sparse) {
         o.step = sparse_median;
         o.touched = 1;

@@ -2,6 +2,7 @@
  * every scheduler that lets gradients grow old, with the same bits on any number of real threads and after a
  * resumption; it leaves convergent runs alone, and gives up where no rate helps. */
 #include "check.h"
+#include "median.h"
 #include <stdatomic.h>
 
 enum { N = 8, UPDATES = 1500 };
@@ -93,6 +94,8 @@ static void a_run_goes_back_and_ends_well(void **state)
                 assert_int_equal(hw_train(&o, &c, NULL, NULL), HW_E_DIVERGED);
             }
             assert_int_equal(said, returns);
+            assert_near(hw_engine_number(e, "returns"), (double)returns, 0);
+            assert_near(hw_engine_number(e, "updates_lost"), (double)lost, 0);
             bool sure = each[i].scheduler == HW_SIMULATED || each[i].scheduler == HW_ROUND_ROBIN;
             if (sure) assert_true(returns <= 14 && lost < UPDATES / 2);
             /* What did not land was skipped: every ticket is one or the other. */
@@ -221,6 +224,43 @@ static void what_is_told_is_of_good_parameters(void **state)
         }
 }
 
+/* The quadratic, and at one ticket the wish to stop. */
+typedef struct stopping {
+    quadratic of;
+    uint64_t at;
+} stopping;
+
+static hw_status stopping_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    stopping *s = self;
+    const float *x = hw_read(w);
+    if (b->step == s->at) return HW_E_STOPPED;
+    return hw_write(w, gradient(&s->of, NULL, b, x, hw_gradient(w)));
+}
+
+/* Also where the return throws its gradient away. */
+static void a_wish_to_stop_is_heeded_at_any_step(void **state)
+{
+    (void)state;
+    unsigned gone_back = 0;
+    for (uint64_t at = 0; at < 120; at++) {
+        stopping s = {{.curvature = 20, .limit = 50}, at};
+        hw_config c = config(3);
+        hw_objective o = objective(&s.of);
+        hw_result r;
+        hw_engine *e;
+        o.loss_gradient = NULL;
+        o.step = stopping_step;
+        o.self = &s;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        assert_int_equal(r.reason, HW_STOP_CALLBACK);
+        gone_back += hw_engine_returns(e, NULL) > 0;
+        hw_engine_free(e);
+    }
+    assert_true(gone_back > 60);
+}
+
 static bool is_new(const char *name)
 {
     return strncmp(name, "recovery.", 9) == 0 || strncmp(name, "worker.look_", 12) == 0;
@@ -293,21 +333,6 @@ static void only_auto_goes_back(void **state)
 enum { ROWS = 4000, LAWS = 5 };
 static float target[ROWS];
 
-/* The median of a law, by the absolute error. */
-static double median(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
-{
-    double loss = 0;
-    (void)self;
-    (void)scratch;
-    g[0] = 0;
-    for (uint32_t i = 0; i < b->count; i++) {
-        float d = x[0] - target[b->index[i]];
-        loss += fabs((double)d) / b->count;
-        g[0] += (d > 0 ? 1.0F : d < 0 ? -1.0F : 0) / (float)b->count;
-    }
-    return loss;
-}
-
 /* Outliers, rare classes, counts, heavy tails beside a tame law: convergent runs whose losses are wild. At most one in
  * fifty goes back for nothing, which costs it a few looks. */
 static void convergent_runs_are_left_alone(void **state)
@@ -334,6 +359,7 @@ static void convergent_runs_are_left_alone(void **state)
             c.optimizer.schedule.base = 0.01;
             o.examples = ROWS;
             o.loss_gradient = median;
+            o.self = target;
             const float from = 3; /* on its way, not at the median already */
             assert_int_equal(hw_engine_create(&e, &o, &c, &from, NULL), HW_OK);
             assert_int_equal(hw_engine_run(e, NULL), HW_OK);
@@ -352,6 +378,7 @@ int main(void)
         cmocka_unit_test(the_bits_are_the_same_on_any_number_of_threads_and_resumed),
         cmocka_unit_test(what_no_rate_mends_ends),
         cmocka_unit_test(what_is_told_is_of_good_parameters),
+        cmocka_unit_test(a_wish_to_stop_is_heeded_at_any_step),
         cmocka_unit_test(states_of_before_go_on),
         cmocka_unit_test(only_auto_goes_back),
         cmocka_unit_test(convergent_runs_are_left_alone),
