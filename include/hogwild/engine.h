@@ -96,7 +96,7 @@ typedef struct hw_config {
     hw_compensation compensation;
     double curvature; /* for AUTO and warnings; 0: estimated before the run where AUTO needs it (dense SGD,
                          more than one worker), and followed during it by four gradients of a minibatch in
-                         every window; negative: never                                               */
+                         every window, more often in the first; negative: never */
     /* sampling */
     uint64_t seed;
     int with_replacement;
