@@ -108,6 +108,34 @@ static void a_run_goes_back_and_ends_well(void **state)
         }
 }
 
+/* What a rise breaks just before a run ends nobody would see or mend. The rate rises over a long window, so that a run
+ * of any length ends while it does. */
+static void no_rate_rises_just_before_the_end(void **state)
+{
+    (void)state;
+    unsigned rises = 0;
+    for (uint64_t updates = 60; updates <= 960; updates *= 2) {
+        quadratic q = {.curvature = 20, .limit = 50};
+        hw_config c = config(3);
+        hw_objective o = objective(&q);
+        hw_engine *e;
+        hw_result r;
+        size_t settings;
+        c.updates = updates;
+        c.compensation.window = (unsigned)updates / 4;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        const hw_setting *s = hw_engine_settings(e, &settings);
+        for (size_t j = 1; j < settings; j++) {
+            if (s[j].rate <= s[j - 1].rate) continue;
+            rises++;
+            assert_true(s[j].update + (updates / 4 < 120 ? updates / 4 : 120) <= updates);
+        }
+        hw_engine_free(e);
+    }
+    assert_true(rises > 0);
+}
+
 typedef struct kept {
     hw_state *state[40];
     unsigned n;
@@ -375,6 +403,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_goes_back_and_ends_well),
+        cmocka_unit_test(no_rate_rises_just_before_the_end),
         cmocka_unit_test(the_bits_are_the_same_on_any_number_of_threads_and_resumed),
         cmocka_unit_test(what_no_rate_mends_ends),
         cmocka_unit_test(what_is_told_is_of_good_parameters),

@@ -11,9 +11,10 @@
 #include <string.h>
 
 enum {
-    LOOK = 10,   /* updates from one look to the next; one for each worker where there are more of them */
-    FEWEST = 8,  /* losses whose mean says something                                                               */
-    RETURNS = 16 /* in a run: what they have not mended a lower rate does not mend either                          */
+    LOOK = 10,       /* updates from one look to the next; one for each worker where there are more of them */
+    FEWEST = 8,      /* losses whose mean says something */
+    LAST_LOOKS = 12, /* in which the rate rises no more: with 32 workers they are a third of a short run */
+    RETURNS = 16     /* in a run: what they have not mended a lower rate does not mend either */
 };
 
 /* Of a run's updates: what returns for the loss' sake may throw away, beside those of a few looks. */
@@ -135,11 +136,18 @@ static void follow_window(hw_engine *e, const char *why)
     hw__settings_adopt(e, &s);
 }
 
+/* Whether a rise that breaks something would be seen, and got over, before the run ends. */
+static bool has_time(const hw_engine *e, uint64_t now)
+{
+    uint64_t limit = hw__tickets_limit(e), needed = LAST_LOOKS * look_interval(e);
+    return limit >= HW__NO_LIMIT || now + (needed < limit / 4 ? needed : limit / 4) <= e->first_update + limit;
+}
+
 static void rise(hw_engine *e, uint64_t now)
 {
     hw__recovery *r = &e->recovery;
     double reach = r->most, by = 1.1;
-    if (now < r->hold) return;
+    if (now < r->hold || !has_time(e, now)) return;
     if (r->top > 0) { /* after a failure: slowly, and to less than what failed */
         r->hold = now + hw__due_updates_of_window(e) / 2;
         reach = fmin(reach, r->top);
