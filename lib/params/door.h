@@ -12,6 +12,15 @@ const float *hw__params_read(hw_params *params, unsigned worker, const hw__exten
 uint64_t hw__params_write(hw_params *params, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
                           const hw_read_note *note);
 
+/* The same in parts, each read and updated when it is wanted; together they are one step of the clock. By one worker,
+ * in this order: begin, parts read, read_end, parts updated, end. Only where hw__params_has_parts; exact clocks. */
+bool hw__params_has_parts(const hw_params *params);
+void hw__params_parts_begin(hw_params *params, unsigned worker, hw_read_note *note);
+void hw__params_read_part(const hw_params *params, const hw__extent *x, float ahead, float *values);
+void hw__params_parts_read_end(hw_params *params, unsigned worker, hw_read_note *note);
+void hw__params_write_part(hw_params *params, const hw_form *form, const hw__extent *x, const float *g);
+uint64_t hw__params_parts_end(hw_params *params, unsigned worker, const hw_read_note *note);
+
 /* Whether a read is one past state under every circumstance (CONSISTENT, LOCKED). */
 bool hw__params_whole(const hw_params *params);
 

@@ -23,6 +23,9 @@ typedef struct hw__mode {
      * where the note measured nothing. */
     uint64_t (*write)(hw_params *p, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
                       const hw_read_note *note);
+    /* Reads and updates of a part, many of which make one step of the clock: an update in place, without the clock;
+     * NULL: this mode knows whole reads and updates only. */
+    void (*apply)(hw_params *p, const hw_form *form, const hw__extent *x, const float *g);
     /* One whole array, as of one moment where the mode can say so; and its values, with nothing under way. */
     void (*get)(hw_params *p, unsigned array, float *values);
     void (*set)(hw_params *p, unsigned array, const float *values);

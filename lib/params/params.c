@@ -2,6 +2,7 @@
 #include "door.h"
 #include "fused.h"
 #include "mode.h"
+#include "shared.h"
 #include <string.h>
 
 hw_params_config hw_params_defaults(size_t size, unsigned workers)
@@ -204,6 +205,37 @@ uint64_t hw__params_write(hw_params *p, unsigned worker, const hw_form *form, co
                           const hw_read_note *note)
 {
     return p->mode->write(p, worker, form, x, g, note);
+}
+
+bool hw__params_has_parts(const hw_params *p)
+{
+    return p->mode->apply && !p->mode->clock && p->clock.interval == 1;
+}
+
+void hw__params_parts_begin(hw_params *p, unsigned worker, hw_read_note *note)
+{
+    hw__params_clock_read_begin(&p->clock, worker, note);
+}
+
+void hw__params_read_part(const hw_params *p, const hw__extent *x, float ahead, float *values)
+{
+    hw__shared_read(p, &p->shared, x, ahead, values);
+}
+
+void hw__params_parts_read_end(hw_params *p, unsigned worker, hw_read_note *note)
+{
+    hw__params_clock_read_end(&p->clock, worker, note);
+}
+
+void hw__params_write_part(hw_params *p, const hw_form *form, const hw__extent *x, const float *g)
+{
+    p->mode->apply(p, form, x, g);
+}
+
+uint64_t hw__params_parts_end(hw_params *p, unsigned worker, const hw_read_note *note)
+{
+    hw__params_clock_write_begin(&p->clock); /* here, since a step that goes wrong has no end */
+    return hw__params_clock_write_end(&p->clock, worker, note);
 }
 
 const float *hw_params_read(hw_params *p, unsigned worker, float ahead, float *buffer, hw_read_note *note)

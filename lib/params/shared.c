@@ -1,5 +1,6 @@
 /* shared.c - the shared arrays: memory, locks, and reads and updates of any extent of them. */
 #include "shared.h"
+#include "mode.h"
 
 hw_status hw__shared_create(hw_params *p, char *why)
 {
@@ -77,4 +78,12 @@ const float *hw__shared_read_mode(hw_params *p, unsigned worker, const hw__exten
     hw__shared_read(p, &p->shared, x, ahead, values);
     hw__params_clock_read_end(&p->clock, worker, note);
     return values;
+}
+
+uint64_t hw__shared_write_mode(hw_params *p, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
+                               const hw_read_note *note)
+{
+    hw__params_clock_write_begin(&p->clock);
+    p->mode->apply(p, form, x, g);
+    return hw__params_clock_write_end(&p->clock, worker, note);
 }

@@ -21,4 +21,8 @@ void hw__shared_apply(const hw_params *p, const hw__params_kernels *k, const hw_
 const float *hw__shared_read_mode(hw_params *p, unsigned worker, const hw__extent *x, float ahead, float *values,
                                   hw_read_note *note);
 
+/* The write of a mode that updates in place by its `apply`. */
+uint64_t hw__shared_write_mode(hw_params *p, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
+                               const hw_read_note *note);
+
 #endif

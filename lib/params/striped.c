@@ -39,21 +39,19 @@ static void apply_ranges(hw_params *p, const hw_form *form, const hw__extent *x,
     }
 }
 
-static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const hw__extent *x, const float *g,
-                      const hw_read_note *note)
+static void apply(hw_params *p, const hw_form *form, const hw__extent *x, const float *g)
 {
-    hw__params_clock_write_begin(&p->clock);
     if (x->indices)
         apply_indices(p, form, x, g);
     else
         apply_ranges(p, form, x, g);
-    return hw__params_clock_write_end(&p->clock, worker, note);
 }
 
 const hw__mode hw__mode_striped = {.takes = takes,
                                    .plan = hw__shared_create,
                                    .free = hw__shared_free,
                                    .read = hw__shared_read_mode,
-                                   .write = write,
+                                   .write = hw__shared_write_mode,
+                                   .apply = apply,
                                    .get = hw__shared_get,
                                    .set = hw__shared_set};
