@@ -101,7 +101,8 @@ static void an_objective_grows_in_the_same_way(void **state)
     assert_int_equal(create_with(&c, &l.known, why), HW_E_ARGUMENT);
     assert_text(why, "the objective was made for a later version of the library");
     hw_objective o;
-    assert_int_equal(hw_objective_init(&o, sizeof o - 8, "short", 3), HW_E_ARGUMENT);
+    assert_int_equal(hw_objective_init(&o, offsetof(hw_objective, layers), "of 0.1", 3), HW_OK);
+    assert_int_equal(hw_objective_init(&o, offsetof(hw_objective, layers) - 8, "short", 3), HW_E_ARGUMENT);
     assert_int_equal(create_with(&c, NULL, why), HW_E_ARGUMENT);
     assert_text(why, "the objective is NULL");
 }

@@ -773,8 +773,13 @@ static void states_with_missing_or_misshapen_entries_are_refused(void **state)
             hw_state *bad = hw_state_create();
             copy_but(bad, good, i);
             why[0] = 0;
-            if (hw_engine_restore(e, bad, why) != HW_E_FORMAT) fail_msg("%d: without %s: %s", k, x->name, why);
-            assert_text(why, x->name);
+            /* States of 0.1 have none. */
+            bool newer = strcmp(x->name, "config.layers") == 0;
+            if (newer)
+                assert_int_equal(hw_engine_restore(e, bad, why), HW_OK);
+            else if (hw_engine_restore(e, bad, why) != HW_E_FORMAT)
+                fail_msg("%d: without %s: %s", k, x->name, why);
+            if (!newer) assert_text(why, x->name);
             hw_state_free(bad);
             for (int way = 0; way < 3; way++) {
                 bad = copy_of(good);

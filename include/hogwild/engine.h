@@ -55,6 +55,17 @@ typedef enum hw_scheduler { HW_SCHEDULER_TABLE(HW_X) } hw_scheduler;
  * the update is left out and counted. */
 typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
 
+/* Steps of an objective with layers (hw_read_layer). AUTO: layer by layer where the policy is AUTO and it can be:
+ * ASYNC, SIMULATED with a clock of work times; atomic reads and lossless or racy writes of single updates; no clipping,
+ * private velocity, age, or trace. EACH: refused where it cannot be. */
+#define HW_LAYER_TABLE(X)                                                  \
+    X(HW_LAYERS_AUTO, auto, "auto", "one by one where the policy is auto") \
+    X(HW_LAYERS_WHOLE, whole, "whole", "all parameters at once")           \
+    X(HW_LAYERS_EACH, each, "each", "one by one, each as old as its own use of it")
+#define HW_X(value, row, name, help) value,
+typedef enum hw_layer_mode { HW_LAYER_TABLE(HW_X) } hw_layer_mode;
+#undef HW_X
+
 typedef struct hw_progress {
     uint64_t updates, examples;
     double epoch, seconds, examples_per_second, train_loss;
@@ -156,6 +167,8 @@ typedef struct hw_config {
     hw_status (*on_capture)(void *context, uint64_t update, const hw_state *state);
     /* since 0.2: of all that the engine holds (base.h); NULL: the C library */
     const hw_allocator *allocator;
+    /* since 0.2: whether steps of an objective with layers read and write those one by one */
+    hw_layer_mode layers;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less

@@ -43,6 +43,15 @@ typedef struct hw_tensor {
     size_t first;
 } hw_tensor;
 
+/* A stretch of the parameters that a step reads and writes by itself (hw_read_layer), of a net usually one layer's
+ * weights and biases. held: for how much of a step, from that read to that write, in (0, 1]; SIMULATED and the first
+ * settings of a run go by it, real threads measure. */
+typedef struct hw_layer {
+    char name[48];
+    size_t first, count;
+    double held;
+} hw_layer;
+
 typedef struct hw_objective {
     size_t struct_size; /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
     const char *name;
@@ -101,6 +110,10 @@ typedef struct hw_objective {
      * not in it. */
     const struct hw_tensor *tensors;
     size_t tensor_count;
+    /* since 0.2: what step reads and writes layer by layer: all parameters, in their order. Borrowed. NULL: it does
+     * not. */
+    const struct hw_layer *layers;
+    size_t layer_count;
 } hw_objective;
 
 typedef struct hw_block {
@@ -141,6 +154,23 @@ HW_API float *hw_gradient(hw_worker *w);
  * scratch does not survive its write where the objective evaluates. */
 HW_API hw_status hw_write(hw_worker *w, double loss);
 HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
+
+/* Layer by layer (objective.layers): a layer is read where the forward pass comes to it, and its gradient lands as soon
+ * as the backward pass has it, so that it grows old only between the two: held for a share f of the step by each of M
+ * workers, by about f (M - 1) updates instead of M - 1. hw_write ends the step, which is one update; it lands what has
+ * not landed yet.
+ *
+ *     const float *x = hw_read_layer(w, 0);      all layers' values stand in one array: x + layers[i].first ...
+ *     ... hw_read_layer(w, 1) ...                each before its values are used; a second read changes nothing
+ *     ... hw_write_layer(w, 1), hw_write_layer(w, 0)   their gradients stand in hw_gradient(w), finished
+ *     return hw_write(w, loss);
+ *
+ * The same step runs everywhere: where layers cannot go by themselves (hw_config.layers), the first read is one of all
+ * parameters and nothing lands before hw_write. Returned is where parameter 0 stands; NULL: there is no such layer. A
+ * layer whose gradient is not finite, and all after it in that step, do not land. A status other than HW_OK is to be
+ * returned from step at once. Not to be mixed with hw_read and its like in one step. */
+HW_API const float *hw_read_layer(hw_worker *w, size_t layer);
+HW_API hw_status hw_write_layer(hw_worker *w, size_t layer);
 
 /* Ranges, packed one after the other, and single coordinates: indices < parameters, unique within a call. The lists
  * stay the caller's and unchanged from the read to the write; a write covers what its read covered (weight decay uses

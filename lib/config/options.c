@@ -53,6 +53,7 @@ static const entry table[] = {
     {"flush_denormals", "", "flush denormals to zero in the workers", F_ENUM, AT(flush_denormals), 0, 1, 0, "off|on"},
     {"read", "", "what a reader sees", F_ENUM, AT(read), 0, LAST(HW_READ_TABLE), 0, CHOICES(HW_READ_TABLE)},
     {"write", "", "how updates land", F_ENUM, AT(write), 0, LAST(HW_WRITE_TABLE), 0, CHOICES(HW_WRITE_TABLE)},
+    {"layers", "", "steps of a net", F_ENUM, AT(layers), 0, LAST(HW_LAYER_TABLE), 0, CHOICES(HW_LAYER_TABLE)},
     {"path", "", "vectors or the scalar reference", F_ENUM, AT(path), 0, 2, 0, "auto|scalar|wide"},
     {"stripe", "floats", "floats under one stripe lock, a multiple of 16", F_UNSIGNED, AT(stripe), 1024, 4096, 0, NULL},
     {"clock_interval", "updates", "1: exact clock; n: every n-th update of a worker is measured", F_UNSIGNED,
@@ -357,6 +358,12 @@ static bool is_free(const entry *o)
     return false;
 }
 
+/* Options that states of 0.1 do not have; what such a run did stands elsewhere in them, or is all that there was. */
+static bool is_newer(const entry *o)
+{
+    return o->offset == AT(layers);
+}
+
 /* Every option, as config.<name>: choices by their names. */
 static void visit_option(const hw_config *c, const entry *o, hw__walk *v)
 {
@@ -378,6 +385,7 @@ static void visit_option(const hw_config *c, const entry *o, hw__walk *v)
         (void)snprintf(former, sizeof former, "config.%s", renamings[i].was);
         kept = hw_state_find(v->from, former);
     }
+    if (!kept && is_newer(o)) return;
     hw_entry_kind kind = o->kind == F_ENUM ? HW_ENTRY_TEXT : o->kind == F_DOUBLE ? HW_ENTRY_REAL : HW_ENTRY_COUNT;
     if (!kept || kept->kind != kind) {
         hw__walk_refuse(v, "the state has no entry '%s' of the right kind", name);

@@ -283,6 +283,46 @@ static void visit_recovery(hw_engine *e, hw__walk *v)
         hw__walk_refuse(v, "an entry 'recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
 }
 
+#define LAYER(member) offsetof(hw__layer, member)
+static const hw__field layer_fields[] = {
+    {"landed", LAYER(landed), WALK_COUNTER, WALK_COUNT}, {"ahead", LAYER(ahead), WALK_COUNTER_REAL, WALK_FINITE},
+    {"share", LAYER(share), WALK_F64, WALK_POSITIVE},    {"delay", LAYER(delay), WALK_F64, WALK_POSITIVE},
+    {"updates", LAYER(updates), WALK_U64, WALK_COUNT},   {"sum", LAYER(sum), WALK_U64, WALK_COUNT}};
+
+static void visit_counters(hw__walk *v, const char *name, hw__base_counter *own, unsigned dims, const uint64_t *shape)
+{
+    uint64_t *at = hw__walk_array(v, name, HW_U64, dims, shape);
+    uint64_t n = 1;
+    for (unsigned d = 0; d < dims; d++) n *= shape[d];
+    for (uint64_t i = 0; at && v->status == HW_OK && i < n; i++) {
+        if (v->way == WALK_PUT) at[i] = hw__counter_get(own + i);
+        if (v->way == WALK_TAKE) hw__counter_set(own + i, at[i]);
+        if (v->way == WALK_CHECK && at[i] > WALK_MOST)
+            hw__walk_refuse(v, "entry '%s' of the state counts more than 2^53", name);
+    }
+}
+
+/* States without them are of runs with whole steps, and so it stays. */
+static void visit_layers(hw_engine *e, hw__walk *v)
+{
+    const uint64_t n = e->objective.layer_count, shape[3] = {e->crew.recorders, n, e->layers.bins};
+    if (!e->layers.on) return;
+    if (!hw__walk_has(v, "layers.share")) {
+        if (v->way == WALK_TAKE) e->layers.on = false;
+        return;
+    }
+    hw__walk_columns(v, "layers", WALK_FIELDS(layer_fields), e->layers.layer, sizeof *e->layers.layer, n);
+    visit_counters(v, "layers.counts", e->layers.counts, 3, shape);
+    visit_counters(v, "layers.sums", e->layers.sums, 2, shape);
+    const double *share = hw__walk_checks(v) ? hw_state_array(v->from, "layers.share", HW_F64, n) : NULL;
+    const double *delay = share ? hw_state_array(v->from, "layers.delay", HW_F64, n) : NULL;
+    for (uint64_t l = 0; delay && l < n; l++)
+        if (!(share[l] <= 1 && delay[l] <= 1e9)) {
+            hw__walk_refuse(v, "an entry 'layers.share' of the state is above 1, or 'layers.delay' above 10^9");
+            return;
+        }
+}
+
 void hw__capture_walk(hw_engine *e, hw__walk *v)
 {
     hw__compatibility_fields(e, v);
@@ -303,6 +343,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
     }
     visit_kept(e, v);
     visit_recovery(e, v);
+    visit_layers(e, v);
     if (e->scheduler->fields && v->status == HW_OK) e->scheduler->fields(e, v);
 }
 

@@ -71,6 +71,26 @@ static hw_status check_workers(const hw_config *c, const hw_objective *o, const 
     return HW_OK;
 }
 
+/* All parameters, in their order. */
+static hw_status check_layers(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
+{
+    size_t at = 0;
+    if (!o->layers && o->layer_count)
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective: layer_count is %zu, but layers is NULL", o->layer_count);
+    for (size_t l = 0; o->layers && l < o->layer_count; at += o->layers[l++].count)
+        if (o->layers[l].first != at || o->layers[l].count < 1 || o->layers[l].count > o->parameters - at ||
+            !(o->layers[l].held > 0 && o->layers[l].held <= 1))
+            return hw__base_fail(why, HW_E_ARGUMENT,
+                                 "objective: layer %zu ('%.40s') is %zu parameters from %zu on, held for %g of a step: "
+                                 "layers follow each other from 0 on, each with a share in (0, 1]",
+                                 l, o->layers[l].name, o->layers[l].count, o->layers[l].first, o->layers[l].held);
+    if (o->layers && at != o->parameters)
+        return hw__base_fail(why, HW_E_ARGUMENT, "objective: the layers have %zu of %zu parameters", at, o->parameters);
+    const char *refusal = c->layers == HW_LAYERS_EACH ? hw__layers_refusal(c, o, s) : NULL;
+    if (!refusal) return HW_OK;
+    return hw__base_fail(why, HW_E_UNSUPPORTED, "config.layers is each: %s", refusal);
+}
+
 hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
 {
     hw_status status = hw__options_check(c, why);
@@ -138,6 +158,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
             "config.trace and config.on_checkpoint: a recorded schedule is of one whole run and is not in a "
             "state");
     status = hw__tensors_check(o, why);
+    if (status == HW_OK) status = check_layers(c, o, s, why);
     if (status != HW_OK) return status;
     hw_params_config params = hw__config_params(c, o, crew.writers);
     status = hw_params_check(&params, why);

@@ -28,6 +28,8 @@ void hw__curvature_estimate(hw_engine *e)
     if (hw__probe_curvature(e->curvature.probe, e->snapshot, e->curvature.index, n, n < c->batch ? n : c->batch, 8,
                             c->seed, &c->optimizer, &e->curvature.value) != HW_OK)
         e->curvature.value = 0;
+    else
+        hw__layers_weigh(e, hw__probe_direction(e->curvature.probe));
     e->times.preparation = hw_now() - from;
 }
 
@@ -48,6 +50,7 @@ void hw__curvature_follow(hw_engine *e)
                          &value) != HW_OK ||
         !(value > 0)) /* no velocity, or no number: nothing is known */
         return;
+    hw__layers_weigh(e, hw__probe_direction(e->curvature.probe));
     double before = e->curvature.value;
     e->curvature.value = value > before ? value : (value + before) / 2;
 }

@@ -45,7 +45,7 @@ static uint32_t part_of(const hw_objective *o, uint32_t count)
     return o->batch_limit && o->batch_limit < count ? o->batch_limit : count;
 }
 
-static const hw__access probe_access = {probe_read, probe_write};
+static const hw__access probe_access = {probe_read, probe_write, NULL, NULL};
 
 hw_status hw__probe_create(hw__probe **out, const hw_objective *o, const hw_allocator *allocator, char *why)
 {

@@ -72,6 +72,7 @@ static void begin_new(hw_engine *e)
     e->evaluation.mark.updates_to_target = 0;
     e->evaluation.log.count = e->settings.log.count = 0;
     e->settings.number = e->settings.replayed = 0;
+    hw__layers_begin(e);
     hw__curvature_estimate(e);
     hw__recovery_begin(e);
     hw__periodic_setting(e, true);

@@ -32,6 +32,7 @@ void hw_net_free(hw_net *net)
     hw__base_free(net->layer);
     hw__base_free(net->segment);
     hw__base_free(net->tensor);
+    hw__base_free(net->stretch);
     hw__base_free(net->mean);
     hw__base_free(net);
 }
@@ -380,7 +381,8 @@ hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
         }
         net->segment = hw__base_zalloc(net->layers, sizeof *net->segment);
         net->tensor = hw__base_zalloc(parts, sizeof *net->tensor);
-        if (!net->segment || !net->tensor)
+        net->stretch = hw__base_zalloc(net->layers, sizeof *net->stretch);
+        if (!net->segment || !net->tensor || !net->stretch)
             net->code = hw__base_fail(net->error, HW_E_MEMORY, "hw_net_finish: no memory for the plan");
     }
     if (net->error[0]) return hw__base_fail(why, net->code ? net->code : HW_E_ARGUMENT, "%s", net->error);
@@ -393,6 +395,7 @@ hw_status hw_net_finish(hw_net *net, uint32_t batch, char *why)
                                   "smaller minibatch is needed");
     if (net->error[0]) return hw__base_fail(why, net->code, "%s", net->error);
     hw__net_name_tensors(net);
+    hw__net_name_stretches(net);
     net->finished = true;
     return HW_OK;
 }

@@ -152,6 +152,36 @@ void hw__net_name_tensors(hw_net *net)
     }
 }
 
+/* What a layer's forward and backward pass cost, in multiply-adds: an estimate, the same on every machine, to tell for
+ * how much of a step each is held. A float that is looked at costs about as much as sixteen of them. */
+static double cost_of(const hw_net *net, unsigned i)
+{
+    const hw__net_layer *l = net->layer + i;
+    bool first = l->weights && l->stretch == 0; /* nobody wants the gradient of the images */
+    return (first ? 2 : 3) * (double)layer_multiply_adds(l) +
+           16 * (double)(hw__net_floats(l->in) + hw__net_floats(l->out));
+}
+
+void hw__net_name_stretches(hw_net *net)
+{
+    double all = 0, before = 0;
+    net->stretches = 0;
+    for (unsigned i = 0; i < net->layers; i++)
+        if (net->layer[i].weights) net->layer[i].stretch = net->stretches++;
+    for (unsigned i = 0; i < net->layers; i++) all += cost_of(net, i);
+    for (unsigned i = 0; i < net->layers; before += cost_of(net, i++)) {
+        const hw__net_layer *l = net->layer + i;
+        if (!l->weights) continue;
+        hw_layer *y = net->stretch + l->stretch;
+        const hw_tensor *t = net->tensor;
+        while (t->first != l->at) t++;
+        (void)snprintf(y->name, sizeof y->name, "%.*s", (int)strcspn(t->name, "."), t->name);
+        y->first = l->at;
+        y->count = l->weights + l->biases + l->running;
+        y->held = (all - before) / all;
+    }
+}
+
 const hw_tensor *hw_net_tensors(const hw_net *net, size_t *count)
 {
     if (count) *count = net->tensors;

@@ -73,6 +73,7 @@ struct hw__net_layer {
     float alpha, beta, epsilon, share;          /* LRN; batch norm */
     unsigned copies;                            /* sets of running means */
     size_t at, weights, biases, running;        /* in the flat vector, in this order */
+    size_t stretch;                             /* its number among hw_net.stretch, where it has weights */
     size_t fan_in;
     hw_filler filler;
     double fill, fill_bias;
@@ -103,6 +104,8 @@ struct hw_net {
     hw__net_segment *segment;
     hw_tensor *tensor;
     size_t tensors;
+    hw_layer *stretch; /* of every layer with weights, for steps layer by layer */
+    size_t stretches;
     unsigned layers, segments;
     int next_from; /* NET_INPUT - 1: as usual */
     hw__net_shape input;
@@ -131,6 +134,7 @@ hw__net_layer *hw__net_append(hw_net *net, const hw__net_kind *kind);
 bool hw__net_plan(hw_net *net);
 /* describe.c */
 void hw__net_name_tensors(hw_net *net);
+void hw__net_name_stretches(hw_net *net);
 
 /* Where hw_net_time keeps a scratch's times. */
 #define NET_TIMED UINT64_C(0x74696d6564206f6e)
@@ -159,12 +163,13 @@ typedef struct hw__net_pass {
     bool train;
     float gain;
     unsigned copy;
+    hw_worker *worker; /* whose step it is: each layer is read and written when its turn comes; NULL: params has all */
 } hw__net_pass;
 /* The images of a minibatch, prepared, into the scratch. */
 void hw__net_load(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
                   const hw_augment *augment);
-/* On loaded images. Mean loss; the outputs stay in the scratch. */
-double hw__net_loss(const hw__net_pass *p, uint32_t *correct);
+/* On loaded images. The mean loss; the outputs stay in the scratch. A status: of a layer's write, to be returned. */
+hw_status hw__net_loss(const hw__net_pass *p, double *loss, uint32_t *correct);
 void hw__net_forward(const hw__net_pass *p);
 /* Layer i's output for image `first` of the batch where it is kept; of the last layer always. */
 float *hw__net_output(const hw__net_pass *p, int i, size_t first);

@@ -8,7 +8,7 @@ static hw__net_pass look_at(const hw_net *net, void *scratch, const hw_images *i
 {
     hw_images part = *images;
     part.pixels += (size_t)first * hw__net_floats(net->input);
-    hw__net_pass p = {net, scratch, NULL, batch, params, NULL, false, 0, 0};
+    hw__net_pass p = {.net = net, .scratch = scratch, .batch = batch, .params = params};
     hw__net_load(net, scratch, &part, batch, NULL);
     hw__net_forward(&p);
     return p;
@@ -83,8 +83,8 @@ static hw_status task_step(void *self, hw_worker *w, const hw_batch *batch)
     const hw_net_task *t = self;
     void *scratch = hw_scratch(w);
     hw__net_load(t->net, scratch, t->train, batch, t->augment);
-    const float *x = hw_read(w);
-    double gain = 0;
+    const float *x = hw_read_layer(w, 0);
+    double gain = 0, loss;
     if (t->net->has_running) {
         gain = hw_running_gain(w, (double)t->net->running.share);
         if (gain < 0)
@@ -93,8 +93,10 @@ static hw_status task_step(void *self, hw_worker *w, const hw_batch *batch)
         /* A thread of a group moves its own set by itself: its share of the group's mean is made good. */
         if (t->net->running.where == HW_STATISTICS_PER_WORKER) gain *= (double)batch->whole / batch->count;
     }
-    hw__net_pass p = {t->net, scratch, t->train->labels, batch, x, hw_gradient(w), true, (float)gain, hw_worker_id(w)};
-    return hw_write(w, hw__net_loss(&p, NULL));
+    hw__net_pass p = {t->net,         scratch, t->train->labels, batch,           x,
+                      hw_gradient(w), true,    (float)gain,      hw_worker_id(w), w};
+    hw_status status = hw__net_loss(&p, &loss, NULL);
+    return status == HW_OK ? hw_write(w, loss) : status;
 }
 
 static hw_status task_evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
@@ -143,6 +145,8 @@ hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
     o->network = 1;
     o->blas = 1;
     o->tensors = hw_net_tensors(task->net, &o->tensor_count);
+    o->layers = task->net->stretch;
+    o->layer_count = task->net->stretches;
     if (task->test) {
         o->evaluate = task_evaluate;
         o->evaluation_examples = task->test->count;

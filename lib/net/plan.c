@@ -2,9 +2,10 @@
  *
  * Layers that work image by image run in segments: a block of images goes through all of a segment's layers before the
  * next one comes, so that what lies between them stays in the cache. Layers that need the whole minibatch (dense, batch
- * norm) are segments of their own. Outputs that a backward pass looks at, or that another segment takes, are kept for
- * the whole minibatch, others for one block. Gradients of outputs live from their last taker's backward to their own
- * layer's, and share memory where these times do not overlap. */
+ * norm) are segments of their own, and one with weights opens a segment: it is read when its turn comes, and its
+ * gradient is whole before the backward pass goes on. Outputs that a backward pass looks at, or that another segment
+ * takes, are kept for the whole minibatch, others for one block. Gradients of outputs live from their last taker's
+ * backward to their own layer's, and share memory where these times do not overlap. */
 #include "net.h"
 #include "wide_pool.h"
 
@@ -43,7 +44,7 @@ static void make_segments(hw_net *net)
     net->segments = 0;
     for (unsigned i = 0; i < net->layers; i++) {
         hw__net_layer *l = net->layer + i;
-        bool opens = i == 0 || l->kind->whole || net->layer[i - 1].kind->whole;
+        bool opens = i == 0 || l->kind->whole || l->weights || net->layer[i - 1].kind->whole;
         if (opens) net->segment[net->segments++] = (hw__net_segment){i, i, 0};
         net->segment[net->segments - 1].end = i + 1;
         l->segment = net->segments - 1;

@@ -95,7 +95,7 @@ static void softmax(const float *out, unsigned n, float *probability)
 static void forward(hw_predictor *p, const hw_batch *batch, float *probability)
 {
     unsigned outputs = hw_net_outputs(p->net);
-    hw__net_pass pass = {p->net, p->scratch, NULL, batch, p->params, NULL, false, 0, 0};
+    hw__net_pass pass = {.net = p->net, .scratch = p->scratch, .batch = batch, .params = p->params};
     hw__net_forward(&pass);
     const float *out = hw__net_output(&pass, (int)p->net->layers - 1, 0);
     for (uint32_t i = 0; i < batch->count; i++)

@@ -68,38 +68,44 @@ static uint64_t *time_of(const hw__net_pass *p, unsigned layer, bool backward)
     return t->on == NET_TIMED ? t->ns + 2 * layer + backward : NULL;
 }
 
-/* Once a pass and layer. */
-static void pack(const hw__net_pass *p)
+/* Once a pass and layer, where its segment begins: its weights are read, and packed. */
+static void begin_segment(const hw__net_pass *p, const hw__net_segment *s)
 {
-    for (unsigned i = 0; i < p->net->layers; i++) {
-        const hw__net_kind *kind = p->net->layer[i].kind;
-        if (!kind->pack) continue;
+    for (unsigned i = s->first; i < s->end; i++) {
+        const hw__net_layer *l = p->net->layer + i;
+        if (p->worker && l->weights) (void)hw_read_layer(p->worker, l->stretch);
+        if (!l->kind->pack) continue;
         uint64_t *time = time_of(p, i, false), from = time ? hw_now() : 0;
         hw__net_call c = call_of(p, i, 0, p->batch->count);
-        kind->pack(&c);
+        l->kind->pack(&c);
         if (time) *time += hw_now() - from;
     }
 }
 
-static void finish(const hw__net_pass *p)
+/* Its gradients are whole: they may land. */
+static hw_status end_segment(const hw__net_pass *p, const hw__net_segment *s)
 {
-    for (unsigned i = 0; i < p->net->layers; i++) {
-        const hw__net_kind *kind = p->net->layer[i].kind;
-        if (!kind->finish) continue;
-        uint64_t *time = time_of(p, i, true), from = time ? hw_now() : 0;
-        hw__net_call c = call_of(p, i, 0, p->batch->count);
-        kind->finish(&c);
-        if (time) *time += hw_now() - from;
+    hw_status status = HW_OK;
+    for (unsigned i = s->end; i-- > s->first && status == HW_OK;) {
+        const hw__net_layer *l = p->net->layer + i;
+        if (l->kind->finish) {
+            uint64_t *time = time_of(p, i, true), from = time ? hw_now() : 0;
+            hw__net_call c = call_of(p, i, 0, p->batch->count);
+            l->kind->finish(&c);
+            if (time) *time += hw_now() - from;
+        }
+        if (p->worker && l->weights) status = hw_write_layer(p->worker, l->stretch);
     }
+    return status;
 }
 
 void hw__net_forward(const hw__net_pass *p)
 {
     const hw_net *net = p->net;
     size_t count = p->batch->count;
-    pack(p);
     for (unsigned k = 0; k < net->segments; k++) {
         const hw__net_segment *s = net->segment + k;
+        begin_segment(p, s);
         for (size_t first = 0; first < count; first += s->block) {
             size_t n = count - first < s->block ? count - first : s->block;
             for (unsigned i = s->first; i < s->end; i++) {
@@ -149,11 +155,12 @@ static void backward_layer(const hw__net_pass *p, unsigned i, size_t first, size
 }
 
 /* The last layer's gradient is there. */
-static void backward(const hw__net_pass *p)
+static hw_status backward(const hw__net_pass *p)
 {
+    hw_status status = HW_OK;
     const hw_net *net = p->net;
     size_t count = p->batch->count;
-    for (unsigned k = net->segments; k-- > 0;) {
+    for (unsigned k = net->segments; k-- > 0 && status == HW_OK;) {
         const hw__net_segment *s = net->segment + k;
         for (size_t first = 0; first < count; first += s->block) {
             size_t n = count - first < s->block ? count - first : s->block;
@@ -163,11 +170,12 @@ static void backward(const hw__net_pass *p)
                 if (time) *time += hw_now() - from;
             }
         }
+        status = end_segment(p, s);
     }
-    finish(p);
+    return status;
 }
 
-double hw__net_loss(const hw__net_pass *p, uint32_t *correct)
+hw_status hw__net_loss(const hw__net_pass *p, double *mean, uint32_t *correct)
 {
     const hw_net *net = p->net;
     unsigned classes = hw_net_outputs(net);
@@ -178,14 +186,22 @@ double hw__net_loss(const hw__net_pass *p, uint32_t *correct)
     for (size_t i = 0; i < p->batch->count; i++)
         loss += hw__net_softmax(out + i * classes, p->labels + image_of(p->batch, i), 1, classes,
                                 p->train ? net->smoothing : 0, scale, dout ? dout + i * classes : NULL, correct);
-    if (p->g) backward(p);
-    return loss / p->batch->count;
+    *mean = loss / p->batch->count;
+    return p->g ? backward(p) : HW_OK;
 }
 
 double hw_net_loss(const hw_net *net, void *scratch, const hw_images *images, const hw_batch *batch,
                    const float *params, float *g, uint32_t *correct)
 {
-    hw__net_pass p = {net, scratch, images->labels, batch, params, g, g != NULL, 0, 0};
+    hw__net_pass p = {.net = net,
+                      .scratch = scratch,
+                      .labels = images->labels,
+                      .batch = batch,
+                      .params = params,
+                      .g = g,
+                      .train = g != NULL};
+    double loss;
     hw__net_load(net, scratch, images, batch, NULL);
-    return hw__net_loss(&p, correct);
+    (void)hw__net_loss(&p, &loss, correct); /* without a worker nothing can fail */
+    return loss;
 }

@@ -4,13 +4,14 @@
 
 static hw_status async_write(hw_worker *w, const hw__extent *x, const float *g, double loss)
 {
+    uint32_t examples = w->pairs == 0 ? w->batch.count : 0; /* with several pairs a call they are counted once */
+    if (w->layers.open) return hw__layers_end(w, g, loss, examples);
     /* On a replica the update waits for the exchange anyway, and parks there. */
     if (!w->engine->steps.exchanges && !hw__park_before_write(w)) return HW_E_STOPPED;
-    /* With several pairs a call the examples are counted once. */
-    return hw__step_write(w, x, g, loss, w->pairs == 0 ? w->batch.count : 0);
+    return hw__step_write(w, x, g, loss, examples);
 }
 
-const hw__access hw__async_access = {hw__step_read, async_write};
+const hw__access hw__async_access = {hw__step_read, async_write, hw__layers_read, hw__layers_write};
 
 /* A replica begins with what is shared now. */
 void hw__async_begin(hw_worker *w)
@@ -96,7 +97,7 @@ const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS,
                                                 .plan = hw__members_plan,
                                                 .loop = loop,
                                                 .free = hw__members_free};
-const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS,
+const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS | HW__LAYERS,
                                            .access = &hw__async_access,
                                            .crew = hw__async_crew,
                                            .plan = hw__members_plan,

@@ -67,7 +67,7 @@ static hw_status group_write(hw_worker *w, const hw__extent *a, const float *g, 
     return HW_OK;
 }
 
-static const hw__access groups_access = {group_read, group_write};
+static const hw__access groups_access = {group_read, group_write, NULL, NULL};
 
 /* This thread's slice of the weighted sum, in worker order, into the leader's buffer. */
 static void reduce(hw_worker *w)

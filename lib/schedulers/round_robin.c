@@ -100,7 +100,7 @@ static hw_status write_in_turn(hw_worker *w, const hw__extent *x, const float *g
     return status;
 }
 
-static const hw__access in_turn = {read_in_turn, write_in_turn};
+static const hw__access in_turn = {read_in_turn, write_in_turn, NULL, NULL};
 
 static void loop(hw_worker *w)
 {

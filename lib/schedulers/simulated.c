@@ -67,11 +67,11 @@ static bool read_now(hw_engine *e)
     return false;
 }
 
-static void land_now(hw_engine *e)
+static void land_now(hw_engine *e, hw__runner *runner)
 {
     hw__simulated *s = hw__simulated_of(e);
     if (hw__virtual_of(e->worker + s->event.member)->busy) s->pending--;
-    hw__virtual_land(e, &s->event);
+    hw__virtual_land(e, runner, &s->event);
 }
 
 /* An update that was gathering when the tickets ran out, of a run that goes on with more: whoever is left may be too
@@ -100,8 +100,8 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
         if (replayed(e)) break;
         s->has_event = false;
         if (s->event.land)
-            land_now(e);
-        else if (read_now(e))
+            land_now(e, runner);
+        else if (read_now(e) && !e->layers.on)
             hw__virtual_compute(e, runner, e->worker + s->event.member);
         hw__times_poll_stop(e);
     }
@@ -153,7 +153,7 @@ static bool advance_read(hw_engine *e, hw__runner *runner)
     hw_worker *w = e->worker + s->event.member;
     hw__snapshot *own = NULL;
     bool fresh = false;
-    if (!s->sparse) {
+    if (!s->sparse && !e->layers.on) {
         double ahead = e->settings.now.ahead; /* only whoever lands changes it, and nobody lands now */
         if (s->event.recorded) ahead = e->config.simulation.trace->setting[s->event.setting].ahead;
         own = snapshot(e, (float)ahead, &fresh);
@@ -166,7 +166,7 @@ static bool advance_read(hw_engine *e, hw__runner *runner)
     bool has_read = read_now(e);
     if (has_read && fresh) fill(e, own);
     if (has_read && !own) {
-        hw__virtual_compute(e, runner, w);
+        if (!e->layers.on) hw__virtual_compute(e, runner, w); /* else when it lands */
         hw__virtual_of(w)->done = true;
     }
     (void)pthread_mutex_lock(&s->mutex);
@@ -200,7 +200,7 @@ static bool advance(hw_engine *e, hw__runner *runner)
         if (virtual->busy && !virtual->done) return false;
         s->landing = true;
         (void)pthread_mutex_unlock(&s->mutex);
-        land_now(e);
+        land_now(e, runner);
         (void)pthread_mutex_lock(&s->mutex);
     } else if (!advance_read(e, runner)) {
         return false;
@@ -323,7 +323,7 @@ static void begin(hw_engine *e, bool restored)
     hw__timeline_restart(s->timeline);
 }
 
-const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL,
+const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL | HW__LAYERS,
                                                .access = &hw__virtual_access,
                                                .check = hw__simulated_check,
                                                .crew = hw__simulated_crew,
@@ -339,5 +339,6 @@ const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTU
                                                .forget = forget,
                                                .fields = hw__simulated_fields,
                                                .complete = hw__simulated_complete,
+                                               .layers = hw__virtual_clock_has_layers,
                                                .identity = hw__simulated_identity,
                                                .free = hw__simulated_free};

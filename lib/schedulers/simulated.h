@@ -1,6 +1,6 @@
 /* simulated.h (internal) - SIMULATED: virtual workers and their pending gradients, runners (real threads), snapshots.
- * simulated.c is the row and the loop, virtual_worker.c one worker's step and landing, simulated_plan.c the memory,
- * simulated_fields.c what a capture holds. */
+ * simulated.c is the row and the loop, virtual_worker.c one worker's step and landing, virtual_layers.c its reads layer
+ * by layer, simulated_plan.c the memory, simulated_fields.c what a capture holds. */
 #ifndef HW__SCHEDULERS_SIMULATED_H
 #define HW__SCHEDULERS_SIMULATED_H
 
@@ -32,7 +32,12 @@ typedef struct hw__virtual_worker {
     hw_status refused;      /* the write under way */
     double part_loss;
     bool part_raw;
+    double began, due; /* layer by layer: virtual times of its read and of its landing */
+    uint64_t
+        *layer_clock; /* and the clock at which it has read each; HW__UNREAD: not yet. NULL: it reads all at once */
 } hw__virtual_worker;
+
+#define HW__UNREAD UINT64_MAX
 
 typedef struct hw__runner {
     hw_worker worker; /* what parking and evaluations see */
@@ -85,10 +90,18 @@ static inline hw__virtual_worker *hw__virtual_of(const hw_worker *w)
 void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w);
 /* Takes a ticket; false where there is none left. */
 bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event);
-void hw__virtual_land(hw_engine *e, const hw__timeline_event *event);
+void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event *event);
 void hw__virtual_flush(hw_engine *e); /* an update that was still gathering */
 
 extern const hw__access hw__virtual_access;
+
+/* virtual_layers.c: steps layer by layer. A step begins, with the layers that it holds from there on; the others are
+ * read before what lands after their time does. */
+bool hw__virtual_clock_has_layers(const hw_config *c);
+hw_status hw__virtual_layers_plan(hw_engine *e, char *why);
+void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_event *event);
+void hw__virtual_layers_read(hw_engine *e, double time); /* what is due before `time`, of all who are under way */
+void hw__virtual_layers_record(hw_engine *e, hw_worker *w, uint64_t landed);
 
 /* simulated_check.c */
 hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why);

@@ -256,6 +256,29 @@ static void walk_all(hw_engine *e, hw__walk *v)
     }
 }
 
+/* Of steps layer by layer: when they began and are due, and what they have read. */
+static void walk_layers(hw_engine *e, hw__walk *v)
+{
+    static const hw__field times[] = {{"began", offsetof(hw__virtual_worker, began), WALK_F64, WALK_POSITIVE},
+                                      {"due", offsetof(hw__virtual_worker, due), WALK_F64, WALK_POSITIVE}};
+    hw__simulated *s = hw__simulated_of(e);
+    const uint64_t n = e->crew.members, layers = e->objective.layer_count, shape[2] = {n, layers};
+    if (!e->layers.on || !hw__walk_has(v, "layers.share")) return;
+    hw__walk_columns(v, "lane", WALK_FIELDS(times), s->virtual, sizeof *s->virtual, n);
+    uint64_t *clocks = hw__walk_array(v, "lane.layer_clock", HW_U64, 2, shape);
+    if (v->status != HW_OK || !clocks) return;
+    uint64_t *own = s->virtual[0].layer_clock, landed = hw_params_clock(e->params);
+    if (v->way == WALK_CHECK) landed = hw_state_number(v->from, "run.landed", 0);
+    for (uint64_t i = 0; i < n * layers; i++) {
+        if (v->way == WALK_PUT) clocks[i] = s->virtual[i / layers].busy ? own[i] : 0;
+        if (v->way == WALK_TAKE) own[i] = clocks[i];
+        if (v->way == WALK_CHECK && clocks[i] != HW__UNREAD && clocks[i] > landed) {
+            hw__walk_refuse(v, "entry 'lane.layer_clock' of the state is beyond 'run.landed'");
+            return;
+        }
+    }
+}
+
 void hw__simulated_fields(hw_engine *e, hw__walk *v)
 {
     hw__simulated *s = hw__simulated_of(e);
@@ -279,6 +302,7 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
         s->closing = NULL;
     }
     walk_all(e, v);
+    walk_layers(e, v);
     if (hw__walk_checks(v) && e->replays &&
         hw_state_number(v->from, "run.replayed_setting", 0) >= e->config.simulation.trace->info.settings)
         hw__walk_refuse(v, "entry 'run.replayed_setting' of the state is no setting of the trace");

@@ -61,7 +61,7 @@ static hw_status plan_runner(hw_engine *e, unsigned i, char *why)
     bool good = true;
     r->worker.engine = e;
     r->worker.id = i;
-    bool second = e->crew.share > 1 || s->sparse;
+    bool second = e->crew.share > 1 || s->sparse || e->layers.on;
     r->x = take(e, (second ? 2 : 1) * stride, sizeof *r->x, &good);
     r->g = second && r->x ? r->x + stride : NULL;
     r->index = take(e, e->config.batch, sizeof *r->index, &good);
@@ -106,6 +106,7 @@ hw_status hw__simulated_plan(hw_engine *e, char *why)
     }
     hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->memory, why);
     if (status == HW_OK) status = plan_virtual(e, why);
+    if (status == HW_OK) status = hw__virtual_layers_plan(e, why);
     if (status == HW_OK) {
         s->runner = take(e, e->crew.threads, sizeof *s->runner, &good);
         if (!s->runner) status = hw__no_memory(why, "threads");

@@ -109,7 +109,7 @@ static hw_status sim_write(hw_worker *w, const hw__extent *a, const float *g, do
     return keep(w);
 }
 
-const hw__access hw__virtual_access = {sim_read, sim_write};
+const hw__access hw__virtual_access = {sim_read, sim_write, NULL, NULL};
 
 static hw_status one_step(hw_worker *w)
 {
@@ -163,10 +163,12 @@ void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w)
     w->scratch = runner->worker.scratch;
     w->x = runner->x;
     w->index = runner->index;
-    w->g = s->sparse ? runner->g : virtual->g; /* a sparse virtual worker keeps what was touched only */
+    /* A sparse virtual worker keeps what was touched only, one that reads layer by layer what it has read. */
+    w->g = s->sparse || e->layers.on ? runner->g : virtual->g;
     w->pending.status = HW_OK;
     /* Dense objectives read the whole state wherever they run, so that every access sees the same bits of it. */
-    virtual->x = virtual->snapshot || s->sparse
+    virtual->x = e->layers.on ? virtual->g
+                 : virtual->snapshot || s->sparse
                      ? NULL
                      : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     hw_status status;
@@ -206,6 +208,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
     hw__simulated_of(e)->due[event->member] = event->due;
     hw__virtual_of(w)->busy = true;
     hw__virtual_of(w)->done = false;
+    if (e->layers.on) hw__virtual_layers_begin(e, w, event);
     return true;
 }
 
@@ -250,12 +253,14 @@ static void gather(hw_engine *e, hw_worker *w)
     s->gathered++;
 }
 
-void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
+void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event *event)
 {
     hw__simulated *s = hw__simulated_of(e);
     hw_worker *w = e->worker + event->member;
+    if (e->layers.on) hw__virtual_layers_read(e, event->time);
     if (hw__virtual_of(w)->busy) {
         hw__virtual_of(w)->busy = false;
+        if (e->layers.on && w->pending.status == HW_OK) hw__virtual_compute(e, runner, w);
         if (w->pending.status == HW__DROPPED) {
             hw__counter_add(&w->skipped, 1);
             return;
@@ -265,10 +270,11 @@ void hw__virtual_land(hw_engine *e, const hw__timeline_event *event)
             return;
         }
         unpack(e, w);
+        uint64_t landed = hw_params_clock(e->params);
         if (e->crew.gather > 1)
             gather(e, w);
-        else
-            (void)hw__step_land(w, w->batch.whole, -1);
+        else if (hw__step_land(w, w->batch.whole, -1) == HW_OK && e->layers.on && hw_params_clock(e->params) > landed)
+            hw__virtual_layers_record(e, w, landed);
     }
     if (e->crew.gather < 2 || hw__flags_failed(&e->flags)) return;
     /* At the end of the run workers without a ticket come by empty-handed: then only the count tells. */

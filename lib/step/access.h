@@ -12,6 +12,10 @@ typedef struct hw__access {
      * unchanged until the write. */
     const float *(*read)(hw_worker *w, const hw__extent *x, float *values);
     hw_status (*write)(hw_worker *w, const hw__extent *x, const float *g, double loss);
+    /* The same of one layer, where the engine's steps go layer by layer; NULL: all are read at once, and landed by the
+     * write. */
+    const float *(*read_layer)(hw_worker *w, size_t layer);
+    hw_status (*write_layer)(hw_worker *w, size_t layer);
 } hw__access;
 
 /* A private sparse gradient into a dense one, and values of a private vector out of it. */

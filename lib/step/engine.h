@@ -9,6 +9,7 @@
 #include "barrier.h"
 #include "flags.h"
 #include "hogwild/engine.h"
+#include "layers.h"
 #include "log.h"
 #include "pause.h"
 #include "scheduler.h"
@@ -165,6 +166,7 @@ struct hw_engine {
     hw__settings settings;
     hw__curvature curvature;
     hw__recovery recovery;
+    hw__layers layers;
     hw__captures captures;
     hw__run run;
     char name[HW_LINE];    /* the objective's, whose own may not live as long */

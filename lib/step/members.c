@@ -27,6 +27,10 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     if (!w->x || !w->index) return hw__no_memory(why, "a worker's snapshot and gradient");
     w->g = w->x + stride;
     w->velocity = own ? w->x + 2 * stride : NULL;
+    if (e->layers.on) {
+        w->layers.note = hw__memory_zalloc(&e->memory, e->objective.layer_count, sizeof *w->layers.note);
+        if (!w->layers.note) return hw__no_memory(why, "a worker's layers");
+    }
     if (e->objective.scratch_bytes) {
         w->scratch = hw__memory_zalloc(&e->memory, e->objective.scratch_bytes, 1);
         if (!w->scratch) return hw__no_memory(why, "the objective's scratch");

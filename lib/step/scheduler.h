@@ -24,7 +24,8 @@ enum {
     HW__OWN_STEPS = 1, /* every worker steps on its own: runs of a sweep, replicas and blocks are possible */
     HW__ONE_PAIR = 2,  /* a ticket makes at most one update                                                */
     HW__VIRTUAL = 4,   /* virtual time: a recorded run is repeated bit for bit, and its workers are no threads */
-    HW__IN_TURN = 8    /* a read or a write never meets another: none mixes several states                  */
+    HW__IN_TURN = 8,   /* a read or a write never meets another: none mixes several states                  */
+    HW__LAYERS = 16    /* layers can grow old by themselves                                                 */
 };
 
 /* Functions that may be NULL say what that means. */
@@ -48,6 +49,7 @@ typedef struct hw__scheduler {
     void (*forget)(hw_engine *e);
     void (*fields)(hw_engine *e, hw__walk *v); /* what a capture holds of it; NULL: nothing                   */
     void (*complete)(hw_engine *e, bool more); /* restored; more: tickets are left; NULL: nothing to do       */
+    bool (*layers)(const hw_config *c);        /* whether they can, of this configuration; NULL: always           */
     uint64_t (*identity)(const hw_config *c);  /* checksum of what is passed by pointers; NULL: 0             */
     void (*free)(hw_engine *e); /* locks and scratch of what plan made, in part or whole; its memory is the engine's */
 } hw__scheduler;

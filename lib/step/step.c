@@ -8,6 +8,7 @@ hw_status hw__step_run(hw_worker *w)
     const hw_objective *o = w->objective;
     w->pairs = 0;
     w->has_sentence = false;
+    hw__layers_forget(&w->layers, o->layer_count); /* of a step that failed on its way */
     if (o->step) return o->step(o->self, w, &w->batch);
     const float *x = hw_read(w);
     double loss = o->loss_gradient(o->self, w->scratch, &w->batch, x, w->g);
@@ -56,7 +57,7 @@ const float *hw__step_read(hw_worker *w, const hw__extent *a, float *values)
     return x;
 }
 
-static hw_status not_finite(hw_worker *w, const char *what)
+hw_status hw__step_not_finite(hw_worker *w, const char *what)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
@@ -80,7 +81,7 @@ static hw_status not_finite(hw_worker *w, const char *what)
  * late adds its first losses: what was smoothed under the old limit then counts for no more than the new one, so that
  * only a loss above it ends the run. The loss of a few examples of a sparse model says little (a rating
  * can be off by four without anything being wrong), so those are taken sixteen together. */
-static bool diverging(hw_worker *w, double loss, uint32_t examples)
+bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
@@ -111,20 +112,24 @@ static bool diverging(hw_worker *w, double loss, uint32_t examples)
     return w->smooth_loss > limit;
 }
 
-void hw__step_prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
+bool hw__step_prepare_part(hw_worker *w, const hw__extent *a, size_t at, const float **g, bool *clipped)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
-    w->pending = (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), false, false};
-    if (!w->pending.loss_finite) return;
     if (a->raw || !(o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections)) {
-        w->pending.finite = hw__base_all_finite(g, a->total);
-        return;
+        *g += at;
+        return hw__base_all_finite(*g, a->total);
     }
     /* The rule changes it first: in the worker's buffer. */
-    if (g != w->g)
-        for (size_t i = 0; i < a->total; i++) w->g[i] = g[i];
-    w->pending.g = w->g;
-    w->pending.finite = hw__optimizer_prepare(o, w->g, w->seen, a->ranges, a->indices, a->n, &w->pending.clipped);
+    if (*g != w->g)
+        for (size_t i = 0; i < a->total; i++) w->g[at + i] = (*g)[at + i];
+    *g = w->g + at;
+    return hw__optimizer_prepare(o, w->g + at, w->seen + at, a->ranges, a->indices, a->n, clipped);
+}
+
+void hw__step_prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
+{
+    w->pending = (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), false, false};
+    if (w->pending.loss_finite) w->pending.finite = hw__step_prepare_part(w, a, 0, &w->pending.g, &w->pending.clipped);
 }
 
 /* v' = mu v - alpha g in the worker's own memory, packed into w->g for the write. */
@@ -195,7 +200,7 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
     return hw__params_write(e->params, w->slot, &form, a, g, &w->note);
 }
 
-static hw_status diverged(hw_worker *w)
+hw_status hw__step_diverged(hw_worker *w)
 {
     hw_engine *e = w->engine;
     hw_params_release(e->params, w->slot);
@@ -215,26 +220,32 @@ hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge
     hw__counter_add(&w->by_sweep, count);
     w->unmeasured += count;
     if (!judge) return HW_OK;
-    if (!hw__base_finite_double(loss)) return not_finite(w, "loss");
+    if (!hw__base_finite_double(loss)) return hw__step_not_finite(w, "loss");
     if (w->id == 0 && w->loss_steps == 0) hw__counter_add_double(&w->engine->losses.first, loss);
     hw__counter_add_double(&w->loss, loss * count);
     hw__counter_add(&w->losses, count);
-    return diverging(w, loss, count) ? diverged(w) : HW_OK;
+    return hw__step_diverging(w, loss, count) ? hw__step_diverged(w) : HW_OK;
 }
 
 hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
 {
     hw_engine *e = w->engine;
-    const hw_config *c = &e->config;
     const hw__pending *p = &w->pending;
-    if (!p->loss_finite) return not_finite(w, "loss");
+    if (!p->loss_finite) return hw__step_not_finite(w, "loss");
     if (p->clipped) hw__counter_add(&w->clipped, 1);
-    if (!p->finite) return not_finite(w, "gradient");
+    if (!p->finite) return hw__step_not_finite(w, "gradient");
     double loss = p->loss;
     /* Beside sweeps one example says less than the mean of a run, which hw__step_account looks at. */
-    if (!e->steps.sweeps && diverging(w, loss, examples ? examples : 1)) return diverged(w);
+    if (!e->steps.sweeps && hw__step_diverging(w, loss, examples ? examples : 1)) return hw__step_diverged(w);
     hw__optimizer_write ow;
     uint64_t landed = apply(w, factor, &ow);
+    return hw__step_landed(w, loss, examples, landed, &ow);
+}
+
+hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t landed, const hw__optimizer_write *ow)
+{
+    hw_engine *e = w->engine;
+    const hw_config *c = &e->config;
     bool exact = c->clock_interval == 1 && !e->steps.exchanges;
     bool opens = exact ? landed == e->first_update : w->id == 0 && hw__counter_get(&w->updates) == 0;
     if (opens && !e->steps.sweeps) /* with sweeps the first run's mean, which says more */
@@ -254,7 +265,7 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
         hw__trace_record(e->trace, w->member, landed - e->first_update, w->note.clock - e->first_update, w->batch.step,
                          w->setting_number);
     hw__step_observe(w, landed);
-    if (c->on_update) tell(w, landed, loss, &ow);
+    if (c->on_update) tell(w, landed, loss, ow);
     if (w->note.measured)
         hw__periodic_keep(e, exact ? landed + 1 : hw_params_clock(e->params), e->steps.sweeps ? w->smooth_loss : loss,
                           exact ? w->note.clock : w->read_clock);

@@ -3,7 +3,6 @@
 #ifndef HW__STEP_STEP_H
 #define HW__STEP_STEP_H
 
-#include "../optimizer/optimizer.h"
 #include "worker.h"
 
 /* --- fail.c ---------------------------------------------------------------------------------------------------------
@@ -35,7 +34,7 @@ void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t pa
 
 /* --- worker.c -------------------------------------------------------------------------------------------------------
  */
-#define HW__OBJECTIVE_LEAST sizeof(hw_objective) /* nothing has been added since 0.1 */
+#define HW__OBJECTIVE_LEAST offsetof(hw_objective, layers) /* 0.1 ended there */
 /* A caller's objective, shorter or longer, as this version has it. */
 hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why);
 
@@ -55,7 +54,16 @@ hw_status hw__step_write(hw_worker *w, const hw__extent *x, const float *g, doub
 /* Its parts: the private pass over g, into w->pending; and the landing of that, the rate times `factor` (negative: by
  * its age). */
 void hw__step_prepare(hw_worker *w, const hw__extent *x, const float *g, double loss);
+/* The same of the floats from `at` on, both in the gradient and in what was read: *g moves to where they are then.
+ * False: one is not finite. */
+bool hw__step_prepare_part(hw_worker *w, const hw__extent *x, size_t at, const float **g, bool *clipped);
 hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor);
+/* What follows a landing, which was number `landed`: counters, histograms, hooks, and what is due. */
+hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t landed, const hw__optimizer_write *ow);
+/* Instead of a landing: what was not finite; whether the losses have become too large, and that. */
+hw_status hw__step_not_finite(hw_worker *w, const char *what);
+bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples);
+hw_status hw__step_diverged(hw_worker *w);
 /* Into the histograms: its gradient landed as number `landed`. */
 void hw__step_observe(hw_worker *w, uint64_t landed);
 /* The setting in force, where it has changed. */
@@ -63,6 +71,31 @@ void hw__step_setting(hw_worker *w);
 /* `count` updates of mean loss `loss` landed: counters, and, to be judged, divergence. HW_E_STOPPED where the run
  * fails. */
 hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge);
+
+/* --- layers.c: a step layer by layer --------------------------------------------------------------------------------
+ */
+/* Why steps of this configuration cannot go layer by layer; NULL: they can. */
+const char *hw__layers_refusal(const hw_config *c, const hw_objective *o, const hw__scheduler *s);
+hw_status hw__layers_plan(hw_engine *e, char *why);
+/* A layer's read; all values stand in what it returns. Its landing. The end of the step, g being its gradient. */
+const float *hw__layers_read(hw_worker *w, size_t layer);
+hw_status hw__layers_write(hw_worker *w, size_t layer);
+hw_status hw__layers_end(hw_worker *w, const float *g, double loss, uint32_t examples);
+void hw__layers_record(hw_worker *w, size_t layer, uint64_t staleness);
+
+/* --- layers_delay.c: what the layers' delays mean for policies ------------------------------------------------------
+ */
+void hw__layers_begin(hw_engine *e); /* of a run: as long as the objective says that they are held */
+/* Each layer's share of a direction in parameter space. */
+void hw__layers_weigh(hw_engine *e, const float *direction);
+/* Mean delays of the window that ends now. */
+void hw__layers_window(hw_engine *e);
+/* The staleness that the direction of the largest curvature sees: of every layer by its share. */
+void hw__layers_mix(const hw_engine *e, hw_histogram *mixed);
+/* The setting's look-ahead, for each layer by its own delay where the policy looks ahead of delays. */
+void hw__layers_adopt(hw_engine *e, const hw_setting *s);
+/* The histogram of one layer since the run's start. */
+void hw__layers_histogram(const hw_engine *e, size_t layer, hw_histogram *h);
 
 /* --- sweep.c: runs of single-example updates, and exchanges of replicas ---------------------------------------------
  */

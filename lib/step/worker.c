@@ -6,6 +6,7 @@
 static hw_status write_access(hw_worker *w, hw__extent x, const float *g, double loss)
 {
     hw_status status = w->access->write(w, &x, g, loss);
+    w->layers.whole = NULL;
     w->pairs++;
     return status;
 }
@@ -68,6 +69,26 @@ hw_status hw_add_ranges(hw_worker *w, const hw_range *ranges, size_t n, const fl
 hw_status hw_add_at(hw_worker *w, const uint32_t *indices, size_t n, const float *delta, double loss)
 {
     return write_access(w, hw__extent_indices(indices, n, true), delta, loss);
+}
+
+static bool by_layer(const hw_worker *w)
+{
+    return w->access->read_layer && w->engine->layers.on;
+}
+
+const float *hw_read_layer(hw_worker *w, size_t layer)
+{
+    if (layer >= w->objective->layer_count) return NULL;
+    if (by_layer(w)) return w->access->read_layer(w, layer);
+    if (!w->layers.whole) w->layers.whole = hw_read(w);
+    return w->layers.whole;
+}
+
+hw_status hw_write_layer(hw_worker *w, size_t layer)
+{
+    if (layer >= w->objective->layer_count)
+        return hw_fail(w, HW_E_ARGUMENT, "hw_write_layer: the objective has no layer of that number");
+    return by_layer(w) ? w->access->write_layer(w, layer) : HW_OK;
 }
 
 double hw_learning_rate(hw_worker *w)

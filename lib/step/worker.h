@@ -3,6 +3,7 @@
 #define HW__STEP_WORKER_H
 
 #include "engine.h"
+#include "layers.h"
 
 /* A gradient that has been checked and prepared, and waits to land. */
 typedef struct hw__pending {
@@ -35,6 +36,7 @@ struct hw_worker {
     uint32_t swept;                 /* examples that the sweep under way has landed */
     float run_rate;                 /* learning rate of the sweep under way, where it is constant */
     hw__base_counter by_sweep, exchanges, collided, looked_at;
+    hw__layer_step layers;
     /* of the pair under way */
     hw_read_note note;
     const float *seen;
