@@ -99,6 +99,22 @@ size_t train_rows(cli_option *out, size_t at)
 
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
+/* Means; h: any histogram. */
+static void print_layers(hw_engine *engine, hw_histogram *h)
+{
+    const hw_layer *layers;
+    size_t n = hw_engine_layers(engine, &layers);
+    for (size_t i = 0; i < n; i++) {
+        (void)hw_engine_layer_staleness(engine, i, h);
+        printf("%s%s %.2f",
+               i % 8 ? "  "
+               : i   ? "\n  "
+                     : "by layer: ",
+               layers[i].name, h->total ? h->sum / (double)h->total : 0);
+    }
+    if (n) printf("\n");
+}
+
 static void print_staleness(hw_engine *engine, const hw_result *r)
 {
     char verdict[256];
@@ -109,6 +125,7 @@ static void print_staleness(hw_engine *engine, const hw_result *r)
     printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue model, 0 a fixed delay)\n",
            r->staleness.mean, r->staleness.variance, r->staleness.dispersion);
     (void)hw_histogram_text(&h, stdout, 12, 1);
+    print_layers(engine, &h);
     hw_histogram_free(&h);
     hw_staleness_verdict(&r->staleness, verdict, sizeof verdict);
     printf("verdict: %s\n", verdict);

@@ -294,6 +294,13 @@ HW_API hw_status hw_engine_set(hw_engine *engine, const float *params);
 HW_API hw_status hw_engine_get_velocity(hw_engine *engine, float *velocity);
 HW_API size_t hw_engine_bytes(const hw_engine *engine);
 
+/* Staleness by layer, outside a run: how many layers have one of their own, which are the objective's (*layers, may be
+ * NULL, borrows its table); 0 where steps read all parameters at once. And that of one, since the run's start, into h:
+ * an initialised histogram, which is cleared first. It counts a layer's updates that landed between its read and its
+ * own landing; far beyond the number of workers the values share a bin. HW_E_ARGUMENT: no such layer. */
+HW_API size_t hw_engine_layers(const hw_engine *engine, const hw_layer **layers);
+HW_API hw_status hw_engine_layer_staleness(const hw_engine *engine, size_t layer, hw_histogram *h);
+
 /* --- capture and restore -------------------------------------------------------------------------------------------
  *
  * A captured state goes on in a new engine of the same objective and configuration, in this or another process, as if

@@ -271,16 +271,16 @@ static void visit_kept(hw_engine *e, hw__walk *v)
 static void visit_recovery(hw_engine *e, hw__walk *v)
 {
     if (!e->recovery.on) return;
-    if (!hw__walk_has(v, "recovery.window")) {
+    if (!hw__walk_has(v, "run.recovery.window")) {
         if (v->way == WALK_TAKE) hw__recovery_resume(e);
         return;
     }
-    hw__walk_values(v, "recovery", WALK_FIELDS(recovery_fields), &e->recovery);
+    hw__walk_values(v, "run.recovery", WALK_FIELDS(recovery_fields), &e->recovery);
     hw__walk_columns(v, "worker", WALK_FIELDS(look_fields), e->worker, sizeof *e->worker, e->crew.members);
     if (hw__walk_checks(v) && hw_state_number(v->from, "run.begun", 0) && !e->replays &&
-        !(hw_state_real(v->from, "recovery.window", 0) > 0 && hw_state_real(v->from, "recovery.most", 0) > 0 &&
-          hw_state_real(v->from, "recovery.least", 0) > 0))
-        hw__walk_refuse(v, "an entry 'recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
+        !(hw_state_real(v->from, "run.recovery.window", 0) > 0 && hw_state_real(v->from, "run.recovery.most", 0) > 0 &&
+          hw_state_real(v->from, "run.recovery.least", 0) > 0))
+        hw__walk_refuse(v, "an entry 'run.recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
 }
 
 #define LAYER(member) offsetof(hw__layer, member)
@@ -307,18 +307,19 @@ static void visit_layers(hw_engine *e, hw__walk *v)
 {
     const uint64_t n = e->objective.layer_count, shape[3] = {e->crew.recorders, n, e->layers.bins};
     if (!e->layers.on) return;
-    if (!hw__walk_has(v, "layers.share")) {
+    if (!hw__walk_has(v, "staleness.layer.share")) {
         if (v->way == WALK_TAKE) e->layers.on = false;
         return;
     }
-    hw__walk_columns(v, "layers", WALK_FIELDS(layer_fields), e->layers.layer, sizeof *e->layers.layer, n);
-    visit_counters(v, "layers.counts", e->layers.counts, 3, shape);
-    visit_counters(v, "layers.sums", e->layers.sums, 2, shape);
-    const double *share = hw__walk_checks(v) ? hw_state_array(v->from, "layers.share", HW_F64, n) : NULL;
-    const double *delay = share ? hw_state_array(v->from, "layers.delay", HW_F64, n) : NULL;
+    hw__walk_columns(v, "staleness.layer", WALK_FIELDS(layer_fields), e->layers.layer, sizeof *e->layers.layer, n);
+    visit_counters(v, "staleness.layer.counts", e->layers.counts, 3, shape);
+    visit_counters(v, "staleness.layer.sums", e->layers.sums, 2, shape);
+    const double *share = hw__walk_checks(v) ? hw_state_array(v->from, "staleness.layer.share", HW_F64, n) : NULL;
+    const double *delay = share ? hw_state_array(v->from, "staleness.layer.delay", HW_F64, n) : NULL;
     for (uint64_t l = 0; delay && l < n; l++)
         if (!(share[l] <= 1 && delay[l] <= 1e9)) {
-            hw__walk_refuse(v, "an entry 'layers.share' of the state is above 1, or 'layers.delay' above 10^9");
+            hw__walk_refuse(
+                v, "an entry 'staleness.layer.share' of the state is above 1, or 'staleness.layer.delay' above 10^9");
             return;
         }
 }

@@ -99,6 +99,20 @@ const hw_staleness *hw_engine_staleness(const hw_engine *e)
     return e->staleness;
 }
 
+size_t hw_engine_layers(const hw_engine *e, const hw_layer **layers)
+{
+    if (layers) *layers = e ? e->objective.layers : NULL;
+    return e && e->layers.on ? e->objective.layer_count : 0;
+}
+
+hw_status hw_engine_layer_staleness(const hw_engine *e, size_t layer, hw_histogram *h)
+{
+    if (layer >= hw_engine_layers(e, NULL)) return HW_E_ARGUMENT;
+    hw_histogram_clear(h);
+    hw__layers_histogram(e, layer, h);
+    return HW_OK;
+}
+
 uint64_t hw_engine_returns(const hw_engine *e, uint64_t *lost)
 {
     if (lost) *lost = e ? e->recovery.lost : 0;

@@ -98,6 +98,25 @@ static void evaluations(const hw_engine *e, FILE *out)
     fputc(']', out);
 }
 
+/* Staleness by layer; nothing where steps read all parameters at once. */
+static void layers(const hw_engine *e, FILE *out)
+{
+    const hw_layer *y;
+    size_t n = hw_engine_layers(e, &y);
+    for (size_t l = 0; l < n; l++) {
+        uint64_t updates, sum;
+        hw__layers_total(e, l, &updates, &sum);
+        fputs(l ? ",{\"name\":" : ",\"layers\":[{\"name\":", out);
+        hw__json_string(out, y[l].name);
+        fprintf(out, ",\"parameters\":%zu", y[l].count);
+        number(out, "held", y[l].held);
+        number(out, "staleness", updates ? (double)sum / (double)updates : NAN);
+        number(out, "look_ahead", hw__counter_get_double(&e->layers.layer[l].ahead));
+        number(out, "share_of_curvature", e->layers.layer[l].share);
+        fputs(l + 1 < n ? "}" : "}]", out);
+    }
+}
+
 static void settings(const hw_engine *e, FILE *out)
 {
     size_t n;
@@ -151,6 +170,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     fprintf(out, ",\"returns\":%llu,\"updates_lost\":%llu", (unsigned long long)e->recovery.returns,
             (unsigned long long)e->recovery.lost);
     number(out, "bytes", (double)e->bytes);
+    layers(e, out);
     evaluations(e, out);
     settings(e, out);
     fputs(",\"staleness\":", out);

@@ -129,14 +129,14 @@ hw_status hw__layers_end(hw_worker *w, const float *g, double loss, uint32_t exa
 {
     hw_engine *e = w->engine;
     if (hw__flags_failed(&e->flags)) return HW_E_STOPPED;
-    if (!hw__base_finite_double(loss)) w->layers.bad = true; /* what has not landed yet does not */
-    bool told = !w->layers.bad;
+    bool of_loss = !w->layers.bad && !hw__base_finite_double(loss);
+    w->layers.bad |= of_loss; /* what has not landed yet does not */
     for (size_t l = 0; l < w->objective->layer_count; l++)
         if (w->layers.note[l].read && !w->layers.note[l].landed) land(w, l, g);
     bool bad = w->layers.bad;
     w->has_read = false;
     hw__layers_forget(&w->layers, w->objective->layer_count);
-    if (bad) return hw__step_not_finite(w, told ? "gradient" : "loss");
+    if (bad) return hw__step_not_finite(w, of_loss ? "loss" : "gradient");
     if (hw__step_diverging(w, loss, examples)) return hw__step_diverged(w);
     return hw__step_landed(w, loss, examples, hw__params_parts_end(e->params, w->slot, &w->note), &w->layers.write);
 }

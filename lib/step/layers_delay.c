@@ -43,7 +43,7 @@ void hw__layers_weigh(hw_engine *e, const float *direction)
 }
 
 /* What all recorders have of a layer. */
-static void totals(const hw_engine *e, size_t l, uint64_t *updates, uint64_t *sum)
+void hw__layers_total(const hw_engine *e, size_t l, uint64_t *updates, uint64_t *sum)
 {
     const hw__layers *y = &e->layers;
     *updates = *sum = 0;
@@ -60,7 +60,7 @@ void hw__layers_window(hw_engine *e)
     for (size_t l = 0; l < e->objective.layer_count; l++) {
         hw__layer *layer = e->layers.layer + l;
         uint64_t updates, sum;
-        totals(e, l, &updates, &sum);
+        hw__layers_total(e, l, &updates, &sum);
         if (updates > layer->updates && sum >= layer->sum)
             layer->delay = (double)(sum - layer->sum) / (double)(updates - layer->updates);
         layer->updates = updates;

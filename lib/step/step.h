@@ -94,7 +94,9 @@ void hw__layers_window(hw_engine *e);
 void hw__layers_mix(const hw_engine *e, hw_histogram *mixed);
 /* The setting's look-ahead, for each layer by its own delay where the policy looks ahead of delays. */
 void hw__layers_adopt(hw_engine *e, const hw_setting *s);
-/* The histogram of one layer since the run's start. */
+/* How many updates of a layer have been recorded since the run's start, and the sum of their staleness; its histogram.
+ */
+void hw__layers_total(const hw_engine *e, size_t layer, uint64_t *updates, uint64_t *sum);
 void hw__layers_histogram(const hw_engine *e, size_t layer, hw_histogram *h);
 
 /* --- sweep.c: runs of single-example updates, and exchanges of replicas ---------------------------------------------
