@@ -1,5 +1,6 @@
 /* layers.c - where a net's time goes: milliseconds of every layer's forward and backward in a step of one thread,
- * beside the multiply-adds it stands for, the share of this machine's sgemm peak, and the memory. */
+ * beside the multiply-adds it stands for, the share of this machine's sgemm peak, and the memory; and for how much of a
+ * step each layer with weights is held, from its read to its landing, beside what the net estimates. */
 #include "cli.h"
 #include "bench.h"
 #include <cblas.h>
@@ -79,11 +80,21 @@ static hw_images noise(const bench_net *b, uint32_t count)
     return images;
 }
 
+static double seconds_from(const hw_net *net, const void *scratch, unsigned first)
+{
+    double sum = 0;
+    hw_layer_info l;
+    for (unsigned i = first; hw_net_layer_info(net, scratch, i, &l) == HW_OK; i++)
+        sum += l.forward_seconds + l.backward_seconds;
+    return sum;
+}
+
 static void table(const hw_net *net, const void *scratch, unsigned rounds, uint32_t batch, double step, double peak)
 {
-    double sum = 0, most = 0;
-    printf("  %-20s %-14s %-9s %11s %9s %9s %7s\n", "layer", "output", "way", "MMAC/image", "forward", "backward",
-           "peak");
+    double sum = 0, most = 0, all = seconds_from(net, scratch, 0);
+    const hw_layer *part = hw_net_layer_parts(net, NULL);
+    printf("  %-20s %-14s %-9s %11s %9s %9s %6s %6s %9s\n", "layer", "output", "way", "MMAC/image", "forward",
+           "backward", "peak", "held", "estimate");
     for (unsigned i = 0; i < hw_net_layers(net); i++) {
         hw_layer_info l;
         if (hw_net_layer_info(net, scratch, i, &l) != HW_OK) return;
@@ -94,9 +105,11 @@ static void table(const hw_net *net, const void *scratch, unsigned rounds, uint3
         printf("  %-20s %-14s %-9s %11.3f %6.3f ms %6.3f ms", l.kind, l.shape, l.kernel, (double)l.multiply_adds * 1e-6,
                f, b);
         if (l.multiply_adds)
-            printf(" %5.0f %%\n", 100 * flops / ((f + b) * 1e6) / peak);
-        else
-            printf("\n");
+            printf(" %4.0f %%", 100 * flops / ((f + b) * 1e6) / peak);
+        else if (l.parameters)
+            printf("       ");
+        if (l.parameters) printf(" %4.0f %% %7.0f %%", 100 * seconds_from(net, scratch, i) / all, 100 * part++->held);
+        printf("\n");
     }
     printf(
         "  all layers %.3f ms of a step of %.3f ms: %.0f images/s; %.1f GFLOP/s counted as plain convolutions, %.0f %% "

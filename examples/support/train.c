@@ -2,6 +2,7 @@
  * the report. */
 #include "train.h"
 #include "gnuplot.h"
+#include "layers.h"
 #include "checkpoint.h"
 #include "classes.h"
 #include <math.h>
@@ -57,6 +58,7 @@ const char *const train_engine_flags[] = {
     "--seed=seed",
     "--read=read",
     "--write=write",
+    "--layers=layers",
     "--rule=rule",
     "--learning-rate=learning_rate",
     "--momentum=momentum.target",
@@ -99,22 +101,6 @@ size_t train_rows(cli_option *out, size_t at)
 
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
-/* Means; h: any histogram. */
-static void print_layers(hw_engine *engine, hw_histogram *h)
-{
-    const hw_layer *layers;
-    size_t n = hw_engine_layers(engine, &layers);
-    for (size_t i = 0; i < n; i++) {
-        (void)hw_engine_layer_staleness(engine, i, h);
-        printf("%s%s %.2f",
-               i % 8 ? "  "
-               : i   ? "\n  "
-                     : "by layer: ",
-               layers[i].name, h->total ? h->sum / (double)h->total : 0);
-    }
-    if (n) printf("\n");
-}
-
 static void print_staleness(hw_engine *engine, const hw_result *r)
 {
     char verdict[256];
@@ -125,7 +111,7 @@ static void print_staleness(hw_engine *engine, const hw_result *r)
     printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue model, 0 a fixed delay)\n",
            r->staleness.mean, r->staleness.variance, r->staleness.dispersion);
     (void)hw_histogram_text(&h, stdout, 12, 1);
-    print_layers(engine, &h);
+    layers_print(engine, stdout);
     hw_histogram_free(&h);
     hw_staleness_verdict(&r->staleness, verdict, sizeof verdict);
     printf("verdict: %s\n", verdict);
@@ -176,6 +162,7 @@ static int write_report(const train_run *t, hw_engine *engine, const hw_result *
     outcome(r, start, text, sizeof text);
     (void)hw_report_text(report, r->status == HW_OK ? text : r->message);
     hw_status status = cli_report_run(report, "run", engine, 2, r);
+    if (status == HW_OK) status = layers_report(engine, report);
     if (status == HW_OK && classes->count) status = class_table_report(classes, report);
     hw_status closed = hw_report_close(report, path, sizeof path, why);
     if (status != HW_OK || closed != HW_OK)

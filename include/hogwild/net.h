@@ -129,6 +129,11 @@ HW_API size_t hw_net_bias_sections(const hw_net *net, float rate, float decay, h
  * for hw_objective.tensors. Owned by the net; count may be NULL. */
 HW_API const hw_tensor *hw_net_tensors(const hw_net *net, size_t *count);
 
+/* What a step reads and writes by itself, one entry for every layer with weights: for hw_objective.layers. held: from
+ * multiply-adds and memory touched, the same on every machine (bench/layers measures it). Owned by the net; count may
+ * be NULL. */
+HW_API const hw_layer *hw_net_layer_parts(const hw_net *net, size_t *count);
+
 /* Layers one by one, for measuring: kind and output's shape as text, the way it is computed ("winograd", "direct", ...;
  * "" where there is one), and seconds of forward and backward in all passes on this scratch since hw_net_time(.., 1); 0
  * without it, or with scratch NULL. HW_E_ARGUMENT beyond the last layer. */

@@ -284,10 +284,11 @@ static void visit_recovery(hw_engine *e, hw__walk *v)
 }
 
 #define LAYER(member) offsetof(hw__layer, member)
-static const hw__field layer_fields[] = {
-    {"landed", LAYER(landed), WALK_COUNTER, WALK_COUNT}, {"ahead", LAYER(ahead), WALK_COUNTER_REAL, WALK_FINITE},
-    {"share", LAYER(share), WALK_F64, WALK_POSITIVE},    {"delay", LAYER(delay), WALK_F64, WALK_POSITIVE},
-    {"updates", LAYER(updates), WALK_U64, WALK_COUNT},   {"sum", LAYER(sum), WALK_U64, WALK_COUNT}};
+static const hw__field layer_fields[] = {{"landed", LAYER(landed), WALK_COUNTER, WALK_COUNT},
+                                         {"share", LAYER(share), WALK_F64, WALK_POSITIVE},
+                                         {"delay", LAYER(delay), WALK_F64, WALK_POSITIVE},
+                                         {"updates", LAYER(updates), WALK_U64, WALK_COUNT},
+                                         {"sum", LAYER(sum), WALK_U64, WALK_COUNT}};
 
 static void visit_counters(hw__walk *v, const char *name, hw__base_counter *own, unsigned dims, const uint64_t *shape)
 {

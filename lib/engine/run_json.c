@@ -111,7 +111,6 @@ static void layers(const hw_engine *e, FILE *out)
         fprintf(out, ",\"parameters\":%zu", y[l].count);
         number(out, "held", y[l].held);
         number(out, "staleness", updates ? (double)sum / (double)updates : NAN);
-        number(out, "look_ahead", hw__counter_get_double(&e->layers.layer[l].ahead));
         number(out, "share_of_curvature", e->layers.layer[l].share);
         fputs(l + 1 < n ? "}" : "}]", out);
     }

@@ -145,8 +145,7 @@ hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
     o->network = 1;
     o->blas = 1;
     o->tensors = hw_net_tensors(task->net, &o->tensor_count);
-    o->layers = task->net->stretch;
-    o->layer_count = task->net->stretches;
+    o->layers = hw_net_layer_parts(task->net, &o->layer_count);
     if (task->test) {
         o->evaluate = task_evaluate;
         o->evaluation_examples = task->test->count;

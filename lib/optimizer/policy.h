@@ -14,7 +14,6 @@ enum {
     HW__POLICY_ADVISED = 16,  /* stands in the advisor's table                                               */
     HW__POLICY_BELOW = 32,    /* may ask for less momentum than compensation.floor                           */
     HW__POLICY_AS_ASKED = 64, /* its setting is a user's: refused where it is wrong, never mended            */
-    HW__POLICY_AHEAD = 256,   /* looks ahead of a delay: of each layer's where those have their own          */
     HW__POLICY_ADAPTS = 128   /* the rate finds its place in the run, which goes back rather than end        */
 };
 

@@ -24,12 +24,12 @@ hw_status hw__virtual_layers_plan(hw_engine *e, char *why)
     return HW_OK;
 }
 
-static void read_layer(hw_engine *e, hw__virtual_worker *virtual, size_t l)
+static void read_layer(hw_engine *e, hw_worker *w, size_t l)
 {
+    hw__virtual_worker *virtual = hw__virtual_of(w);
     hw_range range = {e->objective.layers[l].first, e->objective.layers[l].count};
     hw__extent x = hw__extent_ranges(&range, 1, false);
-    float ahead = (float)hw__counter_get_double(&e->layers.layer[l].ahead);
-    hw__params_read_part(e->params, &x, ahead, virtual->g + range.first);
+    hw__params_read_part(e->params, &x, (float)w->setting.ahead, virtual->g + range.first);
     virtual->layer_clock[l] = hw_params_clock(e->params);
 }
 
@@ -44,7 +44,7 @@ void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_eve
     w->pairs = 1;
     for (size_t l = 0; l < e->objective.layer_count; l++) {
         virtual->layer_clock[l] = HW__UNREAD;
-        if (e->objective.layers[l].held >= 1) read_layer(e, virtual, l);
+        if (e->objective.layers[l].held >= 1) read_layer(e, w, l);
     }
     /* A capture holds it, and what lies there is another step's. */
     for (size_t l = 0; l < e->objective.layer_count; l++)
@@ -59,12 +59,13 @@ void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_eve
 void hw__virtual_layers_read(hw_engine *e, double time)
 {
     for (unsigned i = 0; i < e->crew.members; i++) {
-        hw__virtual_worker *virtual = hw__virtual_of(e->worker + i);
+        hw_worker *w = e->worker + i;
+        const hw__virtual_worker *virtual = hw__virtual_of(w);
         if (!virtual->busy) continue;
         for (size_t l = 0; l < e->objective.layer_count; l++) {
             if (virtual->layer_clock[l] != HW__UNREAD) continue;
             double at = virtual->due - e->objective.layers[l].held * (virtual->due - virtual->began);
-            if (at < time - ROUNDING) read_layer(e, virtual, l);
+            if (at < time - ROUNDING) read_layer(e, w, l);
         }
     }
 }

@@ -78,7 +78,7 @@ const float *hw__layers_read(hw_worker *w, size_t l)
     hw_range range = {w->objective->layers[l].first, w->objective->layers[l].count};
     hw__extent x = hw__extent_ranges(&range, 1, false);
     note->clock = hw__counter_get(&layer->landed);
-    hw__params_read_part(e->params, &x, (float)hw__counter_get_double(&layer->ahead), w->x + range.first);
+    hw__params_read_part(e->params, &x, (float)w->setting.ahead, w->x + range.first);
     note->read = true;
     return w->x;
 }

@@ -8,7 +8,6 @@
 
 typedef struct hw__layer {
     _Alignas(HW_LINE) hw__base_counter landed; /* updates of it */
-    hw__base_counter ahead;                    /* velocities that a read looks ahead, a double */
     /* in the housekeeping's hands */
     double share, delay; /* of the direction of the largest curvature; mean staleness of the last window */
     uint64_t updates;    /* and staleness in all, up to the end of that window */

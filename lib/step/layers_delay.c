@@ -2,7 +2,9 @@
  *
  * Close to an optimum the direction u of the largest curvature h moves by x' = x - a h sum_l |u_l|^2 x_l(t - d_l), so
  * what its stability sees is a mixture of the layers' delays, each with the share |u_l|^2 of that direction. Look-ahead
- * is each layer's own: of the delay that it has. */
+ * stays that of a whole step for all layers: a fresh layer that looks farther than its own delay is damped, as by
+ * Nesterov's momentum, and is stable at higher rates than with a look-ahead of its own (docs/science.md has the
+ * figures). */
 #include "step.h"
 #include <math.h>
 
@@ -77,17 +79,6 @@ void hw__layers_mix(const hw_engine *e, hw_histogram *mixed)
         /* A mean between two whole delays is some of each. */
         hw_histogram_add(mixed, (uint64_t)below, (uint64_t)llround(weight * (1 - part)));
         hw_histogram_add(mixed, (uint64_t)below + 1, (uint64_t)llround(weight * part));
-    }
-}
-
-void hw__layers_adopt(hw_engine *e, const hw_setting *s)
-{
-    const hw_config *c = &e->config;
-    bool own = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_AHEAD) != 0 && s->ahead > 0;
-    if (!e->layers.on) return;
-    for (size_t l = 0; l < e->objective.layer_count; l++) {
-        hw__layer *layer = e->layers.layer + l;
-        hw__counter_set_double(&layer->ahead, own ? hw_look_ahead(c->optimizer.momentum, layer->delay) : s->ahead);
     }
 }
 

@@ -2,7 +2,6 @@
  * capture. One worker at a time does it (it holds the housekeeping); the others go on. */
 #include "step.h"
 #include <math.h>
-#include <string.h>
 
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
 {
@@ -28,7 +27,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         return;
     }
     uint64_t landed = hw_params_clock(e->params) - e->first_update;
-    bool by_layer = e->layers.on && (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_AHEAD);
+    bool by_layer = e->layers.on && (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS);
     bool early = landed < hw__due_updates_of_window(e); /* too few for a histogram */
     if (!first && e->curvature.follow) e->curvature.follow(e);
     hw_policy_input in = {hw_params_clock(e->params),
@@ -51,15 +50,9 @@ void hw__periodic_setting(hw_engine *e, bool first)
         in.shape = &shape;
         hw__layers_window(e);
     }
-    if (by_layer) { /* of whole steps only the dispersion still counts: whether the delays are wide */
-        hw_staleness_summary mixed;
-        if (!in.shape) memset(&shape, 0, sizeof shape);
+    if (by_layer) { /* whether the delays are wide, and how far to look ahead, whole steps say */
         hw__layers_mix(e, &e->settings.window);
-        hw_staleness_summarize(&e->settings.window, &mixed);
-        mixed.dispersion = shape.dispersion;
-        shape = mixed;
         in.staleness = &e->settings.window;
-        in.shape = &shape;
     }
     hw_compensate(&c->compensation, &in, &s);
     hw__optimizer_adjust(&c->optimizer, &s);
@@ -75,7 +68,6 @@ void hw__periodic_setting(hw_engine *e, bool first)
         return;
     }
     if (hw__optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
-    hw__layers_adopt(e, &s);
     /* Every change is recorded; a setting equal to the one in force is none. */
     const hw_setting *now = &e->settings.now;
     if (first || fabs(s.rate - now->rate) > 1e-3 * now->rate || fabs(s.momentum - now->momentum) > 1e-3 ||

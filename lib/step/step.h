@@ -92,8 +92,6 @@ void hw__layers_weigh(hw_engine *e, const float *direction);
 void hw__layers_window(hw_engine *e);
 /* The staleness that the direction of the largest curvature sees: of every layer by its share. */
 void hw__layers_mix(const hw_engine *e, hw_histogram *mixed);
-/* The setting's look-ahead, for each layer by its own delay where the policy looks ahead of delays. */
-void hw__layers_adopt(hw_engine *e, const hw_setting *s);
 /* How many updates of a layer have been recorded since the run's start, and the sum of their staleness; its histogram.
  */
 void hw__layers_total(const hw_engine *e, size_t layer, uint64_t *updates, uint64_t *sum);

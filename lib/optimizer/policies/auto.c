@@ -40,7 +40,7 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
 }
 
 const hw__policy hw__policy_auto = {.flags = HW__POLICY_LEAVES | HW__POLICY_CURVATURE | HW__POLICY_ADVISED |
-                                             HW__POLICY_ADAPTS | HW__POLICY_AHEAD,
+                                             HW__POLICY_ADAPTS,
                                     .arrays = 1,
                                     .fits = hw__fits_any,
                                     .apply = apply};

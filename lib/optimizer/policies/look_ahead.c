@@ -8,4 +8,4 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
 }
 
 const hw__policy hw__policy_look_ahead = {
-    .flags = HW__POLICY_ADVISED | HW__POLICY_AHEAD, .arrays = 1, .fits = hw__fits_velocity, .apply = apply};
+    .flags = HW__POLICY_ADVISED, .arrays = 1, .fits = hw__fits_velocity, .apply = apply};
