@@ -291,7 +291,7 @@ static void a_wish_to_stop_is_heeded_at_any_step(void **state)
 
 static bool is_new(const char *name)
 {
-    return strncmp(name, "recovery.", 9) == 0 || strncmp(name, "worker.look_", 12) == 0;
+    return strncmp(name, "run.recovery.", 13) == 0 || strncmp(name, "worker.look_", 12) == 0;
 }
 
 /* A state of 0.1 has nothing of all this; one that has no rate is refused. */
@@ -328,7 +328,7 @@ static void states_of_before_go_on(void **state)
         assert_true(r.setting.rate > 1e-4);
         hw_engine_free(e);
         assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_state_put_real(all.state[k], "recovery.window", 0), HW_OK);
+        assert_int_equal(hw_state_put_real(all.state[k], "run.recovery.window", 0), HW_OK);
         assert_int_equal(hw_engine_restore(e, all.state[k], why), HW_E_FORMAT);
         assert_text(why, "no rate to step with");
         hw_engine_free(e);

@@ -190,7 +190,11 @@ typedef struct hw_net_task {
     const hw_images *train, *test;
     const hw_augment *augment; /* of the training images, or NULL */
 } hw_net_task;
-HW_API hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why);
+HW_API hw_status hw_net_objective_init(hw_net_task *task, hw_objective *objective, size_t size, char *why);
+static inline hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why)
+{
+    return hw_net_objective_init(task, objective, sizeof *objective, why);
+}
 
 /* Row t, column p of confusion (outputs x outputs, set here) counts the images of label t for which output p is the
  * largest, of images first .. first + count - 1; labels beyond the outputs are left out. HW_E_ARGUMENT: other shapes, a

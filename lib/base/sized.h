@@ -4,6 +4,10 @@
 #define HW__BASE_SIZED_H
 
 #include "base.h"
+#include "hogwild/objective.h"
+
+/* 0.1's objective ended there. What fills an objective of a caller whose size nobody knows fills so much of it. */
+#define HW__OBJECTIVE_LEAST offsetof(hw_objective, layers)
 
 /* The defaults `all` (`full` bytes, its size in front) into the caller's struct of `size` bytes. HW_E_ARGUMENT: it is
  * shorter than `least`, the size of the first release. */

@@ -1,5 +1,6 @@
 /* release_0_1.c - what programs that were compiled against 0.1 call: functions that return a struct by value, which is
  * as long as it was then. Headers since have them as inline functions over an initialiser that is told the size. */
+#include "../base/sized.h"
 #include "config.h"
 #include "hogwild/objective.h"
 
@@ -20,11 +21,17 @@ config_0_1 hw__config_defaults_0_1(void)
     return c;
 }
 
-/* Nothing has been added to an objective since. */
-HW_API hw_objective hw__objective_defaults_0_1(const char *name, size_t parameters) __asm__("hw_objective_defaults");
-hw_objective hw__objective_defaults_0_1(const char *name, size_t parameters)
+typedef struct objective_0_1 {
+    _Alignas(hw_objective) unsigned char bytes[HW__OBJECTIVE_LEAST];
+} objective_0_1;
+_Static_assert(sizeof(void *) != 8 || sizeof(objective_0_1) == 184, "0.1's objective has 184 bytes");
+
+HW_API objective_0_1 hw__objective_defaults_0_1(const char *name, size_t parameters) __asm__("hw_objective_defaults");
+objective_0_1 hw__objective_defaults_0_1(const char *name, size_t parameters)
 {
-    return hw_objective_defaults(name, parameters);
+    objective_0_1 o;
+    (void)hw_objective_init((hw_objective *)(void *)&o, sizeof o, name, parameters);
+    return o;
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* probe.c - a worker without an engine: captures the gradient of one step, for the gradient check and the curvature. */
 #include "engine.h"
 #include "../base/blas.h"
+#include "../base/sized.h"
 #include <math.h>
 #include <string.h>
 

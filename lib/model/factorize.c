@@ -2,6 +2,7 @@
  *
  * The step gathers the rows of its minibatch, each once, and scatters one gradient (or, for AdaGrad, one delta): the
  * reference. The sweep does the same arithmetic in place, one rating at a time, in params_pairs. */
+#include "../base/sized.h"
 #include "factors.h"
 #include "../base/base.h"
 #include "grid.h"
@@ -270,7 +271,7 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     if (status != HW_OK) return status;
     hw_factorize_free(m);
     m->plan = grid;
-    *o = hw_objective_defaults("factorize", parameters);
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "factorize", parameters);
     o->self = m;
     o->examples = m->train->count;
     o->batch_limit = m->batch;

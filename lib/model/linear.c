@@ -1,4 +1,5 @@
 /* linear.c - linear models on dense rows: squared, logistic, hinge and softmax loss. A loss is a function. */
+#include "../base/sized.h"
 #include "../base/base.h"
 #include "hogwild/model.h"
 #include "logistic.h"
@@ -149,7 +150,7 @@ hw_status hw_linear_objective(hw_linear *m, hw_objective *o, char *why)
                                  : m->loss == HW_LOSS_SQUARED ? "finite numbers"
                                                               : "-1 and +1");
     }
-    *o = hw_objective_defaults("linear", (classes ? m->classes : 1) * (m->features + 1));
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "linear", (classes ? m->classes : 1) * (m->features + 1));
     o->self = m;
     o->examples = m->count;
     o->step = step;

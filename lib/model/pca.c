@@ -1,4 +1,5 @@
 /* pca.c - streaming principal component analysis on Gaussian samples, many independent runs side by side. */
+#include "../base/sized.h"
 #include "../base/base.h"
 #include "hogwild/model.h"
 #include <math.h>
@@ -83,7 +84,7 @@ hw_status hw_pca_objective(hw_pca *m, hw_objective *o, char *why)
                 why, HW_E_ARGUMENT,
                 "hw_pca_objective: eigenvalue %u is %g: all are positive, and the first is the largest", i,
                 (double)m->eigenvalue[i]);
-    *o = hw_objective_defaults("pca", (size_t)m->dimension * m->replicas);
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "pca", (size_t)m->dimension * m->replicas);
     o->self = m;
     o->step = step;
     o->evaluate = evaluate;

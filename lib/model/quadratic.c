@@ -1,4 +1,5 @@
 /* quadratic.c - a quadratic with a known spectrum: what the theory is about, and what policies are tested on. */
+#include "../base/sized.h"
 #include "../base/base.h"
 #include "hogwild/model.h"
 
@@ -36,7 +37,7 @@ hw_status hw_quadratic_objective(hw_quadratic *q, hw_objective *o, char *why)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "hw_quadratic_objective: parameters, curvature and optimum are needed, and a "
                              "noise that is not negative");
-    *o = hw_objective_defaults("quadratic", q->parameters);
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "quadratic", q->parameters);
     o->self = q;
     o->step = step;
     o->evaluate = evaluate;

@@ -9,6 +9,7 @@
  * mean would be 1 / inputs of it). The step evaluates all passes of a window at the values that it read, the sweep each
  * pass at what the one before has left: they agree to first order in the learning rate, and exactly in windows of one
  * pass whose targets differ. */
+#include "../base/sized.h"
 #include "hogwild/advanced/sweep.h"
 #include "hogwild/model.h"
 #include "logistic.h"
@@ -356,7 +357,7 @@ hw_status hw_skipgram_objective(hw_skipgram *m, hw_objective *o, char *why)
         hw_skipgram_free(m);
         return status;
     }
-    *o = hw_objective_defaults("skipgram", floats);
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "skipgram", floats);
     o->self = m;
     o->examples = m->corpus->tokens;
     o->batch_limit = 1;

@@ -1,6 +1,7 @@
 /* sparse_linear.c - linear models on sparse rows: squared, logistic, hinge, squared hinge and softmax loss, with lazy
  * L2. A step gathers the touched weights, a sweep works in place; both take their slopes from the same functions.
  * sparse_rule.c has L1. */
+#include "../base/sized.h"
 #include "sparse_linear.h"
 #include "../base/sort.h"
 #include "hogwild/advanced/sweep.h"
@@ -403,7 +404,8 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     uint64_t touched = (room < d->columns ? room : d->columns) + (uint64_t)(m->intercept != 0);
     p->room = (size_t)room + 1;
     p->width = hw__linear_width(m);
-    *o = hw_objective_defaults("sparse linear", ((size_t)d->columns + (m->intercept ? 1 : 0)) * hw__linear_width(m));
+    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "sparse linear",
+                            ((size_t)d->columns + (m->intercept ? 1 : 0)) * hw__linear_width(m));
     o->self = m;
     o->examples = d->rows;
     o->batch_limit = m->batch;

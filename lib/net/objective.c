@@ -1,4 +1,5 @@
 /* objective.c - "this net on these images" for the engine; and what a trained net says about images. */
+#include "../base/sized.h"
 #include "net.h"
 #include <string.h>
 
@@ -128,15 +129,15 @@ static hw_status check_images(const hw_net *net, const hw_images *images, const 
         net->input.h, net->input.w, hw_net_outputs(net));
 }
 
-hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
+hw_status hw_net_objective_init(hw_net_task *task, hw_objective *objective, size_t size, char *why)
 {
-    if (!task || !task->net || !task->net->finished || !task->train || !o)
+    if (!task || !task->net || !task->net->finished || !task->train || !objective)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_net_objective: a finished net and training images are needed");
     hw_status status = check_images(task->net, task->train, "training", why);
     if (status == HW_OK && task->test) status = check_images(task->net, task->test, "test", why);
     if (status == HW_OK && task->augment) status = hw_augment_check(task->augment, task->train, why);
     if (status != HW_OK) return status;
-    *o = hw_objective_defaults("net", task->net->parameters);
+    hw_objective all = hw_objective_defaults("net", task->net->parameters), *o = &all;
     o->self = task;
     o->examples = task->train->count;
     o->step = task_step;
@@ -151,5 +152,15 @@ hw_status hw_net_objective(hw_net_task *task, hw_objective *o, char *why)
         o->evaluation_examples = task->test->count;
         o->metrics = 2;
     }
-    return HW_OK;
+    status = hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
+    return status == HW_OK ? HW_OK : hw__base_fail(why, status, "hw_net_objective: %zu bytes are no objective", size);
 }
+
+#if defined(__ELF__)
+/* What programs that were compiled against 0.1 call: their objective is shorter. */
+HW_API hw_status hw__net_objective_0_1(hw_net_task *task, hw_objective *o, char *why) __asm__("hw_net_objective");
+hw_status hw__net_objective_0_1(hw_net_task *task, hw_objective *o, char *why)
+{
+    return hw_net_objective_init(task, o, HW__OBJECTIVE_LEAST, why);
+}
+#endif

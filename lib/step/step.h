@@ -34,7 +34,6 @@ void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t pa
 
 /* --- worker.c -------------------------------------------------------------------------------------------------------
  */
-#define HW__OBJECTIVE_LEAST offsetof(hw_objective, layers) /* 0.1 ended there */
 /* A caller's objective, shorter or longer, as this version has it. */
 hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why);
 

@@ -76,9 +76,15 @@ static bool by_layer(const hw_worker *w)
     return w->access->read_layer && w->engine->layers.on;
 }
 
+/* A step can know layers of which its objective does not tell. */
+static bool is_none(const hw_worker *w, size_t layer)
+{
+    return w->objective->layers && layer >= w->objective->layer_count;
+}
+
 const float *hw_read_layer(hw_worker *w, size_t layer)
 {
-    if (layer >= w->objective->layer_count) return NULL;
+    if (is_none(w, layer)) return NULL;
     if (by_layer(w)) return w->access->read_layer(w, layer);
     if (!w->layers.whole) w->layers.whole = hw_read(w);
     return w->layers.whole;
@@ -86,7 +92,7 @@ const float *hw_read_layer(hw_worker *w, size_t layer)
 
 hw_status hw_write_layer(hw_worker *w, size_t layer)
 {
-    if (layer >= w->objective->layer_count)
+    if (is_none(w, layer))
         return hw_fail(w, HW_E_ARGUMENT, "hw_write_layer: the objective has no layer of that number");
     return by_layer(w) ? w->access->write_layer(w, layer) : HW_OK;
 }
@@ -127,8 +133,6 @@ hw_status hw_fail(hw_worker *w, hw_status code, const char *sentence)
     w->has_sentence = true;
     return code;
 }
-
-_Static_assert(sizeof(void *) != 8 || HW__OBJECTIVE_LEAST == 184, "0.1's objective has 184 bytes");
 
 hw_status hw_objective_init(hw_objective *objective, size_t size, const char *name, size_t parameters)
 {
