@@ -235,11 +235,10 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
         (void)hw_report_note(report, "machine", machine);
         (void)hw_report_note(report, "commit", hw_commit());
     }
-    hw_config known = *config;
-    known.curvature = cli_curvature(&l->objective, l->params);
+    double curvature = cli_curvature(&l->objective, l->params); /* the runs estimate it by themselves, and follow it */
     hw_compensation none = hw_config_compensation(config, &l->objective);
     none.policy = HW_POLICY_NONE;
-    (void)hw_advise_run(&none, config->optimizer.momentum, config->optimizer.schedule.base, many, known.curvature, why,
+    (void)hw_advise_run(&none, config->optimizer.momentum, config->optimizer.schedule.base, many, curvature, why,
                         sizeof why);
     printf("advice for %u workers without compensation: %s\n", many, why);
     if (report) (void)hw_report_note(report, "advice, no compensation", why);
@@ -248,7 +247,7 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
         memset(rows + i, 0, sizeof rows[i]);
         (void)snprintf(rows[i].name, sizeof rows[i].name, "%u %sworker%s%s", plans[i].workers,
                        plans[i].simulated ? "simulated " : "", plans[i].workers == 1 ? "" : "s", plans[i].what);
-        status = run_row(rows + i, &l->objective, &known, plans + i, l->params, o, report, why);
+        status = run_row(rows + i, &l->objective, config, plans + i, l->params, o, report, why);
     }
     if (status == HW_OK) {
         print_table(rows, ROWS, o, config->optimizer.schedule.base, report);

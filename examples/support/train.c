@@ -201,8 +201,8 @@ static hw_status on_checkpoint(void *self, const hw_state *state)
     return HW_OK;
 }
 
-/* Advice before the run; policy auto uses the same estimate. */
-static void give_advice(const train_run *t, hw_config *config)
+/* Advice before the run, for whole steps; the run estimates the curvature by itself and follows it. */
+static void give_advice(const train_run *t, const hw_config *config)
 {
     char why[HW_WHY];
     unsigned m = hw_config_asynchronous(config);
@@ -211,13 +211,15 @@ static void give_advice(const train_run *t, hw_config *config)
     hw_compensation network = hw_config_compensation(config, t->objective);
     double curvature = cli_curvature(t->objective, t->params);
     if (!(curvature > 0)) return;
-    if (!config->optimizer.n_sections) config->curvature = curvature; /* else the engine weighs the sections */
     int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m, curvature, why,
                                sizeof why);
+    bool threads = config->scheduler == HW_ASYNC || config->scheduler == HW_SIMULATED;
+    bool by_layer = threads && (config->layers == HW_LAYERS_EACH ||
+                                (config->layers == HW_LAYERS_AUTO && config->compensation.policy == HW_POLICY_AUTO));
     if (!stable)
         fprintf(stderr, "%s: warning: %s\n", t->program, why);
     else if (!t->options->quiet && !t->options->json)
-        printf("advice: %s\n", why);
+        printf("advice: %s%s\n", by_layer ? "read as a whole (layer by layer more is stable): " : "", why);
 }
 
 static void configure(const train_run *t, hw_config *config, context *c)
