@@ -32,7 +32,7 @@ static const way by_hand[WAYS] = {{"none", HW_POLICY_NONE, 1, false},
 
 typedef struct options {
     const char *out;
-    unsigned clock, seeds, images, n_workers, n_ways;
+    unsigned clock, layers, seeds, images, n_workers, n_ways;
     unsigned workers[COUNTS];
     double epochs, rate;
     bool list, chosen[32], any;
@@ -47,6 +47,8 @@ static const cli_option own[] = {
     {"--policies", "LIST", "what is judged, names with commas (auto)", CLI_CALL, 0, 0, 0},
     {"--workers", "LIST", "numbers with commas (2,4,8)", CLI_CALL, 0, 0, 0},
     {"--clock", CLOCKS, "real threads, or simulated workers on a clock", CLI_CHOICE, offsetof(options, clock), 0, 0},
+    {"--layers", "auto|whole|each", "how the policies' nets read and write (auto); by hand they do whole", CLI_CHOICE,
+     offsetof(options, layers), 0, 0},
     {"--seeds", "N", "runs of each (3; 1 to 10)", CLI_WHOLE, offsetof(options, seeds), 1, SEEDS},
     {"--images", "N", "at most so many training images (0: all)", CLI_WHOLE, offsetof(options, images), 0, 1e9},
     {"--epochs", "X", "times the workload's own epochs (1; 0.01 to 100)", CLI_NUMBER, offsetof(options, epochs), 0.01,
@@ -123,6 +125,7 @@ static bool run(const workload *w, const options *o, const way *how, unsigned wo
     c.optimizer.schedule.base *= o->rate * how->rate;
     c.compensation.policy = how->policy;
     c.workers = workers;
+    if (how->policy == HW_POLICY_AUTO && w->objective.layers) c.layers = (hw_layer_mode)o->layers;
     if (workers > 1 && how->sync) {
         c.scheduler = HW_SYNC;
         c.clock_interval = 1;

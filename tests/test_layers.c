@@ -1,462 +1,499 @@
-/* test_layers.c - steps that read and write layer by layer: the same arithmetic as whole steps, each layer as old as it
- * is held, the same objective under every scheduler, and what goes wrong told. */
+/* test_layers.c - each kind of layer by itself: against PyTorch, against plain loops in double and their differences,
+ * the AVX2 kernels against the reference, in place, at odd shapes. test_layers_nets.c puts them together. */
 #include "check.h"
+#include "golden/layers.h"
+#include "../lib/net/net.h"
+#include <cblas.h>
 
-enum { LAYERS = 3, WIDTH = 40, N = LAYERS * WIDTH };
-static const hw_layer layers[LAYERS] = {
-    {"first", 0, WIDTH, 1}, {"middle", WIDTH, WIDTH, 0.55}, {"last", 2 * WIDTH, WIDTH, 0.02}};
+/* One layer and everything a call to it may touch, each array exactly as long as it must be. */
+typedef struct bed {
+    hw__net_layer l;
+    hw__net_call c;
+    size_t in, out, parameters; /* floats of all images */
+    float *input, *also, *output, *dout, *din, *params, *g;
+} bed;
 
-/* f = sum of h (x_i - 1)^2 / 2 + coupling (sum x - N)^2 / 2 / N: every layer's gradient needs all layers' values. */
-typedef struct quadratic {
-    float h, coupling;
-    pthread_mutex_t turn;      /* exclusive: one step at a time, whoever makes it */
-    bool exclusive, by_tensor; /* by_tensor: false: the same step with whole reads */
-    uint64_t poisoned;         /* the step whose middle layer has no number; 0: none */
-    int wrong;                 /* 1: a write before its read, 2: a layer that is not there, 3: only the last is read */
-    _Atomic unsigned told;
-} quadratic;
-
-static double loss_and_gradient(const quadratic *q, const float *x, float *g)
+static double value(int what, size_t i) /* as layers.py */
 {
-    double loss = 0, sum = 0;
-    for (int i = 0; i < N; i++) sum += (double)(x[i] - 1);
-    for (int i = 0; i < N; i++) {
-        double d = (double)(x[i] - 1);
-        g[i] = q->h * (float)d + q->coupling * (float)sum / N;
-        loss += 0.5 * (double)q->h * d * d;
+    double x = (double)i;
+    return sin(0.37 * x + 1.3 * what + 0.011 * x * x);
+}
+
+static float *floats(size_t n, int what)
+{
+    float *x = malloc((n ? n : 1) * sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++) x[i] = what ? (float)value(what, i) : NAN; /* what a layer sets, it must set */
+    return x;
+}
+
+static unsigned pooled(unsigned in, unsigned kernel, unsigned stride, unsigned pad) /* Caffe's rule */
+{
+    unsigned out = (in + 2 * pad - kernel + stride - 1) / stride + 1;
+    return pad && (out - 1) * stride >= in + pad ? out - 1 : out;
+}
+
+static hw__net_layer layer(const hw__net_kind *kind, unsigned c, unsigned h, unsigned w)
+{
+    hw__net_layer l;
+    memset(&l, 0, sizeof l);
+    l.kind = kind;
+    l.in = l.out = (hw__net_shape){c, h, w};
+    l.groups = 1;
+    l.number = 2;
+    return l;
+}
+
+static hw__net_layer pooling(const hw__net_kind *kind, hw__net_shape in, unsigned kernel, unsigned stride, unsigned pad)
+{
+    hw__net_layer l = layer(kind, in.c, in.h, in.w);
+    l.window = kernel;
+    l.stride = stride;
+    l.pad = pad;
+    l.out.h = pooled(in.h, kernel, stride, pad);
+    l.out.w = pooled(in.w, kernel, stride, pad);
+    return l;
+}
+
+static hw__net_layer lrn(hw__net_shape in, unsigned size, float alpha, float beta)
+{
+    hw__net_layer l = layer(&hw__net_lrn, in.c, in.h, in.w);
+    l.size = size;
+    l.alpha = alpha;
+    l.beta = beta;
+    return l;
+}
+
+static hw__net_layer dense(hw__net_shape in, unsigned outputs, bool biases)
+{
+    hw__net_layer l = layer(&hw__net_dense, in.c, in.h, in.w);
+    l.out = (hw__net_shape){outputs, 1, 1};
+    l.weights = hw__net_floats(in) * outputs;
+    l.biases = biases ? outputs : 0;
+    return l;
+}
+
+static bed *lay(hw__net_layer l, size_t n)
+{
+    bed *b = calloc(1, sizeof *b);
+    assert_non_null(b);
+    b->l = l;
+    b->in = n * hw__net_floats(l.in);
+    b->out = n * hw__net_floats(l.out);
+    b->parameters = l.weights + l.biases;
+    b->input = floats(b->in, 1);
+    b->also = floats(b->in, 5);
+    b->output = floats(b->out, 0);
+    b->dout = floats(b->out, 2);
+    b->din = floats(b->in, 0);
+    b->params = floats(b->parameters, 3);
+    for (size_t i = 0; i < l.biases; i++) b->params[l.weights + i] = (float)value(4, i);
+    b->g = floats(b->parameters, 0);
+    b->c = (hw__net_call){.layer = &b->l,
+                          .params = b->params,
+                          .g = b->g,
+                          .first = true,
+                          .in = b->input,
+                          .also = b->also,
+                          .out = b->output,
+                          .dout = b->dout,
+                          .din = b->din,
+                          .n = n,
+                          .train = true,
+                          .seed = 5,
+                          .step = 7,
+                          .position = 3};
+    const hw__net_kind *k = l.kind;
+    if (k->aux) b->c.aux = malloc(n * k->aux(&b->l));
+    b->c.work = check_floats(k->work ? k->work(&b->l, n) : 1);
+    b->c.packed = check_floats(k->packed ? k->packed(&b->l) : 1);
+    return b;
+}
+
+static void drop(bed *b)
+{
+    void *all[] = {b->input, b->also, b->output, b->dout, b->din, b->params, b->g, b->c.aux, b->c.work, b->c.packed, b};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void run(bed *b)
+{
+    const hw__net_kind *k = b->l.kind;
+    if (k->pack) k->pack(&b->c);
+    k->forward(&b->c);
+    if (k->backward) k->backward(&b->c);
+    if (k->finish) k->finish(&b->c);
+}
+
+static void assert_all_near(const char *name, const float *x, const float *expected, size_t n, double tolerance)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)x[i] - (double)expected[i]) <= tolerance))
+            fail_msg("%s: number %zu is %.8g, not %.8g", name, i, (double)x[i], (double)expected[i]);
+}
+
+/* --- PyTorch ------------------------------------------------------------------------------------------------------ */
+
+#define GOLDEN(name) golden_##name##_out, golden_##name##_din, sizeof golden_##name##_out, sizeof golden_##name##_din
+
+static void golden(const char *name, hw__net_layer l, size_t n, const float *out, const float *din, size_t out_bytes,
+                   size_t din_bytes)
+{
+    for (int wide = 0; wide < 2; wide++) {
+        l.wide = wide;
+        bed *b = lay(l, n);
+        assert_int_equal(b->out * sizeof *out, out_bytes);
+        assert_int_equal(b->in * sizeof *din, din_bytes);
+        run(b);
+        assert_all_near(name, b->output, out, b->out, 2e-6);
+        assert_all_near(name, b->din, din, b->in, 5e-6);
+        drop(b);
     }
-    return loss + 0.5 * (double)q->coupling * sum * sum / N;
 }
 
-static hw_status layered(quadratic *q, hw_worker *w, const hw_batch *batch)
-{
-    const float *x = NULL;
-    float *g = hw_gradient(w);
-    if (q->wrong == 1) return hw_write_layer(w, 1);
-    if (q->wrong == 2) {
-        q->told += hw_read_layer(w, LAYERS) == NULL;
-        (void)hw_read_layer(w, 0);
-        return hw_write_layer(w, LAYERS);
-    }
-    for (size_t l = q->wrong == 3 ? LAYERS - 1 : 0; l < LAYERS; l++) x = hw_read_layer(w, l);
-    if (hw_read_layer(w, LAYERS - 1) != x) return hw_fail(w, HW_E_USER, "a second read stands elsewhere");
-    double loss = loss_and_gradient(q, x, g);
-    if (q->poisoned && batch->step == q->poisoned) g[WIDTH + 3] = NAN;
-    for (size_t l = LAYERS; l-- > (q->wrong == 3 ? LAYERS - 1 : 1);) { /* the first is left for hw_write */
-        hw_status status = hw_write_layer(w, l);
-        if (status != HW_OK) return status;
-    }
-    return hw_write(w, loss);
-}
-
-static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
-{
-    quadratic *q = self;
-    hw_status status;
-    if (q->exclusive) (void)pthread_mutex_lock(&q->turn);
-    if (q->by_tensor) {
-        status = layered(q, w, batch);
-    } else {
-        const float *x = hw_read(w);
-        double loss = loss_and_gradient(q, x, hw_gradient(w));
-        status = hw_write(w, loss);
-    }
-    if (q->exclusive) (void)pthread_mutex_unlock(&q->turn);
-    return status;
-}
-
-static quadratic quadratic_of(bool by_tensor)
-{
-    quadratic q = {.h = 1, .coupling = 0.5F, .by_tensor = by_tensor};
-    assert_int_equal(pthread_mutex_init(&q.turn, NULL), 0);
-    return q;
-}
-
-static hw_objective objective(quadratic *q)
-{
-    hw_objective o = hw_objective_defaults("layers", N);
-    o.examples = 1000;
-    o.step = step;
-    o.self = q;
-    o.layers = layers;
-    o.layer_count = LAYERS;
-    return o;
-}
-
-static hw_config config(hw_scheduler scheduler, unsigned workers)
-{
-    hw_config c = hw_config_defaults();
-    c.scheduler = scheduler;
-    c.workers = workers;
-    c.batch = 8;
-    c.epochs = 0;
-    c.updates = 300;
-    c.layers = HW_LAYERS_EACH;
-    c.compensation.policy = HW_POLICY_NONE;
-    c.optimizer.schedule.base = 0.01;
-    c.simulation.threads = 1;
-    return c;
-}
-
-/* Steps in turn, by two threads in any order: the gradient looks at no example, so the parameters are those of one
- * worker with whole steps, bit for bit, whatever the rule. */
-static void the_arithmetic_is_that_of_whole_steps(void **state)
+static void layers_as_in_pytorch(void **state)
 {
     (void)state;
-    hw_section sections[2] = {{10, WIDTH, 2, 0}, {2 * WIDTH, 5, 0.5F, 1}};
-    for (int k = 0; k < 12; k++) {
-        quadratic one = quadratic_of(false), two = quadratic_of(true);
-        two.exclusive = true;
-        hw_objective a = objective(&one), b = objective(&two);
-        hw_config c = config(HW_ASYNC, 2), s = config(HW_SEQUENTIAL, 1);
-        float x[N] = {0}, y[N] = {0};
-        hw_result r;
-        c.optimizer.rule = s.optimizer.rule = k % 4 == 3 ? HW_RULE_ADAM : k % 4 == 2 ? HW_RULE_NESTEROV : HW_RULE_SGD;
-        c.optimizer.weight_decay = s.optimizer.weight_decay = k % 4 == 1 ? 0.1 : 0;
-        if (k % 4 == 0) {
-            c.optimizer.sections = s.optimizer.sections = sections;
-            c.optimizer.n_sections = s.optimizer.n_sections = 2;
-        }
-        c.write = s.write = k < 4 ? HW_WRITE_STRIPED : k < 8 ? HW_WRITE_ADD : HW_WRITE_RACY;
-        s.layers = HW_LAYERS_WHOLE;
-        assert_int_equal(hw_train(&a, &s, x, NULL), HW_OK);
-        if (hw_train(&b, &c, y, &r) != HW_OK) fail_msg("%d: %s", k, r.message);
-        assert_int_equal(r.updates, 300);
-        if (memcmp(x, y, sizeof x) != 0) fail_msg("rule and write mode %d: other parameters", k);
+    hw__net_shape clipped = {3, 8, 8}, whole = {3, 7, 9};
+    golden("max, clipped", pooling(&hw__net_max_pool, clipped, 3, 2, 0), 2, GOLDEN(max_clipped));
+    golden("max, whole", pooling(&hw__net_max_pool, whole, 3, 2, 0), 2, GOLDEN(max_whole));
+    golden("max, padded", pooling(&hw__net_max_pool, (hw__net_shape){2, 7, 5}, 3, 2, 1), 1, GOLDEN(max_padded));
+    golden("average, clipped", pooling(&hw__net_average_pool, clipped, 3, 2, 0), 2, GOLDEN(average_clipped));
+    golden("average, whole", pooling(&hw__net_average_pool, whole, 3, 2, 0), 2, GOLDEN(average_whole));
+    golden("average, padded", pooling(&hw__net_average_pool, (hw__net_shape){2, 6, 7}, 3, 2, 1), 1,
+           GOLDEN(average_padded));
+    hw__net_layer mean = layer(&hw__net_global_average, 3, 5, 7);
+    mean.out.h = mean.out.w = 1;
+    golden("global average", mean, 2, GOLDEN(global));
+    golden("response normalisation", lrn((hw__net_shape){7, 3, 4}, 5, 0.8f, 0.75f), 2, GOLDEN(lrn));
+    golden("response normalisation, beta 0.6", lrn((hw__net_shape){4, 2, 5}, 3, 1.5f, 0.6f), 1, GOLDEN(lrn_other));
+}
+
+static void with_weights(const char *name, hw__net_layer l, size_t n, const float *out, const float *din,
+                         const float *weights, const float *biases)
+{
+    bed *b = lay(l, n);
+    run(b);
+    assert_all_near(name, b->output, out, b->out, 5e-6);
+    assert_all_near(name, b->din, din, b->in, 5e-6);
+    assert_all_near(name, b->g, weights, l.weights, 2e-5);
+    assert_all_near(name, b->g + l.weights, biases, l.biases, 2e-5);
+    drop(b);
+}
+
+static void layers_with_weights_as_in_pytorch(void **state)
+{
+    (void)state;
+    hw__net_layer l = dense((hw__net_shape){11, 1, 1}, 5, true);
+    assert_int_equal(sizeof golden_dense_weights, l.weights * sizeof(float));
+    with_weights("dense", l, 3, golden_dense_out, golden_dense_din, golden_dense_weights, golden_dense_biases);
+    for (int i = 0; i < 2; i++) {
+        l = layer(&hw__net_conv, 4, 7, 6);
+        l.window = 3;
+        l.stride = l.groups = 2;
+        l.pad = 1;
+        l.out = (hw__net_shape){6, 4, 3};
+        l.fan_in = 18;
+        l.weights = sizeof golden_grouped_weights / sizeof *golden_grouped_weights;
+        l.biases = 6;
+        hw__net_conv_choose(&l, i ? HW_PATH_AUTO : HW_PATH_SCALAR);
+        with_weights("grouped convolution", l, 2, golden_grouped_out, golden_grouped_din, golden_grouped_weights,
+                     golden_grouped_biases);
     }
 }
 
-/* In turns a layer that is held for a share f is as many updates old as land within f: floor(f M), at most M - 1. The
- * parameters are those of a recursion that is written down here. */
-static void in_turns_every_layer_has_its_own_delay(void **state)
+static void smoothed_labels_as_in_pytorch(void **state)
 {
     (void)state;
-    enum { M = 8, UPDATES = 300 };
-    const unsigned delay[LAYERS] = {M - 1, 4, 0};
-    for (int ahead = 0; ahead < 2; ahead++) {
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_SIMULATED, M);
-        hw_engine *e;
-        hw_result r;
-        hw_histogram h;
-        float x[N];
-        c.updates = UPDATES;
-        c.optimizer.schedule.base = 0.002;
-        c.compensation.policy = ahead ? HW_POLICY_LOOK_AHEAD : HW_POLICY_NONE;
-        c.compensation.window = UPDATES; /* so that the look-ahead of the start stays */
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_engine_run(e, &r), HW_OK);
-        assert_int_equal(hw_engine_get(e, x), HW_OK);
-        assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
-        const hw_layer *named;
-        assert_int_equal(hw_engine_layers(e, &named), LAYERS);
-        assert_string_equal(named[1].name, "middle");
-        for (size_t l = 0; l < LAYERS; l++) {
-            assert_int_equal(hw_engine_layer_staleness(e, l, &h), HW_OK);
-            assert_int_equal(h.total, r.updates);
-            assert_true(h.counts[delay[l]] >= UPDATES - M); /* the first M find less before them */
-            assert_true(h.largest <= delay[l]);
-        }
-        assert_int_equal(hw_engine_layer_staleness(e, LAYERS, &h), HW_E_ARGUMENT);
-        /* The recursion: values at the end of update t stand in past[t % M], with the look-ahead of whole steps. */
-        static double past[M][N];
-        double now[N] = {0}, v[N] = {0}, s = ahead ? hw_look_ahead(0.9, M - 1) : 0;
-        for (unsigned t = 0; t < UPDATES; t++) {
-            double read[N], sum = 0;
-            for (int i = 0; i < N; i++) past[t % M][i] = now[i] + s * v[i];
-            for (int i = 0; i < N; i++) {
-                unsigned d = delay[i / WIDTH];
-                read[i] = past[(t < d ? 0 : t - d) % M][i];
-                sum += read[i] - 1;
+    float *x = floats(28, 1), d[28], e[28];
+    unsigned char label[4];
+    uint32_t correct = 0, right = 0;
+    for (unsigned n = 0; n < 4; n++) {
+        unsigned best = 0;
+        label[n] = (unsigned char)((3 * n + 1) % 7);
+        for (unsigned j = 1; j < 7; j++)
+            if (x[7 * n + j] > x[7 * n + best]) best = j;
+        right += best == label[n];
+    }
+    assert_near(hw__net_softmax(x, label, 4, 7, 0.1f, 0.25f, d, &correct) / 4, (double)golden_smooth_loss[0], 1e-6);
+    assert_int_equal(correct, right);
+    assert_all_near("smoothed labels", d, golden_smooth_din, 28, 1e-7);
+    /* Without smoothing: minus the label's logarithm; with dout NULL the same loss. */
+    double loss = hw__net_softmax(x, label, 4, 7, 0, 0.25f, e, NULL), expected = 0;
+    assert_true(loss == hw__net_softmax(x, label, 4, 7, 0, 0.25f, NULL, NULL));
+    for (unsigned n = 0; n < 4; n++) {
+        double sum = 0;
+        for (unsigned j = 0; j < 7; j++) sum += exp((double)x[7 * n + j]);
+        for (unsigned j = 0; j < 7; j++)
+            assert_near((double)e[7 * n + j], 0.25 * (exp((double)x[7 * n + j]) / sum - (j == label[n])), 1e-7);
+        expected += log(sum) - (double)x[7 * n + label[n]];
+    }
+    assert_near(loss, expected, 1e-6);
+    free(x);
+}
+
+/* --- plain loops in double ---------------------------------------------------------------------------------------- */
+
+static void plain_pool(const bed *b, const double *in, double *out)
+{
+    const hw__net_layer *l = &b->l;
+    int h = (int)l->in.h, w = (int)l->in.w, k = (int)l->window, s = (int)l->stride, pad = (int)l->pad;
+    for (size_t p = 0; p < b->c.n * l->in.c; p++, in += h * w)
+        for (int oy = 0; oy < (int)l->out.h; oy++)
+            for (int ox = 0; ox < (int)l->out.w; ox++) {
+                double sum = 0, most = -INFINITY;
+                int cells = 0;
+                for (int y = oy * s - pad; y < oy * s - pad + k; y++)
+                    for (int x = ox * s - pad; x < ox * s - pad + k; x++) {
+                        cells += y < h + pad && x < w + pad;
+                        if (y < 0 || y >= h || x < 0 || x >= w) continue;
+                        sum += in[y * w + x];
+                        most = fmax(most, in[y * w + x]);
+                    }
+                *out++ = l->kind == &hw__net_average_pool ? (cells ? sum / cells : 0) : isfinite(most) ? most : 0;
             }
-            for (int i = 0; i < N; i++) {
-                v[i] = 0.9 * v[i] - 0.002 * ((read[i] - 1) + 0.5 * sum / N);
-                now[i] += v[i];
-            }
+}
+
+static void plain_lrn(const bed *b, const double *in, double *out)
+{
+    const hw__net_layer *l = &b->l;
+    int plane = (int)(l->in.h * l->in.w), channels = (int)l->in.c, half = (int)l->size / 2;
+    for (size_t n = 0; n < b->c.n; n++, in += channels * plane, out += channels * plane)
+        for (int i = 0; i < channels * plane; i++) {
+            double sum = 0;
+            for (int j = i - half * plane; j <= i + half * plane; j += plane)
+                if (j >= 0 && j < channels * plane) sum += in[j] * in[j];
+            out[i] = in[i] * pow(1 + (double)l->alpha / l->size * sum, -(double)l->beta);
         }
-        for (int i = 0; i < N; i++) assert_near((double)x[i], now[i], 2e-5);
-        hw_histogram_free(&h);
-        hw_engine_free(e);
-    }
 }
 
-/* One step for all: whole where layers cannot go by themselves, and right everywhere. */
-static void one_step_runs_under_every_scheduler(void **state)
+/* w: the parameters. What dropout keeps is read off its own mask. */
+static void plain(const bed *b, const double *in, const double *w, double *out)
 {
-    (void)state;
-    static const struct {
-        hw_scheduler scheduler;
-        unsigned workers, groups;
-        bool each;
-    } all[] = {{HW_SEQUENTIAL, 1, 1, false}, {HW_ASYNC, 1, 1, false},     {HW_ASYNC, 4, 1, true},
-               {HW_SYNC, 3, 1, false},       {HW_GROUPS, 4, 2, false},    {HW_ROUND_ROBIN, 3, 1, false},
-               {HW_SIMULATED, 4, 1, true},   {HW_SIMULATED, 4, 4, false}, {HW_ASYNC, 3, 1, false}};
-    const size_t last = sizeof all / sizeof *all - 1;
-    for (size_t i = 0; i <= last; i++) {
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(all[i].scheduler, all[i].workers);
-        hw_engine *e;
-        hw_histogram h;
-        hw_result r;
-        char why[HW_WHY] = "";
-        float x[N];
-        c.groups = all[i].scheduler == HW_GROUPS ? all[i].groups : 1;
-        c.simulation.per_group = all[i].scheduler == HW_SIMULATED ? all[i].groups : 1;
-        c.layers = HW_LAYERS_AUTO;
-        c.compensation.policy = HW_POLICY_AUTO;
-        c.updates = 2000;
-        if (i == last) o.layers = NULL, o.layer_count = 0; /* the step knows them, the objective does not */
-        if (hw_engine_create(&e, &o, &c, NULL, why) != HW_OK) fail_msg("%zu: %s", i, why);
-        if (hw_engine_run(e, &r) != HW_OK) fail_msg("%zu: %s", i, r.message);
-        assert_int_equal(hw_engine_get(e, x), HW_OK);
-        for (int j = 0; j < N; j++) assert_near((double)x[j], 1, 0.05);
-        assert_int_equal(hw_engine_layers(e, NULL), all[i].each ? LAYERS : 0);
-        assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
-        for (size_t l = 0; all[i].each && l < LAYERS; l++) {
-            assert_int_equal(hw_engine_layer_staleness(e, l, &h), HW_OK);
-            assert_int_equal(h.total, r.updates);
+    const hw__net_kind *k = b->l.kind;
+    size_t floats_in = hw__net_floats(b->l.in), plane = (size_t)b->l.in.h * b->l.in.w;
+    if (k == &hw__net_max_pool || k == &hw__net_average_pool) plain_pool(b, in, out);
+    if (k == &hw__net_lrn) plain_lrn(b, in, out);
+    for (size_t i = 0; i < b->out; i++) {
+        if (k == &hw__net_relu) out[i] = fmax(in[i], 0);
+        if (k == &hw__net_dropout) out[i] = b->c.aux[i] ? in[i] / (1 - (double)b->l.rate) : 0;
+        if (k == &hw__net_add) out[i] = in[i] + (double)b->also[i];
+        if (k == &hw__net_global_average) {
+            out[i] = 0;
+            for (size_t j = 0; j < plane; j++) out[i] += in[i * plane + j] / (double)plane;
         }
-        hw_histogram_free(&h);
-        hw_engine_free(e);
-    }
-}
-
-static void what_cannot_go_layer_by_layer_is_told(void **state)
-{
-    (void)state;
-    for (int k = 0; k < 9; k++) {
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_ASYNC, 2);
-        char why[HW_WHY] = "";
-        static const char *const sentence[] = {"names no layers", "scheduler async", "work takes", "atomic reads",
-                                               "clipping",        "each worker's",   "age",        "recorded schedule",
-                                               "intervals of 1"};
-        if (k == 0) o.layers = NULL, o.layer_count = 0;
-        if (k == 1) c.scheduler = HW_SYNC;
-        if (k == 2) c.scheduler = HW_SIMULATED, c.simulation.clock = HW_CLOCK_DELAY, c.simulation.delay = 2;
-        if (k == 3) c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_ADD;
-        if (k == 4) c.optimizer.clip_norm = 1;
-        if (k == 5) c.optimizer.velocity = HW_VELOCITY_PRIVATE;
-        if (k == 6) c.compensation.age = HW_AGE_INVERSE;
-        if (k == 7) c.trace = 1;
-        if (k == 8) c.clock_interval = 4;
-        assert_true(hw_config_check(&c, &o, why) == HW_E_UNSUPPORTED);
-        assert_text(why, "config.layers is each: ");
-        assert_text(why, sentence[k]);
-        c.layers = HW_LAYERS_AUTO; /* goes in whole steps then */
-        if (hw_config_check(&c, &o, why) != HW_OK) fail_msg("%d: %s", k, why);
-    }
-}
-
-static void layers_that_are_none_are_refused(void **state)
-{
-    (void)state;
-    for (int k = 0; k < 5; k++) {
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_ASYNC, 2);
-        hw_layer bad[LAYERS];
-        char why[HW_WHY] = "";
-        memcpy(bad, layers, sizeof bad);
-        o.layers = bad;
-        if (k == 0) bad[1].first++;
-        if (k == 1) bad[2].count--;
-        if (k == 2) bad[1].held = 0;
-        if (k == 3) bad[0].held = NAN;
-        if (k == 4) bad[2].count = SIZE_MAX;
-        assert_int_equal(hw_config_check(&c, &o, why), HW_E_ARGUMENT);
-        assert_text(why, k == 1 ? "119 of 120 parameters" : "layer ");
-    }
-}
-
-/* A gradient that is not finite: it, and what would land after it in that step, does not. */
-static void a_layer_without_a_number_does_not_land(void **state)
-{
-    (void)state;
-    quadratic q = quadratic_of(true);
-    hw_objective o = objective(&q);
-    hw_config c = config(HW_ASYNC, 2);
-    hw_engine *e;
-    hw_result r;
-    hw_histogram h;
-    float x[N];
-    q.poisoned = 100;
-    c.on_nan = HW_NAN_SKIP;
-    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-    assert_int_equal(hw_engine_run(e, &r), HW_OK);
-    assert_int_equal(r.updates, 299);
-    assert_int_equal(r.skipped, 1);
-    assert_int_equal(hw_engine_get(e, x), HW_OK);
-    for (int j = 0; j < N; j++) assert_true(isfinite(x[j]));
-    assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
-    for (size_t l = 0; l < LAYERS; l++) {
-        assert_int_equal(hw_engine_layer_staleness(e, l, &h), HW_OK);
-        assert_int_equal(h.total, l == 2 ? 300 : 299);
-    }
-    hw_histogram_free(&h);
-    hw_engine_free(e);
-    c.on_nan = HW_NAN_STOP;
-    assert_int_equal(hw_train(&o, &c, NULL, &r), HW_E_DIVERGED);
-    assert_text(r.message, "the gradient stopped being finite");
-}
-
-static void a_step_that_does_it_wrong_is_told(void **state)
-{
-    (void)state;
-    for (int wrong = 1; wrong < 4; wrong++) {
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_ASYNC, 2);
-        hw_result r;
-        float x[N] = {0};
-        q.wrong = wrong;
-        hw_status status = hw_train(&o, &c, x, &r);
-        if (wrong == 1) assert_int_equal(status, HW_E_CALLBACK);
-        if (wrong == 1) assert_text(r.message, "wrote layer 'middle' without a read before it");
-        if (wrong == 2) assert_int_equal(status, HW_E_ARGUMENT);
-        if (wrong == 2) assert_true(q.told > 0);
-        if (wrong < 3) continue;
-        /* Only what was read is written. */
-        assert_int_equal(status, HW_OK);
-        for (int i = 0; i < N; i++) assert_true(i < 2 * WIDTH ? x[i] == 0 : x[i] != 0);
-    }
-}
-
-typedef struct kept {
-    hw_state *state[40];
-    unsigned n;
-} kept;
-
-static hw_status keep(void *context, uint64_t update, const hw_state *state)
-{
-    kept *k = context;
-    (void)update;
-    k->state[k->n] = hw_state_create();
-    return hw_state_copy(k->state[k->n++], state);
-}
-
-/* A state without a layer's entries, as whole steps leave it: for an engine of the same configuration otherwise. */
-static hw_state *without_layers(const hw_state *from)
-{
-    hw_state *to = hw_state_create();
-    for (size_t i = 0; i < hw_state_count(from); i++) {
-        const hw_entry *x = hw_state_entry(from, i);
-        hw_status status = HW_OK;
-        if (strncmp(x->name, "staleness.layer.", 16) == 0 || strcmp(x->name, "lane.layer_clock") == 0) continue;
-        if (x->kind == HW_ENTRY_TEXT) status = hw_state_put_text(to, x->name, x->text);
-        if (x->kind == HW_ENTRY_REAL) status = hw_state_put_real(to, x->name, x->real);
-        if (x->kind == HW_ENTRY_COUNT) status = hw_state_put_number(to, x->name, x->number);
-        if (x->kind == HW_ENTRY_ARRAY) status = hw_state_put(to, x->name, x->dtype, x->dims, x->shape, x->data);
-        assert_int_equal(status, HW_OK);
-    }
-    return to;
-}
-
-/* Captured while every worker has read some of its layers. */
-static void a_simulated_run_is_the_same_on_any_threads_and_resumed(void **state)
-{
-    (void)state;
-    static const hw_clock_kind clocks[] = {HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_GAMMA};
-    for (size_t k = 0; k < 3; k++) {
-        kept all = {.n = 0};
-        quadratic q = quadratic_of(true);
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_SIMULATED, 5);
-        hw_engine *e;
-        hw_histogram h[2];
-        float whole[N], other[N];
-        char why[HW_WHY] = "";
-        c.compensation.policy = HW_POLICY_AUTO;
-        c.compensation.window = 20;
-        c.simulation.clock = clocks[k];
-        c.simulation.shape = 3;
-        c.updates = 120;
-        c.checkpoint_every = 5;
-        c.on_capture = keep;
-        c.context = &all;
-        assert_int_equal(hw_histogram_init(h, 64), HW_OK);
-        assert_int_equal(hw_histogram_init(h + 1, 64), HW_OK);
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-        assert_int_equal(hw_engine_get(e, whole), HW_OK);
-        assert_int_equal(hw_engine_layer_staleness(e, 1, h), HW_OK);
-        hw_engine_free(e);
-        assert_true(all.n > 20);
-        c.on_capture = NULL;
-        c.checkpoint_every = 0;
-        for (unsigned i = 0; i <= all.n; i++) {
-            c.simulation.threads = i % 2 || i == all.n ? 3 : 1;
-            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-            if (i < all.n && hw_engine_restore(e, all.state[i], why) != HW_OK) fail_msg("%s", why);
-            assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-            assert_int_equal(hw_engine_get(e, other), HW_OK);
-            if (memcmp(whole, other, sizeof whole) != 0) fail_msg("clock %zu: capture %u of %u", k, i, all.n);
-            assert_int_equal(hw_engine_layer_staleness(e, 1, h + 1), HW_OK);
-            assert_memory_equal(h[0].counts, h[1].counts, h[0].bins * sizeof *h[0].counts);
-            hw_engine_free(e);
+        if (k == &hw__net_dense) {
+            size_t image = i / b->l.out.c, unit = i % b->l.out.c;
+            out[i] = b->l.biases ? w[b->l.weights + unit] : 0;
+            for (size_t j = 0; j < floats_in; j++) out[i] += in[image * floats_in + j] * w[unit * floats_in + j];
         }
-        /* One of an engine that knew no layers goes on in whole steps: its gradients are such. */
-        hw_state *old = without_layers(all.state[3]);
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        if (hw_engine_restore(e, old, why) != HW_OK) fail_msg("%s", why);
-        assert_int_equal(hw_engine_layers(e, NULL), 0);
-        assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-        hw_engine_free(e);
-        hw_state_free(old);
-        for (unsigned i = 0; i < all.n; i++) hw_state_free(all.state[i]);
-        hw_histogram_free(h);
-        hw_histogram_free(h + 1);
     }
 }
 
-/* By layer a rate is stable that whole steps do not bear: of eight workers in turns, what the advisor says of the
- * mixture of delays. */
-static void the_bound_is_that_of_the_mixture(void **state)
+static double weighed(const bed *b, const double *in, const double *w, double *out)
+{
+    double sum = 0;
+    plain(b, in, w, out);
+    for (size_t i = 0; i < b->out; i++) sum += (double)b->dout[i] * out[i];
+    return sum;
+}
+
+static void assert_gradient(const char *name, const bed *b, double *x, const float *g, size_t n, const double *in,
+                            const double *w, double *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        double at = x[i], step = 1e-6;
+        x[i] = at + step;
+        double up = weighed(b, in, w, out);
+        x[i] = at - step;
+        double difference = (up - weighed(b, in, w, out)) / (2 * step);
+        x[i] = at;
+        if (!(fabs((double)g[i] - difference) <= 2e-5))
+            fail_msg("%s: gradient %zu is %.8g, differences say %.8g", name, i, (double)g[i], difference);
+    }
+}
+
+static void spread(float *x, size_t n, uint64_t stream)
+{
+    hw_rng rng;
+    hw_rng_seed(&rng, 11, stream);
+    for (size_t i = 0; i < n; i++) x[i] = (float)(2 * hw_rng_uniform(&rng) - 1);
+}
+
+/* Outputs and both gradients of one layer, on both paths, for one image and three. */
+static void against_plain_loops(const char *name, hw__net_layer l)
+{
+    for (int round = 0; round < 4; round++) {
+        l.wide = round % 2;
+        bed *b = lay(l, round < 2 ? 1 : 3);
+        double *in = calloc(b->in + b->out + b->parameters, sizeof *in), *out = in + b->in, *w = out + b->out;
+        spread(b->input, b->in, 1);
+        spread(b->dout, b->out, 2);
+        run(b);
+        for (size_t i = 0; i < b->in; i++) in[i] = (double)b->input[i];
+        for (size_t i = 0; i < b->parameters; i++) w[i] = (double)b->params[i];
+        plain(b, in, w, out);
+        for (size_t i = 0; i < b->out; i++)
+            if (!(fabs((double)b->output[i] - out[i]) <= 5e-6))
+                fail_msg("%s: output %zu is %.8g, not %.8g", name, i, (double)b->output[i], out[i]);
+        if (!l.kind->passes) assert_gradient(name, b, in, b->din, b->in, in, w, out);
+        assert_gradient(name, b, w, b->g, b->parameters, in, w, out);
+        free(in);
+        drop(b);
+    }
+}
+
+static void layers_against_plain_loops(void **state)
 {
     (void)state;
-    double rate[2];
-    for (int by_layer = 0; by_layer < 2; by_layer++) {
-        quadratic q = quadratic_of(true);
-        q.coupling =
-            0; /* the largest curvature is every layer's, so the power iteration's direction has parts of all */
-        hw_objective o = objective(&q);
-        hw_config c = config(HW_SIMULATED, 8);
-        hw_engine *e;
-        hw_result r;
-        c.layers = by_layer ? HW_LAYERS_AUTO : HW_LAYERS_WHOLE;
-        c.compensation.policy = HW_POLICY_AUTO;
-        c.optimizer.schedule.base = 0.05;
-        c.updates = 400;
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_engine_run(e, &r), HW_OK);
-        size_t n;
-        const hw_setting *s = hw_engine_settings(e, &n);
-        assert_near(s[0].delay, 7, 1e-9); /* looks ahead as whole steps do */
-        rate[by_layer] = s[0].rate;
-        hw_engine_free(e);
+    const unsigned windows[][5] = {/* height, width, kernel, stride, pad */
+                                   {8, 8, 3, 2, 0},  {9, 11, 3, 2, 0}, {10, 13, 3, 2, 0}, {7, 16, 3, 2, 0},
+                                   {8, 12, 2, 2, 0}, {7, 9, 2, 2, 0},  {5, 6, 3, 2, 1},   {6, 5, 3, 1, 2},
+                                   {4, 4, 4, 4, 0},  {3, 3, 3, 2, 0},  {5, 7, 1, 3, 0},   {9, 4, 5, 3, 4}};
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++) {
+        const unsigned *v = windows[i];
+        char name[64];
+        (void)snprintf(name, sizeof name, "pooling %u x %u, %u / %u, pad %u", v[0], v[1], v[2], v[3], v[4]);
+        against_plain_loops(name, pooling(&hw__net_max_pool, (hw__net_shape){3, v[0], v[1]}, v[2], v[3], v[4]));
+        against_plain_loops(name, pooling(&hw__net_average_pool, (hw__net_shape){3, v[0], v[1]}, v[2], v[3], v[4]));
     }
-    /* h = 1, margin 0.7, a look-ahead of seven steps: a third of the direction is 7 updates old, a third between 3 and
-     * 4, a third about as old as it is young. */
-    double kernel[8] = {0, 0, 0, 0, 0, 0, 0, 1}, s = hw_look_ahead(0.9, 7);
-    assert_near(rate[0], 0.7 * hw_advise_bound(0.9, s, kernel, 8) / 0.05, 0.01);
-    assert_true(rate[1] > 1.3 * rate[0]);
+    const hw__net_shape shapes[] = {{1, 1, 1}, {5, 3, 7}, {2, 9, 9}, {9, 2, 5}};
+    for (size_t i = 0; i < 4; i++) {
+        hw__net_shape s = shapes[i];
+        against_plain_loops("ReLU", layer(&hw__net_relu, s.c, s.h, s.w));
+        against_plain_loops("addition", layer(&hw__net_add, s.c, s.h, s.w));
+        hw__net_layer l = layer(&hw__net_dropout, s.c, s.h, s.w);
+        l.rate = 0.3f;
+        against_plain_loops("dropout", l);
+        l = layer(&hw__net_global_average, s.c, s.h, s.w);
+        l.out.h = l.out.w = 1;
+        against_plain_loops("global average", l);
+        against_plain_loops("response normalisation", lrn(s, 5, 2, 0.75f));
+        against_plain_loops("response normalisation, one channel", lrn(s, 1, 1.5f, 0.75f));
+        against_plain_loops("response normalisation, beta 1.2", lrn(s, 3, 0.7f, 1.2f));
+        against_plain_loops("dense", dense(s, 4, true));
+        against_plain_loops("dense without biases", dense(s, 3, false));
+    }
+}
+
+/* --- paths, places, masks ----------------------------------------------------------------------------------------- */
+
+/* Numbers that are often equal, as behind a ReLU: the first of the largest wins on both paths. */
+static void wide_pools_equal_the_reference(void **state)
+{
+    (void)state;
+    const hw__net_kind *kinds[] = {&hw__net_max_pool, &hw__net_average_pool};
+    unsigned compared = 0;
+    for (unsigned i = 0; i < 2 * 2 * 3 * 16; i++) {
+        unsigned kernel = 2 + i / 2 % 2, h = 4 + i * 7 % 13, w = 8 + i * 5 % 17, channels = 1 + i % 3;
+        hw__net_layer l = pooling(kinds[i % 2], (hw__net_shape){channels, h, w}, kernel, 2, 0);
+        if (!hw__net_pool_fits_wide(&l)) continue;
+        bed *a = lay(l, 1 + 2 * (i % 2)), *b = lay(l, 1 + 2 * (i % 2));
+        b->l.wide = true;
+        spread(a->dout, a->out, i);
+        for (size_t k = 0; k < a->in; k++) a->input[k] = floorf(2 * a->input[k]) + (k % 5 ? 0 : -INFINITY);
+        if (kinds[i % 2] == &hw__net_average_pool) spread(a->input, a->in, i + 1000);
+        memcpy(b->input, a->input, a->in * sizeof *a->input);
+        memcpy(b->dout, a->dout, a->out * sizeof *a->dout);
+        run(a);
+        run(b);
+        assert_memory_equal(a->output, b->output, a->out * sizeof *a->output);
+        if (l.kind->aux) assert_memory_equal(a->c.aux, b->c.aux, a->out);
+        for (size_t k = 0; k < a->in; k++) assert_true(a->din[k] == b->din[k]); /* 0 may have either sign */
+        compared++;
+        drop(a);
+        drop(b);
+    }
+    hw__net_layer quick = pooling(&hw__net_max_pool, (hw__net_shape){32, 32, 32}, 3, 2, 0);
+    if (!hw__net_pool_fits_wide(&quick)) skip();
+    assert_true(compared > 60);
+}
+
+static void in_place_changes_nothing(void **state)
+{
+    (void)state;
+    const hw__net_kind *kinds[] = {&hw__net_relu, &hw__net_dropout, &hw__net_add, &hw__net_lrn};
+    for (size_t i = 0; i < 4; i++) {
+        hw__net_layer l = lrn((hw__net_shape){5, 7, 3}, 3, 1, 0.75f);
+        l.kind = kinds[i];
+        l.rate = 0.4f;
+        bed *a = lay(l, 3), *b = lay(l, 3);
+        if (l.kind->in_place) b->c.out = b->input;
+        if (l.kind->din_in_place) b->c.din = b->dout;
+        assert_true(l.kind->in_place || l.kind->din_in_place);
+        run(a);
+        run(b);
+        assert_memory_equal(a->output, b->c.out, a->out * sizeof *a->output);
+        if (l.kind->backward) assert_memory_equal(a->din, b->c.din, a->in * sizeof *a->din);
+        drop(a);
+        drop(b);
+    }
+}
+
+static void nothing_is_written_where_no_gradient_is_wanted(void **state)
+{
+    (void)state;
+    hw__net_layer layers[] = {pooling(&hw__net_max_pool, (hw__net_shape){2, 8, 8}, 3, 2, 0),
+                              pooling(&hw__net_average_pool, (hw__net_shape){2, 8, 8}, 3, 2, 0),
+                              layer(&hw__net_global_average, 4, 1, 1),
+                              layer(&hw__net_relu, 2, 3, 4),
+                              layer(&hw__net_dropout, 2, 3, 4),
+                              lrn((hw__net_shape){4, 2, 3}, 3, 1, 0.75f),
+                              dense((hw__net_shape){4, 1, 1}, 3, true)};
+    for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {
+        bed *b = lay(layers[i], 2);
+        b->l.wide = true;
+        b->c.din = NULL;
+        run(b);
+        for (size_t k = 0; k < b->parameters; k++) assert_true(isfinite(b->g[k]));
+        drop(b);
+    }
+}
+
+static void dropout_masks(void **state)
+{
+    (void)state;
+    hw__net_layer l = layer(&hw__net_dropout, 10, 10, 10);
+    l.rate = 0.3f;
+    bed *b = lay(l, 3);
+    run(b);
+    size_t kept = 0;
+    for (size_t n = 0; n < 3; n++) { /* the stream that models trained before depend on */
+        hw_rng rng;
+        hw_rng_seed(&rng, 5 + UINT64_C(1000003) * 3, (UINT64_C(7) << 20) + 3 + n);
+        for (size_t i = 1000 * n; i < 1000 * (n + 1); i++) {
+            bool keep = hw_rng_uniform(&rng) >= (double)0.3f;
+            assert_true(b->output[i] == (keep ? 1 / (1 - 0.3f) * b->input[i] : 0));
+            assert_true(b->din[i] == (keep ? 1 / (1 - 0.3f) * b->dout[i] : 0));
+            kept += keep;
+        }
+    }
+    assert_near((double)kept / 3000, 0.7, 0.03);
+    /* The second and third image by themselves get the masks that they have in the whole. */
+    bed *part = lay(l, 2);
+    memcpy(part->input, b->input + 1000, 2000 * sizeof *b->input);
+    part->c.position = 4;
+    run(part);
+    assert_memory_equal(part->output, b->output + 1000, 2000 * sizeof *b->output);
+    b->c.train = false;
+    b->l.kind->forward(&b->c);
+    assert_memory_equal(b->output, b->input, b->in * sizeof *b->input);
+    drop(part);
+    drop(b);
 }
 
 int main(void)
 {
+    openblas_set_num_threads(1); /* the engine does this; here nets are called without one */
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_arithmetic_is_that_of_whole_steps),
-        cmocka_unit_test(in_turns_every_layer_has_its_own_delay),
-        cmocka_unit_test(one_step_runs_under_every_scheduler),
-        cmocka_unit_test(what_cannot_go_layer_by_layer_is_told),
-        cmocka_unit_test(layers_that_are_none_are_refused),
-        cmocka_unit_test(a_layer_without_a_number_does_not_land),
-        cmocka_unit_test(a_step_that_does_it_wrong_is_told),
-        cmocka_unit_test(a_simulated_run_is_the_same_on_any_threads_and_resumed),
-        cmocka_unit_test(the_bound_is_that_of_the_mixture),
+        cmocka_unit_test(layers_as_in_pytorch),
+        cmocka_unit_test(layers_with_weights_as_in_pytorch),
+        cmocka_unit_test(smoothed_labels_as_in_pytorch),
+        cmocka_unit_test(layers_against_plain_loops),
+        cmocka_unit_test(wide_pools_equal_the_reference),
+        cmocka_unit_test(in_place_changes_nothing),
+        cmocka_unit_test(nothing_is_written_where_no_gradient_is_wanted),
+        cmocka_unit_test(dropout_masks),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("layers", tests, NULL, NULL);
 }

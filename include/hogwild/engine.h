@@ -57,7 +57,8 @@ typedef enum hw_nan_policy { HW_NAN_STOP, HW_NAN_SKIP } hw_nan_policy;
 
 /* Steps of an objective with layers (hw_read_layer). AUTO: layer by layer where the policy is AUTO and it can be:
  * ASYNC, SIMULATED with a clock of work times; atomic reads and lossless or racy writes of single updates; no clipping,
- * private velocity, age, or trace. EACH: refused where it cannot be. */
+ * private velocity, age, or trace; simulated workers are then computed one after the other, whatever
+ * simulation.threads. EACH: refused where it cannot be; of one worker nothing is stale, and steps are whole. */
 #define HW_LAYER_TABLE(X)                                                  \
     X(HW_LAYERS_AUTO, auto, "auto", "one by one where the policy is auto") \
     X(HW_LAYERS_WHOLE, whole, "whole", "all parameters at once")           \

@@ -168,8 +168,9 @@ HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
  * The same step runs everywhere: where layers cannot go by themselves (hw_config.layers), the first read is one of all
  * parameters and nothing lands before hw_write; so it is, with any number, where the objective names no layers.
  * Returned is where parameter 0 stands; NULL: there is no such layer. A layer whose gradient is not finite, and all
- * after it in that step, do not land. A status other than HW_OK is to be returned from step at once. Not to be mixed
- * with hw_read and its like in one step. */
+ * after it in that step, do not land; what has landed before stays, also where the loss turns out not to be finite or
+ * to diverge, or the step returns an error, and the clock counts it (beside hw_result.skipped). A status other than
+ * HW_OK is to be returned from step at once. Not to be mixed with hw_read and its like in one step. */
 HW_API const float *hw_read_layer(hw_worker *w, size_t layer);
 HW_API hw_status hw_write_layer(hw_worker *w, size_t layer);
 

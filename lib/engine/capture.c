@@ -303,15 +303,18 @@ static void visit_counters(hw__walk *v, const char *name, hw__base_counter *own,
     }
 }
 
-/* States without them are of runs with whole steps, and so it stays. */
 static void visit_layers(hw_engine *e, hw__walk *v)
 {
     const uint64_t n = e->objective.layer_count, shape[3] = {e->crew.recorders, n, e->layers.bins};
-    if (!e->layers.on) return;
-    if (!hw__walk_has(v, "staleness.layer.share")) {
-        if (v->way == WALK_TAKE) e->layers.on = false;
-        return;
-    }
+    static const hw__field by[] = {{"by_layer", 0, WALK_BOOL, WALK_ANY}};
+    bool on = v->way == WALK_PUT && e->layers.on;
+    if (hw__walk_has(v, "run.by_layer")) hw__walk_values(v, "run", WALK_FIELDS(by), &on);
+    if (v->status != HW_OK) return;
+    on = hw__layers_of_state(e, v);
+    if (v->way == WALK_CHECK && on && !e->layers.possible)
+        hw__walk_refuse(v, "entry 'run.by_layer' of the state: its steps went layer by layer, this engine's are whole");
+    if (v->way == WALK_TAKE) e->layers.on = on;
+    if (!on || !e->layers.possible) return;
     hw__walk_columns(v, "staleness.layer", WALK_FIELDS(layer_fields), e->layers.layer, sizeof *e->layers.layer, n);
     visit_counters(v, "staleness.layer.counts", e->layers.counts, 3, shape);
     visit_counters(v, "staleness.layer.sums", e->layers.sums, 2, shape);

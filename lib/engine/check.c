@@ -4,6 +4,7 @@
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "engine.h"
+#include <string.h>
 
 /* What replicas and blocks go with. */
 static hw_status check_exchange(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
@@ -79,10 +80,11 @@ static hw_status check_layers(const hw_config *c, const hw_objective *o, const h
         return hw__base_fail(why, HW_E_ARGUMENT, "objective: layer_count is %zu, but layers is NULL", o->layer_count);
     for (size_t l = 0; o->layers && l < o->layer_count; at += o->layers[l++].count)
         if (o->layers[l].first != at || o->layers[l].count < 1 || o->layers[l].count > o->parameters - at ||
-            !(o->layers[l].held > 0 && o->layers[l].held <= 1))
+            !(o->layers[l].held > 0 && o->layers[l].held <= 1) ||
+            !memchr(o->layers[l].name, 0, sizeof o->layers[l].name))
             return hw__base_fail(why, HW_E_ARGUMENT,
                                  "objective: layer %zu ('%.40s') is %zu parameters from %zu on, held for %g of a step: "
-                                 "layers follow each other from 0 on, each with a share in (0, 1]",
+                                 "layers follow each other from 0 on, each with a share in (0, 1] and a name that ends",
                                  l, o->layers[l].name, o->layers[l].count, o->layers[l].first, o->layers[l].held);
     if (o->layers && at != o->parameters)
         return hw__base_fail(why, HW_E_ARGUMENT, "objective: the layers have %zu of %zu parameters", at, o->parameters);

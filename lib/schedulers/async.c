@@ -5,7 +5,13 @@
 static hw_status async_write(hw_worker *w, const hw__extent *x, const float *g, double loss)
 {
     uint32_t examples = w->pairs == 0 ? w->batch.count : 0; /* with several pairs a call they are counted once */
-    if (w->layers.open) return hw__layers_end(w, g, loss, examples);
+    if (w->layers.open) {
+        if (x->all && !x->raw) return hw__layers_end(w, g, loss, examples);
+        hw__fail(
+            w->engine, HW_E_CALLBACK,
+            "the objective read layer by layer and wrote ranges, coordinates or deltas: hw_write ends such a step");
+        return HW_E_STOPPED;
+    }
     /* On a replica the update waits for the exchange anyway, and parks there. */
     if (!w->engine->steps.exchanges && !hw__park_before_write(w)) return HW_E_STOPPED;
     return hw__step_write(w, x, g, loss, examples);

@@ -82,7 +82,7 @@ static bool left_over(const hw_engine *e)
     return s->gathered && !s->has_event && !s->exhausted && !s->timeline->gathered;
 }
 
-/* --- one real thread: every gradient is computed when it is read, from the live array
+/* --- one real thread: every gradient is computed when it is read, from the live array; layer by layer when it lands
  * --------------------------------- */
 
 static void loop_alone(hw_engine *e, hw__runner *runner)
@@ -312,7 +312,10 @@ static void begin(hw_engine *e, bool restored)
     s->queued = 0;
     s->current = NULL;
     for (unsigned i = 0; i < s->pooled; i++) s->pool[i].users = 0;
-    if (restored) return;
+    if (restored) {
+        hw__virtual_layers_resume(e);
+        return;
+    }
     s->has_event = s->exhausted = false;
     s->pending = 0;
     s->gathered = 0;
@@ -320,6 +323,7 @@ static void begin(hw_engine *e, bool restored)
         s->virtual[i].busy = s->virtual[i].done = false;
         s->virtual[i].snapshot = NULL;
     }
+    hw__virtual_layers_resume(e);
     hw__timeline_restart(s->timeline);
 }
 

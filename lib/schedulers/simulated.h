@@ -32,9 +32,10 @@ typedef struct hw__virtual_worker {
     hw_status refused;      /* the write under way */
     double part_loss;
     bool part_raw;
-    double began, due; /* layer by layer: virtual times of its read and of its landing */
-    uint64_t
-        *layer_clock; /* and the clock at which it has read each; HW__UNREAD: not yet. NULL: it reads all at once */
+    /* layer by layer */
+    double began, due;     /* virtual times of its read and of its landing */
+    bool waits;            /* has its place among the readers */
+    uint64_t *layer_clock; /* at which it has read each; HW__UNREAD: not yet */
 } hw__virtual_worker;
 
 #define HW__UNREAD UINT64_MAX
@@ -68,6 +69,9 @@ typedef struct hw__simulated {
     double *due;     /* of all virtual workers: the order in which they land */
     uint32_t *queue; /* virtual workers to be computed, a heap by due */
     uint32_t queued;
+    double *next;      /* layer by layer: when each virtual worker reads its next one */
+    uint32_t *readers; /* who has one to read, a heap by that */
+    uint32_t reading;
     /* gathering */
     float *sum;
     unsigned gathered;
@@ -100,7 +104,9 @@ extern const hw__access hw__virtual_access;
 bool hw__virtual_clock_has_layers(const hw_config *c);
 hw_status hw__virtual_layers_plan(hw_engine *e, char *why);
 void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_event *event);
-void hw__virtual_layers_read(hw_engine *e, double time); /* what is due before `time`, of all who are under way */
+/* What is due before `time`, of all who are under way, and all of who lands then: nothing has landed since. */
+void hw__virtual_layers_read(hw_engine *e, hw_worker *lands, double time);
+void hw__virtual_layers_resume(hw_engine *e); /* after a start or a restore: who waits to read */
 void hw__virtual_layers_record(hw_engine *e, hw_worker *w, uint64_t landed);
 
 /* simulated_check.c */

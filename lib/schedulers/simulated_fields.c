@@ -1,5 +1,5 @@
 /* simulated_fields.c - a simulation into a state and out of it: the timeline, and of every virtual worker the gradient
- * that waits to land. All that have read have been computed before. */
+ * that waits to land: all that have read have been computed before; or, layer by layer, what it has read so far. */
 #include "simulated.h"
 #include <string.h>
 
@@ -263,7 +263,7 @@ static void walk_layers(hw_engine *e, hw__walk *v)
                                       {"due", offsetof(hw__virtual_worker, due), WALK_F64, WALK_POSITIVE}};
     hw__simulated *s = hw__simulated_of(e);
     const uint64_t n = e->crew.members, layers = e->objective.layer_count, shape[2] = {n, layers};
-    if (!e->layers.on || !hw__walk_has(v, "staleness.layer.share")) return;
+    if (!e->layers.possible || !hw__layers_of_state(e, v)) return;
     hw__walk_columns(v, "lane", WALK_FIELDS(times), s->virtual, sizeof *s->virtual, n);
     uint64_t *clocks = hw__walk_array(v, "lane.layer_clock", HW_U64, 2, shape);
     if (v->status != HW_OK || !clocks) return;

@@ -3,8 +3,10 @@
  * after its own write, so that all of a step's gradient lands at one time. (Where steps take different times that move
  * is not the same for all: a layer's order is then right on average, not step by step.) The last layers are read just
  * before the landing, so the gradient is computed there, on one thread. */
+#include "../base/heap.h"
 #include "../params/door.h"
 #include "simulated.h"
+#include <math.h>
 #include <string.h>
 
 /* Clocks of order have no times between which a step could be. */
@@ -16,10 +18,14 @@ bool hw__virtual_clock_has_layers(const hw_config *c)
 
 hw_status hw__virtual_layers_plan(hw_engine *e, char *why)
 {
+    hw__simulated *s = hw__simulated_of(e);
     size_t n = e->objective.layer_count;
     if (!e->layers.on) return HW_OK;
     uint64_t *clocks = hw__memory_zalloc(&e->memory, e->crew.members * n, sizeof *clocks);
-    if (!clocks) return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for the clocks of layers");
+    s->next = hw__memory_zalloc(&e->memory, e->crew.members, sizeof *s->next);
+    s->readers = hw__memory_zalloc(&e->memory, e->crew.members, sizeof *s->readers);
+    if (!clocks || !s->next || !s->readers)
+        return hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for the clocks of layers");
     for (unsigned i = 0; i < e->crew.members; i++) hw__virtual_of(e->worker + i)->layer_clock = clocks + i * n;
     return HW_OK;
 }
@@ -27,10 +33,43 @@ hw_status hw__virtual_layers_plan(hw_engine *e, char *why)
 static void read_layer(hw_engine *e, hw_worker *w, size_t l)
 {
     hw__virtual_worker *virtual = hw__virtual_of(w);
-    hw_range range = {e->objective.layers[l].first, e->objective.layers[l].count};
-    hw__extent x = hw__extent_ranges(&range, 1, false);
+    hw_range range;
+    hw__extent x = hw__layers_extent(e->objective.layers + l, &range);
     hw__params_read_part(e->params, &x, (float)w->setting.ahead, virtual->g + range.first);
     virtual->layer_clock[l] = hw_params_clock(e->params);
+}
+
+/* Virtual time is a sum, and rounded: what is due at the time of a landing is read after it. */
+static double just_before(double time)
+{
+    return time - 1e-9 * (1 + time);
+}
+
+/* When a layer is read: some time before the landing, however short the step and the share of it. */
+static double due_at(const hw_engine *e, const hw__virtual_worker *virtual, size_t l)
+{
+    double at = virtual->due - e->objective.layers[l].held * (virtual->due - virtual->began);
+    return fmin(at, just_before(just_before(virtual->due)));
+}
+
+/* What is due before `time`, and when the next one is; the worker then waits for that. */
+static void read_due(hw_engine *e, hw_worker *w, double time)
+{
+    hw__simulated *s = hw__simulated_of(e);
+    hw__virtual_worker *virtual = hw__virtual_of(w);
+    double next = INFINITY;
+    for (size_t l = 0; l < e->objective.layer_count; l++) {
+        if (virtual->layer_clock[l] != HW__UNREAD) continue;
+        double at = due_at(e, virtual, l);
+        if (at < time)
+            read_layer(e, w, l);
+        else
+            next = fmin(next, at);
+    }
+    if (next >= INFINITY || virtual->waits) return;
+    virtual->waits = true;
+    s->next[w->member] = next;
+    hw__heap_push(s->readers, &s->reading, s->next, w->member);
 }
 
 void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_event *event)
@@ -42,31 +81,32 @@ void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_eve
     /* What waits to land is, until it is computed, what has been read: as a capture has it. */
     w->pending = (hw__pending){hw__extent_all(&w->all), virtual->g, 0, HW_OK, true, true, false};
     w->pairs = 1;
+    memset(virtual->g, 0, w->all.count * sizeof *virtual->g); /* a capture holds it, and the last step's lies there */
     for (size_t l = 0; l < e->objective.layer_count; l++) {
         virtual->layer_clock[l] = HW__UNREAD;
         if (e->objective.layers[l].held >= 1) read_layer(e, w, l);
     }
-    /* A capture holds it, and what lies there is another step's. */
-    for (size_t l = 0; l < e->objective.layer_count; l++)
-        if (virtual->layer_clock[l] == HW__UNREAD)
-            memset(virtual->g + e->objective.layers[l].first, 0, e->objective.layers[l].count * sizeof *virtual->g);
+    read_due(e, w, just_before(virtual->began));
 }
 
-/* Of virtual time, which is a sum: what is due at the time of a landing is read after it. */
-#define ROUNDING 1e-9
-
-/* Nothing has landed since, so that a read now is one at its own time. */
-void hw__virtual_layers_read(hw_engine *e, double time)
+void hw__virtual_layers_read(hw_engine *e, hw_worker *lands, double time)
 {
-    for (unsigned i = 0; i < e->crew.members; i++) {
-        hw_worker *w = e->worker + i;
-        const hw__virtual_worker *virtual = hw__virtual_of(w);
-        if (!virtual->busy) continue;
-        for (size_t l = 0; l < e->objective.layer_count; l++) {
-            if (virtual->layer_clock[l] != HW__UNREAD) continue;
-            double at = virtual->due - e->objective.layers[l].held * (virtual->due - virtual->began);
-            if (at < time - ROUNDING) read_layer(e, w, l);
-        }
+    hw__simulated *s = hw__simulated_of(e);
+    while (s->reading && s->next[s->readers[0]] < just_before(time)) {
+        hw_worker *w = e->worker + hw__heap_pop(s->readers, &s->reading, s->next);
+        hw__virtual_of(w)->waits = false;
+        if (hw__virtual_of(w)->busy) read_due(e, w, just_before(time));
+    }
+    if (hw__virtual_of(lands)->busy) read_due(e, lands, INFINITY); /* of a state whose times do not fit each other */
+}
+
+void hw__virtual_layers_resume(hw_engine *e)
+{
+    hw__simulated *s = hw__simulated_of(e);
+    s->reading = 0;
+    for (unsigned i = 0; e->layers.on && i < e->crew.members; i++) {
+        s->virtual[i].waits = false;
+        if (s->virtual[i].busy) read_due(e, e->worker + i, -INFINITY);
     }
 }
 

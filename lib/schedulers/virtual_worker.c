@@ -257,7 +257,7 @@ void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event
 {
     hw__simulated *s = hw__simulated_of(e);
     hw_worker *w = e->worker + event->member;
-    if (e->layers.on) hw__virtual_layers_read(e, event->time);
+    if (e->layers.on) hw__virtual_layers_read(e, w, event->time);
     if (hw__virtual_of(w)->busy) {
         hw__virtual_of(w)->busy = false;
         if (e->layers.on && w->pending.status == HW_OK) hw__virtual_compute(e, runner, w);

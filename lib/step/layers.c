@@ -19,6 +19,7 @@ const char *hw__layers_refusal(const hw_config *c, const hw_objective *o, const 
     if (!(s->flags & HW__LAYERS) || s->crew(c, &crew, NULL) != HW_OK || crew.share > 1 || crew.gather > 1)
         return "scheduler async has them, and simulated without groups and gathering";
     if (s->layers && !s->layers(c)) return "a clock that says how long work takes is needed";
+    if (o->touched) return "a sparse step touches a part of the parameters only";
     if (!can_part(c)) return "atomic reads, write add, striped or racy, and intervals of 1 are needed";
     if (c->optimizer.clip_norm > 0) return "clipping needs the norm of the whole gradient";
     if (c->optimizer.velocity == HW_VELOCITY_PRIVATE) return "a velocity of each worker's moves as a whole";
@@ -35,7 +36,8 @@ hw_status hw__layers_plan(hw_engine *e, char *why)
     bool wanted =
         c->layers == HW_LAYERS_EACH ||
         (c->layers == HW_LAYERS_AUTO && (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) != 0);
-    y->on = wanted && e->crew.slots > 1 && !hw__layers_refusal(c, &e->objective, e->scheduler);
+    y->on = y->possible = wanted && e->crew.slots > 1 && hw__params_has_parts(e->params) &&
+                          !hw__layers_refusal(c, &e->objective, e->scheduler);
     if (!y->on) return HW_OK;
     y->bins = e->crew.slots < 64 ? 4 * e->crew.slots : 256;
     y->layer = hw__memory_zalloc(&e->memory, n, sizeof *y->layer);
@@ -75,8 +77,8 @@ const float *hw__layers_read(hw_worker *w, size_t l)
     hw__layer_note *note = w->layers.note + l;
     if (!w->layers.open) open_step(w);
     if (note->read) return w->x;
-    hw_range range = {w->objective->layers[l].first, w->objective->layers[l].count};
-    hw__extent x = hw__extent_ranges(&range, 1, false);
+    hw_range range;
+    hw__extent x = hw__layers_extent(w->objective->layers + l, &range);
     note->clock = hw__counter_get(&layer->landed);
     hw__params_read_part(e->params, &x, (float)w->setting.ahead, w->x + range.first);
     note->read = true;
@@ -99,8 +101,8 @@ static void land(hw_worker *w, size_t l, const float *g)
 {
     hw_engine *e = w->engine;
     hw__layer_note *note = w->layers.note + l;
-    hw_range range = {w->objective->layers[l].first, w->objective->layers[l].count};
-    hw__extent x = hw__extent_ranges(&range, 1, false);
+    hw_range range;
+    hw__extent x = hw__layers_extent(w->objective->layers + l, &range);
     bool clipped;
     if (!w->layers.landing) open_landing(w);
     note->landed = true;
@@ -108,6 +110,7 @@ static void land(hw_worker *w, size_t l, const float *g)
         w->layers.bad = true;
         return;
     }
+    w->layers.landed = true;
     hw__params_write_part(e->params, &w->layers.write.form, &x, g);
     hw__layers_record(w, l, hw__counter_take(&e->layers.layer[l].landed, 1) - note->clock);
 }
@@ -133,10 +136,13 @@ hw_status hw__layers_end(hw_worker *w, const float *g, double loss, uint32_t exa
     w->layers.bad |= of_loss; /* what has not landed yet does not */
     for (size_t l = 0; l < w->objective->layer_count; l++)
         if (w->layers.note[l].read && !w->layers.note[l].landed) land(w, l, g);
-    bool bad = w->layers.bad;
+    bool bad = w->layers.bad, landed = w->layers.landed;
     w->has_read = false;
     hw__layers_forget(&w->layers, w->objective->layer_count);
-    if (bad) return hw__step_not_finite(w, of_loss ? "loss" : "gradient");
-    if (hw__step_diverging(w, loss, examples)) return hw__step_diverged(w);
-    return hw__step_landed(w, loss, examples, hw__params_parts_end(e->params, w->slot, &w->note), &w->layers.write);
+    bool diverging = !bad && hw__step_diverging(w, loss, examples ? examples : 1);
+    if (!bad && !diverging)
+        return hw__step_landed(w, loss, examples, hw__params_parts_end(e->params, w->slot, &w->note), &w->layers.write);
+    /* What has landed of it stays, so the parameters are others than before, and the clock says so. */
+    if (landed) (void)hw__params_parts_end(e->params, w->slot, &w->note);
+    return diverging ? hw__step_diverged(w) : hw__step_not_finite(w, of_loss ? "loss" : "gradient");
 }

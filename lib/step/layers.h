@@ -5,6 +5,8 @@
 
 #include "../base/counter.h"
 #include "../optimizer/optimizer.h"
+#include "../params/extent.h"
+#include "hogwild/objective.h"
 
 typedef struct hw__layer {
     _Alignas(HW_LINE) hw__base_counter landed; /* updates of it */
@@ -15,7 +17,8 @@ typedef struct hw__layer {
 } hw__layer;
 
 typedef struct hw__layers {
-    bool on;       /* steps go layer by layer */
+    bool possible; /* by this configuration */
+    bool on;       /* steps go layer by layer: a restored run's as they went before */
     uint32_t bins; /* of a layer's histogram: the last one is for all above */
     hw__layer *layer;
     hw__base_counter *counts, *sums; /* by recorder and layer: counts[bins], the sum of what they count */
@@ -30,7 +33,7 @@ typedef struct hw__layer_note {
 typedef struct hw__layer_step {
     hw__layer_note *note; /* one a layer; NULL: steps read and write all at once */
     bool open, landing;   /* a layer has been read; one has landed */
-    bool bad;             /* a gradient was not finite */
+    bool landed, bad;     /* some of it has landed; a gradient was not finite */
     hw__optimizer_write write;
     const float *whole; /* where all is read at once: the values */
 } hw__layer_step;
@@ -39,8 +42,15 @@ typedef struct hw__layer_step {
 static inline void hw__layers_forget(hw__layer_step *s, size_t layers)
 {
     for (size_t l = 0; s->open && l < layers; l++) s->note[l] = (hw__layer_note){0, false, false};
-    s->open = s->landing = s->bad = false;
+    s->open = s->landing = s->landed = s->bad = false;
     s->whole = NULL;
+}
+
+/* range lives as long as the extent. */
+static inline hw__extent hw__layers_extent(const hw_layer *layer, hw_range *range)
+{
+    *range = (hw_range){layer->first, layer->count};
+    return hw__extent_ranges(range, 1, false);
 }
 
 #endif

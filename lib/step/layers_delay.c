@@ -14,6 +14,7 @@ void hw__layers_begin(hw_engine *e)
 {
     const hw_objective *o = &e->objective;
     hw__layers *y = &e->layers;
+    y->on = y->possible;
     if (!y->on) return;
     for (size_t l = 0; l < o->layer_count; l++) {
         hw__layer *layer = y->layer + l;
@@ -54,6 +55,19 @@ void hw__layers_total(const hw_engine *e, size_t l, uint64_t *updates, uint64_t 
         for (uint32_t b = 0; b < y->bins; b++) *updates += hw__counter_get(y->counts + at * y->bins + b);
         *sum += hw__counter_get(y->sums + at);
     }
+}
+
+bool hw__layers_of_state(const hw_engine *e, const hw__walk *v)
+{
+    return v->way == WALK_PUT ? e->layers.on : hw_state_number(v->from, "run.by_layer", 0) != 0;
+}
+
+bool hw__layers_used(const hw_engine *e, bool first)
+{
+    uint64_t updates = 0, sum;
+    if (!e->layers.on || first || !e->config.record) return e->layers.on;
+    for (size_t l = 0; l < e->objective.layer_count && !updates; l++) hw__layers_total(e, l, &updates, &sum);
+    return updates > 0;
 }
 
 void hw__layers_window(hw_engine *e)

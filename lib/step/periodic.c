@@ -27,7 +27,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         return;
     }
     uint64_t landed = hw_params_clock(e->params) - e->first_update;
-    bool by_layer = e->layers.on && (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS);
+    bool by_layer = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) && hw__layers_used(e, first);
     bool early = landed < hw__due_updates_of_window(e); /* too few for a histogram */
     if (!first && e->curvature.follow) e->curvature.follow(e);
     hw_policy_input in = {hw_params_clock(e->params),

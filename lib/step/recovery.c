@@ -106,11 +106,19 @@ static double rate_of(const hw_engine *e)
     return e->curvature.follow ? e->recovery.window : fmin(e->recovery.window, e->recovery.most);
 }
 
+/* Whether a rise that breaks something would be seen, and got over, before the run ends. */
+static bool has_time(const hw_engine *e, uint64_t now)
+{
+    uint64_t limit = hw__tickets_limit(e), needed = LAST_LOOKS * look_interval(e);
+    return limit >= HW__NO_LIMIT || now + (needed < limit / 4 ? needed : limit / 4) <= e->first_update + limit;
+}
+
 void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
 {
     hw__recovery *r = &e->recovery;
     if (!(r->window > 0)) open_window(r, careful_rate(e, in, s->rate), s->delay);
-    r->most = s->rate;
+    /* Where the curvature is not followed the policy's rate is the one in force, and late in a run it only falls. */
+    r->most = r->most > 0 && !has_time(e, in->update) ? fmin(r->most, s->rate) : s->rate;
     if (e->curvature.follow && s->delay > 1.1 * r->delay) { /* a bound falls as 1 / delay */
         r->window *= fmax(r->delay, 1) / fmax(s->delay, 1);
         r->delay = s->delay;
@@ -134,13 +142,6 @@ static void follow_window(hw_engine *e, const char *why)
     (void)snprintf(s.reason, sizeof s.reason, "look-ahead %.1f steps, learning rate x %.3g: %.60s", s.delay, s.rate,
                    why);
     hw__settings_adopt(e, &s);
-}
-
-/* Whether a rise that breaks something would be seen, and got over, before the run ends. */
-static bool has_time(const hw_engine *e, uint64_t now)
-{
-    uint64_t limit = hw__tickets_limit(e), needed = LAST_LOOKS * look_interval(e);
-    return limit >= HW__NO_LIMIT || now + (needed < limit / 4 ? needed : limit / 4) <= e->first_update + limit;
 }
 
 static void rise(hw_engine *e, uint64_t now)

@@ -87,6 +87,10 @@ void hw__layers_record(hw_worker *w, size_t layer, uint64_t staleness);
 void hw__layers_begin(hw_engine *e); /* of a run: as long as the objective says that they are held */
 /* Each layer's share of a direction in parameter space. */
 void hw__layers_weigh(hw_engine *e, const float *direction);
+/* Of the run in a state, or of the engine's own (PUT). States of 0.1 have whole steps. */
+bool hw__layers_of_state(const hw_engine *e, const hw__walk *v);
+/* Whether steps go layer by layer, as far as is known: an objective may name layers and read all at once. */
+bool hw__layers_used(const hw_engine *e, bool first);
 /* Mean delays of the window that ends now. */
 void hw__layers_window(hw_engine *e);
 /* The staleness that the direction of the largest curvature sees: of every layer by its share. */
