@@ -39,6 +39,7 @@ static hw_status layered(quadratic *q, hw_worker *w, const hw_batch *batch)
         (void)hw_read_layer(w, 0);
         return hw_write_layer(w, LAYERS);
     }
+    if (q->wrong == 6) (void)hw_read(w);
     for (size_t l = q->wrong == 3 ? LAYERS - 1 : 0; l < LAYERS; l++) x = hw_read_layer(w, l);
     if (hw_read_layer(w, LAYERS - 1) != x) return hw_fail(w, HW_E_USER, "a second read stands elsewhere");
     double loss = loss_and_gradient(q, x, g);
@@ -164,6 +165,12 @@ static void in_turns_every_layer_has_its_own_delay(void **state)
             assert_true(h.largest <= delay[l]);
         }
         assert_int_equal(hw_engine_layer_staleness(e, LAYERS, &h), HW_E_ARGUMENT);
+        /* Another run of the same engine: the same delays, from its own start. */
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        for (size_t l = 0; l < LAYERS; l++) {
+            assert_int_equal(hw_engine_layer_staleness(e, l, &h), HW_OK);
+            assert_true(h.total == UPDATES && h.counts[delay[l]] >= UPDATES - M && h.largest <= delay[l]);
+        }
         /* The recursion: values at the end of update t stand in past[t % M], with the look-ahead of whole steps. */
         static double past[M][N];
         double now[N] = {0}, v[N] = {0}, s = ahead ? hw_look_ahead(0.9, M - 1) : 0;
@@ -312,7 +319,7 @@ static void a_layer_without_a_number_does_not_land(void **state)
 static void a_step_that_does_it_wrong_is_told(void **state)
 {
     (void)state;
-    for (int wrong = 1; wrong < 6; wrong++) {
+    for (int wrong = 1; wrong < 7; wrong++) {
         quadratic q = quadratic_of(true);
         hw_objective o = objective(&q);
         hw_config c = config(HW_ASYNC, 2);
@@ -325,11 +332,11 @@ static void a_step_that_does_it_wrong_is_told(void **state)
         if (wrong == 2) assert_int_equal(status, HW_E_ARGUMENT);
         if (wrong == 2) assert_true(q.told > 0);
         if (wrong > 3) assert_int_equal(status, HW_E_CALLBACK);
-        if (wrong > 3) assert_text(r.message, "hw_write ends such a step");
-        if (wrong != 3) continue;
-        /* Only what was read is written. */
-        assert_int_equal(status, HW_OK);
-        for (int i = 0; i < N; i++) assert_true(i < 2 * WIDTH ? x[i] == 0 : x[i] != 0);
+        if (wrong == 4 || wrong == 5) assert_text(r.message, "hw_write ends such a step");
+        if (wrong == 3) assert_int_equal(status, HW_E_CALLBACK);
+        if (wrong == 3) assert_text(r.message, "left out layer 'first'");
+        if (wrong == 6) assert_int_equal(status, HW_E_CALLBACK);
+        if (wrong == 6) assert_text(r.message, "all at once");
     }
 }
 
@@ -410,6 +417,14 @@ static void states_of_whole_steps_and_of_layers_are_told_apart(void **state)
     e = engine_of(&none, &c);
     assert_int_equal(hw_engine_restore(e, all[1].state[3], why), HW_E_FORMAT);
     assert_text(why, "run.by_layer");
+    hw_engine_free(e);
+    hw_layer other[LAYERS];
+    memcpy(other, layers, sizeof layers);
+    other[1].held = 0.5;
+    none.layers = other, none.layer_count = LAYERS;
+    e = engine_of(&none, &c);
+    assert_int_equal(hw_engine_restore(e, all[1].state[3], why), HW_E_FORMAT);
+    assert_text(why, "other layers");
     hw_engine_free(e);
     e = engine_of(&named, &c);
     const struct {

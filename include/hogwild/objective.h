@@ -170,7 +170,8 @@ HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
  * Returned is where parameter 0 stands; NULL: there is no such layer. A layer whose gradient is not finite, and all
  * after it in that step, do not land; what has landed before stays, also where the loss turns out not to be finite or
  * to diverge, or the step returns an error, and the clock counts it (beside hw_result.skipped). A status other than
- * HW_OK is to be returned from step at once. Not to be mixed with hw_read and its like in one step. */
+ * HW_OK is to be returned from step at once. Every layer is read in every step,
+ * nothing else is read or written in it, and the gradient of a written layer stays as it is until hw_write. */
 HW_API const float *hw_read_layer(hw_worker *w, size_t layer);
 HW_API hw_status hw_write_layer(hw_worker *w, size_t layer);
 
@@ -192,7 +193,7 @@ HW_API double hw_learning_rate(hw_worker *w);
 
 /* For parameters that are a running mean r of something each step measures (b), rather than trained: with the gradient
  * gain (r - b) the rule moves r by `share` of the way a step, in the long run, whatever learning rate and momentum are
- * are in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and
+ * in force at the time of the call, which is between the step's read and its write. 0 in hw_check_gradient and
  * hw_curvature; negative under rules that are not linear in the gradient. */
 HW_API double hw_running_gain(hw_worker *w, double share);
 

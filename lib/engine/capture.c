@@ -1,5 +1,6 @@
 /* capture.c - everything that a run needs to go on, as entries of a state. One walk serves for filling a state,
  * checking one and taking it; what the numbers must have in common beyond their form is looked at in restore.c. */
+#include "../base/hash.h"
 #include "engine.h"
 #include "../params/door.h"
 #include "../staleness/fields.h"
@@ -315,6 +316,12 @@ static void visit_layers(hw_engine *e, hw__walk *v)
         hw__walk_refuse(v, "entry 'run.by_layer' of the state: its steps went layer by layer, this engine's are whole");
     if (v->way == WALK_TAKE) e->layers.on = on;
     if (!on || !e->layers.possible) return;
+    uint64_t same = 0;
+    for (uint64_t l = 0; l < n; l++) {
+        same = hw__hash(same, &e->objective.layers[l].count, sizeof e->objective.layers[l].count);
+        same = hw__hash(same, &e->objective.layers[l].held, sizeof e->objective.layers[l].held);
+    }
+    if (v->way != WALK_TAKE) hw__walk_same(v, "same.layers", same, "other layers, or held otherwise: checksum");
     hw__walk_columns(v, "staleness.layer", WALK_FIELDS(layer_fields), e->layers.layer, sizeof *e->layers.layer, n);
     visit_counters(v, "staleness.layer.counts", e->layers.counts, 3, shape);
     visit_counters(v, "staleness.layer.sums", e->layers.sums, 2, shape);

@@ -107,7 +107,7 @@ size_t hw_engine_layers(const hw_engine *e, const hw_layer **layers)
 
 hw_status hw_engine_layer_staleness(const hw_engine *e, size_t layer, hw_histogram *h)
 {
-    if (layer >= hw_engine_layers(e, NULL) || !h) return HW_E_ARGUMENT;
+    if (layer >= hw_engine_layers(e, NULL) || !h || !h->counts) return HW_E_ARGUMENT;
     hw_histogram_clear(h);
     hw__layers_histogram(e, layer, h);
     return HW_OK;

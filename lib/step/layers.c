@@ -15,7 +15,7 @@ static bool can_part(const hw_config *c)
 const char *hw__layers_refusal(const hw_config *c, const hw_objective *o, const hw__scheduler *s)
 {
     hw__crew crew;
-    if (!o->layers) return "the objective names no layers";
+    if (!o->layers || !o->step) return "the objective names no layers, or has no step that could read them";
     if (!(s->flags & HW__LAYERS) || s->crew(c, &crew, NULL) != HW_OK || crew.share > 1 || crew.gather > 1)
         return "scheduler async has them, and simulated without groups and gathering";
     if (s->layers && !s->layers(c)) return "a clock that says how long work takes is needed";
@@ -67,6 +67,7 @@ static void open_step(hw_worker *w)
     w->read_ns = hw_now();
     hw__params_parts_begin(e->params, w->slot, &w->note);
     w->seen = w->x;
+    w->layers.mixed = w->has_read;
     w->has_read = w->layers.open = true;
 }
 
@@ -132,10 +133,16 @@ hw_status hw__layers_end(hw_worker *w, const float *g, double loss, uint32_t exa
 {
     hw_engine *e = w->engine;
     if (hw__flags_failed(&e->flags)) return HW_E_STOPPED;
+    for (size_t l = 0; l < w->objective->layer_count; l++) {
+        if (w->layers.note[l].read && !w->layers.mixed) continue;
+        hw__fail(e, HW_E_CALLBACK, "the objective's step read layer by layer and %s '%.47s'",
+                 w->layers.mixed ? "beside that all at once; it read" : "left out layer", w->objective->layers[l].name);
+        return HW_E_STOPPED;
+    }
     bool of_loss = !w->layers.bad && !hw__base_finite_double(loss);
     w->layers.bad |= of_loss; /* what has not landed yet does not */
     for (size_t l = 0; l < w->objective->layer_count; l++)
-        if (w->layers.note[l].read && !w->layers.note[l].landed) land(w, l, g);
+        if (!w->layers.note[l].landed) land(w, l, g);
     bool bad = w->layers.bad, landed = w->layers.landed;
     w->has_read = false;
     hw__layers_forget(&w->layers, w->objective->layer_count);

@@ -34,6 +34,7 @@ typedef struct hw__layer_step {
     hw__layer_note *note; /* one a layer; NULL: steps read and write all at once */
     bool open, landing;   /* a layer has been read; one has landed */
     bool landed, bad;     /* some of it has landed; a gradient was not finite */
+    bool mixed;           /* it had read all at once before */
     hw__optimizer_write write;
     const float *whole; /* where all is read at once: the values */
 } hw__layer_step;
@@ -42,7 +43,7 @@ typedef struct hw__layer_step {
 static inline void hw__layers_forget(hw__layer_step *s, size_t layers)
 {
     for (size_t l = 0; s->open && l < layers; l++) s->note[l] = (hw__layer_note){0, false, false};
-    s->open = s->landing = s->landed = s->bad = false;
+    s->open = s->landing = s->landed = s->bad = s->mixed = false;
     s->whole = NULL;
 }
 
