@@ -1,6 +1,7 @@
 /* test_by_layer.c - steps that read and write layer by layer: the same arithmetic as whole steps, each layer as old as
  * it is held, the same objective under every scheduler, and what goes wrong told. */
 #include "check.h"
+#include "kept.h"
 
 enum { LAYERS = 3, WIDTH = 40, N = LAYERS * WIDTH };
 static const hw_layer layers[LAYERS] = {
@@ -338,19 +339,6 @@ static void a_step_that_does_it_wrong_is_told(void **state)
         if (wrong == 6) assert_int_equal(status, HW_E_CALLBACK);
         if (wrong == 6) assert_text(r.message, "all at once");
     }
-}
-
-typedef struct kept {
-    hw_state *state[40];
-    unsigned n;
-} kept;
-
-static hw_status keep(void *context, uint64_t update, const hw_state *state)
-{
-    kept *k = context;
-    (void)update;
-    k->state[k->n] = hw_state_create();
-    return hw_state_copy(k->state[k->n++], state);
 }
 
 static hw_engine *engine_of(const hw_objective *o, const hw_config *c)

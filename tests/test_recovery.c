@@ -2,6 +2,7 @@
  * every scheduler that lets gradients grow old, with the same bits on any number of real threads and after a
  * resumption; it leaves convergent runs alone, and gives up where no rate helps. */
 #include "check.h"
+#include "kept.h"
 #include "median.h"
 #include <stdatomic.h>
 
@@ -134,19 +135,6 @@ static void no_rate_rises_just_before_the_end(void **state)
         hw_engine_free(e);
     }
     assert_true(rises > 0);
-}
-
-typedef struct kept {
-    hw_state *state[40];
-    unsigned n;
-} kept;
-
-static hw_status keep(void *context, uint64_t update, const hw_state *state)
-{
-    kept *k = context;
-    (void)update;
-    k->state[k->n] = hw_state_create();
-    return hw_state_copy(k->state[k->n++], state);
 }
 
 /* Captured while gradients of thrown away parameters wait to land, too: M - 1 of them do after each return. */
