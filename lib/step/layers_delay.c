@@ -64,10 +64,7 @@ bool hw__layers_of_state(const hw_engine *e, const hw__walk *v)
 
 bool hw__layers_used(const hw_engine *e, bool first)
 {
-    uint64_t updates = 0, sum;
-    if (!e->layers.on || first || !e->config.record) return e->layers.on;
-    for (size_t l = 0; l < e->objective.layer_count && !updates; l++) hw__layers_total(e, l, &updates, &sum);
-    return updates > 0;
+    return e->layers.on && (first || hw__counter_get(&e->layers.layer[0].landed) > 0);
 }
 
 void hw__layers_window(hw_engine *e)
