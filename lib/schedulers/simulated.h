@@ -106,6 +106,7 @@ hw_status hw__virtual_layers_plan(hw_engine *e, char *why);
 void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_event *event);
 /* What is due before `time`, of all who are under way, and all of who lands then: nothing has landed since. */
 void hw__virtual_layers_read(hw_engine *e, hw_worker *lands, double time);
+void hw__virtual_layers_clear(hw_engine *e);  /* before a capture: what has not been read is 0 */
 void hw__virtual_layers_resume(hw_engine *e); /* after a start or a restore: who waits to read */
 void hw__virtual_layers_record(hw_engine *e, hw_worker *w, uint64_t landed);
 

@@ -301,6 +301,7 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
         s->pending = 0;
         s->closing = NULL;
     }
+    if (v->way == WALK_PUT) hw__virtual_layers_clear(e);
     walk_all(e, v);
     walk_layers(e, v);
     if (hw__walk_checks(v) && e->replays &&

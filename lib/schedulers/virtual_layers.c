@@ -82,7 +82,6 @@ void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_eve
     /* What waits to land is, until it is computed, what has been read: as a capture has it. */
     w->pending = (hw__pending){hw__extent_all(&w->all), virtual->g, 0, HW_OK, true, true, false};
     w->pairs = 1;
-    memset(virtual->g, 0, w->all.count * sizeof *virtual->g); /* a capture holds it, and the last step's lies there */
     for (size_t l = 0; l < e->objective.layer_count; l++) {
         virtual->layer_clock[l] = HW__UNREAD;
         if (e->objective.layers[l].held >= 1) read_layer(e, w, l);
@@ -99,6 +98,16 @@ void hw__virtual_layers_read(hw_engine *e, hw_worker *lands, double time)
         if (hw__virtual_of(w)->busy) read_due(e, w, just_before(time));
     }
     if (hw__virtual_of(lands)->busy) read_due(e, lands, INFINITY); /* of a state whose times do not fit each other */
+}
+
+void hw__virtual_layers_clear(hw_engine *e)
+{
+    for (unsigned i = 0; e->layers.on && i < e->crew.members; i++) {
+        const hw__virtual_worker *virtual = hw__virtual_of(e->worker + i);
+        for (size_t l = 0; virtual->busy && l < e->objective.layer_count; l++)
+            if (virtual->layer_clock[l] == HW__UNREAD)
+                memset(virtual->g + e->objective.layers[l].first, 0, e->objective.layers[l].count * sizeof(float));
+    }
 }
 
 void hw__virtual_layers_resume(hw_engine *e)
