@@ -190,6 +190,9 @@ typedef struct hw_net_task {
     const hw_images *train, *test;
     const hw_augment *augment; /* of the training images, or NULL */
 } hw_net_task;
+/* This net on these images, layer by layer where it can be. size: sizeof(hw_objective), which hw_net_objective says by
+ * itself. HW_E_ARGUMENT and a sentence: the net is not finished, images have another shape or classes, or an
+ * augmentation does not fit them. */
 HW_API hw_status hw_net_objective_init(hw_net_task *task, hw_objective *objective, size_t size, char *why);
 static inline hw_status hw_net_objective(hw_net_task *task, hw_objective *objective, char *why)
 {

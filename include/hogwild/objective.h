@@ -169,9 +169,9 @@ HW_API hw_status hw_write_from(hw_worker *w, const float *g, double loss);
  * parameters and nothing lands before hw_write; so it is, with any number, where the objective names no layers.
  * Returned is where parameter 0 stands; NULL: there is no such layer. A layer whose gradient is not finite, and all
  * after it in that step, do not land; what has landed before stays, also where the loss turns out not to be finite or
- * to diverge, or the step returns an error, and the clock counts it (beside hw_result.skipped). A status other than
- * HW_OK is to be returned from step at once. Every layer is read in every step,
- * nothing else is read or written in it, and the gradient of a written layer stays as it is until hw_write. */
+ * to diverge, or the step returns an error. The clock counts it (beside hw_result.skipped) where the run goes on. A
+ * status other than HW_OK is to be returned from step at once. Every layer is read in every step, nothing else is read
+ * or written in it, and the gradient of a written layer stays as it is until hw_write. */
 HW_API const float *hw_read_layer(hw_worker *w, size_t layer);
 HW_API hw_status hw_write_layer(hw_worker *w, size_t layer);
 

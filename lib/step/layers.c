@@ -1,8 +1,8 @@
 /* layers.c - a step that reads a layer where its forward pass comes to it and lands its gradient as soon as its
  * backward pass has it: by Little's law what is held for a share f of the step by each of M workers is about f (M - 1)
  * updates old, where a whole step's parameters are M - 1. Every layer counts its own updates. Nobody parks within such
- * a step, since what an evaluation does would cost it its scratch; so whoever is parked has landed all of its last one.
- */
+ * a step, since what an evaluation does would cost it its scratch; so whoever is parked has no step half landed, but
+ * for one that went wrong. */
 #include "../params/door.h"
 #include "step.h"
 
