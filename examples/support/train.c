@@ -213,9 +213,11 @@ static void give_advice(const train_run *t, const hw_config *config)
     if (!(curvature > 0)) return;
     int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m, curvature, why,
                                sizeof why);
-    bool threads = config->scheduler == HW_ASYNC || config->scheduler == HW_SIMULATED;
-    bool by_layer = threads && (config->layers == HW_LAYERS_EACH ||
-                                (config->layers == HW_LAYERS_AUTO && config->compensation.policy == HW_POLICY_AUTO));
+    hw_config each = *config;
+    each.layers = HW_LAYERS_EACH; /* which is refused where steps cannot go so */
+    bool wanted = config->layers == HW_LAYERS_EACH ||
+                  (config->layers == HW_LAYERS_AUTO && config->compensation.policy == HW_POLICY_AUTO);
+    bool by_layer = wanted && hw_config_check(&each, t->objective, NULL) == HW_OK;
     if (!stable)
         fprintf(stderr, "%s: warning: %s\n", t->program, why);
     else if (!t->options->quiet && !t->options->json)
