@@ -9,10 +9,10 @@ static const hw_layer layers[LAYERS] = {
 
 /* f = sum of h (x_i - 1)^2 / 2 + coupling (sum x - N)^2 / 2 / N: every layer's gradient needs all layers' values. */
 typedef struct quadratic {
-    float h, coupling;
-    pthread_mutex_t turn;     /* exclusive: one step at a time, whoever makes it */
-    bool exclusive, by_layer; /* by_layer: false: the same step with whole reads */
-    uint64_t poisoned;        /* the step whose middle layer has no number; 0: none */
+    float h, coupling, middle; /* middle: so many times the curvature in the middle layer */
+    pthread_mutex_t turn;      /* exclusive: one step at a time, whoever makes it */
+    bool exclusive, by_layer;  /* by_layer: false: the same step with whole reads */
+    uint64_t poisoned;         /* the step whose middle layer has no number; 0: none */
     int wrong; /* 1: a write before its read, 2: a layer that is not there, 3: only the last is read, 4, 5: ends
                   otherwise, 6: reads all at once, too */
     _Atomic unsigned told, zeros; /* zeros: steps that saw none of the last layer */
@@ -24,8 +24,9 @@ static double loss_and_gradient(const quadratic *q, const float *x, float *g)
     for (int i = 0; i < N; i++) sum += (double)(x[i] - 1);
     for (int i = 0; i < N; i++) {
         double d = (double)(x[i] - 1);
-        g[i] = q->h * (float)d + q->coupling * (float)sum / N;
-        loss += 0.5 * (double)q->h * d * d;
+        float h = i / WIDTH == 1 ? q->h * q->middle : q->h;
+        g[i] = h * (float)d + q->coupling * (float)sum / N;
+        loss += 0.5 * (double)h * d * d;
     }
     return loss + 0.5 * (double)q->coupling * sum * sum / N;
 }
@@ -74,7 +75,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 
 static quadratic quadratic_of(bool by_layer)
 {
-    quadratic q = {.h = 1, .coupling = 0.5F, .by_layer = by_layer};
+    quadratic q = {.h = 1, .coupling = 0.5F, .middle = 1, .by_layer = by_layer};
     assert_int_equal(pthread_mutex_init(&q.turn, NULL), 0);
     return q;
 }
@@ -649,11 +650,35 @@ static void the_bound_is_that_of_the_mixture(void **state)
         rate[by_layer] = s[0].rate;
         hw_engine_free(e);
     }
-    /* h = 1, margin 0.7, a look-ahead of seven steps: a third of the direction is 7 updates old, a third between 3 and
-     * 4, a third about as old as it is young. */
+    /* h = 1, margin 0.7, a look-ahead of seven steps. */
     double kernel[8] = {0, 0, 0, 0, 0, 0, 0, 1}, s = hw_look_ahead(0.9, 7);
     assert_near(rate[0], 0.7 * hw_advise_bound(0.9, s, kernel, 8) / 0.05, 0.01);
     assert_true(rate[1] > 1.3 * rate[0]);
+}
+
+/* Where the direction is one layer's alone the bound is that of its delay: 0.55 of 7 for the middle one, some of 3 and
+ * more of 4. */
+static void a_layer_that_has_the_curvature_has_the_bound(void **state)
+{
+    (void)state;
+    quadratic q = quadratic_of(true);
+    hw_objective o = objective(&q);
+    hw_config c = config(HW_SIMULATED, 8);
+    hw_engine *e;
+    size_t n;
+    q.coupling = 0;
+    q.middle = 8;
+    c.layers = HW_LAYERS_AUTO;
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.optimizer.schedule.base = 0.05;
+    c.updates = 10;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    const double kernel[5] = {0, 0, 0, 0.15, 0.85};
+    double bound = 0.7 * hw_advise_bound(0.9, hw_look_ahead(0.9, 7), kernel, 5) / (0.05 * 8);
+    assert_true(bound < 0.9);
+    assert_near(hw_engine_settings(e, &n)[0].rate, bound, 0.02 * bound);
+    hw_engine_free(e);
 }
 
 int main(void)
@@ -672,6 +697,7 @@ int main(void)
         cmocka_unit_test(threads_go_on_from_a_capture),
         cmocka_unit_test(a_net_by_layer_is_the_net),
         cmocka_unit_test(the_bound_is_that_of_the_mixture),
+        cmocka_unit_test(a_layer_that_has_the_curvature_has_the_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
