@@ -137,6 +137,32 @@ static void no_rate_rises_just_before_the_end(void **state)
     assert_true(rises > 0);
 }
 
+/* Where the user says the curvature, the policy's own rate is in force: it changes with every window's delays. */
+static void nor_with_the_delays_of_a_window(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        quadratic q = {.curvature = 1};
+        hw_config c = config(3);
+        hw_objective o = objective(&q);
+        hw_engine *e;
+        size_t settings;
+        c.seed = seed;
+        c.workers = 8;
+        c.updates = 600;
+        c.curvature = 1;
+        c.optimizer.schedule.base = 0.2;
+        c.compensation.window = 40;
+        c.simulation.clock = HW_CLOCK_GAMMA;
+        c.simulation.shape = 20;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+        const hw_setting *s = hw_engine_settings(e, &settings);
+        for (size_t j = 1; j < settings; j++) assert_true(s[j].rate <= s[j - 1].rate || s[j].update + 120 <= 600);
+        hw_engine_free(e);
+    }
+}
+
 /* Captured while gradients of thrown away parameters wait to land, too: M - 1 of them do after each return. */
 static void the_bits_are_the_same_on_any_number_of_threads_and_resumed(void **state)
 {
@@ -392,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_goes_back_and_ends_well),
         cmocka_unit_test(no_rate_rises_just_before_the_end),
+        cmocka_unit_test(nor_with_the_delays_of_a_window),
         cmocka_unit_test(the_bits_are_the_same_on_any_number_of_threads_and_resumed),
         cmocka_unit_test(what_no_rate_mends_ends),
         cmocka_unit_test(what_is_told_is_of_good_parameters),
