@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct options {
     const char *data, *report;
@@ -217,8 +216,7 @@ static int demo(options *o, const hw_config *config, cli_lenet *l)
     row rows[ROWS];
     if (o->report && support_report_open(&report, o->report, "hogwild demo: LeNet, without locks", why) != HW_OK)
         return cli_error("demo", 1, why);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned m = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores, many = 2 * m < 4 ? 4 : 2 * m;
+    unsigned processors = hw_processors(), m = processors > 64 ? 64 : processors, many = 2 * m < 4 ? 4 : 2 * m;
     const plan plans[ROWS] = {{1, HW_POLICY_AUTO, false, ""},
                               {m, HW_POLICY_AUTO, false, " (one per core)"},
                               {many, HW_POLICY_NONE, false, ", no compensation"},

@@ -126,8 +126,7 @@ static bool ask(const options *o, const hw_vectors *v, const char *questions, FI
 {
     hw_analogies s;
     char why[HW_WHY];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (hw_vectors_analogies(v, questions, o->limit, cores > 0 ? (unsigned)cores : 1, &s, why) != HW_OK)
+    if (hw_vectors_analogies(v, questions, o->limit, hw_processors(), &s, why) != HW_OK)
         return cli_error("words", 0, why) != 0;
     for (unsigned i = 0; !o->quiet && i < s.sections; i++)
         if (s.section[i].asked)
@@ -244,9 +243,8 @@ int main(int argc, char **argv)
 {
     options o = {.dimension = 100, .window = 5, .negatives = 5, .least = 5, .limit = 30000, .sample = 1e-4};
     hw_config config = hw_config_defaults();
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
     config.scheduler = HW_ASYNC;
-    config.workers = cores > 0 ? (unsigned)cores : 1;
+    config.workers = hw_processors();
     config.batch = 1;
     config.write = HW_WRITE_RACY;
     config.clock_interval = 256;

@@ -354,7 +354,10 @@ void cli_machine(char *text, size_t size)
         break;
     }
     if (f) (void)fclose(f);
-    (void)snprintf(text, size, "%s, %ld cores", model, sysconf(_SC_NPROCESSORS_ONLN));
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned usable = hw_processors();
+    int n = snprintf(text, size, "%s, %ld cores", model, cores);
+    if (n > 0 && (long)usable < cores) (void)snprintf(text + n, size - (size_t)n, ", %u usable", usable);
 }
 
 double cli_curvature(const hw_objective *objective, const float *params)

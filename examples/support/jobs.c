@@ -1,5 +1,6 @@
 /* jobs.c - a pool for independent runs. */
 #include "jobs.h"
+#include "hogwild/base.h"
 #include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -36,9 +37,8 @@ bool jobs_run(bool (*job)(void *context, unsigned number), void *context, unsign
 {
     pool p = {job, context, count, 0, 0, false, label && isatty(2) ? label : NULL, PTHREAD_MUTEX_INITIALIZER};
     pthread_t thread[MOST];
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned n = 0;
-    while (n + 1 < MOST && (long)n + 1 < cores && n + 1 < count && pthread_create(thread + n, NULL, work, &p) == 0) n++;
+    unsigned n = 0, processors = hw_processors();
+    while (n + 1 < MOST && n + 1 < processors && n + 1 < count && pthread_create(thread + n, NULL, work, &p) == 0) n++;
     (void)work(&p);
     for (unsigned i = 0; i < n; i++) (void)pthread_join(thread[i], NULL);
     if (p.label) fputs("\r\033[K", stderr);

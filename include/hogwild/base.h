@@ -64,6 +64,10 @@ HW_API unsigned hw_version_number(void);
 HW_API void hw_build_info(char *text, size_t size);
 HW_API const char *hw_commit(void);
 
+/* How many processors this process may use: those in its affinity mask, and no more than its control group's quota of
+ * processor time, rounded up; at least 1. Thread-safe; it reads small files, so it is nothing for a loop. */
+HW_API unsigned hw_processors(void);
+
 /* xoshiro256** (Blackman, Vigna). A stream is chosen by (seed, stream); the streams of different numbers are
  * independent for every practical purpose. The caller owns the struct; one thread at a time. */
 typedef struct hw_rng {

@@ -77,6 +77,9 @@ static inline bool hw__base_finite_double(double x)
 /* All finite: the exponents are combined, so the loop vectorises and never branches. */
 bool hw__base_all_finite(const float *x, size_t n);
 
+/* Processors by the control groups that the file `groups` names below the folder `root`; 0: no limit. */
+double hw__base_quota(const char *groups, const char *root);
+
 /* How many rows a table of the headers has (HW_POLICY_TABLE and its like). */
 #define HW__ONE(value, row, name, help) +1
 #define HW__ROWS(table)                 (0 table(HW__ONE))

@@ -1,5 +1,10 @@
-/* blas.c - OpenBLAS. Its thread count is one per process, so the use count below is the one piece of file-scope state
- * in the library: two engines may run at once, and the last one to stop restores the caller's setting. */
+/* blas.c - OpenBLAS, at one thread a caller. The usual builds have one thread count a process, so the count of its
+ * users below is the one piece of file-scope state in the library: two engines may run at once, and the last one to
+ * stop restores the caller's setting. A second copy of this library in the process has a count of its own: the two
+ * meet in hw__blas_keep. Builds with OpenMP have a count a thread.
+ *
+ * A fork waits until nobody is inside: OpenBLAS takes a lock of its own when a count is set, which a child would never
+ * get. What the handlers do in the child is plain memory. */
 #include "blas.h"
 #include <cblas.h>
 #include <pthread.h>
@@ -7,26 +12,97 @@
 #include <string.h>
 
 static struct {
+    pthread_once_t once;
     pthread_mutex_t mutex;
-    unsigned users;
-    int threads;
-} held = {PTHREAD_MUTEX_INITIALIZER, 0, 0};
+    int users;
+    int threads;    /* the caller's setting, while there are users */
+    bool inherited; /* a child's: its parent was training, so OpenBLAS's count is a run's, not the caller's */
+} held = {PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER, 0, 0, false};
 
-void hw__blas_hold(void)
+static void lock(void)
 {
     (void)pthread_mutex_lock(&held.mutex);
-    if (held.users++ == 0) {
-        held.threads = openblas_get_num_threads();
-        openblas_set_num_threads(1);
-    }
+}
+
+static void unlock(void)
+{
     (void)pthread_mutex_unlock(&held.mutex);
 }
 
-void hw__blas_unhold(void)
+static void in_child(void)
 {
-    (void)pthread_mutex_lock(&held.mutex);
-    if (--held.users == 0) openblas_set_num_threads(held.threads);
-    (void)pthread_mutex_unlock(&held.mutex);
+    held.inherited = held.inherited || held.users > 0;
+    held.users = 0;
+    unlock();
+}
+
+/* OpenBLAS's own handler ends its threads, and is older, so it runs after ours and finds nobody inside. */
+static void heed_forks(void)
+{
+    (void)pthread_atfork(lock, unlock, in_child);
+}
+
+static bool counts_by_thread(void)
+{
+    return openblas_get_parallel() == OPENBLAS_OPENMP;
+}
+
+#if defined(__ELF__)
+extern int omp_get_max_threads(void) __attribute__((weak)); /* comes with an OpenBLAS that is built on OpenMP */
+#endif
+
+static int of_thread(void)
+{
+#if defined(__ELF__)
+    if (omp_get_max_threads) return omp_get_max_threads();
+#endif
+    return openblas_get_num_threads();
+}
+
+hw__blas_held hw__blas_hold(bool on)
+{
+    hw__blas_held h = {on, 0};
+    if (!on) return h;
+    if (counts_by_thread()) {
+        h.thread = of_thread();
+        openblas_set_num_threads(1);
+        return h;
+    }
+    (void)pthread_once(&held.once, heed_forks);
+    lock();
+    if (held.users++ == 0) {
+        int threads = openblas_get_num_threads();
+        if (!held.inherited || threads != 1) held.threads = threads;
+        held.inherited = false;
+        openblas_set_num_threads(1);
+    }
+    unlock();
+    return h;
+}
+
+void hw__blas_unhold(const hw__blas_held *h)
+{
+    if (!h->on) return;
+    if (counts_by_thread()) {
+        openblas_set_num_threads(h->thread);
+        return;
+    }
+    lock();
+    /* None in a child whose parent's call this was. */
+    if (held.users > 0 && --held.users == 0) openblas_set_num_threads(held.threads);
+    unlock();
+}
+
+void hw__blas_keep(void)
+{
+    if (openblas_get_num_threads() == 1 || counts_by_thread()) return;
+    lock();
+    int threads = openblas_get_num_threads();
+    if (threads != 1 && held.users > 0) {
+        held.threads = threads;
+        openblas_set_num_threads(1);
+    }
+    unlock();
 }
 
 const char *hw__blas_name(void)

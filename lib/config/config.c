@@ -4,17 +4,16 @@
 #include "../optimizer/optimizer.h"
 #include "config.h"
 #include <string.h>
-#include <unistd.h>
 
 static hw_config defaults(void)
 {
     hw_config c;
     memset(&c, 0, sizeof c);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned processors = hw_processors();
     hw_params_config p = hw_params_defaults(1, 1);
     c.struct_size = sizeof c;
     c.scheduler = HW_ASYNC;
-    c.workers = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
+    c.workers = processors > 64 ? 64 : processors;
     c.groups = 1;
     c.batch = 32;
     c.simulation.shape = 2;

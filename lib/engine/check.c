@@ -1,5 +1,4 @@
 /* check.c - everything that a start refuses, each with its sentence. */
-#include "../base/blas.h"
 #include "../config/config.h"
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
@@ -67,8 +66,9 @@ static hw_status check_workers(const hw_config *c, const hw_objective *o, const 
                              "config.workers asks for %u threads: this OpenBLAS was built for %u at once and crashes "
                              "beyond them",
                              threads, hw__blas_limit());
-    if (c->pin && !hw__thread_can_pin())
-        return hw__base_fail(why, HW_E_UNSUPPORTED, "config.pin is on, but this build has no hwloc");
+    if (c->pin && !hw__pin_possible())
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.pin is on, but this build cannot pin: it has no hwloc, or this is not Linux");
     return HW_OK;
 }
 

@@ -141,6 +141,7 @@ static hw_status plan(hw_engine *e, char *why)
     status = hw__layers_plan(e, why);
     if (status == HW_OK) status = e->scheduler->plan(e, why);
     if (status == HW_OK) status = plan_trace(e, why);
+    if (status == HW_OK) status = hw__pin_plan(e, why);
     return status == HW_OK ? plan_rest(e, why) : status;
 }
 

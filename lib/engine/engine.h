@@ -2,6 +2,7 @@
 #ifndef HW__ENGINE_ENGINE_H
 #define HW__ENGINE_ENGINE_H
 
+#include "../base/blas.h"
 #include "../step/step.h"
 
 /* create.c: with this scheduler, whatever config.scheduler says. */
@@ -47,11 +48,15 @@ void hw__curvature_follow(hw_engine *e);
 /* thread.c: what a worker thread sets up for itself and undoes */
 typedef struct hw__thread_state {
     unsigned control;
+    hw__blas_held blas;
 } hw__thread_state;
 void hw__thread_enter(const hw_engine *e, hw__thread_state *state);
-void hw__thread_leave(const hw_engine *e, const hw__thread_state *state);
-hw_status hw__thread_pin(pthread_t thread, unsigned worker, char *why);
-bool hw__thread_can_pin(void);
+void hw__thread_leave(const hw__thread_state *state);
+
+/* pin.c: a core a worker. plan: with the mask of who creates the engine; pin: the calling thread, a worker's own. */
+bool hw__pin_possible(void);
+hw_status hw__pin_plan(hw_engine *e, char *why);
+void hw__pin(hw_engine *e, unsigned worker);
 
 /* run_json.c: a single number of a result by its name in the record; NaN where there is none of that name. */
 double hw__result_number(const hw_result *result, const char *name);

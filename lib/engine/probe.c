@@ -1,6 +1,5 @@
 /* probe.c - a worker without an engine: captures the gradient of one step, for the gradient check and the curvature. */
 #include "engine.h"
-#include "../base/blas.h"
 #include "../base/sized.h"
 #include <math.h>
 #include <string.h>
@@ -220,9 +219,9 @@ hw_status hw_curvature(const hw_objective *o, const float *params, const uint32_
             hw__base_fail(why, HW_E_ARGUMENT, "hw_curvature: at least one iteration is needed, and a place for it");
     if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
     if (status != HW_OK) return status;
-    if (o->blas) hw__blas_hold();
+    hw__blas_held held = hw__blas_hold(o->blas);
     status = hw__probe_curvature(p, params, index, count, count, iterations, seed, NULL, curvature);
-    if (o->blas) hw__blas_unhold();
+    hw__blas_unhold(&held);
     if (status != HW_OK) status = probe_failed(p, status, "hw_curvature", why);
     hw__probe_free(p);
     return status;
@@ -240,7 +239,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     double loss, up, down, rms = 0;
     hw_rng rng;
     hw_rng_seed(&rng, 1, m);
-    if (o->blas) hw__blas_hold();
+    hw__blas_held held = hw__blas_hold(o->blas);
     status = probe_gradient(p, params, index, count, count, p->image, &loss);
     for (size_t i = 0; i < n; i++)
         if (hw__base_finite(p->image[i])) rms += (double)p->image[i] * (double)p->image[i] / (double)n;
@@ -276,7 +275,7 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
         }
         if (!hw__base_finite_double(error)) break; /* a gradient or a loss that is not finite is the worst of all */
     }
-    if (o->blas) hw__blas_unhold();
+    hw__blas_unhold(&held);
     if (status != HW_OK)
         status = probe_failed(p, status, "hw_check_gradient", why);
     else if (!(r.error <= tolerance))

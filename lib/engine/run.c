@@ -1,5 +1,4 @@
 /* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
-#include "../base/blas.h"
 #include "../base/thread.h"
 #include "engine.h"
 #include <errno.h>
@@ -100,8 +99,6 @@ static hw_status begin(hw_engine *e, bool own_threads)
     hw__pause_reset(&e->pause, e->objective.evaluate != NULL);
     hw__barrier_reset(&e->start);
     if (e->trace) hw__trace_recorder_reset(e->trace);
-    if (e->objective.blas) hw__blas_hold();
-    e->run.holds_blas = e->objective.blas != 0;
     e->run.done = 0;
     uint64_t trained = e->run.restored ? hw__times_trained(e) : 0;
     if (!e->run.restored) begin_new(e);
@@ -128,8 +125,6 @@ static void end(hw_engine *e)
     (void)pthread_mutex_lock(&e->pause.mutex);
     if (!e->times.end) e->times.end = hw_now();
     (void)pthread_mutex_unlock(&e->pause.mutex);
-    if (e->run.holds_blas) hw__blas_unhold();
-    e->run.holds_blas = false;
     hw_params_get(e->params, 0, e->snapshot);
     bool finite = hw__base_all_finite(e->snapshot, e->objective.parameters);
     if (!finite && !hw__flags_failed(&e->flags)) hw__fail(e, HW_E_DIVERGED, "a parameter stopped being finite");
@@ -159,7 +154,7 @@ static void work(hw_worker *w)
         e->scheduler->loop(w);
         (void)hw__park(w, HW__PARK_FINISH);
     }
-    hw__thread_leave(e, &state);
+    hw__thread_leave(&state);
 }
 
 static hw_worker *thread_worker(hw_engine *e, unsigned i)
@@ -171,6 +166,7 @@ static void *thread_main(void *context)
 {
     hw_worker *w = context;
     hw_engine *e = w->engine;
+    hw__pin(e, w->id);
     work(w);
     (void)pthread_mutex_lock(&e->run.mutex);
     e->run.done++;
@@ -232,6 +228,7 @@ static void await(hw_engine *e, double loss_sum, uint64_t loss_count)
 hw_status hw_engine_run(hw_engine *e, hw_result *result)
 {
     if (result) memset(result, 0, sizeof *result);
+    hw__blas_held blas = hw__blas_hold(e && e->objective.blas); /* begin computes gradients; workers hold it, too */
     hw_status status = e ? begin(e, true) : HW_E_ARGUMENT;
     if (status == HW_E_STATE) hw__base_fail(e->sentence, status, "hw_engine_run: the engine is running already");
     if (status != HW_OK) {
@@ -239,6 +236,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
             result->status = status;
             (void)snprintf(result->message, sizeof result->message, "hw_engine_run: %s", hw_status_text(status));
         }
+        hw__blas_unhold(&blas);
         return status;
     }
     sigset_t all, old;
@@ -249,7 +247,6 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     uint64_t loss_count;
     hw__losses_sum(e, &loss_sum, &loss_count);
     for (; started < e->crew.threads; started++) {
-        char why[HW_WHY];
         hw_worker *w = thread_worker(e, started);
         int code = hw__base_start_thread(&w->thread, thread_main, w);
         if (code != 0) {
@@ -257,7 +254,6 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
                      strerror(code));
             break;
         }
-        if (e->config.pin && hw__thread_pin(w->thread, started, why) != HW_OK) hw__fail(e, HW_E_UNSUPPORTED, "%s", why);
     }
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     (void)pthread_mutex_lock(&e->run.mutex);
@@ -266,6 +262,7 @@ hw_status hw_engine_run(hw_engine *e, hw_result *result)
     await(e, loss_sum, loss_count);
     for (unsigned i = 0; i < started; i++) (void)pthread_join(thread_worker(e, i)->thread, NULL);
     end(e);
+    hw__blas_unhold(&blas);
     hw_engine_result(e, result);
     return e->run.status;
 }
@@ -285,6 +282,7 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     if (e->process != getpid()) return HW_E_FORK;
     hw_status status = HW_OK;
     if (e->config.pin) return HW_E_UNSUPPORTED; /* the caller's threads are the caller's to pin */
+    hw__blas_held blas = hw__blas_hold(e->objective.blas);
     (void)pthread_mutex_lock(&e->run.mutex);
     if (others_work(e))
         status = HW_E_STATE;
@@ -292,7 +290,10 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
         status = begin(e, false);
     unsigned run = e->run.count;
     (void)pthread_mutex_unlock(&e->run.mutex);
-    if (status != HW_OK) return status;
+    if (status != HW_OK) {
+        hw__blas_unhold(&blas);
+        return status;
+    }
     sigset_t all, old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
@@ -309,5 +310,6 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     }
     status = e->run.status;
     (void)pthread_mutex_unlock(&e->run.mutex);
+    hw__blas_unhold(&blas);
     return status;
 }

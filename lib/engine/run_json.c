@@ -158,8 +158,8 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
         fputs(",\"machine\":", out);
         hw__json_string(out, text);
     }
-    fprintf(out, ",\"cores\":%ld,\"status\":\"%s\",\"reason\":\"%s\",\"message\":", sysconf(_SC_NPROCESSORS_ONLN),
-            hw_status_name(r->status), reasons[r->reason]);
+    fprintf(out, ",\"cores\":%ld,\"processors\":%u,\"status\":\"%s\",\"reason\":\"%s\",\"message\":",
+            sysconf(_SC_NPROCESSORS_ONLN), hw_processors(), hw_status_name(r->status), reasons[r->reason]);
     hw__json_string(out, r->message);
     for (size_t i = 0; i < NUMBERS; i++)
         if (numbers[i].kind == REAL)

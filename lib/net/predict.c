@@ -106,7 +106,7 @@ void hw_predictor_bytes(hw_predictor *p, const unsigned char *pixels, uint32_t c
 {
     const hw_net *net = p->net;
     size_t size = hw__net_floats(net->input), outputs = hw_net_outputs(net);
-    hw__blas_hold();
+    hw__blas_held held = hw__blas_hold(true);
     for (uint32_t done = 0, n; done < count; done += n) {
         n = count - done < net->batch ? count - done : net->batch;
         hw_batch batch = {NULL, n, 0, n, 0, 0, 0};
@@ -116,19 +116,19 @@ void hw_predictor_bytes(hw_predictor *p, const unsigned char *pixels, uint32_t c
         hw__net_load(net, p->scratch, &part, &batch, NULL);
         forward(p, &batch, probability + done * outputs);
     }
-    hw__blas_unhold();
+    hw__blas_unhold(&held);
 }
 
 void hw_predictor_floats(hw_predictor *p, const float *inputs, uint32_t count, float *probability)
 {
     const hw_net *net = p->net;
     size_t size = hw__net_floats(net->input), outputs = hw_net_outputs(net);
-    hw__blas_hold();
+    hw__blas_held held = hw__blas_hold(true);
     for (uint32_t done = 0, n; done < count; done += n) {
         n = count - done < net->batch ? count - done : net->batch;
         hw_batch batch = {NULL, n, 0, n, 0, 0, 0};
         memcpy((char *)p->scratch + net->input_at, inputs + done * size, n * size * sizeof *inputs);
         forward(p, &batch, probability + done * outputs);
     }
-    hw__blas_unhold();
+    hw__blas_unhold(&held);
 }

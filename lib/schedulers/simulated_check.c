@@ -2,7 +2,6 @@
 #include "../base/hash.h"
 #include "../config/config.h"
 #include "simulated.h"
-#include <unistd.h>
 
 static hw_status check_replay(const hw_config *c, const hw_objective *o, char *why)
 {
@@ -57,9 +56,8 @@ hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *w
 
 static unsigned threads_of(const hw_config *c)
 {
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    unsigned all = cores < 1 ? 1 : cores > 64 ? 64 : (unsigned)cores;
-    return c->simulation.threads ? c->simulation.threads : all;
+    unsigned all = hw_processors();
+    return c->simulation.threads ? c->simulation.threads : all > 64 ? 64 : all;
 }
 
 hw_status hw__simulated_crew(const hw_config *c, hw__crew *crew, char *why)

@@ -1,11 +1,10 @@
 /* barrier.c - spins briefly, then sleeps; poisonable. tests/model/barrier.pml is the model, with mutants. */
 #include "barrier.h"
 #include "../base/cpu.h"
-#include <unistd.h>
 
 uint32_t hw__barrier_spins(unsigned threads, uint32_t most)
 {
-    return (long)threads <= sysconf(_SC_NPROCESSORS_ONLN) ? most : 0;
+    return threads <= hw_processors() ? most : 0;
 }
 
 bool hw__barrier_init(hw__barrier *b, uint32_t count, uint32_t spins)

@@ -126,7 +126,7 @@ typedef struct hw__captures {
 /* engine/run.c: the thread in run waits for the workers here. */
 typedef struct hw__run {
     bool begun, restored; /* there has been a run or a restore; the next run goes on with a restored one */
-    bool running, holds_blas;
+    bool running;
     bool own_threads; /* of hw_engine_run: nobody else may work for it */
     pthread_mutex_t mutex;
     pthread_mutex_t asking; /* guards begun, running and own_threads for those who ask from anywhere */
@@ -169,8 +169,9 @@ struct hw_engine {
     hw__layers layers;
     hw__captures captures;
     hw__run run;
-    char name[HW_LINE];    /* the objective's, whose own may not live as long */
-    char sentence[HW_WHY]; /* of the handle's last call that failed */
+    struct hw__cores *cores; /* engine/pin.c; NULL: workers are not pinned */
+    char name[HW_LINE];      /* the objective's, whose own may not live as long */
+    char sentence[HW_WHY];   /* of the handle's last call that failed */
 };
 
 /* The scheduler's clock, and its virtual time. */

@@ -1,4 +1,5 @@
 /* evaluate.c - evaluations: their chunks, what is made of the sums, and the target. */
+#include "../base/blas.h"
 #include "step.h"
 #include <math.h>
 #include <string.h>
@@ -20,6 +21,7 @@ void hw__evaluate_chunks(hw_worker *w)
         double *sums = e->evaluation.sums + (size_t)i * HW_METRICS;
         for (int m = 0; m < HW_METRICS; m++) sums[m] = 0;
         w->has_sentence = false;
+        if (o->blas) hw__blas_keep();
         hw_status status = o->evaluate(o->self, w->scratch, e->snapshot, first,
                                        n < e->evaluation.chunk_size ? n : e->evaluation.chunk_size, sums);
         if (status != HW_OK) hw__fail_worker(w, status);

@@ -1,4 +1,5 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
+#include "../base/blas.h"
 #include "../params/door.h"
 #include "step.h"
 #include <math.h>
@@ -8,6 +9,7 @@ hw_status hw__step_run(hw_worker *w)
     const hw_objective *o = w->objective;
     w->pairs = 0;
     w->has_sentence = false;
+    if (o->blas) hw__blas_keep();
     hw__layers_forget(&w->layers, o->layer_count); /* of a step that failed on its way */
     if (o->step) return o->step(o->self, w, &w->batch);
     const float *x = hw_read(w);

@@ -248,8 +248,8 @@ static hw_status parse_text(const text *t, const char *path, const hw_libsvm_opt
 {
     const char *begin = t->data, *end = begin + t->size;
     if (t->size >= 3 && memcmp(begin, "\xef\xbb\xbf", 3) == 0) begin += 3; /* an editor's mark of UTF-8 */
-    long cores = o->threads ? (long)o->threads : sysconf(_SC_NPROCESSORS_ONLN);
-    size_t n = cores < 1 ? 1 : !o->threads && cores > 16 ? 16 : (size_t)cores;
+    size_t n = o->threads ? o->threads : hw_processors();
+    if (!o->threads && n > 16) n = 16;
     if (n > t->size / LEAST_BYTES + 1) n = t->size / LEAST_BYTES + 1;
     stretch *s = calloc(n, sizeof *s);
     if (!s) return hw__base_fail(why, HW_E_MEMORY, "%.120s: no memory for %zu threads", path, n);

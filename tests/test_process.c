@@ -1,0 +1,343 @@
+/* test_process.c - what a run shares with the process around it: OpenBLAS's thread count, forks, the processors that
+ * the process may use, and pinning. */
+#define _GNU_SOURCE
+#include "../lib/base/base.h"
+#include "../lib/step/barrier.h"
+#include "check.h"
+#include "hogwild.h"
+#include <cblas.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { N = 160 }; /* a product that OpenBLAS would split among threads */
+
+typedef struct product {
+    _Atomic unsigned worst; /* highest thread count that a step saw; most threads in the process */
+    _Atomic unsigned most;
+    uint64_t set_at; /* the step in which the program sets another count; 0: none */
+} product;
+
+static unsigned threads_of_process(void)
+{
+    char line[200];
+    unsigned n = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "Threads: %u", &n) == 1) break;
+    if (f) fclose(f);
+    return n;
+}
+
+static void raise_to(_Atomic unsigned *most, unsigned value)
+{
+    unsigned seen = atomic_load(most);
+    while (value > seen && !atomic_compare_exchange_weak(most, &seen, value)) {
+    }
+}
+
+static double product_gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    product *p = self;
+    raise_to(&p->worst, (unsigned)openblas_get_num_threads());
+    float *c = scratch;
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, N, N, N, 1, x, N, x, N, 0, c, N);
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, N, N, N, 1e-4f, c, N, x, N, 0, g, N);
+    if (b->step % 8 == 0) raise_to(&p->most, threads_of_process());
+    if (p->set_at && b->step == p->set_at) openblas_set_num_threads(2);
+    double loss = 0;
+    for (int i = 0; i < N * N; i++) {
+        g[i] = x[i] - 1;
+        loss += 0.5 * (double)g[i] * (double)g[i];
+    }
+    return loss;
+}
+
+static hw_objective product_objective(product *p)
+{
+    hw_objective o = hw_objective_defaults("product", (size_t)N * N);
+    o.loss_gradient = product_gradient;
+    o.scratch_bytes = sizeof(float) * N * N;
+    o.self = p;
+    o.blas = 1;
+    return o;
+}
+
+static hw_config short_run(unsigned workers, uint64_t updates)
+{
+    hw_config c = hw_config_defaults();
+    c.workers = workers;
+    c.epochs = 0;
+    c.updates = updates;
+    c.batch = 1;
+    c.optimizer.schedule.base = 1e-4;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.curvature = -1;
+    c.divergence = 0;
+    return c;
+}
+
+/* Also where OpenBLAS is built on OpenMP, which gives every new thread a team of its own. */
+static void workers_have_one_thread_each(void **state)
+{
+    (void)state;
+    product p = {0, 0, 0};
+    hw_objective o = product_objective(&p);
+    hw_config c = short_run(2, 200);
+    openblas_set_num_threads(2);
+    unsigned before = threads_of_process();
+    assert_int_equal(hw_train(&o, &c, NULL, NULL), HW_OK);
+    if (openblas_get_parallel() != OPENBLAS_OPENMP) assert_int_equal(p.worst, 1);
+    assert_true(p.most <= before + 2);
+    assert_int_equal(openblas_get_num_threads(), 2);
+}
+
+/* The program, or a second copy of the library that ends its own run, sets a count while a run is under way: one step
+ * may see it, the next ones go on with one thread, and after the run it is what was set last. */
+static void a_count_that_is_set_meanwhile_holds_after_the_run(void **state)
+{
+    (void)state;
+    if (openblas_get_parallel() != OPENBLAS_THREAD) skip();
+    product p = {0, 0, 50};
+    hw_objective o = product_objective(&p);
+    hw_config c = short_run(1, 100);
+    openblas_set_num_threads(1);
+    assert_int_equal(hw_train(&o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(p.worst, 1); /* step 51 saw 1 again */
+    assert_int_equal(openblas_get_num_threads(), 2);
+}
+
+typedef struct short_runs {
+    _Atomic int stop, failed;
+    uint64_t runs;
+} short_runs;
+
+static double point_gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    (void)self, (void)scratch, (void)b;
+    double loss = 0;
+    for (int i = 0; i < 64; i++) {
+        g[i] = x[i] - 1;
+        loss += 0.5 * (double)g[i] * (double)g[i];
+    }
+    return loss;
+}
+
+static hw_status train_point(uint64_t updates)
+{
+    hw_objective o = hw_objective_defaults("point", 64);
+    o.loss_gradient = point_gradient;
+    o.blas = 1;
+    hw_config c = short_run(1, updates);
+    c.record = 0;
+    return hw_train(&o, &c, NULL, NULL);
+}
+
+static void *train_again_and_again(void *context)
+{
+    short_runs *r = context;
+    for (; !atomic_load(&r->stop); r->runs++)
+        if (train_point(1) != HW_OK) atomic_store(&r->failed, 1);
+    return NULL;
+}
+
+/* Children of a process that holds and gives back BLAS all the time: each trains, and has the caller's count then. */
+static void children_of_a_training_process_train(void **state)
+{
+    (void)state;
+    short_runs r = {0, 0, 0};
+    pthread_t thread;
+    openblas_set_num_threads(2);
+    assert_int_equal(pthread_create(&thread, NULL, train_again_and_again, &r), 0);
+    int lost = 0, failed = 0, counts = 0;
+    for (int i = 0; i < 200; i++) {
+        pid_t child = fork();
+        if (child == 0) {
+            (void)alarm(20);
+            if (train_point(5) != HW_OK) _exit(2);
+            _exit(openblas_get_num_threads() == 2 ? 0 : 3);
+        }
+        int status = 0;
+        (void)waitpid(child, &status, 0);
+        lost += WIFSIGNALED(status);
+        failed += WIFEXITED(status) && WEXITSTATUS(status) == 2;
+        counts += WIFEXITED(status) && WEXITSTATUS(status) == 3;
+    }
+    atomic_store(&r.stop, 1);
+    pthread_join(thread, NULL);
+    assert_int_equal(lost, 0);
+    assert_int_equal(failed, 0);
+    assert_int_equal(counts, 0);
+    assert_false(r.failed);
+}
+
+/* --- processors --------------------------------------------------------------------------------------------------- */
+
+static void put(const char *folder, const char *name, const char *text)
+{
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void make_folder(char *path, size_t size, const char *root, const char *name)
+{
+    snprintf(path, size, "%s/%s", root, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static void the_least_quota_of_a_group_and_those_above_counts(void **state)
+{
+    (void)state;
+    char root[] = "quotaXXXXXX", groups[100], path[200];
+    assert_non_null(mkdtemp(root));
+    snprintf(groups, sizeof groups, "%s/groups", root);
+    assert_true(hw__base_quota("nothing/here", root) == 0);
+    /* Version 2: the group has no limit, the one above has one and a half, the root none. */
+    put(root, "groups", "0::/a/b\n");
+    make_folder(path, sizeof path, root, "a");
+    put(path, "cpu.max", "150000 100000\n");
+    make_folder(path, sizeof path, root, "a/b");
+    put(path, "cpu.max", "max 100000\n");
+    assert_true(hw__base_quota(groups, root) == 1.5);
+    put(path, "cpu.max", "50000 100000\n");
+    assert_true(hw__base_quota(groups, root) == 0.5);
+    /* A container sees its own group as the root, whatever the name that the host has for it. */
+    put(root, "groups", "0::/not/seen/here\n");
+    put(root, "cpu.max", "300000 100000\n");
+    assert_true(hw__base_quota(groups, root) == 3);
+    /* Version 1: two files, and other groups that say nothing of time. */
+    put(root, "groups", "7:cpuset:/a\n4:cpu,cpuacct:/c\n2:memory:/a\n");
+    make_folder(path, sizeof path, root, "cpu");
+    make_folder(path, sizeof path, root, "cpu/c");
+    put(path, "cpu.cfs_quota_us", "250000\n");
+    put(path, "cpu.cfs_period_us", "100000\n");
+    assert_true(hw__base_quota(groups, root) == 2.5);
+    put(path, "cpu.cfs_quota_us", "-1\n");
+    assert_true(hw__base_quota(groups, root) == 0);
+}
+
+/* Of the calling thread, which is put back by the last line of each test. */
+static cpu_set_t own_mask(void)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    return set;
+}
+
+static cpu_set_t last_of(const cpu_set_t *all)
+{
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (size_t i = CPU_SETSIZE; i-- > 0;)
+        if (CPU_ISSET(i, all)) {
+            CPU_SET(i, &one);
+            return one;
+        }
+    return one;
+}
+
+static void a_mask_of_one_processor_is_one(void **state)
+{
+    (void)state;
+    cpu_set_t all = own_mask(), one = last_of(&all);
+    assert_true(hw_processors() >= 1 && hw_processors() <= (unsigned)CPU_COUNT(&all));
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    uint32_t alone = hw__barrier_spins(1, 4000), two = hw__barrier_spins(2, 4000);
+    unsigned processors = hw_processors(), workers = hw_config_defaults().workers;
+    assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+    assert_int_equal(processors, 1);
+    assert_int_equal(alone, 4000);
+    assert_int_equal(two, 0); /* who spins there keeps the one that it waits for from running */
+    assert_int_equal(workers, 1);
+}
+
+/* Whether the system says that processors of the mask are of different cores. */
+static bool several_cores(const cpu_set_t *mask)
+{
+    int first = -1;
+    for (size_t i = 0; i < CPU_SETSIZE; i++) {
+        char path[120];
+        int core = -1;
+        if (!CPU_ISSET(i, mask)) continue;
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%zu/topology/core_id", i);
+        FILE *f = fopen(path, "r");
+        bool known = f && fscanf(f, "%d", &core) == 1;
+        if (f) fclose(f);
+        if (!known) return false;
+        if (first >= 0 && core != first) return true;
+        first = core;
+    }
+    return false;
+}
+
+typedef struct seen {
+    cpu_set_t allowed;
+    _Atomic int outside, wide; /* steps with a mask beyond that; with a mask of several cores */
+} seen;
+
+static double masked_gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    seen *s = self;
+    cpu_set_t set, both;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) == 0) {
+        CPU_AND(&both, &set, &s->allowed);
+        if (!CPU_EQUAL(&both, &set)) atomic_fetch_add(&s->outside, 1);
+        if (CPU_COUNT(&set) == CPU_COUNT(&s->allowed) && CPU_COUNT(&set) > 1) atomic_fetch_add(&s->wide, 1);
+    }
+    return point_gradient(self, scratch, b, x, g);
+}
+
+/* Threads that have ended before anybody comes to pin them, and a mask without the first processor. */
+static void workers_are_pinned_inside_the_callers_mask_and_nobody_else(void **state)
+{
+    (void)state;
+    cpu_set_t all = own_mask(), one = last_of(&all);
+    for (int narrow = 0; narrow < 2; narrow++) {
+        seen s = {.allowed = narrow ? one : all};
+        hw_objective o = hw_objective_defaults("masked", 64);
+        o.loss_gradient = masked_gradient;
+        o.self = &s;
+        hw_config c = short_run(3, 30);
+        c.pin = 1;
+        char why[HW_WHY] = "";
+        assert_int_equal(sched_setaffinity(0, sizeof s.allowed, &s.allowed), 0);
+        hw_status status = hw_config_check(&c, &o, why);
+        int changed = 0;
+        for (int i = 0; i < 20 && status == HW_OK; i++) {
+            hw_result r;
+            status = hw_train(&o, &c, NULL, &r);
+            cpu_set_t after = own_mask();
+            changed += !CPU_EQUAL(&after, &s.allowed);
+        }
+        assert_int_equal(sched_setaffinity(0, sizeof all, &all), 0);
+        if (status == HW_E_UNSUPPORTED && strstr(why, "hwloc")) skip();
+        assert_int_equal(status, HW_OK);
+        assert_int_equal(changed, 0);
+        assert_int_equal(s.outside, 0);
+        if (several_cores(&s.allowed)) assert_int_equal(s.wide, 0);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(workers_have_one_thread_each),
+        cmocka_unit_test(a_count_that_is_set_meanwhile_holds_after_the_run),
+        cmocka_unit_test(children_of_a_training_process_train),
+        cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
+        cmocka_unit_test(a_mask_of_one_processor_is_one),
+        cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
