@@ -90,16 +90,19 @@ $(OUT)/lib/base/status.o: $(OUT)/commit-$(COMMIT)
 $(OUT)/commit-$(COMMIT):
 	@mkdir -p $(@D) && rm -f $(OUT)/commit-* && touch $@
 
+# Callers' threads may have small stacks. (What sanitizers add to a frame does not count.)
+$(OUT)/lib/%.o: FRAME = $(if $(SAN),,-Wframe-larger-than=8192)
+
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.avx2.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -MMD -MP -c -o $@ $<
 $(OUT)/%.avx512.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASE) $(DEFINES) -DLANES_AVX512 -MMD -MP -c -o $@ $<
+	$(CC) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -DLANES_AVX512 -MMD -MP -c -o $@ $<
 
 # Benches find what they share with the examples here.
 $(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support

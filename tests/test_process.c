@@ -176,6 +176,54 @@ static void children_of_a_training_process_train(void **state)
     assert_false(r.failed);
 }
 
+/* --- small stacks -------------------------------------------------------------------------------------------------
+ */
+
+typedef struct small {
+    hw_engine *engine;
+    hw_status status;
+} small;
+
+static void *work_on_a_small_stack(void *context)
+{
+    small *s = context;
+    s->status = hw_engine_work(s->engine, 0);
+    hw_advice advice;
+    hw_compensation c = hw_config_defaults().compensation;
+    hw_policy_input in = {.workers = 300, .momentum = 0.9, .learning_rate = 0.01, .curvature = 10};
+    c.policy = HW_POLICY_LOOK_AHEAD;
+    hw_advise_policy(&c, &in, &advice);
+    if (!(advice.bound > 0)) s->status = HW_E_MEMORY;
+    return NULL;
+}
+
+/* What the policy, the advisor and a step take of a caller's thread. */
+static void a_thread_of_128_kB_works(void **state)
+{
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(__clang__)
+    skip(); /* sanitizers add to every frame */
+#endif
+    hw_objective o = hw_objective_defaults("point", 64);
+    o.loss_gradient = point_gradient;
+    o.examples = 1000;
+    hw_config c = short_run(1, 500);
+    c.workers = 1;
+    c.curvature = 50;
+    c.compensation.policy = HW_POLICY_AUTO;
+    small s = {NULL, HW_E_STATE};
+    pthread_attr_t attributes;
+    pthread_t thread;
+    assert_int_equal(hw_engine_create(&s.engine, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(pthread_attr_init(&attributes), 0);
+    assert_int_equal(pthread_attr_setstacksize(&attributes, 128 * 1024), 0);
+    assert_int_equal(pthread_create(&thread, &attributes, work_on_a_small_stack, &s), 0);
+    pthread_join(thread, NULL);
+    pthread_attr_destroy(&attributes);
+    hw_engine_free(s.engine);
+    assert_int_equal(s.status, HW_OK);
+}
+
 /* --- processors --------------------------------------------------------------------------------------------------- */
 
 static void put(const char *folder, const char *name, const char *text)
@@ -335,6 +383,7 @@ int main(void)
         cmocka_unit_test(workers_have_one_thread_each),
         cmocka_unit_test(a_count_that_is_set_meanwhile_holds_after_the_run),
         cmocka_unit_test(children_of_a_training_process_train),
+        cmocka_unit_test(a_thread_of_128_kB_works),
         cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
         cmocka_unit_test(a_mask_of_one_processor_is_one),
         cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),

@@ -271,7 +271,7 @@ HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 /* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
  * calls return when the run is over, all with the run's status. Then hw_engine_result. HW_E_UNSUPPORTED with pin;
  * HW_E_STATE while hw_engine_run runs. Such
- * a thread needs a stack of 256 kB beside what the objective takes; workers of hw_engine_run have 1 MB at least. */
+ * a thread needs a stack of 128 kB beside what the objective takes; workers of hw_engine_run have 1 MB at least. */
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
 HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
 HW_API void hw_engine_result(hw_engine *engine, hw_result *result);

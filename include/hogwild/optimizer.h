@@ -192,7 +192,8 @@ HW_API void hw_compensate(const hw_compensation *compensation, const hw_policy_i
 
 /* Largest stable alpha * h on a quadratic of curvature h, for explicit momentum mu, look-ahead factor s, and staleness
  * kernel q[0 .. lags-1] (sums to 1): all roots of (z - 1)(z - mu) z^L + alpha h sum_l q_l z^(L-l) (z (1 + s) - s)
- * inside the unit circle, L = lags - 1 (the expected recursion of Theorem 2). lags <= 4096. Pure functions. */
+ * inside the unit circle, L = lags - 1 (the expected recursion of Theorem 2). lags <= 4096. Pure functions; beyond 256 lags they
+ * take memory for the call (0: not stable, where there is none). */
 HW_API double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags);
 HW_API int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags);
 /* The same for a fixed delay. */
@@ -206,7 +207,7 @@ HW_API double hw_advise_momentum(double step, unsigned workers, int look_ahead);
 
 /* Any setting against any kernel q[0 .. lags-1] (staleness shares, times an age factor where there is one): the factor
  * by which the expected recursion of that very setting grows a step, on a quadratic of step = alpha* h. Below 1:
- * stable. lags <= 4096; costs about 50 lags^2 + 2000 lags operations. */
+ * stable. lags <= 4096; costs about 50 lags^2 + 2000 lags operations. NaN: no memory. */
 HW_API double hw_advise_growth(const hw_setting *setting, double step, const double *kernel, size_t lags);
 typedef struct hw_advice {
     hw_setting setting; /* what the policy would use: explicit momentum, rate, look-ahead        */
@@ -217,7 +218,7 @@ typedef struct hw_advice {
     int stable;
 } hw_advice;
 /* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
- * (NULL: a fixed delay of M - 1). The policy must not be USER unless its callback may be called. */
+ * (NULL: a fixed delay of M - 1). No memory: bound and growth are NaN. The policy must not be USER unless its callback may be called. */
 HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
 /* A table of all bundled policies, into `out` only. */
 HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);

@@ -63,11 +63,10 @@ static bool step_path(char path[HW__FILE_PATH], const char *folder, uint64_t ste
     return path_of(path, folder, name);
 }
 
-static void remove_left_overs(const char *folder)
+static void remove_left_overs(const char *folder, char path[HW__FILE_PATH])
 {
     DIR *d = opendir(folder);
     if (!d) return;
-    char path[HW__FILE_PATH];
     for (const struct dirent *e; (e = readdir(d));)
         if (left_over(e->d_name) && path_of(path, folder, e->d_name)) (void)unlink(path);
     (void)closedir(d);
@@ -115,9 +114,8 @@ static hw_status list(const char *folder, uint64_t **steps, size_t *count)
 }
 
 /* All but the newest `keep`, of which the one just written is one whatever its number. */
-static void remove_old(const char *folder, uint64_t written, unsigned keep)
+static void remove_old(const char *folder, uint64_t written, unsigned keep, char path[HW__FILE_PATH])
 {
-    char path[HW__FILE_PATH];
     uint64_t *steps;
     size_t count, others = 0;
     if (list(folder, &steps, &count) != HW_OK) return;
@@ -126,10 +124,9 @@ static void remove_old(const char *folder, uint64_t written, unsigned keep)
     free(steps);
 }
 
-/* The folder is there; where it is new, its own folder knows of it for good. */
-static hw_status make_folder(const char *folder, char *why)
+/* The folder is there; where it is new, its own folder knows of it for good. path: room. */
+static hw_status make_folder(const char *folder, char path[HW__FILE_PATH], char *why)
 {
-    char path[HW__FILE_PATH];
     if (mkdir(folder, 0777) != 0)
         return errno == EEXIST ? HW_OK : hw__base_fail(why, HW_E_IO, "%.160s: %s", folder, strerror(errno));
     size_t n = strlen(folder);
@@ -147,11 +144,12 @@ hw_status hw_checkpoint_save(const char *folder, uint64_t step, unsigned keep, c
     if (step > LARGEST)
         return hw__base_fail(why, HW_E_ARGUMENT, "step: %" PRIu64 "; it must be at most %" PRIu64, step, LARGEST);
     if (!step_path(path, folder, step)) return hw__base_fail(why, HW_E_ARGUMENT, "the folder's path is too long");
-    hw_status status = make_folder(folder, why);
+    hw_status status = make_folder(folder, path, why);
     if (status != HW_OK) return status;
-    remove_left_overs(folder); /* before, since the disk may be full of them */
+    remove_left_overs(folder, path); /* before, since the disk may be full of them */
+    (void)step_path(path, folder, step);
     status = hw_state_save(state, path, why);
-    if (status == HW_OK) remove_old(folder, step, keep);
+    if (status == HW_OK) remove_old(folder, step, keep, path);
     return status;
 }
 

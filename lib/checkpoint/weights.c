@@ -8,7 +8,7 @@
 
 hw_status hw_weights_save(const char *path, const float *params, size_t count, char *why)
 {
-    unsigned char header[32] = "HWFLOATS", block[4096];
+    unsigned char header[32] = "HWFLOATS", block[1024];
     uLong sum = crc32(0, NULL, 0);
     hw__file_writer out;
     hw_status status = hw__file_write_begin(&out, path, why);
@@ -22,7 +22,7 @@ hw_status hw_weights_save(const char *path, const float *params, size_t count, c
             (void)fwrite(header, 1, sizeof header, out.stream);
         }
         for (size_t i = 0; i < count;) {
-            size_t n = count - i < 1024 ? count - i : 1024;
+            size_t n = count - i < 256 ? count - i : 256;
             for (size_t j = 0; j < n; j++) {
                 uint32_t bits;
                 memcpy(&bits, params + i + j, sizeof bits);

@@ -92,21 +92,32 @@ static plan plan_with(const hw__conv_shape *s, float *work)
 /* --- the weights ---------------------------------------------------------------------------------------------------
  */
 
-/* Sixteen filters of at most sixteen channels at a time go through `pixels`. */
+/* Sixteen filters of some channels at a time go through `pixels`: as many as a small stack has room for. */
+#define PIXELS (PANEL * 100)
+
+static size_t channels_at_once(size_t kk)
+{
+    size_t n = PIXELS / PANEL / kk;
+    return n < 8 ? n : 8;
+}
+
 static void pack(const hw__conv_shape *s, const float *weights, float *packed, bool backward)
 {
     plan p = plan_of(s);
-    size_t kk = s->k * s->k;
-    float pixels[PANEL * 25 * PANEL] __attribute__((aligned(64)));
+    size_t kk = s->k * s->k, few = channels_at_once(kk);
+    float pixels[PIXELS] __attribute__((aligned(64)));
     for (size_t f = 0; f < s->f; f += PANEL)
         for (size_t c = 0; c < s->c; c += PANEL) {
             size_t filters = smaller(PANEL, s->f - f), channels = smaller(PANEL, s->c - c);
             float *to = packed + (f * s->c + c * PANEL);
-            p.steps->gather(weights + (f * s->c + c) * kk, s->c * kk, filters, channels * kk, pixels);
-            if (filters < PANEL) /* gather leaves half a panel as it was; it is transformed too */
-                for (size_t i = 0; i < channels * kk; i++)
-                    memset(pixels + i * PANEL + filters, 0, (PANEL - filters) * sizeof *pixels);
-            p.steps->weights(s->k, channels, pixels, to, p.weights_stride);
+            for (size_t k = 0, n; k < channels; k += n) {
+                n = smaller(few, channels - k);
+                p.steps->gather(weights + (f * s->c + c + k) * kk, s->c * kk, filters, n * kk, pixels);
+                if (filters < PANEL) /* gather leaves half a panel as it was; it is transformed too */
+                    for (size_t i = 0; i < n * kk; i++)
+                        memset(pixels + i * PANEL + filters, 0, (PANEL - filters) * sizeof *pixels);
+                p.steps->weights(s->k, n, pixels, to + k * PANEL, p.weights_stride);
+            }
             if (!backward) continue;
             float *transposed = packed + WINOGRAD_POINTS * p.weights_stride + (c * s->f + f * PANEL);
             for (size_t i = 0; i < WINOGRAD_POINTS; i++)
@@ -118,13 +129,14 @@ static void pack(const hw__conv_shape *s, const float *weights, float *packed, b
 static void finish(const hw__conv_shape *s, const float *sum, float *g)
 {
     plan p = plan_of(s);
-    size_t kk = s->k * s->k;
-    float pixels[PANEL * 25 * PANEL] __attribute__((aligned(64)));
+    size_t kk = s->k * s->k, few = channels_at_once(kk);
+    float pixels[PIXELS] __attribute__((aligned(64)));
     for (size_t f = 0; f < s->f; f += PANEL)
-        for (size_t c = 0; c < s->c; c += PANEL) {
-            size_t filters = smaller(PANEL, s->f - f), channels = smaller(PANEL, s->c - c);
-            p.steps->weights_gradient(s->k, channels, sum + (f * s->c + c * PANEL), p.weights_stride, pixels);
-            p.steps->scatter(pixels, filters, channels * kk, g + (f * s->c + c) * kk, s->c * kk, false);
+        for (size_t c = 0, n; c < s->c; c += n) {
+            size_t filters = smaller(PANEL, s->f - f);
+            n = smaller(few, s->c - c);
+            p.steps->weights_gradient(s->k, n, sum + (f * s->c + c * PANEL), p.weights_stride, pixels);
+            p.steps->scatter(pixels, filters, n * kk, g + (f * s->c + c) * kk, s->c * kk, false);
         }
 }
 

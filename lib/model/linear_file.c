@@ -11,7 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER = 7168 }; /* bytes that a header has at most: 256 labels of 15 bytes and some lines */
+enum {
+    HEADER = 7168, /* bytes that a header has at most: 256 labels of 15 bytes and some lines */
+    ROOM = 2 * HEADER + 1
+};
 #define SUM_START UINT64_C(14695981039346656037)
 
 static const char *const kinds[] = {"real", "two", "split", "classes"};
@@ -83,11 +86,11 @@ static bool parse_labels(hw_linear_model *m, const char *at)
                                           : values == m->scores && m->loss == HW_SPARSE_SOFTMAX;
 }
 
-/* What the header says, if it is to the byte what save would write. */
-static bool parse_header(hw_linear_model *m, const char *header, size_t n)
+/* What the header says, if it is to the byte what save would write. again: room for HEADER bytes. */
+static bool parse_header(hw_linear_model *m, const char *header, size_t n, char *again)
 {
     double columns, scores, intercept, base, unit, idf;
-    char again[HEADER], name[32];
+    char name[32];
     const char *loss = field(header, "loss");
     (void)snprintf(name, sizeof name, "%.*s", loss ? (int)strcspn(loss, "\n") : 0, loss ? loss : "");
     if (hw_sparse_loss_named(name, &m->loss) != HW_OK || !number(header, "columns", UINT32_MAX, &columns) ||
@@ -120,9 +123,9 @@ static uint64_t put_floats(uint64_t sum, const float *x, size_t n, FILE *out)
     return sum;
 }
 
-hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char *why)
+/* text: room for two headers, which is more than a small stack has. */
+static hw_status save_with(char *text, const hw_linear_model *m, const char *path, char *why)
 {
-    char text[HEADER];
     hw__file_writer w;
     if (!m || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_linear_model_save: a model and a path are needed");
     if (!m->weight || (m->tf_idf && !m->idf))
@@ -131,7 +134,7 @@ hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char 
     bool named = (unsigned)m->labels < sizeof kinds / sizeof *kinds && m->classes <= 256;
     size_t columns = m->tf_idf ? m->columns : 0, n = named ? header_of(m, text) : 0;
     hw_linear_model again = hw_linear_model_defaults();
-    if (!named || !parse_header(&again, text, n))
+    if (!named || !parse_header(&again, text, n, text + HEADER))
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "%.160s: the model's loss, columns (%" PRIu32
                              "), scores (%u), labels and classes (%u) do not "
@@ -151,6 +154,14 @@ hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char 
     return hw__file_write_end(&w, why);
 }
 
+hw_status hw_linear_model_save(const hw_linear_model *m, const char *path, char *why)
+{
+    char *text = malloc(ROOM);
+    hw_status status = text ? save_with(text, m, path, why) : hw__base_fail(why, HW_E_MEMORY, "no memory for a header");
+    free(text);
+    return status;
+}
+
 /* --- reading --------------------------------------------------------------------------------------------------------
  */
 
@@ -164,9 +175,9 @@ static float *take_floats(const unsigned char *at, size_t n)
     return x;
 }
 
-static hw_status parse(hw_linear_model *m, const hw__file *file, const char *path, char *why)
+static hw_status parse(char *text, hw_linear_model *m, const hw__file *file, const char *path, char *why)
 {
-    char text[HEADER + 1], expected[17];
+    char expected[17];
     size_t n = file->size < HEADER ? file->size : HEADER;
     memcpy(text, file->data, n);
     text[n] = 0;
@@ -182,7 +193,7 @@ static hw_status parse(hw_linear_model *m, const hw__file *file, const char *pat
     memcpy(expected, check + 10, 16);
     expected[16] = 0;
     text[length] = 0;
-    if (!parse_header(m, text, length))
+    if (!parse_header(m, text, length, text + HEADER + 1))
         return hw__base_fail(why, HW_E_FORMAT, "%.160s: the header is not what a save writes", path);
     const unsigned char *at = file->data + header;
     size_t bytes = file->size - header, columns = m->tf_idf ? m->columns : 0;
@@ -212,7 +223,9 @@ hw_status hw_linear_model_load(hw_linear_model *m, const char *path, char *why)
     (void)hw_linear_model_init(&loaded, sizeof loaded);
     hw_status status = hw__file_read(path, SIZE_MAX / 4, &file, why);
     if (status != HW_OK) return status;
-    status = parse(&loaded, &file, path, why);
+    char *text = malloc(ROOM);
+    status = text ? parse(text, &loaded, &file, path, why) : hw__base_fail(why, HW_E_MEMORY, "%.160s: no memory", path);
+    free(text);
     hw__base_free(file.data);
     if (status != HW_OK) {
         hw_linear_model_free(&loaded);

@@ -6,21 +6,27 @@
 #include <string.h>
 
 /* The law that an input tells of; a fixed delay beyond the table is shrunk to it by *stretch, by which the steps that
- * it allows are to be shrunk in turn (a bound falls as 1 / delay). */
-static void law_of(const hw_compensation *c, const hw_policy_input *in, hw__law *q, double *stretch)
+ * it allows are to be shrunk in turn (a bound falls as 1 / delay). False: no memory. */
+static bool law_of(const hw_compensation *c, const hw_policy_input *in, hw__law *q, double *stretch)
 {
-    double kernel[HW__STABILITY_LAGS], sum = 0;
+    size_t delay = in->workers > 1 ? in->workers - 1 : 0, room = HW__STABILITY_LAGS;
     *stretch = 1;
     q->fixed = !in->staleness || !in->staleness->total;
     if (q->fixed) {
-        size_t delay = in->workers > 1 ? in->workers - 1 : 0;
-        q->lags = delay < HW__STABILITY_LAGS ? delay + 1 : HW__STABILITY_LAGS;
-        if (delay >= HW__STABILITY_LAGS) *stretch = (double)delay / (HW__STABILITY_LAGS - 1);
-    } else {
-        q->lags = hw__stability_kernel(in->staleness, kernel, HW__STABILITY_LAGS);
-        for (size_t l = 0; l < q->lags; l++) q->share[l] = sum += kernel[l];
+        if (delay >= room) *stretch = (double)delay / (HW__STABILITY_LAGS - 1);
+        room = delay < room ? delay + 1 : room;
     }
-    for (size_t l = 0; l < q->lags; l++) q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);
+    q->share = hw__base_alloc(3 * room, sizeof *q->share);
+    if (!q->share) return false;
+    q->factor = q->share + room;
+    q->seen = q->factor + room;
+    q->lags = q->fixed ? room : hw__stability_kernel(in->staleness, q->share, room);
+    double sum = 0;
+    for (size_t l = 0; l < q->lags; l++) {
+        if (!q->fixed) q->share[l] = sum += q->share[l];
+        q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);
+    }
+    return true;
 }
 
 void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw_advice *out)
@@ -33,15 +39,17 @@ void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw
         hw_staleness_summarize(in.staleness, &shape);
         in.shape = &shape;
     }
-    law_of(c, &in, &q, &stretch);
     memset(out, 0, sizeof *out);
+    out->bound = out->growth = NAN;
     hw_compensate(c, &in, &out->setting);
+    if (!law_of(c, &in, &q, &stretch)) return;
     size_t n = 4000 + 40 * q.lags;
     bool known = in.curvature > 0;
     double step = known ? in.learning_rate * in.curvature * stretch : 0.01;
     out->bound = hw__stability_largest(&out->setting, step, &q, n, false) / stretch;
     out->growth = known ? exp(hw__stability_path_growth(&out->setting, step, &q, n) / (0.75 * (double)n)) : NAN;
     out->stable = known && out->growth < 1;
+    hw__base_free(q.share);
 }
 
 hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in, FILE *out)
@@ -68,16 +76,15 @@ hw_status hw_advise_print(const hw_compensation *from, const hw_policy_input *in
 double hw_advise_momentum(double step, unsigned workers, int look_ahead)
 {
     unsigned delay = workers > 1 ? workers - 1 : 0;
-    double low = 0, high = 1, kernel[HW__STABILITY_LAGS] = {0};
+    double low = 0, high = 1;
     if (delay >= HW__STABILITY_LAGS) { /* a bound falls as 1 / delay */
         step *= (double)delay / (HW__STABILITY_LAGS - 1);
         delay = HW__STABILITY_LAGS - 1;
     }
-    kernel[delay] = 1;
-    if (!hw_advise_stable(step, 0, 0, kernel, delay + 1)) return NAN;
+    if (!hw__stability_fixed(step, 0, 0, delay)) return NAN;
     while (high - low > 1e-6) {
         double middle = 0.5 * (low + high), s = look_ahead ? hw_look_ahead(middle, delay) : 0;
-        if (hw_advise_stable(step, middle, s, kernel, delay + 1))
+        if (hw__stability_fixed(step, middle, s, delay))
             low = middle;
         else
             high = middle;

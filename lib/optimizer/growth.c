@@ -5,11 +5,10 @@
 
 /* Growth a step of the expected recursion: D' = a D - step (b G_t - c G_{t-1}), G_t = sum_l q_l (w_{t-l} + s D_{t-l}).
  * The state is scaled down while it runs, so nothing overflows; what remains is the rate. */
-double hw_advise_growth(const hw_setting *s, double step, const double *kernel, size_t lags)
+static double expected_growth(const hw_setting *s, double step, const double *kernel, size_t lags, double *seen)
 {
     static const size_t least = 2000;
-    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return NAN;
-    double seen[HW__STABILITY_LAGS] = {0}, w = 1, d = 0, last = 0, r = s->pole, scale = 0, from = 0;
+    double w = 1, d = 0, last = 0, r = s->pole, scale = 0, from = 0;
     double a = s->momentum, b = step * s->rate / (1 - r), c = b * r;
     size_t n = 40 * lags + least, half = n / 2;
     for (size_t t = 0; t < n; t++) {
@@ -39,9 +38,19 @@ double hw_advise_growth(const hw_setting *s, double step, const double *kernel, 
     return size > 0 ? exp((scale + log(size) - from) / (double)(n - half)) : 0;
 }
 
+double hw_advise_growth(const hw_setting *s, double step, const double *kernel, size_t lags)
+{
+    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return NAN;
+    double few[HW__STABILITY_SHORT], *many = lags > HW__STABILITY_SHORT ? hw__base_alloc(lags, sizeof *many) : NULL;
+    if (lags > HW__STABILITY_SHORT && !many) return NAN;
+    double growth = expected_growth(s, step, kernel, lags, many ? many : few);
+    hw__base_free(many);
+    return growth;
+}
+
 double hw__stability_path_growth(const hw_setting *s, double step, const hw__law *q, size_t n)
 {
-    double seen[HW__STABILITY_LAGS], w = 1, d = 0, scale = 0, from = 0, last = 1, r = s->pole;
+    double *seen = q->seen, w = 1, d = 0, scale = 0, from = 0, last = 1, r = s->pole;
     double b = step * s->rate / (1 - r);
     size_t lags = q->lags, every = lags / 4 > 32 ? lags / 4 : 32;
     hw_rng rng;
@@ -96,15 +105,22 @@ double hw__stability_largest(const hw_setting *s, double step, const hw__law *q,
     return low;
 }
 
+/* Beside the law, not with it in one frame. */
+static double largest_of(const hw_setting *s, double step, double *share, double *factor, size_t lags)
+{
+    double seen[HW__STABILITY_SHORT];
+    hw__law q = {share, factor, seen, lags, false};
+    return hw__stability_largest(s, step, &q, 2000 + 8 * lags, true);
+}
+
 double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
-    hw__law q = {.lags = lags};
-    double sum = 0;
+    double share[HW__STABILITY_SHORT], factor[HW__STABILITY_SHORT], sum = 0;
     hw_setting s = {.rate = 1, .momentum = momentum, .ahead = ahead};
-    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return 0;
+    if (lags < 1 || lags > HW__STABILITY_SHORT || !(step > 0)) return 0;
     for (size_t l = 0; l < lags; l++) {
-        q.share[l] = sum += kernel[l];
-        q.factor[l] = 1;
+        share[l] = sum += kernel[l];
+        factor[l] = 1;
     }
-    return hw__stability_largest(&s, step, &q, 2000 + 8 * lags, true);
+    return largest_of(&s, step, share, factor, lags);
 }

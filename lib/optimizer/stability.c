@@ -22,33 +22,55 @@ static bool inside(long double *p, size_t degree)
     return true;
 }
 
-int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
+/* p: room for lags + 2 coefficients. kernel NULL: every delay is lags - 1. */
+static bool stable_in(long double *p, double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
-    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return 0;
-    long double p[HW__STABILITY_LAGS + 2] = {0};
     size_t top = lags - 1, degree = top + 2;
+    for (size_t i = 0; i < degree; i++) p[i] = 0;
     p[degree] = 1;
     p[degree - 1] = -(1 + (long double)momentum);
     p[degree - 2] = momentum;
-    for (size_t l = 0; l < lags; l++) {
-        p[top - l + 1] += (long double)step * kernel[l] * (1 + ahead);
-        p[top - l] -= (long double)step * kernel[l] * ahead;
+    for (size_t l = kernel ? 0 : top; l < lags; l++) {
+        double share = kernel ? kernel[l] : 1;
+        p[top - l + 1] += (long double)step * share * (1 + ahead);
+        p[top - l] -= (long double)step * share * ahead;
     }
     /* A zero delay with look-ahead changes the leading terms only below the degree, so p stays monic. */
     return inside(p, degree);
 }
 
-double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags)
+static bool stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
+{
+    long double few[HW__STABILITY_SHORT + 2];
+    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return false;
+    if (lags <= HW__STABILITY_SHORT) return stable_in(few, step, momentum, ahead, kernel, lags);
+    long double *many = hw__base_alloc(lags + 2, sizeof *many);
+    bool yes = many && stable_in(many, step, momentum, ahead, kernel, lags);
+    hw__base_free(many);
+    return yes;
+}
+
+int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
+{
+    return stable(step, momentum, ahead, kernel, lags);
+}
+
+bool hw__stability_fixed(double step, double momentum, double ahead, size_t delay)
+{
+    return stable(step, momentum, ahead, NULL, delay + 1);
+}
+
+static double bound_of(double momentum, double ahead, const double *kernel, size_t lags)
 {
     /* The stable set is an interval from 0 in every case of use; find its end by doubling and bisection. */
     double low = 0, high = 1e-9;
-    while (high < 1e3 && hw_advise_stable(high, momentum, ahead, kernel, lags)) {
+    while (high < 1e3 && stable(high, momentum, ahead, kernel, lags)) {
         low = high;
         high *= 2;
     }
     for (int i = 0; i < 50 && high - low > 1e-7 * high; i++) {
         double middle = 0.5 * (low + high);
-        if (hw_advise_stable(middle, momentum, ahead, kernel, lags))
+        if (stable(middle, momentum, ahead, kernel, lags))
             low = middle;
         else
             high = middle;
@@ -56,12 +78,15 @@ double hw_advise_bound(double momentum, double ahead, const double *kernel, size
     return low;
 }
 
+double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags)
+{
+    return bound_of(momentum, ahead, kernel, lags);
+}
+
 double hw_advise_bound_delay(double momentum, double ahead, unsigned delay)
 {
-    double kernel[HW__STABILITY_LAGS] = {0};
     unsigned most = delay < 512 ? delay : 511; /* beyond, a bound falls as 1 / delay */
-    kernel[most] = 1;
-    double bound = hw_advise_bound(momentum, ahead, kernel, most + 1);
+    double bound = bound_of(momentum, ahead, NULL, most + 1);
     return delay > most ? bound * most / delay : bound;
 }
 
@@ -76,9 +101,7 @@ unsigned hw_advise_workers(double step, double momentum, int look_ahead)
     unsigned low = 0, high = HW_MAX_WORKERS + 1;
     while (high - low > 1) {
         unsigned middle = (low + high) / 2, delay = middle - 1;
-        double s = look_ahead ? hw_look_ahead(momentum, delay) : 0, kernel[HW_MAX_WORKERS] = {0};
-        kernel[delay] = 1;
-        if (hw_advise_stable(step, momentum, s, kernel, delay + 1))
+        if (hw__stability_fixed(step, momentum, look_ahead ? hw_look_ahead(momentum, delay) : 0, delay))
             low = middle;
         else
             high = middle;

@@ -115,7 +115,7 @@ HW_API void hw_params_release(hw_params *params, unsigned worker);
  *             it changes state[0 .. arrays-1] in place and fills delta; w += delta. Under ADD the state is merged
  *             by the difference that the rule made to it (exact for sums such as AdaGrad's). */
 typedef enum hw_form_kind { HW_FORM_ADD, HW_FORM_MOMENTUM, HW_FORM_GENERAL, HW_FORM_RULE } hw_form_kind;
-#define HW_RULE_BLOCK 512
+#define HW_RULE_BLOCK 192
 typedef void (*hw_rule_block)(void *context, size_t first, const uint32_t *indices, size_t n, const float *w,
                               float *const *state, const float *g, float *delta);
 typedef struct hw_form {
