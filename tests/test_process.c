@@ -8,6 +8,7 @@
 #include <cblas.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -224,6 +225,64 @@ static void a_thread_of_128_kB_works(void **state)
     assert_int_equal(s.status, HW_OK);
 }
 
+/* --- pools that are not complete -----------------------------------------------------------------------------------
+ */
+
+typedef struct pooled {
+    hw_engine *engine;
+    unsigned number;
+    hw_status status;
+    _Atomic int back;
+} pooled;
+
+static void *work_in_a_pool(void *context)
+{
+    pooled *p = context;
+    p->status = hw_engine_work(p->engine, p->number);
+    atomic_store(&p->back, 1);
+    return NULL;
+}
+
+/* One of three threads could not be started: the others come back when the run is stopped, by a call or by the flag,
+ * nothing has been trained, and a whole pool can work afterwards. */
+static void a_pool_that_is_not_complete_is_released(void **state)
+{
+    (void)state;
+    for (int by_flag = 0; by_flag < 2; by_flag++) {
+        volatile sig_atomic_t flag = 0;
+        hw_objective o = hw_objective_defaults("point", 64);
+        o.loss_gradient = point_gradient;
+        hw_config c = short_run(3, 300);
+        c.stop_flag = by_flag ? &flag : NULL;
+        pooled p[3];
+        pthread_t thread[3];
+        hw_engine *e;
+        hw_result r;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        for (unsigned present = 2; present <= 3; present++) {
+            for (unsigned i = 0; i < present; i++) {
+                p[i].engine = e;
+                p[i].number = i;
+                p[i].status = HW_E_STATE;
+                atomic_store(&p[i].back, 0);
+                assert_int_equal(pthread_create(thread + i, NULL, work_in_a_pool, p + i), 0);
+            }
+            flag = by_flag && present == 2;
+            /* Who comes after the others have gone waits anew. */
+            while (present == 2 && !(atomic_load(&p[0].back) && atomic_load(&p[1].back))) {
+                if (!by_flag) hw_engine_stop(e);
+                (void)usleep(1000);
+            }
+            for (unsigned i = 0; i < present; i++) pthread_join(thread[i], NULL);
+            for (unsigned i = 0; i < present; i++) assert_int_equal(p[i].status, HW_OK);
+            hw_engine_result(e, &r);
+            assert_int_equal(r.updates, present == 2 ? 0 : 300);
+            assert_int_equal(r.reason, present == 2 ? HW_STOP_ASKED : HW_STOP_UPDATES);
+        }
+        hw_engine_free(e);
+    }
+}
+
 /* --- processors --------------------------------------------------------------------------------------------------- */
 
 static void put(const char *folder, const char *name, const char *text)
@@ -384,6 +443,7 @@ int main(void)
         cmocka_unit_test(a_count_that_is_set_meanwhile_holds_after_the_run),
         cmocka_unit_test(children_of_a_training_process_train),
         cmocka_unit_test(a_thread_of_128_kB_works),
+        cmocka_unit_test(a_pool_that_is_not_complete_is_released),
         cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
         cmocka_unit_test(a_mask_of_one_processor_is_one),
         cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),

@@ -269,9 +269,11 @@ HW_API hw_status hw_engine_trace(hw_engine *engine, hw_trace **trace, char *why)
  * from the present parameters with the stop conditions counted from there. */
 HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 /* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
- * calls return when the run is over, all with the run's status. Then hw_engine_result. HW_E_UNSUPPORTED with pin;
- * HW_E_STATE while hw_engine_run runs. Such
- * a thread needs a stack of 128 kB beside what the objective takes; workers of hw_engine_run have 1 MB at least. */
+ * calls return when the run is over, all with the run's status. Then hw_engine_result. Where a thread could not be
+ * started, hw_engine_stop or the stop_flag, after one of the others has called, lets those go that wait for it, and
+ * whoever comes later waits anew; nothing has been trained then. HW_E_UNSUPPORTED with pin; HW_E_STATE while
+ * hw_engine_run runs. Such a thread needs a stack of 128 kB beside what the objective takes; workers of hw_engine_run
+ * have 1 MB at least. */
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
 HW_API hw_status hw_engine_work(hw_engine *engine, unsigned worker);
 HW_API void hw_engine_result(hw_engine *engine, hw_result *result);

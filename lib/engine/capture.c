@@ -268,6 +268,16 @@ static void visit_kept(hw_engine *e, hw__walk *v)
         hw__walk_plain(v, "average.mean", HW_F32, e->average.mean, n); /* a mean of finite values may overflow */
 }
 
+/* States of 0.1 have none: they count epochs by updates, as they were counted then. */
+static void visit_further(hw_engine *e, hw__walk *v)
+{
+    static const hw__field further[] = {{"further", RUN(tickets.further), WALK_COUNTER, WALK_COUNT}};
+    if (hw__walk_has(v, "run.further"))
+        hw__walk_values(v, "run", WALK_FIELDS(further), e);
+    else if (v->way == WALK_TAKE)
+        hw__counter_set(&e->tickets.further, 0);
+}
+
 /* States of 0.1 have none: their runs begin to look at the loss where they go on, with the rate that they had. */
 static void visit_recovery(hw_engine *e, hw__walk *v)
 {
@@ -355,6 +365,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
     }
     visit_kept(e, v);
     visit_recovery(e, v);
+    visit_further(e, v);
     visit_layers(e, v);
     if (e->scheduler->fields && v->status == HW_OK) e->scheduler->fields(e, v);
 }

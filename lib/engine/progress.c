@@ -27,7 +27,8 @@ void hw__progress_of(hw_engine *e, hw_progress *to, hw_evaluation *last)
     p.train_loss = count ? sum / (double)count : NAN;
     /* In expectation M - 1 once all are busy; the exact mean is in the evaluation. */
     staleness = has_last ? last->staleness : e->crew.slots - 1;
-    p.epoch = e->objective.examples ? (double)p.updates / (double)e->tickets.updates_per_epoch : 0;
+    uint64_t further = hw__counter_get(&e->tickets.further), steps = p.updates > further ? p.updates - further : 0;
+    p.epoch = e->objective.examples ? (double)steps / (double)e->tickets.updates_per_epoch : 0;
     p.examples_per_second = p.seconds > 0 ? (double)p.examples / p.seconds : 0;
     p.staleness = staleness;
     p.momentum = s.momentum;
@@ -36,7 +37,7 @@ void hw__progress_of(hw_engine *e, hw_progress *to, hw_evaluation *last)
     uint64_t total = hw__tickets_limit(e);
     if (total < HW__NO_LIMIT) total = (total + e->crew.gather - 1) / e->crew.gather;
     p.fraction = NAN;
-    if (total < HW__NO_LIMIT) p.fraction = fmin(1, (double)p.updates / (double)total);
+    if (total < HW__NO_LIMIT) p.fraction = fmin(1, (double)steps / (double)total);
     if (c->seconds > 0)
         p.fraction = fmax(hw__base_finite_double(p.fraction) ? p.fraction : 0, fmin(1, p.seconds / c->seconds));
     p.last = has_last ? last : NULL;

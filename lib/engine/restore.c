@@ -27,6 +27,13 @@ static void check_clock(hw_engine *e, hw__walk *v)
     if (v->status == HW_OK && single && landed - first > tickets - whole(v, "run.first_ticket"))
         hw__walk_refuse(v, "the state's run landed %llu updates of %llu tickets", (unsigned long long)(landed - first),
                         (unsigned long long)(tickets - whole(v, "run.first_ticket")));
+    uint64_t further = hw__walk_has(v, "run.further") ? whole(v, "run.further") : 0;
+    if (further > landed - first || (further && single))
+        hw__walk_refuse(v,
+                        "entry 'run.further' of the state is %llu of %llu updates: no step makes its second update "
+                        "before its first, and here none makes two",
+                        (unsigned long long)further, (unsigned long long)(landed - first));
+    landed -= further <= landed - first ? further : 0;
     /* With a sampled clock a worker looks at what is due after so many updates only. */
     uint64_t late = 2 * (uint64_t)e->tickets.block * e->crew.writers;
     if (epoch != UINT64_MAX && (epoch <= first || (epoch - first) % e->tickets.updates_per_epoch ||
@@ -113,13 +120,13 @@ static void adopt_options(hw_engine *e, const hw_state *state)
     if (!e->objective.evaluate)
         next = UINT64_MAX;
     else if (!same || next == UINT64_MAX)
-        next = hw__due_after(e, now, hw__evaluate_interval(e));
+        next = hw__evaluate_next(e, now);
     hw__counter_set(&e->due.evaluation, next);
     next = hw__counter_get(&e->due.epoch);
     if (!c->on_epoch || !e->objective.examples)
         next = UINT64_MAX;
     else if (next == UINT64_MAX)
-        next = hw__due_after(e, now, e->tickets.updates_per_epoch);
+        next = hw__due_after(e, hw__due_steps(e, now), e->tickets.updates_per_epoch);
     hw__counter_set(&e->due.epoch, next);
     double target = hw_state_real(state, "config.target", 0);
     bool metric = hw_state_number(state, "config.target_metric", 0) == (uint64_t)c->target_metric;

@@ -43,22 +43,19 @@ static void begin_new(hw_engine *e)
     hw__counter_set(&e->tickets.taken, tickets);
     e->tickets.first = tickets;
     hw__counter_set(&e->tickets.limit, tickets + hw__tickets_limit(e));
-    uint64_t steps = hw__tickets_limit(e);
+    e->first_update = landed;
+    hw__counter_set(&e->tickets.further, 0);
     e->average.count = 0;
-    uint64_t average_begins =
-        landed + (steps < HW__NO_LIMIT ? (uint64_t)(c->average_from * (double)steps / e->crew.gather) : 0);
-    hw__counter_set(&e->due.average, e->average.mean ? average_begins + c->average_every : UINT64_MAX);
+    hw__counter_set(&e->due.average, e->average.mean ? hw__due_average(e) : UINT64_MAX);
     if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
     hw__counter_set(&e->due.keep, e->kept.every ? landed + e->kept.every : UINT64_MAX);
     hw__counter_set(&e->due.epoch,
                     c->on_epoch && e->objective.examples ? landed + e->tickets.updates_per_epoch : UINT64_MAX);
-    uint64_t every = hw__evaluate_interval(e);
-    hw__counter_set(&e->due.evaluation, e->objective.evaluate && every ? landed + every : UINT64_MAX);
+    hw__counter_set(&e->due.evaluation, e->objective.evaluate ? hw__evaluate_next(e, landed) : UINT64_MAX);
     hw__counter_set(&e->losses.first_sum, 0);
     hw__counter_set(&e->losses.first_count, 0);
     hw__counter_set(&e->losses.first, 0);
     e->kept.candidate = 0;
-    e->first_update = landed;
     hw__counter_set(&e->due.window,
                     e->curvature.follow ? hw__due_window(e, landed) : landed + hw__due_updates_of_window(e));
     e->times.evaluation = e->times.preparation = 0;
@@ -195,6 +192,24 @@ static void report_progress(hw_engine *e, double *loss_sum, uint64_t *loss_count
     if (status != HW_OK) hw__fail(e, status, "the progress callback returned %d", status);
 }
 
+/* In the clock of run.changed. */
+static struct timespec after_ms(unsigned ms)
+{
+    struct timespec until;
+#if defined(__APPLE__)
+    clock_gettime(CLOCK_REALTIME, &until);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &until);
+#endif
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    return until;
+}
+
 /* loss_sum, loss_count: of all steps before this run, or before it went on. */
 static void await(hw_engine *e, double loss_sum, uint64_t loss_count)
 {
@@ -204,18 +219,7 @@ static void await(hw_engine *e, double loss_sum, uint64_t loss_count)
             (void)pthread_cond_wait(&e->run.changed, &e->run.mutex);
             continue;
         }
-        struct timespec until;
-#if defined(__APPLE__)
-        clock_gettime(CLOCK_REALTIME, &until);
-#else
-        clock_gettime(CLOCK_MONOTONIC, &until);
-#endif
-        until.tv_sec += e->config.progress_ms / 1000;
-        until.tv_nsec += (long)(e->config.progress_ms % 1000) * 1000000;
-        if (until.tv_nsec >= 1000000000) {
-            until.tv_nsec -= 1000000000;
-            until.tv_sec++;
-        }
+        struct timespec until = after_ms(e->config.progress_ms);
         if (pthread_cond_timedwait(&e->run.changed, &e->run.mutex, &until) != ETIMEDOUT) continue;
         if (e->run.done == e->crew.threads) break;
         (void)pthread_mutex_unlock(&e->run.mutex);
@@ -276,6 +280,21 @@ static bool others_work(hw_engine *e)
     return others;
 }
 
+/* run.mutex is held. Whether all threads of a pool have come; not where the run is to stop before: whoever is there
+ * would wait for a thread that could not be started, and a signal handler that asks for the stop can wake nobody. */
+static bool all_come(hw_engine *e)
+{
+    e->run.arrived++;
+    (void)pthread_cond_broadcast(&e->run.changed);
+    while (e->run.arrived < e->crew.threads && !e->run.released) {
+        struct timespec until = after_ms(20);
+        (void)pthread_cond_timedwait(&e->run.changed, &e->run.mutex, &until);
+        hw__times_poll_stop(e);
+        if (e->run.arrived < e->crew.threads && hw__flags_stopped(&e->flags)) e->run.released = true;
+    }
+    return !e->run.released;
+}
+
 hw_status hw_engine_work(hw_engine *e, unsigned worker)
 {
     if (!e || worker >= e->crew.threads) return HW_E_ARGUMENT;
@@ -289,6 +308,7 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     else if (!e->run.running)
         status = begin(e, false);
     unsigned run = e->run.count;
+    bool complete = status == HW_OK && all_come(e);
     (void)pthread_mutex_unlock(&e->run.mutex);
     if (status != HW_OK) {
         hw__blas_unhold(&blas);
@@ -297,11 +317,13 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     sigset_t all, old;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &old);
-    work(thread_worker(e, worker));
+    if (complete) work(thread_worker(e, worker));
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     /* The last one out ends the run; all leave together, so that nobody starts the next run early. */
     (void)pthread_mutex_lock(&e->run.mutex);
-    if (++e->run.done == e->crew.threads) {
+    if (++e->run.done == e->run.arrived) {
+        e->run.arrived = 0;
+        e->run.released = false;
         end(e);
         e->run.count++;
         (void)pthread_cond_broadcast(&e->run.changed);

@@ -2,6 +2,23 @@
 #include "async.h"
 #include "../step/members.h"
 
+/* What goes by epochs counts steps. A step counts when it is over, as soon as it is known that steps may make several
+ * updates: its landings are counted in `further` before they land, so that what is due by steps is never seen early. */
+static hw_status write_of_several(hw_worker *w, const hw__extent *x, const float *g, double loss, uint32_t examples)
+{
+    hw__base_counter *further = &w->engine->tickets.further;
+    bool first = w->pairs == 0;
+    if (first && !hw__counter_get(further)) return hw__step_write(w, x, g, loss, examples);
+    uint64_t before = hw__counter_get(&w->updates);
+    (void)hw__counter_take(further, 1);
+    hw_status status = hw__step_write(w, x, g, loss, examples);
+    if (hw__counter_get(&w->updates) == before)
+        (void)hw__counter_take(further, UINT64_MAX);
+    else if (first)
+        w->uncounted = true;
+    return status;
+}
+
 static hw_status async_write(hw_worker *w, const hw__extent *x, const float *g, double loss)
 {
     uint32_t examples = w->pairs == 0 ? w->batch.count : 0; /* with several pairs a call they are counted once */
@@ -14,7 +31,7 @@ static hw_status async_write(hw_worker *w, const hw__extent *x, const float *g, 
     }
     /* On a replica the update waits for the exchange anyway, and parks there. */
     if (!w->engine->steps.exchanges && !hw__park_before_write(w)) return HW_E_STOPPED;
-    return hw__step_write(w, x, g, loss, examples);
+    return write_of_several(w, x, g, loss, examples);
 }
 
 const hw__access hw__async_access = {hw__step_read, async_write, hw__layers_read, hw__layers_write};
@@ -40,11 +57,22 @@ bool hw__async_between(hw_worker *w)
     return true;
 }
 
+/* The step is over, and something may be due by it. */
+static void count_step(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    w->uncounted = false;
+    (void)hw__counter_take(&e->tickets.further, UINT64_MAX);
+    if (w->note.measured) hw__periodic_keep(e, hw_params_clock(e->params), w->pending.loss, w->note.clock);
+}
+
 bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
 {
     hw__tickets_batch(w, ticket, 0, 1);
     if (example) w->index[0] = *example;
-    return hw__step_whole(w) && hw__sweep_exchange(w, true);
+    bool goes_on = hw__step_whole(w);
+    if (w->uncounted) count_step(w);
+    return goes_on && hw__sweep_exchange(w, true);
 }
 
 void hw__async_end(hw_worker *w)

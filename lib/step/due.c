@@ -32,3 +32,17 @@ uint64_t hw__due_updates(const hw_engine *e, double epochs)
 {
     return (uint64_t)ceil(fmin(1e15, epochs * (double)e->tickets.updates_per_epoch));
 }
+
+uint64_t hw__due_steps(const hw_engine *e, uint64_t n)
+{
+    uint64_t landed = n - e->first_update, further = hw__counter_get(&e->tickets.further);
+    return n - (further < landed ? further : landed); /* n may be a clock of before the last ones */
+}
+
+uint64_t hw__due_average(const hw_engine *e)
+{
+    const hw_config *c = &e->config;
+    uint64_t steps = hw__tickets_limit(e);
+    uint64_t before = steps < HW__NO_LIMIT ? (uint64_t)(c->average_from * (double)steps / e->crew.gather) : 0;
+    return e->first_update + before + c->average_every;
+}

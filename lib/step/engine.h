@@ -20,14 +20,18 @@
 typedef struct hw__tickets {
     _Alignas(HW_LINE) hw__base_counter taken;
     _Alignas(HW_LINE) hw__base_counter limit;
+    /* Landings that make no step of their own (async.c): what goes by epochs counts steps. Written by objectives with
+     * several pairs of read and write a step only. */
+    _Alignas(HW_LINE) hw__base_counter further;
     uint64_t first;                        /* of the run */
     uint64_t per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
     uint32_t block;                        /* tickets that a worker takes at once */
 } hw__tickets;
 
-/* periodic.c: the clock from which on something is to be done. */
+/* periodic.c: the clock from which on something is to be done; epoch and checkpoint_epoch, and evaluation where it goes
+ * by epochs, by hw__due_steps. */
 typedef struct hw__due {
-    hw__base_counter window, evaluation, keep, epoch, checkpoint, checkpoint_ns, average;
+    hw__base_counter window, evaluation, keep, epoch, checkpoint, checkpoint_epoch, checkpoint_ns, average;
 } hw__due;
 
 /* How a run steps: by the objective's sweep; on replicas. */
@@ -133,6 +137,8 @@ typedef struct hw__run {
     pthread_cond_t changed;
     bool ready, asking_ready;
     unsigned done, count;
+    unsigned arrived; /* of a pool's threads; those that wait for others are released by a stop */
+    bool released;
     hw_status status; /* of the run that ended last */
 } hw__run;
 

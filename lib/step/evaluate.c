@@ -4,10 +4,16 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t hw__evaluate_interval(const hw_engine *e)
+uint64_t hw__evaluate_clock(const hw_engine *e, uint64_t n)
+{
+    return e->config.evaluate_every ? n : hw__due_steps(e, n);
+}
+
+uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
-    return c->evaluate_every ? c->evaluate_every : hw__due_updates(e, c->evaluate_epochs);
+    uint64_t every = c->evaluate_every ? c->evaluate_every : hw__due_updates(e, c->evaluate_epochs);
+    return hw__due_after(e, hw__evaluate_clock(e, n), every);
 }
 
 void hw__evaluate_chunks(hw_worker *w)
@@ -52,7 +58,7 @@ void hw__evaluate_end(hw_engine *e)
     hw_evaluation ev;
     memset(&ev, 0, sizeof ev);
     ev.update = n;
-    ev.epoch = (double)(n - e->first_update) / (double)e->tickets.updates_per_epoch;
+    ev.epoch = (double)(hw__due_steps(e, n) - e->first_update) / (double)e->tickets.updates_per_epoch;
     ev.seconds = hw__times_seconds(e);
     ev.virtual_time = hw__engine_time(e);
     double sum;
@@ -84,7 +90,7 @@ void hw__evaluate_end(hw_engine *e)
         hw__fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
     *(hw_evaluation *)hw__log_next(&e->evaluation.log) = ev;
     if (hw__evaluate_meets_target(e, &ev)) hw__evaluate_target(e, &ev);
-    hw__counter_set(&e->due.evaluation, hw__due_after(e, n, hw__evaluate_interval(e)));
+    hw__counter_set(&e->due.evaluation, hw__evaluate_next(e, n));
     hw_status status = c->on_evaluation ? c->on_evaluation(c->context, &ev) : HW_OK;
     if (status != HW_OK) hw__fail(e, status, "the evaluation callback returned %d", status);
 }

@@ -6,9 +6,10 @@
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
-    uint64_t a = hw__due_after(e, n, c->checkpoint_every),
-             b = hw__due_after(e, n, hw__due_updates(e, c->checkpoint_epochs));
-    hw__counter_set(&e->due.checkpoint, !e->captures.state ? UINT64_MAX : a < b ? a : b);
+    uint64_t by_updates = hw__due_after(e, n, c->checkpoint_every),
+             by_epochs = hw__due_after(e, hw__due_steps(e, n), hw__due_updates(e, c->checkpoint_epochs));
+    hw__counter_set(&e->due.checkpoint, e->captures.state ? by_updates : UINT64_MAX);
+    hw__counter_set(&e->due.checkpoint_epoch, e->captures.state ? by_epochs : UINT64_MAX);
     bool timed = e->captures.state && c->checkpoint_seconds > 0;
     hw__counter_set(&e->due.checkpoint_ns,
                     timed ? hw__due_multiple(hw__times_trained(e), (uint64_t)fmax(1, c->checkpoint_seconds * 1e9))
@@ -105,7 +106,7 @@ static void keep_good(hw_engine *e, double loss, uint64_t read)
 void hw__periodic_epochs(hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
-    while (n >= hw__counter_get(&e->due.epoch)) {
+    while (hw__due_steps(e, n) >= hw__counter_get(&e->due.epoch)) {
         uint64_t done = (hw__counter_get(&e->due.epoch) - e->first_update) / e->tickets.updates_per_epoch;
         hw__counter_set(&e->due.epoch, e->first_update + (done + 1) * e->tickets.updates_per_epoch);
         hw_status status = c->on_epoch(c->context, done);
@@ -127,15 +128,23 @@ static void enter_average(hw_engine *e, float *x)
 static bool checkpoint_due(const hw_engine *e, uint64_t n)
 {
     uint64_t ns = hw__counter_get(&e->due.checkpoint_ns);
-    return n >= hw__counter_get(&e->due.checkpoint) || (ns != UINT64_MAX && hw__times_training(e) >= ns);
+    return n >= hw__counter_get(&e->due.checkpoint) ||
+           hw__due_steps(e, n) >= hw__counter_get(&e->due.checkpoint_epoch) ||
+           (ns != UINT64_MAX && hw__times_training(e) >= ns);
+}
+
+/* due.average is an update; where steps make several of them, the share of the run is still one of steps. */
+static bool average_due(const hw_engine *e, uint64_t n)
+{
+    return n >= hw__counter_get(&e->due.average) && hw__due_steps(e, n) >= hw__due_average(e);
 }
 
 static bool due(const hw_engine *e, uint64_t n)
 {
     if (e->captures.state && checkpoint_due(e, n)) return true;
     return n >= hw__counter_get(&e->due.window) || n >= hw__counter_get(&e->due.keep) ||
-           n >= hw__counter_get(&e->due.epoch) || n >= hw__counter_get(&e->due.evaluation) ||
-           n >= hw__counter_get(&e->due.average);
+           hw__due_steps(e, n) >= hw__counter_get(&e->due.epoch) ||
+           hw__evaluate_clock(e, n) >= hw__counter_get(&e->due.evaluation) || average_due(e, n);
 }
 
 void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
@@ -151,17 +160,18 @@ void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
             hw__counter_set(&e->due.keep, hw__due_multiple(n, e->kept.every));
             keep_good(e, loss, read);
         }
-        if (n >= hw__counter_get(&e->due.average)) {
+        if (average_due(e, n)) {
             hw__counter_set(&e->due.average, hw__due_multiple(n, c->average_every));
             enter_average(e, e->average.mean + hw__whole_lines(e->objective.parameters));
         }
         hw__periodic_epochs(e, n);
-        if (n >= hw__counter_get(&e->due.evaluation)) {
+        if (hw__evaluate_clock(e, n) >= hw__counter_get(&e->due.evaluation)) {
             hw__counter_set(&e->due.evaluation, UINT64_MAX); /* set again when it has been done */
             hw__flags_pause(&e->flags, FLAGS_EVALUATE);
         }
         if (e->captures.state && checkpoint_due(e, n)) {
             hw__counter_set(&e->due.checkpoint, UINT64_MAX); /* likewise */
+            hw__counter_set(&e->due.checkpoint_epoch, UINT64_MAX);
             hw__counter_set(&e->due.checkpoint_ns, UINT64_MAX);
             hw__flags_pause(&e->flags, FLAGS_CAPTURE);
         }

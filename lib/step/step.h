@@ -115,12 +115,17 @@ uint64_t hw__due_multiple(uint64_t n, uint64_t step);    /* the next multiple of
 /* The first update after n at which `every` updates of the run have passed again; never for 0. */
 uint64_t hw__due_after(const hw_engine *e, uint64_t n, uint64_t every);
 uint64_t hw__due_updates(const hw_engine *e, double epochs); /* so many updates as there are in them */
+uint64_t hw__due_average(const hw_engine *e); /* from which on the parameters enter the mean, by hw__due_steps */
+/* The clock n as if each step had made one update, which lands when the step is over: what epochs are counted by. */
+uint64_t hw__due_steps(const hw_engine *e, uint64_t n);
 
 /* --- evaluate.c -----------------------------------------------------------------------------------------------------
  */
-void hw__evaluate_chunks(hw_worker *w);             /* of the snapshot, by whoever is parked */
-void hw__evaluate_end(hw_engine *e);                /* everybody parked, sums complete */
-uint64_t hw__evaluate_interval(const hw_engine *e); /* updates; 0: only at the end */
+void hw__evaluate_chunks(hw_worker *w); /* of the snapshot, by whoever is parked */
+void hw__evaluate_end(hw_engine *e);    /* everybody parked, sums complete */
+/* After the clock n; never where they come only at the end. And the clock that it is in: n, or its steps. */
+uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n);
+uint64_t hw__evaluate_clock(const hw_engine *e, uint64_t n);
 /* The target of this configuration; and the stop of a run that has met it. */
 bool hw__evaluate_meets_target(const hw_engine *e, const hw_evaluation *ev);
 void hw__evaluate_target(hw_engine *e, const hw_evaluation *ev);

@@ -45,6 +45,7 @@ struct hw_worker {
     uint64_t read_ns, parked_ns, unmeasured;
     hw_observation observed; /* the last measured one */
     unsigned pairs;
+    bool uncounted; /* its first landing is in hw__tickets.further until the step is over */
     hw_setting setting;
     const hw_setting *in_force; /* of the step under way: its own, or that of the worker who reads for it */
     uint32_t version, setting_number;
