@@ -35,8 +35,8 @@ static const cli_option own[] = {
      offsetof(options, split), -1e30, 1e30},
     {"--l2", "X", "penalty X / 2 |w|^2 (1 / rows)", CLI_NUMBER, offsetof(options, l2), 0, 1e6},
     {"--l1", "X", "penalty X |w|_1, which makes weights 0 (0)", CLI_NUMBER, offsetof(options, l1), 0, 1e6},
-    {"--intercept", NULL, "a weight that every row has", CLI_CALL, 0, 0, 0},
-    {"--no-intercept", NULL, "none (the default)", CLI_CALL, 0, 0, 0},
+    {"--intercept", NULL, "a weight that every row has (the default)", CLI_CALL, 0, 0, 0},
+    {"--no-intercept", NULL, "none", CLI_CALL, 0, 0, 0},
     {"--class-weights", "A,B,..", "factors on the loss of each class, labels ascending", CLI_TEXT,
      offsetof(options, weights), 0, 0},
     {"--tf-idf", NULL, "values times ln((1 + rows) / (1 + rows with the column)) + 1", CLI_SWITCH,
@@ -244,6 +244,15 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
 static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sparse *s, bool fold)
 {
     char why[HW_WHY] = "no memory";
+    /* One feature with a large number is enough for this: it comes before any of the memory is touched. */
+    double need = 10.0 * sizeof(float) * (double)hw_linear_model_weights(m), there = (double)hw_memory_available();
+    if (need > 1e9 && need > there) {
+        (void)snprintf(why, sizeof why,
+                       "%.100s: its largest feature is number %u: so many weights need %.0f GB of memory, %.1f GB are "
+                       "there; give the features lower numbers, or hash them",
+                       r->source, m->columns - 1 + m->base, need * 1e-9, there * 1e-9);
+        return cli_error("linear", 1, why);
+    }
     hw_sparse test = {0};
     size_t n = hw_linear_model_weights(m);
     uint32_t *number = malloc((size_t)m->columns * sizeof *number);
@@ -422,7 +431,7 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
 int main(int argc, char **argv)
 {
     hw_config config = hw_config_defaults();
-    options o = {.base = "auto", .split = NAN, .l2 = -1, .config = &config};
+    options o = {.base = "auto", .split = NAN, .l2 = -1, .intercept = true, .config = &config};
     config.batch = 1;
     config.write = HW_WRITE_RACY;
     config.clock_interval = 64;

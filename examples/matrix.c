@@ -12,7 +12,7 @@
 #define UNSET   UINT32_MAX
 
 typedef struct options {
-    const char *folder, *ratings, *generate, *save, *load, *predict, *recommend;
+    const char *folder, *ratings, *test, *generate, *save, *load, *predict, *recommend;
     double share, l2;
     unsigned rank, grid, top;
     bool quiet, json, plain, no_biases;
@@ -25,7 +25,9 @@ static const cli_option own[] = {
      CLI_TEXT, offsetof(options, folder), 0, 0},
     {"--generate", "UxIxN", "N ratings of U users and I items, of rank 8 with noise 0.5, instead of a file", CLI_TEXT,
      offsetof(options, generate), 0, 0},
-    {"--test-share", "X", "share of the ratings that is kept for testing (0.1; 0 to 0.9)", CLI_NUMBER,
+    {"--test", "FILE", "other ratings, of the same users and items, to test on", CLI_TEXT, offsetof(options, test), 0,
+     0},
+    {"--test-share", "X", "share of the ratings that is kept for testing (0.1, with --test 0; 0 to 0.9)", CLI_NUMBER,
      offsetof(options, share), 0, 0.9},
     {"--rank", "N", "factors a row (32; 1 to 1024)", CLI_WHOLE, offsetof(options, rank), 1, 1024},
     {"--l2", "X", "penalty on what a rating touches (0.1; 0 to 1000)", CLI_NUMBER, offsetof(options, l2), 0, 1e3},
@@ -38,7 +40,10 @@ static const cli_option own[] = {
      CLI_WHOLE, offsetof(options, grid), 0, 256},
     {"--save", "FILE", "write the model there", CLI_TEXT, offsetof(options, save), 0, 0},
     {"--load", "FILE", "read a model instead of training one", CLI_TEXT, offsetof(options, load), 0, 0},
-    {"--predict", "FILE", "a prediction, within the scale, for each line 'user item' of FILE (-: standard input)",
+    {"--predict", "FILE",
+     "a prediction, within the scale, for each line 'user item' of FILE (-: standard input); where one of them is "
+     "unknown: "
+     "the mean and the other's bias",
      CLI_TEXT, offsetof(options, predict), 0, 0},
     {"--recommend", "USER", "the items with the highest scores that USER has not rated (of a loaded model: any)",
      CLI_TEXT, offsetof(options, recommend), 0, 0},
@@ -124,7 +129,7 @@ static int predict(const char *path, const hw_factors *m)
 {
     char text[256], why[200];
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "r");
-    unsigned long line = 0;
+    unsigned long line = 0, unknown = 0;
     int code = f ? 0 : fail(1, "%.200s: it could not be opened", path);
     while (code == 0 && fgets(text, sizeof text, f)) {
         uint64_t user, item;
@@ -134,18 +139,20 @@ static int predict(const char *path, const hw_factors *m)
             if (*c == ',' || *c == ';') *c = ' ';
         if (text[strspn(text, " \t\r\n")] == 0) continue;
         bool pair = !strchr(text, '-') && sscanf(text, "%" SCNu64 " %" SCNu64 " %1s", &user, &item, rest) == 2;
-        uint32_t u = pair ? hw_factors_user(m, user) : UNSET, i = UNSET;
-        if (u != UNSET) i = hw_factors_item(m, item);
-        if (i != UNSET) {
-            printf("%" PRIu64 "\t%" PRIu64 "\t%.4f\n", user, item, hw_factors_predict(m, u, i, 1));
-            continue;
+        if (!pair) {
+            (void)snprintf(why, sizeof why, "line %lu: a user and an item, two whole numbers, are needed", line);
+            code = cli_error(PROGRAM, 1, why);
+            break;
         }
-        (void)snprintf(why, sizeof why, "line %lu: %s", line,
-                       !pair        ? "a user and an item, two whole numbers, are needed"
-                       : u == UNSET ? "the model does not know this user"
-                                    : "the model does not know this item");
-        code = cli_error(PROGRAM, 1, why);
+        uint32_t u = hw_factors_user(m, user), i = hw_factors_item(m, item);
+        unknown += u == UNSET || i == UNSET;
+        printf("%" PRIu64 "\t%" PRIu64 "\t%.4f\n", user, item, hw_factors_fallback(m, u, i, 1));
     }
+    if (unknown)
+        fprintf(stderr,
+                PROGRAM ": %lu of %lu lines have a user or an item that the model does not know: the mean and the "
+                        "bias that is known stand there\n",
+                unknown, line);
     if (f && f != stdin) (void)fclose(f);
     return code;
 }
@@ -268,14 +275,32 @@ static int answer(const options *o, const hw_factors *m, const hw_ratings *const
 static int train_and_answer(const options *o, hw_config *config)
 {
     char source[200], why[HW_WHY];
-    hw_ratings all = {0}, training = {0}, test = {0};
+    hw_ratings all = {0}, training = {0}, test = {0}, other = {0};
     const hw_ratings *const seen[] = {&training, &test};
     bool talks = !o->json && !o->predict && !o->recommend;
     int code = open_ratings(o, config->seed, &all, source, sizeof source);
     if (code != 0) return code;
-    if (hw_ratings_split(&all, o->share, config->seed, &training, &test, why) != HW_OK) {
+    double share = o->share >= 0 ? o->share : o->test ? 0 : 0.1;
+    uint32_t left_out = 0;
+    if (o->test && (hw_ratings_read(o->test, 0, &other, why) != HW_OK ||
+                    hw_ratings_renumber(&other, &all, &left_out, why) != HW_OK)) {
+        hw_ratings_free(&other);
         hw_ratings_free(&all);
         return cli_error(PROGRAM, 1, why);
+    }
+    if (left_out)
+        fprintf(stderr,
+                PROGRAM ": %" PRIu32 " ratings of --test are left out: their user or item has no rating to train "
+                        "on\n",
+                left_out);
+    if (hw_ratings_split(&all, share, config->seed, &training, &test, why) != HW_OK) {
+        hw_ratings_free(&all);
+        hw_ratings_free(&other);
+        return cli_error(PROGRAM, 1, why);
+    }
+    if (o->test) {
+        hw_ratings_free(&test);
+        test = other;
     }
     hw_factorize f = hw_factorize_defaults(&training, o->rank);
     f.test = test.count ? &test : NULL;
@@ -305,7 +330,7 @@ static int train_and_answer(const options *o, hw_config *config)
 
 int main(int argc, char **argv)
 {
-    options o = {.share = 0.1, .l2 = 0.1, .rank = 32, .grid = UNSET, .top = 10};
+    options o = {.share = -1, .l2 = 0.1, .rank = 32, .grid = UNSET, .top = 10};
     hw_config config = hw_config_defaults();
     config.batch = 1;
     config.write = HW_WRITE_RACY;
@@ -325,6 +350,8 @@ int main(int argc, char **argv)
     if (config.scheduler == HW_SIMULATED || config.scheduler == HW_ROUND_ROBIN) config.clock_interval = 1;
     if ((o.ratings != NULL) + (o.folder != NULL) + (o.generate != NULL) > 1)
         return cli_error(PROGRAM, 2, "--ratings, --data and --generate: one of them is enough");
+    if (o.test && (o.share > 0 || o.load || o.generate))
+        return cli_error(PROGRAM, 2, "--test goes with ratings from a file, without --test-share and --load");
     if (o.json && (o.predict || o.recommend))
         return cli_error(PROGRAM, 2, "--json prints the run and nothing else: without --predict and --recommend");
     if (!o.plain && config.optimizer.momentum > 0)

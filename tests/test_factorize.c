@@ -153,6 +153,7 @@ static void golden(void **state)
     for (unsigned k = 0; k < 7 * 4; k++) {
         char what[100];
         hw_factorize m = hw_factorize_defaults(&r, ranks[k / 4]);
+        m.scale = 1; /* the reference has none */
         m.biases = k & 1;
         m.adagrad = k >> 1 & 1;
         hw_config c = in_order(m.adagrad ? 0.1 : 0.02, 2, COUNT);
@@ -178,6 +179,7 @@ static void other_steps(void **state)
     (void)state;
     for (unsigned k = 0; k < 4; k++) {
         hw_factorize m = hw_factorize_defaults(&r, 9);
+        m.scale = 1;
         m.biases = k & 1;
         m.adagrad = k >> 1 & 1;
         m.batch = 16;
@@ -505,12 +507,81 @@ static void refusals(void **state)
     hw_ratings_free(&r);
 }
 
+/* Ratings of 0 to 100, or of millionths, train as those of 0 to 5 do: predictions and errors are theirs in proportion,
+ * with AdaGrad and without, in blocks and without. */
+static void the_scale_of_the_ratings_does_not_matter(void **state)
+{
+    static const float times[] = {1, 20, 1e6F, 1e-6F};
+    (void)state;
+    for (unsigned k = 0; k < 4; k++) {
+        double first[USERS], error = 0;
+        for (unsigned t = 0; t < 4; t++) {
+            hw_ratings r = generated(COUNT, USERS, ITEMS, 3, 0.5);
+            for (uint32_t i = 0; i < r.count; i++) r.rating[i].value *= times[t];
+            r.mean *= (double)times[t];
+            hw_factorize m = hw_factorize_defaults(&r, 8);
+            m.adagrad = k & 1;
+            m.grid = k & 2 ? 4 : 0;
+            hw_objective o;
+            hw_config c = in_order(m.adagrad ? 0.1 : 0.02, 5, COUNT);
+            hw_result result;
+            open_model(&m, &o);
+            float *x = start_of(&m, &o);
+            assert_int_equal(hw_train(&o, &c, x, &result), HW_OK);
+            double rmse = sqrt(result.last.metric[0]) / (double)times[t];
+            if (t == 0) error = rmse;
+            assert_near(rmse, error, 1e-4 * error);
+            for (uint32_t u = 0; u < USERS; u++) {
+                double p = hw_factorize_predict(&m, x, u, u % ITEMS) / (double)times[t];
+                if (t == 0) first[u] = p;
+                assert_near(p, first[u], 2e-3);
+            }
+            free(x);
+            hw_factorize_free(&m);
+            hw_ratings_free(&r);
+        }
+    }
+}
+
+/* A program of 0.1 has a shorter model, without a scale: it trains on the values as they are. */
+static void a_model_of_the_first_release_has_the_scale_1(void **state)
+{
+    (void)state;
+    hw_ratings r = generated(COUNT, USERS, ITEMS, 3, 0.5);
+    float *x[2];
+    size_t n = 0;
+    for (int old = 0; old < 2; old++) {
+        hw_factorize m;
+        hw_objective o;
+        hw_config c = in_order(0.1, 2, COUNT);
+        memset(&m, 0xff, sizeof m);
+        assert_int_equal(hw_factorize_init(&m, old ? offsetof(hw_factorize, scale) : sizeof m, &r, 5), HW_OK);
+        if (!old) m.scale = 1;
+        open_model(&m, &o);
+        x[old] = start_of(&m, &o);
+        n = o.parameters;
+        assert_int_equal(hw_train(&o, &c, x[old], NULL), HW_OK);
+        hw_factorize_free(&m);
+    }
+    assert_memory_equal(x[0], x[1], n * sizeof *x[0]);
+    free(x[0]);
+    free(x[1]);
+    hw_ratings_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals), cmocka_unit_test(gradients),   cmocka_unit_test(kernel),
-        cmocka_unit_test(golden),   cmocka_unit_test(other_steps), cmocka_unit_test(grid),
-        cmocka_unit_test(low_rank), cmocka_unit_test(schedulers),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(gradients),
+        cmocka_unit_test(kernel),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(other_steps),
+        cmocka_unit_test(grid),
+        cmocka_unit_test(low_rank),
+        cmocka_unit_test(schedulers),
+        cmocka_unit_test(the_scale_of_the_ratings_does_not_matter),
+        cmocka_unit_test(a_model_of_the_first_release_has_the_scale_1),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -225,6 +225,21 @@ static void a_thread_of_128_kB_works(void **state)
     assert_int_equal(s.status, HW_OK);
 }
 
+/* Refused by what is there, not by what malloc promises. */
+static void more_memory_than_there_is_is_refused_at_once(void **state)
+{
+    (void)state;
+    char why[HW_WHY] = "";
+    hw_engine *e;
+    hw_objective o = hw_objective_defaults("point", UINT32_MAX);
+    o.loss_gradient = point_gradient;
+    hw_config c = short_run(64, 10); /* two terabytes */
+    assert_true(hw_memory_available() > 0);
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), HW_E_MEMORY);
+    assert_null(e);
+    assert_text(why, "GB are there");
+}
+
 /* --- pools that are not complete -----------------------------------------------------------------------------------
  */
 
@@ -444,6 +459,7 @@ int main(void)
         cmocka_unit_test(children_of_a_training_process_train),
         cmocka_unit_test(a_thread_of_128_kB_works),
         cmocka_unit_test(a_pool_that_is_not_complete_is_released),
+        cmocka_unit_test(more_memory_than_there_is_is_refused_at_once),
         cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
         cmocka_unit_test(a_mask_of_one_processor_is_one),
         cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),

@@ -236,7 +236,7 @@ static const struct bad {
     BAD("a separator at the end", "user,item,rating\n1,2,3,\n", "line 2: it has 4 fields"),
     BAD("another separator", "user,item,rating\n1;2;3\n", "line 2: it has 1 field"),
     BAD("a last line cut short", "user,item,rating,time\n1,2,3,4\n5,6,7", "line 3: it has 3 fields"),
-    BAD("a line of spaces", "user,item,rating\n1,2,3\n  \n", "line 3: it has 1 field"),
+    BAD("a line of spaces and a letter", "user,item,rating\n1,2,3\n  x\n", "line 3: it has 1 field"),
     BAD("no user id", "user,item,rating\n,2,3\n", "line 2: the user is ''"),
     BAD("no item id", "user,item,rating\n1,,3\n", "line 2: the item is ''"),
     BAD("no value", "user,item,rating\n1,2,\n", "line 2: the rating is ''"),
@@ -420,6 +420,45 @@ static void a_split_is_disjoint_complete_and_deterministic(void **state)
         hw_ratings_free(&train[k]);
         hw_ratings_free(&test[k]);
     }
+}
+
+/* Ratings of another file come under the numbers of the training ones, whatever order they stand in; who is not there
+ * is left out, and told. */
+static void other_ratings_are_renumbered(void **state)
+{
+    (void)state;
+    char why[HW_WHY] = "";
+    hw_ratings train, test;
+    uint32_t left_out = 99;
+    put("user,item,rating\n7,30,1\n  \n5,10,2\n\n7,20,3\n18446744073709551615,10,4\n");
+    assert_int_equal(hw_ratings_read(path, 0, &train, why), HW_OK);
+    assert_int_equal(train.count, 4);
+    put("item,user,rating\n20,5,5\n99,7,9\n10,7,2\n30,1,9\n30,18446744073709551615,8\n");
+    assert_int_equal(hw_ratings_read(path, 0, &test, why), HW_OK);
+    assert_int_equal(hw_ratings_renumber(&test, &train, &left_out, why), HW_OK);
+    assert_int_equal(left_out, 2);
+    assert_int_equal(test.count, 3);
+    static const hw_rating right[] = {{1, 2, 5}, {0, 1, 2}, {2, 0, 8}};
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(test.rating[i].user, right[i].user);
+        assert_int_equal(test.rating[i].item, right[i].item);
+        assert_near(test.rating[i].value, right[i].value, 0);
+    }
+    assert_true(test.users == train.users && test.items == train.items);
+    assert_memory_equal(test.user_id, train.user_id, train.users * sizeof *test.user_id);
+    assert_near(test.mean, 5, 1e-9);
+    assert_true((double)test.low > 1.9 && (double)test.high < 8.1);
+    hw_ratings_free(&test);
+    put("item,user,rating\n99,7,9\n30,1,9\n");
+    assert_int_equal(hw_ratings_read(path, 0, &test, why), HW_OK);
+    assert_int_equal(hw_ratings_renumber(&test, &train, &left_out, why), HW_E_FORMAT);
+    assert_text(why, "none of the 2 ratings");
+    assert_int_equal(test.count, 2); /* as before */
+    hw_ratings_free(&test);
+    hw_ratings none = {0};
+    assert_int_equal(hw_ratings_renumber(&none, &train, NULL, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_ratings_renumber(NULL, &train, NULL, why), HW_E_ARGUMENT);
+    hw_ratings_free(&train);
 }
 
 static void generated_ratings_have_the_truth_of_their_plan(void **state)
@@ -943,6 +982,7 @@ int main(void)
         cmocka_unit_test(bad_ratings_get_a_sentence),
         cmocka_unit_test(bad_arguments_get_a_sentence),
         cmocka_unit_test(a_split_is_disjoint_complete_and_deterministic),
+        cmocka_unit_test(other_ratings_are_renumbered),
         cmocka_unit_test(generated_ratings_have_the_truth_of_their_plan),
         cmocka_unit_test(generated_users_and_items_follow_the_power_law),
         cmocka_unit_test(texts_are_read),

@@ -101,14 +101,27 @@ typedef struct hw_factorize {
     uint64_t seed;  /* of the blocks' order            */
     hw_pairs pairs; /* the layout; set by hw_factorize_objective */
     void *plan;
+    /* What a value is divided by in training, so that learning rate, l2 and start mean the same whatever the ratings'
+     * scale is; predictions and metrics are in the ratings' own, the losses of steps in units of it. 0 (default): their
+     * standard deviation; 1: nothing. */
+    double scale;
 } hw_factorize;
-HW_API hw_factorize hw_factorize_defaults(const hw_ratings *train, unsigned rank);
+/* Into the first `size` bytes of *model: sizeof(hw_factorize) of the header at hand. HW_E_ARGUMENT: NULL, or shorter
+ * than any release's. */
+HW_API hw_status hw_factorize_init(hw_factorize *model, size_t size, const hw_ratings *train, unsigned rank);
+static inline hw_factorize hw_factorize_defaults(const hw_ratings *train, unsigned rank)
+{
+    hw_factorize m;
+    (void)hw_factorize_init(&m, sizeof m, train, rank);
+    return m;
+}
 HW_API hw_status hw_factorize_objective(hw_factorize *model, hw_objective *objective, char *why);
 HW_API void hw_factorize_free(hw_factorize *model);
 /* Small random rows (uniform in [0, scale) / sqrt(rank), scale 0: 0.1 with biases, 1 without), biases 0, sums of
  * squares
  * 1. params: as many as the objective has. */
 HW_API void hw_factorize_start(const hw_factorize *model, double scale, uint64_t seed, float *params);
+/* In the ratings' scale, while the model has its objective: not after hw_factorize_free. */
 HW_API double hw_factorize_predict(const hw_factorize *model, const float *params, uint32_t user, uint32_t item);
 
 /* Word vectors with negative sampling (Mikolov et al. 2013): for a centre word c and each word o of its window,

@@ -108,6 +108,9 @@ HW_API uint32_t hw_factors_item(const hw_factors *factors, uint64_t id);
 HW_API uint64_t hw_factors_item_id(const hw_factors *factors, uint32_t item);
 /* The score of a pair of numbers (NaN: there is no such number); within the data's scale where clamp is not 0. */
 HW_API double hw_factors_predict(const hw_factors *factors, uint32_t user, uint32_t item, int clamp);
+/* The same where one of them or both may be unknown (UINT32_MAX, as hw_factors_user says it): the mean of the ratings,
+ * and the bias of the one that is known. */
+HW_API double hw_factors_fallback(const hw_factors *factors, uint32_t user, uint32_t item, int clamp);
 /* The `count` items of the highest scores for this user, best first (ties: the lower number), into item and score (may
  * be NULL); those for which skip says so are left out (skip may be NULL). Returns how many there are. HW_E_MEMORY has
  * no place here: nothing is allocated; up to count steps an item. */

@@ -132,6 +132,10 @@ HW_API hw_status hw_ratings_read(const char *path, size_t cap, hw_ratings *r, ch
  * their ids are the same in both. `all` is emptied; on an error it is as before. The three are different structs. */
 HW_API hw_status hw_ratings_split(hw_ratings *all, double share, uint64_t seed, hw_ratings *train, hw_ratings *test,
                                   char *why);
+/* Other ratings of the same users and items, from a file of their own: renumbered in place by the ids of `train`.
+ * Ratings of users or items that train does not have are left out, *left_out of them (may be NULL); where none is left,
+ * HW_E_FORMAT. On an error r is as before. HW_E_ARGUMENT: ratings without ids. */
+HW_API hw_status hw_ratings_renumber(hw_ratings *r, const hw_ratings *train, uint32_t *left_out, char *why);
 /* truth of rank `rank` (0 .. 1024): mean + user bias + item bias + p . q + noise * normal, users and items by a power
  * law of the given exponent (0 .. 4; 0: even), the frequent ones scattered over the numbers. The root mean square error
  * of the truth itself is `noise`. Pairs are drawn independently, so one may come more than once, each time with noise

@@ -121,10 +121,27 @@ static bool plan_locks(hw_engine *e)
     return hw__pause_init(&e->pause, e->crew.threads) && hw__barrier_init(&e->start, e->crew.threads, 0);
 }
 
+/* What a run will write to; a sparse objective fills the beginning of its workers' buffers only. Refused before it is
+ * taken, since most systems promise more than they have and end the process later. A caller's allocator knows better. */
+static hw_status check_memory(const hw_engine *e, char *why)
+{
+    const hw_config *c = &e->config;
+    const hw_objective *o = &e->objective;
+    double arrays = 1 + (double)hw__optimizer_arrays(&c->optimizer, &c->compensation) + 3 + (c->average_every ? 2 : 0);
+    if (!o->touched) arrays += 2.0 * e->crew.members;
+    double need = (double)o->parameters * sizeof(float) * arrays;
+    if (e->memory.by.allocate || need < 268435456) return HW_OK; /* not worth reading files for */
+    double there = (double)hw_memory_available();
+    if (need <= there) return HW_OK;
+    return hw__base_fail(why, HW_E_MEMORY, "%zu parameters need %.1f GB of memory with %u workers: %.1f GB are there",
+                         o->parameters, need * 1e-9, c->workers, there * 1e-9);
+}
+
 static hw_status plan(hw_engine *e, char *why)
 {
     const hw_objective *o = &e->objective;
     hw_status status = e->scheduler->crew(&e->config, &e->crew, why);
+    if (status == HW_OK) status = check_memory(e, why);
     if (status != HW_OK) return status;
     if (e->config.batch_per_worker) e->config.batch *= e->crew.share;
     uint32_t batch = e->config.batch;

@@ -14,25 +14,42 @@
 #define RANK_MOST 1024
 #define GRID_MOST 256
 
-hw_factorize hw_factorize_defaults(const hw_ratings *train, unsigned rank)
+/* 0.1's model ended there, and had the scale 1. */
+#define LEAST offsetof(hw_factorize, scale)
+
+hw_status hw_factorize_init(hw_factorize *model, size_t size, const hw_ratings *train, unsigned rank)
 {
-    hw_factorize m;
-    memset(&m, 0, sizeof m);
-    m.struct_size = sizeof m;
-    m.train = train;
-    m.rank = rank;
-    m.l2 = 0.1;
-    m.biases = m.adagrad = 1;
-    m.batch = 1;
-    m.seed = 1;
+    const hw_factorize m = {
+        .train = train, .rank = rank, .l2 = 0.1, .biases = 1, .adagrad = 1, .batch = 1, .seed = 1, .scale = 0};
+    return hw__sized_fill(model, size, &m, sizeof m, LEAST);
+}
+
+#if defined(__ELF__)
+/* What programs of 0.1 call: as long as it was then. */
+typedef struct factorize_0_1 {
+    _Alignas(hw_factorize) unsigned char bytes[LEAST];
+} factorize_0_1;
+HW_API factorize_0_1 hw__factorize_defaults_0_1(const hw_ratings *train,
+                                                unsigned rank) __asm__("hw_factorize_defaults");
+factorize_0_1 hw__factorize_defaults_0_1(const hw_ratings *train, unsigned rank)
+{
+    factorize_0_1 m;
+    (void)hw_factorize_init((hw_factorize *)(void *)&m, sizeof m, train, rank);
     return m;
 }
+#endif
 
 /* Examples are numbered as they stand here. */
 static const hw_rating *ratings(const hw_factorize *m)
 {
     const hw__factorize_grid *g = m->plan;
     return g ? g->rating : m->train->rating;
+}
+
+static double scale_of(const hw_factorize *m)
+{
+    const hw__factorize_grid *g = m->plan;
+    return g ? g->scale : 1;
 }
 
 static float dot(const float *p, const float *q, unsigned n)
@@ -51,7 +68,7 @@ double hw_factorize_predict(const hw_factorize *m, const float *x, uint32_t user
     const hw_pairs *f = &m->pairs;
     float score = f->mean + dot(x + f->a + user * f->stride, x + f->b + item * f->stride, f->rank);
     if (f->biases) score += x[f->head_a + 2 * (size_t)user] + x[f->head_b + 2 * (size_t)item];
-    return (double)score;
+    return scale_of(m) * (double)score;
 }
 
 static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
@@ -217,9 +234,9 @@ static hw_status check_ratings(const hw_factorize *m, const hw_ratings *r, const
 
 static hw_status check(const hw_factorize *m, char *why)
 {
-    if (!m || m->struct_size != sizeof *m)
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "the model is NULL or of another version: start from hw_factorize_defaults()");
+    hw_factorize known;
+    hw_status adopted = hw__sized_adopt(&known, sizeof known, m, LEAST, "the model", "hw_factorize_defaults()", why);
+    if (adopted != HW_OK) return adopted;
     if (!m->train) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: there are no ratings to train on");
     if (m->rank < 1 || m->rank > RANK_MOST)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: rank is %u: it must be in [1, %d]", m->rank,
@@ -227,6 +244,9 @@ static hw_status check(const hw_factorize *m, char *why)
     if (!(m->l2 >= 0) || !hw__base_finite((float)m->l2))
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: l2 is %g: it must be finite and not negative",
                              m->l2);
+    if (m->struct_size >= LEAST + sizeof m->scale && (!(m->scale >= 0) || !hw__base_finite((float)m->scale)))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_factorize_objective: scale is %g: it must be finite and not negative", m->scale);
     if (m->batch < 1 || m->batch > 1u << 20)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: batch is %u: it must be in [1, %u]", m->batch,
                              1u << 20);
@@ -241,7 +261,23 @@ static hw_status check(const hw_factorize *m, char *why)
     return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
 }
 
-static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
+/* What values are divided by. Ratings that are all the same have no scale. */
+static double scale_for(const hw_factorize *m)
+{
+    const hw_ratings *r = m->train;
+    if (m->struct_size < LEAST + sizeof m->scale) return 1;
+    if (m->scale > 0) return m->scale;
+    double mean = 0, squares = 0;
+    for (uint32_t i = 0; i < r->count; i++) {
+        double gap = (double)r->rating[i].value - mean;
+        mean += gap / (i + 1.0);
+        squares += gap * ((double)r->rating[i].value - mean);
+    }
+    double deviation = sqrt(squares / r->count);
+    return deviation > 1e-30 && hw__base_finite((float)deviation) ? deviation : 1;
+}
+
+static hw_status lay_out(hw_factorize *m, double scale, size_t *parameters, char *why)
 {
     uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
     uint64_t all = (users + items) * (stride + 2);
@@ -252,7 +288,7 @@ static hw_status lay_out(hw_factorize *m, size_t *parameters, char *why)
             "2^32 - 1 are possible",
             (unsigned long long)users, (unsigned long long)items, m->rank, (unsigned long long)all);
     m->pairs = (hw_pairs){.rank = m->rank,
-                          .mean = (float)m->train->mean,
+                          .mean = (float)(m->train->mean / scale),
                           .l2 = (float)m->l2,
                           .biases = m->biases != 0,
                           .adagrad = m->adagrad != 0};
@@ -266,9 +302,13 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     hw__factorize_grid *grid = NULL;
     if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
     hw_status status = check(m, why);
-    if (status == HW_OK) status = lay_out(m, &parameters, why);
+    double scale = status == HW_OK ? scale_for(m) : 1;
+    bool divides = scale < 1 || scale > 1;
+    if (status == HW_OK) status = lay_out(m, scale, &parameters, why);
     if (status == HW_OK && m->grid) status = hw__factorize_grid_create(&grid, m->train, m->grid, m->seed, why);
+    if (status == HW_OK && !m->grid && divides) status = hw__factorize_grid_copy(&grid, m->train, why);
     if (status != HW_OK) return status;
+    if (divides) hw__factorize_grid_divide(grid, m->train->count, scale);
     hw_factorize_free(m);
     m->plan = grid;
     (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "factorize", parameters);
@@ -279,7 +319,7 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     o->sweep = sweep;
     o->sweep_sgd = 1;
     o->raw = m->adagrad;
-    if (grid) {
+    if (m->grid) {
         o->block = grid->block;
         o->blocks = grid->blocks;
         o->block_groups = 2 * m->grid;

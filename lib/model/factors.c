@@ -1,5 +1,6 @@
 /* factors.c - what a trained factorisation answers: pairs, and the best items of a user. */
 #include "factors.h"
+#include "grid.h"
 #include <math.h>
 #include <string.h>
 
@@ -47,6 +48,17 @@ bool hw__factors_order(hw_factors *f)
     return (!f->user.id || order_of(&f->user, f->users)) && (!f->item.id || order_of(&f->item, f->items));
 }
 
+/* Trained on values divided by `scale`: the product of a user's row and an item's row takes it once. */
+static void into_scale(hw_factors *f, double scale)
+{
+    hw_pairs *p = &f->model.pairs;
+    if (!(scale < 1 || scale > 1)) return;
+    p->mean = (float)((double)p->mean * scale);
+    for (size_t i = 0; i < f->users * p->stride; i++) f->x[i] = (float)((double)f->x[i] * scale);
+    for (size_t i = 0; i < f->users; i++) f->x[p->head_a + 2 * i] = (float)((double)f->x[p->head_a + 2 * i] * scale);
+    for (size_t i = 0; i < f->items; i++) f->x[p->head_b + 2 * i] = (float)((double)f->x[p->head_b + 2 * i] * scale);
+}
+
 hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float *params, char *why)
 {
     if (!out || !m || !m->train || !params || !m->pairs.stride)
@@ -61,7 +73,8 @@ hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float
     f->items = r->items;
     f->low = r->low;
     f->high = r->high;
-    f->model = *m;
+    memcpy(&f->model, m, m->struct_size < sizeof f->model ? m->struct_size : sizeof f->model);
+    double scale = m->plan ? ((const hw__factorize_grid *)m->plan)->scale : 1;
     f->model.train = f->model.test = NULL;
     f->model.plan = NULL;
     bool ids = r->user_id && r->item_id;
@@ -73,6 +86,7 @@ hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float
         memcpy(f->x + p->b, params + q->b, f->items * p->stride * sizeof *f->x);
         memcpy(f->x + p->head_a, params + q->head_a, 2 * (size_t)f->users * sizeof *f->x);
         memcpy(f->x + p->head_b, params + q->head_b, 2 * (size_t)f->items * sizeof *f->x);
+        into_scale(f, scale);
         if (!hw__base_all_finite(f->x, factors + heads))
             status = hw__base_fail(why, HW_E_DIVERGED, "hw_factors_create: a parameter is not finite");
     }
@@ -144,6 +158,17 @@ double hw_factors_predict(const hw_factors *f, uint32_t user, uint32_t item, int
 {
     if (user >= f->users || item >= f->items) return NAN;
     double score = hw_factorize_predict(&f->model, f->x, user, item);
+    return clamp ? fmin(fmax(score, (double)f->low), (double)f->high) : score;
+}
+
+double hw_factors_fallback(const hw_factors *f, uint32_t user, uint32_t item, int clamp)
+{
+    if (!f) return NAN;
+    const hw_pairs *p = &f->model.pairs;
+    if (user < f->users && item < f->items) return hw_factors_predict(f, user, item, clamp);
+    double score = (double)p->mean;
+    if (p->biases && user < f->users) score += (double)f->x[p->head_a + 2 * (size_t)user];
+    if (p->biases && item < f->items) score += (double)f->x[p->head_b + 2 * (size_t)item];
     return clamp ? fmin(fmax(score, (double)f->low), (double)f->high) : score;
 }
 

@@ -111,6 +111,7 @@ hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings 
     if (status == HW_OK) status = split_rows(r, false, parts, seed, user, why);
     if (status == HW_OK) status = split_rows(r, true, parts, seed + 1, item, why);
     if (status == HW_OK) order_ratings(r, parts, user, item, seed, next, g);
+    if (g) g->scale = 1;
     hw__base_free(user);
     hw__base_free(item);
     hw__base_free(next);
@@ -120,6 +121,26 @@ hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings 
     }
     *grid = g;
     return status;
+}
+
+hw_status hw__factorize_grid_copy(hw__factorize_grid **grid, const hw_ratings *r, char *why)
+{
+    hw__factorize_grid *g = hw__base_zalloc(1, sizeof *g);
+    if (g) g->rating = hw__base_alloc(r->count, sizeof *g->rating);
+    if (!g || !g->rating) {
+        hw__factorize_grid_free(g);
+        return hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for a copy of %u ratings", r->count);
+    }
+    g->scale = 1;
+    memcpy(g->rating, r->rating, r->count * sizeof *g->rating);
+    *grid = g;
+    return HW_OK;
+}
+
+void hw__factorize_grid_divide(hw__factorize_grid *g, uint32_t count, double scale)
+{
+    g->scale = scale;
+    for (uint32_t i = 0; i < count; i++) g->rating[i].value = (float)((double)g->rating[i].value / scale);
 }
 
 void hw__factorize_grid_free(hw__factorize_grid *g)

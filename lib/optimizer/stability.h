@@ -11,7 +11,8 @@
 
 /* `step`, or where that is unstable the largest stable one, of single runs whose delays are drawn from the kernel, one
  * after the other: by the growth of one long path. For a fixed delay it is the linear bound; for wide kernels it is far
- * below the expectation's. lags <= HW__STABILITY_SHORT. Some tenths of a millisecond where `step` is stable, some milliseconds otherwise. */
+ * below the expectation's. lags <= HW__STABILITY_SHORT. Some tenths of a millisecond where `step` is stable, some
+ * milliseconds otherwise. */
 double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags);
 /* A histogram as shares of the delays 0 .. room - 1; what is beyond counts as room - 1. Returns how many are used. */
 size_t hw__stability_kernel(const hw_histogram *h, double *kernel, size_t room);

@@ -3,14 +3,18 @@
 #include "delimited.h"
 #include <stddef.h>
 
+/* Lines without a field are no records: empty ones, and ones of spaces. */
 bool hw__delimited_record(delimited *d)
 {
-    for (; d->at < d->end; d->at++) {
-        if (*d->at == '\n')
+    for (const char *at = d->at; at < d->end; at++) {
+        if (*at == '\n') {
             d->line++;
-        else if (*d->at != '\r' || d->at + 1 == d->end || d->at[1] != '\n')
+            d->at = at + 1;
+        } else if (*at != ' ' && (*at != '\r' || (at + 1 < d->end && at[1] != '\n'))) {
             return true;
+        }
     }
+    d->at = d->end;
     return false;
 }
 

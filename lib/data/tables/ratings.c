@@ -5,6 +5,7 @@
 #include "delimited.h"
 #include "hogwild/tables.h"
 #include "ids.h"
+#include "ratings.h"
 #include "../mix.h"
 #include "../text/text.h"
 #include <stdlib.h>
@@ -286,7 +287,7 @@ static hw_status read_all(reader *r)
     return status;
 }
 
-static void measure(hw_ratings *r)
+void hw__ratings_measure(hw_ratings *r)
 {
     double sum = 0;
     r->low = r->high = r->count ? r->rating[0].value : 0;
@@ -335,14 +336,14 @@ hw_status hw_ratings_read(const char *path, size_t cap, hw_ratings *out, char *w
     out->rating = shrunk(out->rating, out->count, sizeof *out->rating);
     out->user_id = shrunk(out->user_id, out->users, sizeof *out->user_id);
     out->item_id = shrunk(out->item_id, out->items, sizeof *out->item_id);
-    measure(out);
+    hw__ratings_measure(out);
     return HW_OK;
 }
 
 /* --- a test set ----------------------------------------------------------------------------------------------------
  */
 
-static bool copied(uint64_t **to, const uint64_t *from, uint32_t count)
+bool hw__ratings_copy_ids(uint64_t **to, const uint64_t *from, uint32_t count)
 {
     *to = NULL;
     if (!from) return true;
@@ -365,8 +366,8 @@ hw_status hw_ratings_split(hw_ratings *all, double share, uint64_t seed, hw_rati
     uint32_t apart = (uint32_t)(share * all->count + 0.5), kept = all->count - apart;
     *test = (hw_ratings){.count = apart, .users = all->users, .items = all->items};
     test->rating = hw__base_zalloc(apart, sizeof *test->rating);
-    if (!copied(&test->user_id, all->user_id, all->users) || !copied(&test->item_id, all->item_id, all->items) ||
-        !test->rating) {
+    if (!hw__ratings_copy_ids(&test->user_id, all->user_id, all->users) ||
+        !hw__ratings_copy_ids(&test->item_id, all->item_id, all->items) || !test->rating) {
         hw_ratings_free(test);
         return hw__base_fail(why, HW_E_MEMORY, "hw_ratings_split: no memory for %u ratings", apart);
     }
@@ -383,7 +384,7 @@ hw_status hw_ratings_split(hw_ratings *all, double share, uint64_t seed, hw_rati
     memset(all, 0, sizeof *all);
     train->count = kept;
     train->rating = shrunk(train->rating, kept ? kept : 1, sizeof *train->rating);
-    measure(train);
-    measure(test);
+    hw__ratings_measure(train);
+    hw__ratings_measure(test);
     return HW_OK;
 }
