@@ -86,19 +86,20 @@ static int check(const options *o)
 }
 
 /* A schedule of steps without an interval changes the rate after each third of the run, where its length is known. */
-static void fill_interval(hw_config *config, uint32_t images)
+static bool fill_interval(hw_config *config, uint32_t images)
 {
     hw_schedule *s = &config->optimizer.schedule;
-    if (s->kind != HW_SCHEDULE_STEP || s->interval) return;
+    if (s->kind != HW_SCHEDULE_STEP || s->interval) return false;
     double updates = config->updates ? (double)config->updates : ceil(config->epochs * images / config->batch);
     s->interval = updates > 0 ? (uint64_t)ceil(updates / 3) : UINT32_MAX;
+    return true;
 }
 
 static int run(const options *o, hw_config *config, cifar_set *s, const train_schedule *schedule, int argc, char **argv)
 {
     hw_section sections[SECTIONS];
     char identity[400];
-    fill_interval(config, s->train.count);
+    bool own_interval = fill_interval(config, s->train.count);
     if (o->caffe) {
         config->optimizer.n_sections = hw_net_bias_sections(s->net, 2, 1, sections, SECTIONS);
         config->optimizer.sections = sections;
@@ -119,6 +120,7 @@ static int run(const options *o, hw_config *config, cifar_set *s, const train_sc
                    .objective = &s->objective,
                    .params = s->params,
                    .class_name = s->real && s->train.classes == 10 ? hw_cifar10_class : no_name,
+                   .own_interval = own_interval,
                    .argc = argc,
                    .argv = argv};
     return train(&t, config);

@@ -154,6 +154,90 @@ static void progress_after_a_resume_counts_from_there(void **state)
     close_scene(&s);
 }
 
+/* --- a new run from where another one stood ------------------------------------------------------------------------
+ */
+
+static double bowl(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    (void)self, (void)scratch, (void)b;
+    double loss = 0;
+    for (int i = 0; i < 40; i++) {
+        g[i] = x[i] - 1 - (float)i;
+        loss += 0.5 * (double)g[i] * (double)g[i];
+    }
+    return loss;
+}
+
+static void a_new_run_begins_from_a_state(void **state)
+{
+    (void)state;
+    char why[HW_WHY] = "";
+    float x[40], y[40], v[40], u[40], before[40];
+    hw_result r;
+    int velocity = -1;
+    hw_objective o = hw_objective_defaults("bowl", 40);
+    o.loss_gradient = bowl;
+    o.examples = 320;
+    hw_config c = hw_config_defaults();
+    c.scheduler = HW_SEQUENTIAL;
+    c.workers = 1;
+    c.epochs = 3;
+    c.optimizer.schedule.base = 0.01;
+    c.curvature = -1;
+    hw_engine *a, *b;
+    hw_state *s = hw_state_create();
+    assert_int_equal(hw_engine_create(&a, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(a, NULL), HW_OK);
+    assert_int_equal(hw_engine_capture(a, s), HW_OK);
+    assert_int_equal(hw_engine_get(a, x), HW_OK);
+    assert_int_equal(hw_engine_get_velocity(a, v), HW_OK);
+    /* Other workers, rate, schedule, batch, length: all that restore refuses. */
+    c.scheduler = HW_ASYNC;
+    c.workers = 3;
+    c.batch = 8;
+    c.epochs = 2;
+    c.optimizer.schedule.base = 0.001;
+    assert_int_equal(hw_engine_create(&b, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_restore(b, s, why), HW_E_FORMAT);
+    assert_int_equal(hw_engine_begin_from(b, s, &velocity, why), HW_OK);
+    assert_int_equal(velocity, 1);
+    assert_int_equal(hw_engine_get(b, y), HW_OK);
+    assert_int_equal(hw_engine_get_velocity(b, u), HW_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_memory_equal(v, u, sizeof v);
+    double moved = 0;
+    for (int i = 0; i < 40; i++) moved = fmax(moved, fabs((double)v[i]));
+    assert_true(moved > 1e-6);
+    assert_int_equal(hw_engine_run(b, &r), HW_OK);
+    assert_int_equal(r.updates, 80); /* counted from 0 */
+    hw_engine_free(b);
+    /* Another rule begins with what it keeps at its start. */
+    c.optimizer.rule = HW_RULE_ADAM;
+    c.compensation.policy = HW_POLICY_NONE;
+    assert_int_equal(hw_engine_create(&b, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_begin_from(b, s, &velocity, why), HW_OK);
+    assert_int_equal(velocity, 0);
+    assert_int_equal(hw_engine_get(b, y), HW_OK);
+    assert_memory_equal(x, y, sizeof x);
+    assert_int_equal(hw_engine_run(b, &r), HW_OK);
+    /* What does not fit changes nothing. */
+    assert_int_equal(hw_engine_get(b, before), HW_OK);
+    hw_state_clear(s);
+    assert_int_equal(hw_engine_begin_from(b, s, NULL, why), HW_E_FORMAT);
+    assert_text(why, "weights");
+    y[39] = NAN;
+    assert_int_equal(hw_state_put(s, "weights", HW_F32, 1, (uint64_t[]){40}, y), HW_OK);
+    assert_int_equal(hw_engine_begin_from(b, s, NULL, why), HW_E_FORMAT);
+    assert_text(why, "not finite");
+    assert_int_equal(hw_engine_get(b, y), HW_OK);
+    assert_memory_equal(before, y, sizeof y);
+    assert_int_equal(hw_engine_begin_from(NULL, s, NULL, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_engine_begin_from(b, NULL, NULL, NULL), HW_E_ARGUMENT);
+    hw_state_free(s);
+    hw_engine_free(a);
+    hw_engine_free(b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -161,6 +245,7 @@ int main(void)
         cmocka_unit_test(a_failed_engine_is_as_good_as_new),
         cmocka_unit_test(a_run_cut_short_is_captured_without_its_last_evaluation),
         cmocka_unit_test(progress_after_a_resume_counts_from_there),
+        cmocka_unit_test(a_new_run_begins_from_a_state),
     };
     return cmocka_run_group_tests_name("resume_ends", tests, NULL, NULL);
 }

@@ -27,6 +27,8 @@ static const char *contradiction(const train_options *o, const hw_config *config
         return "--checkpoint-minutes, --checkpoint-epochs and --keep go with --checkpoint FOLDER";
     if ((o->checkpoint && !*o->checkpoint) || (o->resume && !*o->resume))
         return "--checkpoint and --resume need a name";
+    if ((o->load != NULL) + (o->go_on != NULL) + (o->resume != NULL) > 1)
+        return "--load, --continue and --resume: a run begins or goes on at one place";
     if (o->trace && (o->checkpoint || o->resume))
         return "--trace does not go with --checkpoint or --resume: a recorded schedule is of one whole run";
     return NULL;

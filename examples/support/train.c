@@ -7,6 +7,7 @@
 #include "classes.h"
 #include <math.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AT(member) offsetof(train_options, member)
@@ -28,6 +29,12 @@ static const cli_option rows[] = {
     {"--keep", "K", "keep the newest K (3; 2 to 1000)", CLI_WHOLE, AT(keep), 2, 1000},
     {"--resume", "FOLDER|FILE", "go on from the newest whole checkpoint of a folder, or from a file: the same options",
      CLI_TEXT, AT(resume), 0, 0},
+    {"", NULL, "where a new run begins", CLI_HEADING, 0, 0, 0},
+    {"--load", "FILE", "at these weights, written by --save or --model", CLI_TEXT, AT(load), 0, 0},
+    {"--continue", "FOLDER|FILE",
+     "at the weights of a checkpoint, with its velocity under the same rule; workers, rate, epochs and all else are "
+     "new",
+     CLI_TEXT, AT(go_on), 0, 0},
     {"", NULL, "schedules and advice", CLI_HEADING, 0, 0, 0},
     {"--trace", "FILE", "record the schedule (who read and landed when) there", CLI_TEXT, AT(trace), 0, 0},
     {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler",
@@ -298,6 +305,45 @@ static int go_on(const train_run *t, hw_engine *engine, const hw_state *state, c
     return 0;
 }
 
+/* Weights from a file of --save, or of --model. */
+static int load(const train_run *t)
+{
+    char why[HW_WHY], text[1024 + HW_WHY];
+    const char *path = t->options->load;
+    size_t n = hw_net_parameters(t->net);
+    if (hw_weights_load(path, t->params, n, why) == HW_OK) return 0;
+    hw_net *net;
+    float *params;
+    /* What is no file of --save may be one of --model; the first reason stands where it is neither. */
+    if (hw_net_load(&net, &params, path, 1, NULL) != HW_OK) return cli_error(t->program, 1, why);
+    bool same = hw_net_parameters(net) == n;
+    if (same) memcpy(t->params, params, n * sizeof *params);
+    (void)snprintf(text, sizeof text, "%.900s: it is of a net with %zu parameters, this one has %zu", path,
+                   hw_net_parameters(net), n);
+    free(params);
+    hw_net_free(net);
+    return same ? 0 : cli_error(t->program, 1, text);
+}
+
+/* A new run from a checkpoint's weights and velocity. */
+static int continue_from(const train_run *t, hw_engine *engine)
+{
+    char why[HW_WHY] = "", path[1024], text[1024 + HW_WHY];
+    int velocity = 0;
+    hw_state *state = hw_state_create();
+    hw_status status = state ? hw_checkpoint_load(t->options->go_on, state, path, sizeof path, why) : HW_E_MEMORY;
+    int code = status == HW_OK ? 0 : cli_error(t->program, 1, *why ? why : "no memory for a checkpoint");
+    if (code == 0 && hw_engine_begin_from(engine, state, &velocity, why) != HW_OK) {
+        (void)snprintf(text, sizeof text, "%.1000s: %.250s", path, why);
+        code = cli_error(t->program, 2, text);
+    }
+    if (code == 0)
+        fprintf(t->options->json ? stderr : stdout, "%s: a new run from the weights of %s, %s\n", t->program, path,
+                velocity ? "with its velocity" : "with no velocity: the rule keeps none, or another one");
+    hw_state_free(state);
+    return code;
+}
+
 /* A new engine, or one that goes on from state. */
 static int begin(const train_run *t, const hw_config *config, const hw_state *state, const char *path, context *c,
                  hw_engine **engine)
@@ -305,6 +351,7 @@ static int begin(const train_run *t, const hw_config *config, const hw_state *st
     char why[HW_WHY];
     if (hw_engine_create(engine, t->objective, config, t->params, why) != HW_OK) return cli_error(t->program, 2, why);
     int code = state ? go_on(t, *engine, state, path, &c->start) : 0;
+    if (t->options->go_on) code = continue_from(t, *engine);
     if (code == 0 && t->options->checkpoint)
         code = train_folder_open(&c->checkpoints, t->identity, t->options->resume, c->start.updates);
     if (code == 0) return 0;
@@ -329,8 +376,11 @@ int train(const train_run *t, hw_config *config)
                      : cli_error(t->program, 1, "no memory for a checkpoint");
         /* The estimate of then: another processor's would not be the same to the last bit. */
         if (code == 0 && config->curvature == 0) config->curvature = hw_state_real(state, "config.curvature", 0);
+        uint64_t *interval = &config->optimizer.schedule.interval;
+        if (code == 0 && t->own_interval) *interval = hw_state_number(state, "config.schedule.interval", *interval);
     } else {
-        give_advice(t, config);
+        if (t->options->load) code = load(t);
+        if (code == 0) give_advice(t, config);
     }
     if (code == 0) code = begin(t, config, state, path, &c, &engine);
     hw_state_free(state);

@@ -6,13 +6,13 @@
 #include "cli.h"
 
 typedef struct train_options {
-    const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume;
+    const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume, *load, *go_on;
     bool quiet, json, summary, advise;
     double minutes, epochs; /* between checkpoints; 0: not given */
     unsigned keep;          /* 0: not given */
 } train_options;
 
-#define TRAIN_ROWS 21
+#define TRAIN_ROWS 24
 /* The shared options as rows for cli.own, whose context holds train_options at offset `at`. Returns how many. */
 size_t train_rows(cli_option *rows, size_t at);
 /* For cli.engine. */
@@ -41,6 +41,7 @@ typedef struct train_run {
     const hw_objective *objective;
     float *params;                             /* initial values; the final ones at the end */
     const char *(*class_name)(unsigned label); /* accuracy by class and confusions, with these names; NULL: neither */
+    bool own_interval; /* the schedule's interval was nobody's option: a resumed run has the one that it began with */
     int argc;
     char **argv;
 } train_run;

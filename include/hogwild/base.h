@@ -68,8 +68,8 @@ HW_API const char *hw_commit(void);
  * processor time, rounded up; at least 1. Thread-safe; it reads small files, so it is nothing for a loop. */
 HW_API unsigned hw_processors(void);
 
-/* Bytes of memory that this process can still take, about: what the system has free, with its swap, and an address space
- * limit leaves. UINT64_MAX where that is not known. Thread-safe; no thing for a loop. */
+/* Bytes of memory that this process can still take, about: what the system has free, with its swap, and an address
+ * space limit leaves. UINT64_MAX where that is not known. Thread-safe; no thing for a loop. */
 HW_API uint64_t hw_memory_available(void);
 
 /* xoshiro256** (Blackman, Vigna). A stream is chosen by (seed, stream); the streams of different numbers are

@@ -351,6 +351,13 @@ HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
  * with config.trace; HW_E_FORK. Nothing in the engine is changed then. The state is not kept.
  */
 HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, char *why);
+/* A new run from where another one stood: the parameters of a captured state, and the shared velocity (what the rule
+ * keeps beside them) where the state is of the same rule under a policy that keeps as much; *velocity (may be NULL)
+ * says whether. Workers, schedule, learning rate, stops, data and all else are this engine's, and everything counts
+ * from 0. To go on with a run as if it had not been interrupted is hw_engine_restore. HW_E_FORMAT where the state has
+ * not this objective's tensors, or one that is not finite: nothing is changed then; HW_E_STATE during a run; HW_E_FORK.
+ */
+HW_API hw_status hw_engine_begin_from(hw_engine *engine, const hw_state *state, int *velocity, char *why);
 
 /* What was measured; pointers are owned by the engine and valid until its next run or free. Each list
  * holds 4,096 entries; a longer one is thinned to every second entry, the newest kept. */

@@ -122,7 +122,8 @@ static bool plan_locks(hw_engine *e)
 }
 
 /* What a run will write to; a sparse objective fills the beginning of its workers' buffers only. Refused before it is
- * taken, since most systems promise more than they have and end the process later. A caller's allocator knows better. */
+ * taken, since most systems promise more than they have and end the process later. A caller's allocator knows better.
+ */
 static hw_status check_memory(const hw_engine *e, char *why)
 {
     const hw_config *c = &e->config;

@@ -22,6 +22,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v);
 void hw__compatibility_fields(const hw_engine *e, hw__walk *v);
 /* tensors.c: parameters and the arrays beside them, by the objective's names */
 void hw__tensors_fields(hw_engine *e, hw__walk *v);
+void hw__tensors_first(hw_engine *e, hw__walk *v, unsigned arrays); /* parameters, and so many arrays beside them */
 
 /* progress.c: with the mean loss of all steps; `last` is where progress->last points. */
 void hw__progress_of(hw_engine *e, hw_progress *progress, hw_evaluation *last);

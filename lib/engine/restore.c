@@ -2,6 +2,7 @@
 #include "../optimizer/optimizer.h"
 #include "engine.h"
 #include <math.h>
+#include <string.h>
 #include <unistd.h>
 
 static uint64_t whole(const hw__walk *v, const char *name)
@@ -133,6 +134,30 @@ static void adopt_options(hw_engine *e, const hw_state *state)
     if (target >= c->target && target <= c->target && metric) return;
     e->evaluation.mark.seconds_to_target = NAN; /* of another target */
     e->evaluation.mark.updates_to_target = 0;
+}
+
+hw_status hw_engine_begin_from(hw_engine *e, const hw_state *state, int *velocity, char *why)
+{
+    if (why) why[0] = 0;
+    if (velocity) *velocity = 0;
+    if (!e || !state) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_begin_from: engine or state is NULL");
+    hw_status status = hw__handle_usable(e, "hw_engine_begin_from");
+    if (status != HW_OK) return hw__base_fail(why, status, "hw_engine_begin_from: %s", hw_status_text(status));
+    unsigned arrays = hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation);
+    /* What another rule keeps, or the same one under a policy that needs more of it, means something else. */
+    const hw_entry *rule = hw_state_find(state, "config.rule");
+    char own[64];
+    (void)hw_config_get(&e->config, "rule", own, sizeof own);
+    bool same = hw_state_number(state, "same.arrays", UINT64_MAX) == arrays && rule && rule->kind == HW_ENTRY_TEXT &&
+                strcmp(rule->text, own) == 0;
+    hw__walk v = {WALK_CHECK, NULL, state, HW_OK, why};
+    hw__tensors_first(e, &v, same ? arrays : 0);
+    if (v.status != HW_OK) return v.status;
+    v.way = WALK_TAKE;
+    hw__tensors_first(e, &v, same ? arrays : 0);
+    e->run.restored = false;
+    if (velocity) *velocity = same && arrays > 0;
+    return HW_OK;
 }
 
 hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)

@@ -61,9 +61,13 @@ static void visit_vector(const hw_engine *e, hw__walk *v, const char *flat, cons
 
 void hw__tensors_fields(hw_engine *e, hw__walk *v)
 {
+    hw__tensors_first(e, v, hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation));
+}
+
+void hw__tensors_first(hw_engine *e, hw__walk *v, unsigned arrays)
+{
     static const char *const flat[] = {"weights", "velocity", "array2", "array3"};
     static const char *const prefix[] = {"", "velocity.", "array2.", "array3."};
-    unsigned arrays = hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation);
     for (unsigned a = 0; a <= arrays && v->status == HW_OK; a++) {
         if (v->way == WALK_PUT) hw_params_get(e->params, a, e->snapshot);
         visit_vector(e, v, flat[a], prefix[a], e->snapshot, a == 0);
