@@ -279,6 +279,90 @@ static void histograms_come_back_from_csv(void **state)
     (void)remove("delays.csv");
 }
 
+/* Staleness of `workers` whose work is gamma of that shape (0: constant), `updates` of them after a start of 100. */
+static void queue(hw_histogram *h, unsigned workers, double shape, unsigned updates, uint64_t seed)
+{
+    double until[16];
+    uint64_t read[16] = {0};
+    hw_rng rng;
+    hw_rng_seed(&rng, seed, workers);
+    hw_histogram_clear(h);
+    for (unsigned i = 0; i < workers; i++) until[i] = hw_rng_uniform(&rng);
+    for (uint64_t clock = 0; clock < updates + 100; clock++) {
+        unsigned first = 0;
+        for (unsigned i = 1; i < workers; i++)
+            if (until[i] < until[first]) first = i;
+        if (clock >= 100) hw_histogram_add(h, clock - read[first], 1);
+        read[first] = clock + 1;
+        double work = shape > 0 ? 0 : 1;
+        for (unsigned k = 0; k < (unsigned)shape; k++) work -= log(1 - hw_rng_uniform(&rng)) / shape;
+        if (shape > 0 && shape < 1) { /* gamma 1/2: half the square of a normal */
+            double x = hw_rng_normal(&rng);
+            work = x * x;
+        }
+        until[first] += work;
+    }
+}
+
+/* At 20 updates nothing can be said of laws that are not far from the queue model, and nothing is; at 2,000 all is. */
+static void few_updates_tell_nothing(void **state)
+{
+    static const double shapes[] = {1, 2, 3, 4, 0};
+    (void)state;
+    hw_histogram h;
+    hw_staleness_summary s;
+    char text[256];
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    for (unsigned k = 0; k < 5; k++)
+        for (unsigned few = 0; few < 2; few++) {
+            unsigned like = 0, unknown = 0, right = 0;
+            for (uint64_t seed = 1; seed <= 60; seed++) {
+                double low, high;
+                queue(&h, 8, shapes[k], few ? 20 : 2000, seed);
+                hw_staleness_summarize(&h, &s);
+                hw_staleness_verdict(&s, text, sizeof text);
+                hw_staleness_dispersion(&s, &low, &high);
+                static const double truth[] = {1, 0.52, 0.35, 0.27, 0};
+                right += low - 0.02 <= truth[k] && truth[k] <= high + 0.02;
+                like += strstr(text, "near the queue model") != NULL || s.geometric;
+                unknown += strstr(text, "too few updates (20)") != NULL;
+            }
+            assert_true(right >= (few ? 44 : 52)); /* of 60 intervals of 95 %; 20 updates hold three workers' turns */
+            if (few) assert_int_equal(like, 0);
+            if (few && k < 2) assert_true(unknown >= 40);
+            if (few && k == 4) assert_int_equal(unknown, 0); /* a fixed delay is seen at once */
+            if (!few) assert_int_equal(unknown, 0);
+            if (!few && k == 0) assert_true(like >= 57);
+            if (!few && k > 0) assert_int_equal(like, 0);
+        }
+    hw_histogram_free(&h);
+}
+
+/* What by_mean and the tail call the same for every law: the whole kernel's recursion tells them apart. */
+static void the_kernel_tells_laws_of_the_same_mean_apart(void **state)
+{
+    static const struct {
+        unsigned workers;
+        double shape, momentum, least, most; /* of the error */
+    } law[] = {{2, 1, 0.5, 0, 0.01}, {8, 1, 0.875, 0, 0.01}, {16, 1, 0.9375, 0, 0.01}, {8, 0.5, 0.70, 0.1, 1},
+               {8, 2, 0.96, 0.3, 1}, {8, 4, 0.99, 0.3, 1},   {8, 0, 0.5, 0.3, 2}};
+    (void)state;
+    hw_histogram h;
+    double error;
+    assert_int_equal(hw_histogram_init(&h, 256), HW_OK);
+    for (unsigned k = 0; k < sizeof law / sizeof *law; k++) {
+        queue(&h, law[k].workers, law[k].shape, 40000, 5);
+        double mu = hw_staleness_momentum(&h, &error);
+        assert_near(mu, law[k].momentum, 0.02);
+        assert_true(error >= law[k].least && error <= law[k].most);
+    }
+    hw_histogram_clear(&h);
+    assert_true(isnan(hw_staleness_momentum(&h, &error)) && isnan(error) && isnan(hw_staleness_momentum(NULL, NULL)));
+    hw_histogram_add(&h, 0, 10);
+    assert_near(hw_staleness_momentum(&h, NULL), 0, 1e-12);
+    hw_histogram_free(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +374,8 @@ int main(void)
         cmocka_unit_test(sums_agree_with_the_bins),
         cmocka_unit_test(exports),
         cmocka_unit_test(histograms_come_back_from_csv),
+        cmocka_unit_test(few_updates_tell_nothing),
+        cmocka_unit_test(the_kernel_tells_laws_of_the_same_mean_apart),
     };
     return cmocka_run_group_tests_name("staleness", tests, NULL, NULL);
 }

@@ -115,8 +115,14 @@ static void print_staleness(hw_engine *engine, const hw_result *r)
     const hw_staleness *s = hw_engine_staleness(engine);
     if (hw_histogram_init(&h, hw_staleness_exact(s)) != HW_OK) return;
     hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
-    printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue model, 0 a fixed delay)\n",
-           r->staleness.mean, r->staleness.variance, r->staleness.dispersion);
+    double low, high, error, momentum = hw_staleness_momentum(&h, &error);
+    hw_staleness_dispersion(&r->staleness, &low, &high);
+    printf("staleness: mean %.2f, variance %.2f, dispersion %.2f (%.2f to %.2f with 95 %%; 1 would be the queue model, "
+           "0 a "
+           "fixed delay)\n",
+           r->staleness.mean, r->staleness.variance, r->staleness.dispersion, low, high);
+    printf("as momentum: %.3f, with a mean square error of %.2f of the kernel%s\n", momentum, error,
+           error > 0.1 ? ": it is none" : "");
     (void)hw_histogram_text(&h, stdout, 12, 1);
     layers_print(engine, stdout);
     hw_histogram_free(&h);

@@ -14,7 +14,8 @@ enum {
     HW__POLICY_ADVISED = 16,  /* stands in the advisor's table                                               */
     HW__POLICY_BELOW = 32,    /* may ask for less momentum than compensation.floor                           */
     HW__POLICY_AS_ASKED = 64, /* its setting is a user's: refused where it is wrong, never mended            */
-    HW__POLICY_ADAPTS = 128   /* the rate finds its place in the run, which goes back rather than end        */
+    HW__POLICY_ADAPTS = 128,  /* the rate finds its place in the run, which goes back rather than end        */
+    HW__POLICY_WHOLE = 256    /* sees the staleness of the run so far, not of the last window                */
 };
 
 typedef struct hw__policy {
@@ -45,6 +46,11 @@ double hw__share_theory(const hw_policy_input *in); /* 1 - 1/M */
 /* Explicit momentum mu, not below the floor, with the learning rate that keeps (or not) the total step of a unit
  * gradient. */
 void hw__share_use_momentum(const hw_compensation *c, const hw_policy_input *in, double mu, hw_setting *s);
+/* Whether the queue model stays in force: given up only well outside of its band, so that a dispersion near the band's
+ * edge does not switch the momentum from one window to the next. */
+void hw__share_steady(const hw_setting *now, hw_staleness_summary *shape);
+/* The implicit momentum of the measured kernel, and its error; in->shape is there. */
+double hw__share_measured(const hw_policy_input *in, double *error);
 void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s);
 
 #endif

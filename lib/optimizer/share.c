@@ -1,5 +1,6 @@
 /* share.c - what several policies do. */
 #include "optimizer.h"
+#include <math.h>
 
 double hw__share_delay(const hw_policy_input *in)
 {
@@ -23,4 +24,20 @@ void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s)
     s->delay = hw__share_delay(in);
     s->ahead = hw_look_ahead(in->momentum, s->delay);
     (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps", s->delay);
+}
+
+void hw__share_steady(const hw_setting *now, hw_staleness_summary *shape)
+{
+    bool in_force = hw__base_finite_double(now->implicit) && now->implicit > 0;
+    const hw_fit *fit = shape->fit + HW_FIT_GEOMETRIC;
+    if (in_force && fabs(shape->dispersion - 1) <= 0.4 && fit->total_variation - fit->sampling <= 0.13)
+        shape->geometric = 1;
+}
+
+double hw__share_measured(const hw_policy_input *in, double *error)
+{
+    double mu = in->staleness ? hw_staleness_momentum(in->staleness, error) : NAN;
+    if (hw__base_finite_double(mu)) return mu;
+    *error = NAN;
+    return in->shape->by_tail; /* of a caller who has the summary only */
 }

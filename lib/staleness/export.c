@@ -49,12 +49,16 @@ hw_status hw_histogram_json(const hw_histogram *h, FILE *out)
 
 hw_status hw_staleness_summary_json(const hw_staleness_summary *s, FILE *out)
 {
+    double low, high;
+    hw_staleness_dispersion(s, &low, &high);
     const struct {
         const char *name;
         double value;
     } fields[] = {{"mean", s->mean},
                   {"variance", s->variance},
                   {"dispersion", s->dispersion},
+                  {"dispersion_low", low},
+                  {"dispersion_high", high},
                   {"q0", s->q0},
                   {"median", s->median},
                   {"p90", s->p90},

@@ -116,6 +116,51 @@ static double slope(const hw_histogram *h)
     return points > 1 && spread > 0 ? exp((w * xy - x * y) / spread) : NAN;
 }
 
+/* From the queue model's own deviation, 8 / n of D^2, down to a narrow law's, 2 / n: between them by D. Staleness of
+ * heavy-tailed work deviates up to three times as much; no verdict hangs on how heavy it is. */
+void hw_staleness_dispersion(const hw_staleness_summary *s, double *low, double *high)
+{
+    double d = s->dispersion, n = (double)s->updates;
+    double half = n > 0 ? 1.96 * d * sqrt((2 + 6 * fmin(1, d)) / n) : NAN;
+    *low = n > 0 ? fmax(0, d - half) : NAN;
+    *high = d + half;
+}
+
+/* Whether so many updates tell the queue model from its neighbours: a narrow law, or a heavy one, is known earlier. */
+static bool tells(const hw_staleness_summary *s)
+{
+    double low, high;
+    hw_staleness_dispersion(s, &low, &high);
+    return s->updates >= 20 && (high - low <= 0.6 || high < 0.3 || low > 1.3);
+}
+
+double hw_staleness_momentum(const hw_histogram *h, double *error)
+{
+    if (error) *error = NAN;
+    if (!h || !h->total) return NAN;
+    /* q_l - delta_l0 on q_{l-1} - delta_l0, where delta is 1 at 0. What is beyond the linear bins is one step more. */
+    double n = (double)h->total, uv = 1 - (double)h->counts[0] / n, vv = 1, last = (double)h->counts[0] / n;
+    double beyond = 1 - last;
+    for (uint32_t l = 1; l < h->linear_bins; l++) {
+        double q = (double)h->counts[l] / n;
+        uv += q * last;
+        vv += last * last;
+        last = q;
+        beyond -= q;
+    }
+    beyond = fmax(0, beyond);
+    uv += beyond * last;
+    vv += last * last;
+    double mu = fmin(uv / vv, 1 - 1e-9), fit = 1 - mu, apart = 0, all = 0;
+    for (uint32_t l = 0; l < h->linear_bins; l++, fit *= mu) {
+        double q = (double)h->counts[l] / n;
+        apart += (q - fit) * (q - fit);
+        all += q * q;
+    }
+    if (error) *error = all > 0 ? apart / all : 1;
+    return mu;
+}
+
 void hw_staleness_summarize(const hw_histogram *h, hw_staleness_summary *s)
 {
     memset(s, 0, sizeof *s);
@@ -160,8 +205,8 @@ void hw_staleness_summarize(const hw_histogram *h, hw_staleness_summary *s)
     }
     /* A small sample of the law itself is some way from it, too: only what is beyond that counts. */
     double noise = s->fit[HW_FIT_GEOMETRIC].sampling;
-    s->geometric = m > 0 && fabs(s->dispersion - 1) <= 0.3 + sqrt(8 / (double)h->total) &&
-                   s->fit[HW_FIT_GEOMETRIC].total_variation - noise <= 0.1;
+    s->geometric =
+        m > 0 && tells(s) && fabs(s->dispersion - 1) <= 0.3 && s->fit[HW_FIT_GEOMETRIC].total_variation - noise <= 0.1;
 }
 
 void hw_staleness_verdict(const hw_staleness_summary *s, char *text, size_t size)
@@ -171,6 +216,14 @@ void hw_staleness_verdict(const hw_staleness_summary *s, char *text, size_t size
     } else if (s->largest == 0) {
         (void)snprintf(text, size,
                        "no staleness: the updates came one after the other, and there is no implicit momentum");
+    } else if (!tells(s)) {
+        double low, high;
+        hw_staleness_dispersion(s, &low, &high);
+        (void)snprintf(
+            text, size,
+            "too few updates (%llu) to tell the queue model from a fixed delay: dispersion %.2f, between %.2f and "
+            "%.2f with 95 %%",
+            (unsigned long long)s->updates, s->dispersion, low, high);
     } else if (s->geometric) {
         (void)snprintf(
             text, size,

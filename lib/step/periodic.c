@@ -1,5 +1,6 @@
 /* periodic.c - what is due after a landing: a new setting, a snapshot of good parameters, an epoch, an evaluation, a
  * capture. One worker at a time does it (it holds the housekeeping); the others go on. */
+#include "../optimizer/optimizer.h"
 #include "step.h"
 #include <math.h>
 
@@ -43,10 +44,12 @@ void hw__periodic_setting(hw_engine *e, bool first)
         hw_histogram_clear(&e->settings.merged);
         hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
                            &e->settings.merged);
+        bool whole = hw__policy_of(c->compensation.policy)->flags & HW__POLICY_WHOLE;
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
-        hw_histogram_subtract(&e->settings.window, &e->settings.before);
+        if (!whole) hw_histogram_subtract(&e->settings.window, &e->settings.before);
         hw_histogram_copy(&e->settings.before, &e->settings.merged);
         hw_staleness_summarize(&e->settings.window, &shape);
+        if (whole) hw__share_steady(&e->settings.now, &shape);
         in.staleness = &e->settings.window;
         in.shape = &shape;
         hw__layers_window(e);

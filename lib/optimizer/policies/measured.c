@@ -1,5 +1,5 @@
-/* measured.c - the implicit momentum of the measured tail off the momentum, where the staleness is the queue model's;
- * auto elsewhere. */
+/* measured.c - the implicit momentum of the measured kernel off the momentum, where the staleness of the run so far is
+ * the queue model's; auto elsewhere, and until there are enough updates to say so. */
 #include "../policy.h"
 #include <string.h>
 
@@ -14,17 +14,21 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
     if (!in->shape->geometric && in->shape->largest > 0) {
         char reason[sizeof s->reason];
         hw__policy_auto.apply(c, in, s);
-        (void)snprintf(reason, sizeof reason, "dispersion %.2f is not the queue model's: auto, %.70s",
-                       in->shape->dispersion, s->reason);
+        double low, high;
+        hw_staleness_dispersion(in->shape, &low, &high);
+        (void)snprintf(reason, sizeof reason, "dispersion %.2f-%.2f: %s the queue model's: auto, %.60s", low, high,
+                       low < 1.3 && high > 0.7 ? "not surely" : "not", s->reason);
         memcpy(s->reason, reason, sizeof reason);
         return;
     }
-    s->implicit = in->shape->largest > 0 ? in->shape->by_tail : 0;
+    double error = 0;
+    s->implicit = in->shape->largest > 0 ? hw__share_measured(in, &error) : 0;
     hw__share_use_momentum(c, in, in->momentum - s->implicit, s);
-    (void)snprintf(s->reason, sizeof s->reason, "measured momentum %.3f taken off", s->implicit);
+    (void)snprintf(s->reason, sizeof s->reason, "measured momentum %.3f taken off (mean square error %.3f)",
+                   s->implicit, error);
 }
 
-const hw__policy hw__policy_measured = {.flags = HW__POLICY_CURVATURE | HW__POLICY_ADVISED,
+const hw__policy hw__policy_measured = {.flags = HW__POLICY_CURVATURE | HW__POLICY_ADVISED | HW__POLICY_WHOLE,
                                         .arrays = 1,
                                         .arrays_idle = 1,
                                         .fits = hw__fits_momentum,

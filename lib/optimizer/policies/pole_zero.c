@@ -5,13 +5,14 @@
 static void apply(const hw_compensation *c, const hw_policy_input *in, hw_setting *s)
 {
     bool measured = in->shape && in->shape->updates && in->shape->geometric;
-    s->implicit = measured ? in->shape->by_tail : hw__share_theory(in);
+    double error;
+    s->implicit = measured ? hw__share_measured(in, &error) : hw__share_theory(in);
     s->pole = fmin(0.99, fmax(0, c->shrinkage * s->implicit));
     (void)snprintf(s->reason, sizeof s->reason, "pole at %.3f (%s) cancelled", s->pole,
                    measured ? "measured" : "by theory");
 }
 
-const hw__policy hw__policy_pole_zero = {.flags = HW__POLICY_CLOCK | HW__POLICY_ADVISED,
+const hw__policy hw__policy_pole_zero = {.flags = HW__POLICY_CLOCK | HW__POLICY_ADVISED | HW__POLICY_WHOLE,
                                          .arrays = 2,
                                          .arrays_idle = 2,
                                          .fits = hw__fits_heavy_ball,
