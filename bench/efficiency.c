@@ -249,7 +249,7 @@ int main(int argc, char **argv)
     cli_lenet lenet;
     char path[1000];
     hw_section sections[8];
-    code = cli_lenet_open("efficiency", o.data, o.images, config.batch, &lenet);
+    code = cli_lenet_open("efficiency", o.data, NULL, o.images, config.batch, &lenet);
     if (code != 0) return code;
     if (o.caffe) cli_caffe_solver(lenet.net, &config, sections);
     FILE *csv = NULL, *lines = NULL;

@@ -225,7 +225,7 @@ bool papers_wang_momentum(papers *p)
     cli_lenet l;
     static lenet_sweep s;
     double mean[SWEEP], half[SWEEP];
-    if (cli_lenet_open("papers", p->data, p->full ? 60000 : 12000, 256, &l) != 0) return false;
+    if (cli_lenet_open("papers", p->data, NULL, p->full ? 60000 : 12000, 256, &l) != 0) return false;
     if (!p->full && l.digits.test.count > 2000) l.digits.test.count = 2000;
     l.objective.evaluation_examples = l.digits.test.count;
     s.p = p;

@@ -280,7 +280,7 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     cli_lenet lenet;
-    code = cli_lenet_open("demo", o.data, o.images, config.batch, &lenet);
+    code = cli_lenet_open("demo", o.data, NULL, o.images, config.batch, &lenet);
     if (code != 0) return code;
     if (o.target == 0) o.target = lenet.digits.real ? 97 : 90;
     hw_net_init(lenet.net, config.seed, lenet.params);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 typedef struct options {
-    const char *data;
+    const char *data, *set;
     unsigned images;
     bool caffe;
     train_options train;
@@ -14,8 +14,13 @@ static const cli_option own[] = {
     {"--data", "FOLDER",
      "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)", CLI_TEXT,
      offsetof(options, data), 0, 0},
-    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)", CLI_WHOLE,
-     offsetof(options, images), 1000, 60000},
+    {"--set", "NAME",
+     "other images in MNIST's format there: NAME-train-images-idx3-ubyte and so on, as in emnist-letters; classes from "
+     "the "
+     "smallest label to the largest",
+     CLI_TEXT, offsetof(options, set), 0, 0},
+    {"--images", "N", "train on the first N images (all); generated digits: how many (60000; 1000 to 10000000)",
+     CLI_WHOLE, offsetof(options, images), 1000, 10000000},
     {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate",
      CLI_SWITCH, offsetof(options, caffe), 0, 0},
 };
@@ -24,13 +29,16 @@ enum { OWN = sizeof own / sizeof *own };
 static int run(const options *o, hw_config *config, cli_lenet *l, const train_schedule *schedule, int argc, char **argv)
 {
     hw_section sections[8];
-    char identity[160];
+    char identity[200];
     if (!o->train.json) printf("mnist: LeNet on %s\n", l->digits.source);
     if (o->train.summary) (void)hw_net_summary(l->net, stdout);
     if (o->caffe && !o->train.advise) cli_caffe_solver(l->net, config, sections);
     hw_net_init(l->net, config->seed, l->params);
-    (void)snprintf(identity, sizeof identity, "program: mnist\ndata: %s, %u images\nnet: lenet\n",
-                   l->digits.real ? "MNIST" : "generated digits", l->digits.train.count);
+    (void)snprintf(identity, sizeof identity, "program: mnist\ndata: %.60s, %u images\nnet: lenet\n",
+                   o->set           ? o->set
+                   : l->digits.real ? "MNIST"
+                                    : "generated digits",
+                   l->digits.train.count);
     train_run t = {.program = "mnist",
                    .label = "LeNet",
                    .title = "mnist: one run",
@@ -49,7 +57,7 @@ static int run(const options *o, hw_config *config, cli_lenet *l, const train_sc
 
 int main(int argc, char **argv)
 {
-    options o = {.images = 60000};
+    options o = {.images = 0};
     hw_config config = hw_config_defaults();
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
@@ -70,7 +78,7 @@ int main(int argc, char **argv)
     train_schedule schedule;
     cli_lenet lenet;
     code = train_prepare("mnist", &o.train, &config, &schedule);
-    if (code == 0) code = cli_lenet_open("mnist", o.data, o.images, config.batch, &lenet);
+    if (code == 0) code = cli_lenet_open("mnist", o.data, o.set, o.images, config.batch, &lenet);
     if (code == 0) {
         code = run(&o, &config, &lenet, &schedule, argc, argv);
         cli_lenet_close(&lenet);

@@ -21,8 +21,12 @@ static int drop_folder(void **state)
                                  "train-images-idx3-ubyte",
                                  "train-labels-idx1-ubyte",
                                  "t10k-images-idx3-ubyte",
-                                 "t10k-labels-idx1-ubyte"};
-    for (size_t i = 0; i < 6; i++) {
+                                 "t10k-labels-idx1-ubyte",
+                                 "some-letters-train-images-idx3-ubyte.gz",
+                                 "some-letters-train-labels-idx1-ubyte",
+                                 "some-letters-test-images-idx3-ubyte",
+                                 "some-letters-test-labels-idx1-ubyte"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
         (void)remove(path);
     }
@@ -234,11 +238,54 @@ static void linear_losses_against_differences(void **state)
     assert_text(why, "target");
 }
 
+/* Labels from 1 on, more classes than ten, names with a prefix; and what does not fit together. */
+static void other_sets_have_their_own_classes(void **state)
+{
+    (void)state;
+    char why[HW_WHY] = "";
+    hw_images train, test;
+    const uint32_t size[3] = {60, 3, 4}, few[3] = {5, 3, 4}, wide[3] = {5, 4, 4};
+    unsigned char labels[80];
+    (void)put("some-letters-train-images-idx3-ubyte.gz", buffer, idx(buffer, size, 3, 720), true);
+    size_t n = idx(labels, size, 1, 60);
+    for (unsigned i = 0; i < 60; i++) labels[8 + i] = (unsigned char)(i % 26 + 1);
+    (void)put("some-letters-train-labels-idx1-ubyte", labels, n, false);
+    assert_int_equal(hw_idx_set_read(folder, "some-letters", &train, &test, why), HW_E_IO);
+    assert_text(why, "some-letters-test-images");
+    (void)put("some-letters-test-images-idx3-ubyte", buffer, idx(buffer, few, 3, 60), false);
+    assert_int_equal(hw_idx_set_read(folder, "some-letters", &train, &test, why), HW_E_IO);
+    assert_text(why, "some-letters-test-labels");
+    n = idx(labels, few, 1, 5);
+    for (unsigned i = 0; i < 5; i++) labels[8 + i] = (unsigned char)(26 - 5 * i);
+    (void)put("some-letters-test-labels-idx1-ubyte", labels, n, false);
+    if (hw_idx_set_read(folder, "some-letters", &train, &test, why) != HW_OK) fail_msg("%s", why);
+    assert_true(train.classes == 26 && test.classes == 26 && train.count == 60 && test.count == 5);
+    for (unsigned i = 0; i < 60; i++) assert_int_equal(train.labels[i], i % 26);
+    for (unsigned i = 0; i < 5; i++) assert_int_equal(test.labels[i], 25 - 5 * i);
+    hw_images_free(&train);
+    hw_images_free(&test);
+    for (unsigned wrong = 0; wrong < 28; wrong += 27) { /* below the smallest label, and above the largest */
+        labels[10] = (unsigned char)wrong;
+        (void)put("some-letters-test-labels-idx1-ubyte", labels, n, false);
+        assert_int_equal(hw_idx_set_read(folder, "some-letters", &train, &test, why), HW_E_FORMAT);
+        assert_text(why, "label 2 of some-letters's test images");
+        assert_null(train.pixels);
+    }
+    labels[10] = 3;
+    (void)put("some-letters-test-labels-idx1-ubyte", labels, n, false);
+    (void)put("some-letters-test-images-idx3-ubyte", buffer, idx(buffer, wide, 3, 80), false);
+    assert_int_equal(hw_idx_set_read(folder, "some-letters", &train, &test, why), HW_E_FORMAT);
+    assert_text(why, "4 x 4");
+    assert_int_equal(hw_idx_set_read(NULL, "some-letters", &train, &test, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_idx_set_read(folder, NULL, &train, &test, why), HW_E_ARGUMENT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good_files),
         cmocka_unit_test(hostile_files),
+        cmocka_unit_test(other_sets_have_their_own_classes),
         cmocka_unit_test(digits_are_deterministic),
         cmocka_unit_test(digits_are_hard_for_a_line),
         cmocka_unit_test(linear_losses_against_differences),

@@ -629,6 +629,59 @@ static void handles_train_without_a_struct_in_sight(void **state)
     hw_config_free(NULL);
 }
 
+/* As free() does: a program's clean-up goes through whatever it has. */
+static void everything_that_frees_takes_null(void **state)
+{
+    (void)state;
+    hw_state_free(NULL);
+    hw_images_free(NULL);
+    hw_engine_free(NULL);
+    hw_config_free(NULL);
+    hw_objective_free(NULL);
+    hw_sparse_linear_free(NULL);
+    hw_factorize_free(NULL);
+    hw_skipgram_free(NULL);
+    hw_linear_model_free(NULL);
+    hw_factors_free(NULL);
+    hw_vectors_free(NULL);
+    hw_net_free(NULL);
+    hw_predictor_free(NULL);
+    hw_trace_free(NULL);
+    hw_histogram_free(NULL);
+    hw_staleness_free(NULL);
+    hw_sparse_free(NULL);
+    hw_ratings_free(NULL);
+    hw_corpus_free(NULL);
+    hw_params_free(NULL);
+}
+
+/* No update: no number that looks like one, and none that says nan. */
+static void an_empty_histogram_prints_no_nan(void **state)
+{
+    (void)state;
+    char text[8192] = "", verdict[256];
+    hw_histogram h;
+    hw_staleness_summary s;
+    assert_int_equal(hw_histogram_init(&h, 32), HW_OK);
+    FILE *f = tmpfile();
+    assert_non_null(f);
+    assert_int_equal(hw_histogram_text(&h, f, 8, 1), HW_OK);
+    assert_int_equal(hw_histogram_json(&h, f), HW_OK);
+    hw_staleness_summarize(&h, &s);
+    assert_int_equal(hw_staleness_summary_json(&s, f), HW_OK);
+    hw_staleness_verdict(&s, verdict, sizeof verdict);
+    fputs(verdict, f);
+    rewind(f);
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    text[n] = 0;
+    fclose(f);
+    assert_true(n > 100);
+    assert_null(strstr(text, "nan"));
+    assert_null(strstr(text, "inf"));
+    assert_text(text, "no updates");
+    hw_histogram_free(&h);
+}
+
 int main(void)
 {
     small_linear_fill();
@@ -646,6 +699,8 @@ int main(void)
         cmocka_unit_test(handles_have_every_callback),
         cmocka_unit_test(names_of_the_first_release_are_taken),
         cmocka_unit_test(the_number_behind_m_is_asked_for),
+        cmocka_unit_test(everything_that_frees_takes_null),
+        cmocka_unit_test(an_empty_histogram_prints_no_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,6 +199,13 @@ static void counts(void **state)
     net = hw_net_lenet(4, why);
     assert_int_equal(hw_net_parameters(net), 431080);
     hw_net_free(net);
+    net = hw_net_lenet_classes(26, 4, why);
+    assert_int_equal(hw_net_parameters(net), 431080 + 501 * 16);
+    assert_int_equal(hw_net_outputs(net), 26);
+    hw_net_free(net);
+    assert_null(hw_net_lenet_classes(1, 4, why));
+    assert_text(why, "1 classes");
+    assert_null(hw_net_lenet_classes(257, 4, NULL));
     /* Weights, two a norm, and the running means' sets: 2 C + 1 a norm. */
     const unsigned channels[] = {16, 32, 64};
     for (unsigned n = 1; n <= 5; n += 2)

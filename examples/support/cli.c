@@ -211,6 +211,21 @@ bool cli_number(const char *program, const char *flag, const char *value, double
     return false;
 }
 
+bool cli_digits_set(const char *program, const char *folder, const char *set, cli_digits *d)
+{
+    char found[900], why[HW_WHY];
+    memset(d, 0, sizeof *d);
+    if (folder)
+        (void)snprintf(found, sizeof found, "%s", folder);
+    else
+        hw_data_folder(found, sizeof found);
+    if (hw_idx_set_read(found, set, &d->train, &d->test, why) != HW_OK) return cli_error(program, 1, why) == 0;
+    d->real = true;
+    (void)snprintf(d->source, sizeof d->source, "%.40s, %u images of %u classes from %.90s", set, d->train.count,
+                   d->train.classes, found);
+    return true;
+}
+
 bool cli_digits_load(const char *program, const char *folder, bool required, uint32_t generated, cli_digits *d)
 {
     char found[900], why[HW_WHY];
@@ -247,19 +262,22 @@ void cli_digits_free(cli_digits *d)
     hw_images_free(&d->test);
 }
 
-int cli_lenet_open(const char *program, const char *folder, uint32_t images, uint32_t batch, cli_lenet *l)
+int cli_lenet_open(const char *program, const char *folder, const char *set, uint32_t images, uint32_t batch,
+                   cli_lenet *l)
 {
     char why[HW_WHY];
     memset(l, 0, sizeof *l);
-    if (!cli_digits_load(program, folder, folder != NULL, images, &l->digits)) return 1;
-    if (images < l->digits.train.count) {
+    if (!(set ? cli_digits_set(program, folder, set, &l->digits)
+              : cli_digits_load(program, folder, folder != NULL, images ? images : 60000, &l->digits)))
+        return 1;
+    if (images && images < l->digits.train.count) {
         l->digits.train.count = images;
         char all[sizeof l->digits.source];
         (void)snprintf(all, sizeof all, "%s", l->digits.source);
         if (l->digits.real)
             (void)snprintf(l->digits.source, sizeof l->digits.source, "%.140s, the first %u of them", all, images);
     }
-    l->net = hw_net_lenet(batch, why);
+    l->net = hw_net_lenet_classes(l->digits.train.classes, batch, why);
     l->task = (hw_net_task){l->net, &l->digits.train, &l->digits.test, NULL};
     hw_status status = l->net ? hw_net_objective(&l->task, &l->objective, why) : HW_E_ARGUMENT;
     if (status == HW_OK) l->params = aligned_alloc(64, (hw_net_parameters(l->net) * sizeof(float) + 63) / 64 * 64);

@@ -50,6 +50,8 @@ typedef struct cli_digits {
 } cli_digits;
 /* required: an error instead of generated digits where the folder has no MNIST. */
 bool cli_digits_load(const char *program, const char *folder, bool required, uint32_t generated, cli_digits *d);
+/* hw_idx_set_read, a sentence where it fails. */
+bool cli_digits_set(const char *program, const char *folder, const char *set, cli_digits *d);
 void cli_digits_free(cli_digits *d);
 
 /* LeNet on digits: data, net, parameters and objective, which the programs train. */
@@ -60,8 +62,10 @@ typedef struct cli_lenet {
     hw_net_task task;
     hw_objective objective;
 } cli_lenet;
-/* 0, or an exit status after a sentence. folder NULL: see cli_digits_load. */
-int cli_lenet_open(const char *program, const char *folder, uint32_t images, uint32_t batch, cli_lenet *l);
+/* 0, or an exit status after a sentence. folder NULL: see cli_digits_load. set: another set of images than MNIST, or
+ * NULL. images 0: all of them, 60000 generated ones. */
+int cli_lenet_open(const char *program, const char *folder, const char *set, uint32_t images, uint32_t batch,
+                   cli_lenet *l);
 void cli_lenet_close(cli_lenet *l);
 /* Caffe's solver: inv(1e-4, 0.75) and biases at twice the rate. sections: room for 8, borrowed by the configuration. */
 void cli_caffe_solver(const hw_net *net, hw_config *config, hw_section *sections);

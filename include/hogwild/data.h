@@ -33,6 +33,12 @@ HW_API hw_status hw_idx_read(const char *images_path, const char *labels_path, u
 /* The MNIST files of `folder` (train-images-idx3-ubyte[.gz] and so on, also in a subfolder mnist). */
 HW_API hw_status hw_mnist_read(const char *folder, hw_images *train, hw_images *test, char *why);
 
+/* Any other pair of training and test images in the same format: `set`-train-images-idx3-ubyte[.gz],
+ * -train-labels-idx1-, and test or t10k for the test images, in `folder` or a subfolder mnist (EMNIST: set
+ * "emnist-letters"). Classes go from the smallest label of the training images to the largest, and become 0 .. classes
+ * - 1: EMNIST's letters are 1 .. 26. HW_E_FORMAT where a test label is none of them, or the sizes differ. */
+HW_API hw_status hw_idx_set_read(const char *folder, const char *set, hw_images *train, hw_images *test, char *why);
+
 /* CIFAR-10's binary files (records of a label and 3,072 bytes), plain or gzip, one after the other; at most 1 GiB a
  * file once unpacked (HW_E_LIMIT). Memory: the images, and up to twice as much while they are read. On an error nothing
  * is allocated and why (HW_WHY bytes) names the file, and says so where it is of CIFAR-100. HW_E_ARGUMENT, HW_E_IO,

@@ -215,6 +215,8 @@ HW_API hw_status hw_net_dead(const hw_net *net, void *scratch, const hw_images *
 
 /* Caffe's LeNet: 431,080 parameters. */
 HW_API hw_net *hw_net_lenet(uint32_t batch, char *why);
+/* The same for 2 .. 256 classes: 431,080 + 501 (classes - 10) parameters. */
+HW_API hw_net *hw_net_lenet_classes(unsigned classes, uint32_t batch, char *why);
 /* inputs -> hidden ReLU units -> classes. */
 HW_API hw_net *hw_net_perceptron(unsigned channels, unsigned height, unsigned width, unsigned hidden, unsigned classes,
                                  uint32_t batch, char *why);

@@ -14,6 +14,15 @@ static hw_net *finished(hw_net *net, uint32_t batch, char *why)
 
 hw_net *hw_net_lenet(uint32_t batch, char *why)
 {
+    return hw_net_lenet_classes(10, batch, why);
+}
+
+hw_net *hw_net_lenet_classes(unsigned classes, uint32_t batch, char *why)
+{
+    if (classes < 2 || classes > 256) {
+        hw__base_fail(why, HW_E_ARGUMENT, "hw_net_lenet_classes: %u classes: 2 to 256 are possible", classes);
+        return NULL;
+    }
     hw_net *net = hw_net_create(1, 28, 28);
     hw_net_conv(net, 20, 5, 1, 0);
     hw_net_max_pool(net, 2, 2, 0);
@@ -21,7 +30,7 @@ hw_net *hw_net_lenet(uint32_t batch, char *why)
     hw_net_max_pool(net, 2, 2, 0);
     hw_net_dense(net, 500);
     hw_net_relu(net);
-    hw_net_dense(net, 10);
+    hw_net_dense(net, classes);
     return finished(net, batch, why);
 }
 

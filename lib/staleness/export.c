@@ -103,9 +103,13 @@ hw_status hw_histogram_text(const hw_histogram *h, FILE *out, int rows, int unic
 {
     static const char *const eighth[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
     if (rows < 1) rows = 1;
+    if (!h->total) {
+        fputs("  no updates\n", out);
+        return done(out);
+    }
     /* Values up to the 99.9 % point get a row (or share one); the rest is one last row. */
     double edge = hw_histogram_quantile(h, 0.999);
-    uint64_t last = h->total ? (uint64_t)edge : 0, width = last / (uint64_t)rows + 1, most = 0;
+    uint64_t last = (uint64_t)edge, width = last / (uint64_t)rows + 1, most = 0;
     for (int pass = 0; pass < 2; pass++) {
         uint64_t rest = h->total;
         for (uint64_t from = 0; from <= last; from += width) {

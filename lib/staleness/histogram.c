@@ -50,6 +50,7 @@ hw_status hw_histogram_init(hw_histogram *h, uint32_t linear_bins)
 
 void hw_histogram_free(hw_histogram *h)
 {
+    if (!h) return;
     hw__base_free(h->counts);
     memset(h, 0, sizeof *h);
 }

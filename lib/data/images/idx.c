@@ -11,6 +11,7 @@
 
 void hw_images_free(hw_images *images)
 {
+    if (!images) return;
     hw__base_free(images->pixels);
     hw__base_free(images->labels);
     memset(images, 0, sizeof *images);
@@ -129,6 +130,69 @@ hw_status hw_mnist_read(const char *folder, hw_images *train, hw_images *test, c
     hw_status status = hw_idx_read(path[0], path[1], 10, train, why);
     if (status == HW_OK) status = hw_idx_read(path[2], path[3], 10, test, why);
     if (status != HW_OK) hw_images_free(train);
+    return status;
+}
+
+/* One half of a set, under any of the names that it is given. */
+static hw_status read_half(const char *folder, const char *set, const char *const *halves, size_t n, hw_images *images,
+                           char *why)
+{
+    char name[200], pixels[1024], labels[1024];
+    for (size_t i = 0; i < n; i++) {
+        (void)snprintf(name, sizeof name, "%.100s-%s-images-idx3-ubyte", set, halves[i]);
+        if (!find(folder, name, pixels, sizeof pixels)) continue;
+        (void)snprintf(name, sizeof name, "%.100s-%s-labels-idx1-ubyte", set, halves[i]);
+        if (!find(folder, name, labels, sizeof labels))
+            return hw__base_fail(why, HW_E_IO, "%.120s: there is no %.120s beside its images", folder, name);
+        return hw_idx_read(pixels, labels, 256, images, why);
+    }
+    return hw__base_fail(why, HW_E_IO, "%.110s: there is no %.60s-%s-images-idx3-ubyte, with .gz or without", folder,
+                         set, halves[0]);
+}
+
+/* Labels first .. last become 0 .. last - first; the number of the first image with another one, or count. */
+static uint32_t shift_labels(hw_images *images, unsigned first, unsigned last)
+{
+    for (uint32_t i = 0; i < images->count; i++) {
+        if (images->labels[i] < first || images->labels[i] > last) return i;
+        images->labels[i] = (unsigned char)(images->labels[i] - first);
+    }
+    images->classes = last - first + 1;
+    return images->count;
+}
+
+hw_status hw_idx_set_read(const char *folder, const char *set, hw_images *train, hw_images *test, char *why)
+{
+    static const char *const of_train[] = {"train"}, *const of_test[] = {"test", "t10k"};
+    if (!folder || !set || !train || !test)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_idx_set_read: a folder, a set and two places for images are needed");
+    memset(train, 0, sizeof *train);
+    memset(test, 0, sizeof *test);
+    hw_status status = read_half(folder, set, of_train, 1, train, why);
+    if (status == HW_OK) status = read_half(folder, set, of_test, 2, test, why);
+    if (status == HW_OK && (train->width != test->width || train->height != test->height))
+        status =
+            hw__base_fail(why, HW_E_FORMAT, "%.100s: %.60s has training images of %u x %u and test images of %u x %u",
+                          folder, set, train->height, train->width, test->height, test->width);
+    if (status == HW_OK) {
+        unsigned first = 255, last = 0;
+        for (uint32_t i = 0; i < train->count; i++) {
+            if (train->labels[i] < first) first = train->labels[i];
+            if (train->labels[i] > last) last = train->labels[i];
+        }
+        (void)shift_labels(train, first, last);
+        uint32_t other = shift_labels(test, first, last);
+        if (other < test->count)
+            status = hw__base_fail(why, HW_E_FORMAT,
+                                   "%.100s: label %u of %.60s's test images is %u, and those of the training images go "
+                                   "from %u to %u",
+                                   folder, other, set, test->labels[other], first, last);
+    }
+    if (status != HW_OK) {
+        hw_images_free(train);
+        hw_images_free(test);
+    }
     return status;
 }
 

@@ -18,6 +18,7 @@ static const char *const role_name[ROLES] = {"user", "item", "rating"};
 
 void hw_ratings_free(hw_ratings *r)
 {
+    if (!r) return;
     hw__base_free(r->rating);
     hw__base_free(r->user_id);
     hw__base_free(r->item_id);

@@ -17,6 +17,7 @@
 
 void hw_corpus_free(hw_corpus *c)
 {
+    if (!c) return;
     hw__base_free(c->count);
     hw__base_free(c->text);
     hw__base_free(c->at);
