@@ -18,6 +18,8 @@ static const experiment experiments[] = {
     {"oracles", "Mitliagkas et al.", "Theorems 3 and 5, clocks and compensation against exact values", papers_oracles},
     {"theorem2", "Mitliagkas et al.", "Theorem 2 for arbitrary delay laws, by exact recursion", papers_theorem2},
     {"figure2", "Mitliagkas et al.", "Fig. 2: implicit and explicit momentum, formula and measured", papers_figure2},
+    {"threads", "Mitliagkas et al.", "assumptions A2 and A3 on real threads: steps that sleep by a law",
+     papers_threads},
     {"best-quadratic", "Mitliagkas et al.", "Fig. 3 on a quadratic: best explicit momentum, negative ones too",
      papers_best_quadratic},
     {"best-net", "Mitliagkas et al.", "Fig. 3 on a small net (generated digits), negative momentum too",
@@ -227,7 +229,7 @@ int main(int argc, char **argv)
 {
     options o = {.p = {.data = NULL}, .out = "papers-report"};
     hw_config config = hw_config_defaults();
-    cli c = {"papers", "the papers' experiments, simulated", own, sizeof own / sizeof *own, set, &o, NULL, 0, &config};
+    cli c = {"papers", "the papers' experiments, simulated and on threads", own, sizeof own / sizeof *own, set, &o, NULL, 0, &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     for (size_t i = 0; o.list && i < COUNT; i++)

@@ -50,6 +50,7 @@ void papers_digits_close(papers_digits *d);
 bool papers_oracles(papers *p);
 bool papers_theorem2(papers *p);
 bool papers_figure2(papers *p);
+bool papers_threads(papers *p);
 bool papers_best_quadratic(papers *p);
 bool papers_best_net(papers *p);
 bool papers_pca(papers *p);

@@ -231,11 +231,11 @@ void hw_staleness_verdict(const hw_staleness_summary *s, char *text, size_t size
             "momentum",
             s->by_tail);
     } else if (s->dispersion < 0.3) {
-        (void)snprintf(
-            text, size,
-            "near a fixed delay of %.0f: the implicit momentum model does not apply; look ahead or lower the "
-            "learning rate instead",
-            s->median);
+        (void)snprintf(text, size,
+                       "near a fixed delay of %.0f, as steps of constant cost have it: the implicit momentum model "
+                       "does not apply; "
+                       "look ahead or lower the learning rate instead",
+                       s->median);
     } else if (s->dispersion > 1.3) {
         (void)snprintf(text, size,
                        "heavier than the queue model (dispersion %.2f): some workers are much slower than others; the "
