@@ -55,7 +55,7 @@ assert hw.hw_result_json(engine, b"ctypes", text, c.c_size_t(len(text)), None) =
 record = json.loads(text.value)
 assert record["updates"] == 300 == hw.hw_engine_number(engine, b"updates") and record["objective"] == "places"
 for name, value in record.items():  # every single number of the record by its name
-    if isinstance(value, (int, float)) and name != "cores":
+    if isinstance(value, (int, float)) and name not in ("cores", "processors"):
         assert abs(hw.hw_engine_number(engine, name.encode()) - value) <= 1e-8 * abs(value), name
 assert seen and seen[-1] < 1, seen
 hw.hw_engine_free(engine), hw.hw_objective_free(objective), hw.hw_config_free(config)

@@ -10,7 +10,6 @@
 #if defined(HW_HWLOC) && defined(__linux__)
 #include <errno.h>
 #include <hwloc.h>
-#include <hwloc/glibc-sched.h>
 #include <string.h>
 
 struct hw__cores {
@@ -33,8 +32,9 @@ static unsigned cores_within(hwloc_topology_t topology, const cpu_set_t *mask, c
     for (hwloc_obj_t core = NULL; (core = hwloc_get_next_obj_by_type(topology, type, core)) != NULL;) {
         cpu_set_t of_core;
         CPU_ZERO(&of_core);
-        if (hwloc_cpuset_to_glibc_sched_affinity(topology, core->cpuset, &of_core, sizeof of_core) != 0) continue;
-        CPU_AND(&of_core, &of_core, mask);
+        for (int i = hwloc_bitmap_first(core->cpuset); i >= 0 && i < CPU_SETSIZE;
+             i = hwloc_bitmap_next(core->cpuset, i))
+            if (CPU_ISSET((size_t)i, mask)) CPU_SET((size_t)i, &of_core);
         if (CPU_COUNT(&of_core) == 0) continue;
         if (set) set[n] = of_core;
         n++;
