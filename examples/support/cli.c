@@ -211,14 +211,20 @@ bool cli_number(const char *program, const char *flag, const char *value, double
     return false;
 }
 
+/* The one that is named, else the user's. */
+static void data_folder(const char *named, char *found, size_t size)
+{
+    if (named)
+        (void)snprintf(found, size, "%s", named);
+    else
+        hw_data_folder(found, size);
+}
+
 bool cli_digits_set(const char *program, const char *folder, const char *set, cli_digits *d)
 {
     char found[900], why[HW_WHY];
     memset(d, 0, sizeof *d);
-    if (folder)
-        (void)snprintf(found, sizeof found, "%s", folder);
-    else
-        hw_data_folder(found, sizeof found);
+    data_folder(folder, found, sizeof found);
     if (hw_idx_set_read(found, set, &d->train, &d->test, why) != HW_OK) return cli_error(program, 1, why) == 0;
     d->real = true;
     (void)snprintf(d->source, sizeof d->source, "%.40s, %u images of %u classes from %.90s", set, d->train.count,
@@ -230,10 +236,7 @@ bool cli_digits_load(const char *program, const char *folder, bool required, uin
 {
     char found[900], why[HW_WHY];
     memset(d, 0, sizeof *d);
-    if (folder)
-        (void)snprintf(found, sizeof found, "%s", folder);
-    else
-        hw_data_folder(found, sizeof found);
+    data_folder(folder, found, sizeof found);
     hw_status status = *found ? hw_mnist_read(found, &d->train, &d->test, why) : HW_E_IO;
     if (status == HW_OK) {
         d->real = true;
