@@ -41,10 +41,8 @@ static const cli_option own[] = {
     {"--save", "FILE", "write the model there", CLI_TEXT, offsetof(options, save), 0, 0},
     {"--load", "FILE", "read a model instead of training one", CLI_TEXT, offsetof(options, load), 0, 0},
     {"--predict", "FILE",
-     "a prediction, within the scale, for each line 'user item' of FILE (-: standard input); where one of them is "
-     "unknown: "
-     "the mean and the other's bias",
-     CLI_TEXT, offsetof(options, predict), 0, 0},
+     "a prediction for each line 'user item' of FILE (-: standard input); of unknown ones by the mean", CLI_TEXT,
+     offsetof(options, predict), 0, 0},
     {"--recommend", "USER", "the items with the highest scores that USER has not rated (of a loaded model: any)",
      CLI_TEXT, offsetof(options, recommend), 0, 0},
     {"--top", "N", "how many to recommend (10; 1 to 10000)", CLI_WHOLE, offsetof(options, top), 1, 10000},

@@ -14,11 +14,8 @@ static const cli_option own[] = {
     {"--data", "FOLDER",
      "where the four MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)", CLI_TEXT,
      offsetof(options, data), 0, 0},
-    {"--set", "NAME",
-     "other images in MNIST's format there: NAME-train-images-idx3-ubyte and so on, as in emnist-letters; classes from "
-     "the "
-     "smallest label to the largest",
-     CLI_TEXT, offsetof(options, set), 0, 0},
+    {"--set", "NAME", "NAME-train-images-idx3-ubyte and so on there instead, any classes (emnist-letters)", CLI_TEXT,
+     offsetof(options, set), 0, 0},
     {"--images", "N", "train on the first N images (all); generated digits: how many (60000; 1000 to 10000000)",
      CLI_WHOLE, offsetof(options, images), 1000, 10000000},
     {"--caffe", NULL, "Caffe's solver: batch 64, inv(1e-4, 0.75), weight decay 5e-4, biases at twice the rate",

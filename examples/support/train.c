@@ -31,9 +31,7 @@ static const cli_option rows[] = {
      CLI_TEXT, AT(resume), 0, 0},
     {"", NULL, "where a new run begins", CLI_HEADING, 0, 0, 0},
     {"--load", "FILE", "at these weights, written by --save or --model", CLI_TEXT, AT(load), 0, 0},
-    {"--continue", "FOLDER|FILE",
-     "at the weights of a checkpoint, with its velocity under the same rule; workers, rate, epochs and all else are "
-     "new",
+    {"--continue", "FOLDER|FILE", "at a checkpoint's weights and (of the same rule) velocity: all else is new",
      CLI_TEXT, AT(go_on), 0, 0},
     {"", NULL, "schedules and advice", CLI_HEADING, 0, 0, 0},
     {"--trace", "FILE", "record the schedule (who read and landed when) there", CLI_TEXT, AT(trace), 0, 0},
