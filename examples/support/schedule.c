@@ -72,8 +72,9 @@ int train_advise(const train_run *r, const hw_config *config)
     if (drawn)
         printf("delays drawn from the histogram, mean %.1f", in.staleness->sum / (double)in.staleness->total);
     else
-        printf("%u workers, taken as a fixed delay of %u (round robin, and threads with steps of constant cost, are near it)", in.workers,
-               in.workers - 1);
+        printf("%u workers, taken as a fixed delay of %u (round robin, and threads with steps of constant cost, are "
+               "near it)",
+               in.workers, in.workers - 1);
     printf(", curvature %.3g; bounds are linear, networks train at up to twice that\n", in.curvature);
     if (hw_advise_print(&config->compensation, &in, stdout) != HW_OK) return 1;
     double step = in.learning_rate * in.curvature;

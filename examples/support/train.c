@@ -355,7 +355,10 @@ static int begin(const train_run *t, const hw_config *config, const hw_state *st
     char why[HW_WHY];
     if (hw_engine_create(engine, t->objective, config, t->params, why) != HW_OK) return cli_error(t->program, 2, why);
     int code = state ? go_on(t, *engine, state, path, &c->start) : 0;
-    if (t->options->go_on) code = continue_from(t, *engine);
+    if (t->options->go_on) {
+        code = continue_from(t, *engine);
+        if (code == 0 && hw_engine_get(*engine, t->params) == HW_OK) give_advice(t, config);
+    }
     if (code == 0 && t->options->checkpoint)
         code = train_folder_open(&c->checkpoints, t->identity, t->options->resume, c->start.updates);
     if (code == 0) return 0;
@@ -384,7 +387,7 @@ int train(const train_run *t, hw_config *config)
         if (code == 0 && t->own_interval) *interval = hw_state_number(state, "config.schedule.interval", *interval);
     } else {
         if (t->options->load) code = load(t);
-        if (code == 0) give_advice(t, config);
+        if (code == 0 && !t->options->go_on) give_advice(t, config);
     }
     if (code == 0) code = begin(t, config, state, path, &c, &engine);
     hw_state_free(state);

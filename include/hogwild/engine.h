@@ -270,8 +270,8 @@ HW_API hw_status hw_engine_trace(hw_engine *engine, hw_trace **trace, char *why)
 HW_API hw_status hw_engine_run(hw_engine *engine, hw_result *result);
 /* Instead of run: exactly hw_engine_threads(engine) threads of the caller's each call this with their own number; the
  * calls return when the run is over, all with the run's status. Then hw_engine_result. Where a thread could not be
- * started, hw_engine_stop or the stop_flag, after one of the others has called, lets those go that wait for it, and
- * whoever comes later waits anew; nothing has been trained then. HW_E_UNSUPPORTED with pin; HW_E_STATE while
+ * started, hw_engine_stop or the stop_flag, after one of the others has called, lets those go that wait for it, after
+ * a second in which others may still come; nothing has been trained then. HW_E_UNSUPPORTED with pin; HW_E_STATE while
  * hw_engine_run runs. Such a thread needs a stack of 128 kB beside what the objective takes; workers of hw_engine_run
  * have 1 MB at least. */
 HW_API unsigned hw_engine_threads(const hw_engine *engine);
@@ -352,11 +352,11 @@ HW_API hw_status hw_engine_capture(hw_engine *engine, hw_state *state);
  */
 HW_API hw_status hw_engine_restore(hw_engine *engine, const hw_state *state, char *why);
 /* A new run from where another one stood: the parameters of a captured state, and the shared velocity (what the rule
- * keeps beside them) where the state is of the same rule under a policy that keeps as much; *velocity (may be NULL)
- * says whether. Workers, schedule, learning rate, stops, data and all else are this engine's, and everything counts
- * from 0. To go on with a run as if it had not been interrupted is hw_engine_restore. HW_E_FORMAT where the state has
- * not this objective's tensors, or one that is not finite: nothing is changed then; HW_E_STATE during a run; HW_E_FORK.
- */
+ * keeps beside them) where the state is of the same rule under a policy that keeps as much (not Adam's moments, whose
+ * correction goes by the run's own updates); *velocity (may be NULL) says whether. Workers, schedule, learning rate,
+ * stops, data and all else are this engine's, and everything counts from 0. To go on with a run as if it had not been
+ * interrupted is hw_engine_restore. HW_E_FORMAT where the state has not this objective's tensors, or one that is not
+ * finite: nothing is changed then; HW_E_STATE where the engine has run or was restored; HW_E_FORK. */
 HW_API hw_status hw_engine_begin_from(hw_engine *engine, const hw_state *state, int *velocity, char *why);
 
 /* What was measured; pointers are owned by the engine and valid until its next run or free. Each list

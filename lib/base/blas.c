@@ -48,7 +48,10 @@ static bool counts_by_thread(void)
 }
 
 #if defined(__ELF__)
-extern int omp_get_max_threads(void) __attribute__((weak)); /* comes with an OpenBLAS that is built on OpenMP */
+/* They come with an OpenBLAS that is built on OpenMP. Setting a count there through OpenBLAS writes to what all threads
+ * share, without a lock. */
+extern int omp_get_max_threads(void) __attribute__((weak));
+extern void omp_set_num_threads(int n) __attribute__((weak));
 #endif
 
 static int of_thread(void)
@@ -59,16 +62,32 @@ static int of_thread(void)
     return openblas_get_num_threads();
 }
 
+static void set_of_thread(int n)
+{
+#if defined(__ELF__)
+    if (omp_set_num_threads) {
+        omp_set_num_threads(n);
+        return;
+    }
+#endif
+    lock();
+    openblas_set_num_threads(n);
+    unlock();
+}
+
 hw__blas_held hw__blas_hold(bool on)
 {
     hw__blas_held h = {on, 0};
     if (!on) return h;
+    (void)pthread_once(&held.once, heed_forks);
     if (counts_by_thread()) {
         h.thread = of_thread();
-        openblas_set_num_threads(1);
+        set_of_thread(1);
+        lock();
+        held.users++;
+        unlock();
         return h;
     }
-    (void)pthread_once(&held.once, heed_forks);
     lock();
     if (held.users++ == 0) {
         int threads = openblas_get_num_threads();
@@ -84,7 +103,10 @@ void hw__blas_unhold(const hw__blas_held *h)
 {
     if (!h->on) return;
     if (counts_by_thread()) {
-        openblas_set_num_threads(h->thread);
+        set_of_thread(h->thread);
+        lock();
+        if (held.users > 0 && --held.users == 0) openblas_set_num_threads(h->thread); /* what it tells others */
+        unlock();
         return;
     }
     lock();

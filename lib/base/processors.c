@@ -67,6 +67,17 @@ static double quota_above(const char *mount, const char *group)
     }
 }
 
+/* Whether a list like "cpu,cpuacct" has that very word. */
+static bool names_cpu(const char *list)
+{
+    for (;;) {
+        size_t n = strcspn(list, ",");
+        if (n == 3 && memcmp(list, "cpu", 3) == 0) return true;
+        if (!list[n]) return false;
+        list += n + 1;
+    }
+}
+
 double hw__base_quota(const char *groups, const char *root)
 {
     char line[1024], mount[80];
@@ -79,7 +90,7 @@ double hw__base_quota(const char *groups, const char *root)
         if (!group) continue;
         *group++ = 0;
         name++;
-        bool second = !*name, first = strcmp(name, "cpu") == 0 || strstr(name, "cpu,") || strstr(name, ",cpu");
+        bool second = !*name, first = names_cpu(name);
         if (!second && !first) continue;
         (void)snprintf(mount, sizeof mount, "%.60s%s", root, second ? "" : "/cpu");
         double q = quota_above(mount, group);

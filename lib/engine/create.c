@@ -129,7 +129,10 @@ static hw_status check_memory(const hw_engine *e, char *why)
     const hw_config *c = &e->config;
     const hw_objective *o = &e->objective;
     double arrays = 1 + (double)hw__optimizer_arrays(&c->optimizer, &c->compensation) + 3 + (c->average_every ? 2 : 0);
-    if (!o->touched) arrays += 2.0 * e->crew.members;
+    /* A virtual worker keeps its gradient only; the threads that compute for all have a snapshot each. */
+    double a_member = e->scheduler->flags & HW__VIRTUAL ? 1 : 2;
+    if (c->optimizer.velocity == HW_VELOCITY_PRIVATE) a_member++;
+    if (!o->touched) arrays += a_member * e->crew.members + (a_member < 2 ? e->crew.threads : 0);
     double need = (double)o->parameters * sizeof(float) * arrays;
     if (e->memory.by.allocate || need < 268435456) return HW_OK; /* not worth reading files for */
     double there = (double)hw_memory_available();

@@ -143,19 +143,22 @@ hw_status hw_engine_begin_from(hw_engine *e, const hw_state *state, int *velocit
     if (!e || !state) return hw__base_fail(why, HW_E_ARGUMENT, "hw_engine_begin_from: engine or state is NULL");
     hw_status status = hw__handle_usable(e, "hw_engine_begin_from");
     if (status != HW_OK) return hw__base_fail(why, status, "hw_engine_begin_from: %s", hw_status_text(status));
+    if (e->run.begun)
+        return hw__base_fail(why, HW_E_STATE,
+                             "hw_engine_begin_from: the engine has run or was restored: a new run wants a new engine");
     unsigned arrays = hw__optimizer_arrays(&e->config.optimizer, &e->config.compensation);
     /* What another rule keeps, or the same one under a policy that needs more of it, means something else. */
     const hw_entry *rule = hw_state_find(state, "config.rule");
     char own[64];
     (void)hw_config_get(&e->config, "rule", own, sizeof own);
     bool same = hw_state_number(state, "same.arrays", UINT64_MAX) == arrays && rule && rule->kind == HW_ENTRY_TEXT &&
-                strcmp(rule->text, own) == 0;
+                strcmp(rule->text, own) == 0 &&
+                !(hw__rule_of(&e->config.optimizer)->flags & HW__RULE_CLOCK); /* its moments belong to their clock */
     hw__walk v = {WALK_CHECK, NULL, state, HW_OK, why};
     hw__tensors_first(e, &v, same ? arrays : 0);
     if (v.status != HW_OK) return v.status;
     v.way = WALK_TAKE;
     hw__tensors_first(e, &v, same ? arrays : 0);
-    e->run.restored = false;
     if (velocity) *velocity = same && arrays > 0;
     return HW_OK;
 }

@@ -100,7 +100,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     uint64_t trained = e->run.restored ? hw__times_trained(e) : 0;
     if (!e->run.restored) begin_new(e);
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
-    bool goes_on = e->run.restored;
+    bool goes_on = e->run.goes_on = e->run.restored;
     e->run.restored = e->evaluation.leaves_out = e->recovery.ended = false;
     e->captures.update = UINT64_MAX;
     (void)pthread_mutex_lock(&e->pause.mutex);
@@ -280,17 +280,22 @@ static bool others_work(hw_engine *e)
     return others;
 }
 
+enum { GRACE = 50 }; /* times 20 ms: threads that are only late are waited for */
+
 /* run.mutex is held. Whether all threads of a pool have come; not where the run is to stop before: whoever is there
- * would wait for a thread that could not be started, and a signal handler that asks for the stop can wake nobody. */
+ * would wait for a thread that could not be started, and a signal handler that asks for the stop can wake nobody. A run
+ * that is over as it begins (its target has been met) still waits for all. */
 static bool all_come(hw_engine *e)
 {
+    bool over = hw__flags_stopped(&e->flags) == HW_STOP_TARGET;
+    unsigned asked = 0;
     e->run.arrived++;
     (void)pthread_cond_broadcast(&e->run.changed);
     while (e->run.arrived < e->crew.threads && !e->run.released) {
         struct timespec until = after_ms(20);
         (void)pthread_cond_timedwait(&e->run.changed, &e->run.mutex, &until);
         hw__times_poll_stop(e);
-        if (e->run.arrived < e->crew.threads && hw__flags_stopped(&e->flags)) e->run.released = true;
+        if (!over && hw__flags_stopped(&e->flags) && ++asked > GRACE) e->run.released = true;
     }
     return !e->run.released;
 }
@@ -322,9 +327,11 @@ hw_status hw_engine_work(hw_engine *e, unsigned worker)
     /* The last one out ends the run; all leave together, so that nobody starts the next run early. */
     (void)pthread_mutex_lock(&e->run.mutex);
     if (++e->run.done == e->run.arrived) {
+        bool released = e->run.released;
         e->run.arrived = 0;
         e->run.released = false;
         end(e);
+        if (released) e->run.restored = e->run.goes_on; /* nothing has been trained: the next run goes on there */
         e->run.count++;
         (void)pthread_cond_broadcast(&e->run.changed);
     } else {

@@ -15,7 +15,7 @@ enum {
     HW__POLICY_BELOW = 32,    /* may ask for less momentum than compensation.floor                           */
     HW__POLICY_AS_ASKED = 64, /* its setting is a user's: refused where it is wrong, never mended            */
     HW__POLICY_ADAPTS = 128,  /* the rate finds its place in the run, which goes back rather than end        */
-    HW__POLICY_WHOLE = 256    /* sees the staleness of the run so far, not of the last window                */
+    HW__POLICY_WHOLE = 256    /* sees all staleness that the engine has recorded, not the last window's      */
 };
 
 typedef struct hw__policy {

@@ -28,7 +28,7 @@ void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s)
 
 void hw__share_steady(const hw_setting *now, hw_staleness_summary *shape)
 {
-    bool in_force = hw__base_finite_double(now->implicit) && now->implicit > 0;
+    bool in_force = now->policy == HW_POLICY_MEASURED && hw__base_finite_double(now->implicit);
     const hw_fit *fit = shape->fit + HW_FIT_GEOMETRIC;
     if (in_force && fabs(shape->dispersion - 1) <= 0.4 && fit->total_variation - fit->sampling <= 0.13)
         shape->geometric = 1;

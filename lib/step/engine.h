@@ -137,9 +137,9 @@ typedef struct hw__run {
     pthread_cond_t changed;
     bool ready, asking_ready;
     unsigned done, count;
-    unsigned arrived; /* of a pool's threads; those that wait for others are released by a stop */
-    bool released;
-    hw_status status; /* of the run that ended last */
+    unsigned arrived;       /* of a pool's threads; those that wait for others are released by a stop */
+    bool released, goes_on; /* goes_on: the run under way had been restored */
+    hw_status status;       /* of the run that ended last */
 } hw__run;
 
 struct hw_engine {

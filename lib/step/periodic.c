@@ -139,7 +139,7 @@ static bool checkpoint_due(const hw_engine *e, uint64_t n)
 /* due.average is an update; where steps make several of them, the share of the run is still one of steps. */
 static bool average_due(const hw_engine *e, uint64_t n)
 {
-    return n >= hw__counter_get(&e->due.average) && hw__due_steps(e, n) >= hw__due_average(e);
+    return n >= hw__counter_get(&e->due.average) && (e->average.count || hw__due_steps(e, n) >= hw__due_average(e));
 }
 
 static bool due(const hw_engine *e, uint64_t n)

@@ -1,4 +1,4 @@
-/* measured.c - the implicit momentum of the measured kernel off the momentum, where the staleness of the run so far is
+/* measured.c - the implicit momentum of the measured kernel off the momentum, where all the staleness on record is
  * the queue model's; auto elsewhere, and until there are enough updates to say so. */
 #include "../policy.h"
 #include <string.h>
