@@ -356,17 +356,32 @@ static void put(const char *folder, const char *name, const char *text)
     fclose(f);
 }
 
-static void make_folder(char *path, size_t size, const char *root, const char *name)
+static void make_folder(char *path, size_t size, const char *parent, const char *name)
 {
-    snprintf(path, size, "%s/%s", root, name);
+    snprintf(path, size, "%s/%s", parent, name);
     assert_int_equal(mkdir(path, 0700), 0);
+}
+
+static char root[] = "/tmp/hogwild-quota-XXXXXX";
+
+static int make_root(void **state)
+{
+    (void)state;
+    return mkdtemp(root) ? 0 : -1;
+}
+
+static int drop_root(void **state)
+{
+    char command[64];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf '%s'", root);
+    return system(command);
 }
 
 static void the_least_quota_of_a_group_and_those_above_counts(void **state)
 {
     (void)state;
-    char root[] = "quotaXXXXXX", groups[100], path[200];
-    assert_non_null(mkdtemp(root));
+    char groups[100], path[200];
     snprintf(groups, sizeof groups, "%s/groups", root);
     assert_true(hw__base_quota("nothing/here", root) == 0);
     /* Version 2: the group has no limit, the one above has one and a half, the root none. */
@@ -507,7 +522,7 @@ int main(void)
         cmocka_unit_test(a_pool_that_is_not_complete_is_released),
         cmocka_unit_test(more_memory_than_there_is_is_refused_at_once),
         cmocka_unit_test(a_late_thread_finds_a_run_that_had_met_its_target),
-        cmocka_unit_test(the_least_quota_of_a_group_and_those_above_counts),
+        cmocka_unit_test_setup_teardown(the_least_quota_of_a_group_and_those_above_counts, make_root, drop_root),
         cmocka_unit_test(a_mask_of_one_processor_is_one),
         cmocka_unit_test(workers_are_pinned_inside_the_callers_mask_and_nobody_else),
     };
