@@ -4,16 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-uint64_t hw__evaluate_clock(const hw_engine *e, uint64_t n)
-{
-    return e->config.evaluate_every ? n : hw__due_steps(e, n);
-}
-
 uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
-    uint64_t every = c->evaluate_every ? c->evaluate_every : hw__due_updates(e, c->evaluate_epochs);
-    return hw__due_after(e, hw__evaluate_clock(e, n), every);
+    return c->evaluate_every ? hw__due_after(e, n, c->evaluate_every)
+                             : hw__due_after(e, hw__due_steps(e, n), hw__due_updates(e, c->evaluate_epochs));
 }
 
 void hw__evaluate_chunks(hw_worker *w)

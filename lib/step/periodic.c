@@ -128,26 +128,27 @@ static void enter_average(hw_engine *e, float *x)
     for (size_t i = 0; i < e->objective.parameters; i++) e->average.mean[i] += share * (x[i] - e->average.mean[i]);
 }
 
-static bool checkpoint_due(const hw_engine *e, uint64_t n)
+/* steps: hw__due_steps of the clock n, here and below. */
+static bool checkpoint_due(const hw_engine *e, uint64_t n, uint64_t steps)
 {
     uint64_t ns = hw__counter_get(&e->due.checkpoint_ns);
-    return n >= hw__counter_get(&e->due.checkpoint) ||
-           hw__due_steps(e, n) >= hw__counter_get(&e->due.checkpoint_epoch) ||
+    return n >= hw__counter_get(&e->due.checkpoint) || steps >= hw__counter_get(&e->due.checkpoint_epoch) ||
            (ns != UINT64_MAX && hw__times_training(e) >= ns);
 }
 
 /* due.average is an update; where steps make several of them, the share of the run is still one of steps. */
-static bool average_due(const hw_engine *e, uint64_t n)
+static bool average_due(const hw_engine *e, uint64_t n, uint64_t steps)
 {
-    return n >= hw__counter_get(&e->due.average) && (e->average.count || hw__due_steps(e, n) >= hw__due_average(e));
+    return n >= hw__counter_get(&e->due.average) && (e->average.count || steps >= hw__due_average(e));
 }
 
 static bool due(const hw_engine *e, uint64_t n)
 {
-    if (e->captures.state && checkpoint_due(e, n)) return true;
+    uint64_t steps = hw__due_steps(e, n);
+    if (e->captures.state && checkpoint_due(e, n, steps)) return true;
     return n >= hw__counter_get(&e->due.window) || n >= hw__counter_get(&e->due.keep) ||
-           hw__due_steps(e, n) >= hw__counter_get(&e->due.epoch) ||
-           hw__evaluate_clock(e, n) >= hw__counter_get(&e->due.evaluation) || average_due(e, n);
+           steps >= hw__counter_get(&e->due.epoch) ||
+           (e->config.evaluate_every ? n : steps) >= hw__counter_get(&e->due.evaluation) || average_due(e, n, steps);
 }
 
 void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
@@ -163,16 +164,17 @@ void hw__periodic_keep(hw_engine *e, uint64_t n, double loss, uint64_t read)
             hw__counter_set(&e->due.keep, hw__due_multiple(n, e->kept.every));
             keep_good(e, loss, read);
         }
-        if (average_due(e, n)) {
+        uint64_t steps = hw__due_steps(e, n);
+        if (average_due(e, n, steps)) {
             hw__counter_set(&e->due.average, hw__due_multiple(n, c->average_every));
             enter_average(e, e->average.mean + hw__whole_lines(e->objective.parameters));
         }
         hw__periodic_epochs(e, n);
-        if (hw__evaluate_clock(e, n) >= hw__counter_get(&e->due.evaluation)) {
+        if ((c->evaluate_every ? n : steps) >= hw__counter_get(&e->due.evaluation)) {
             hw__counter_set(&e->due.evaluation, UINT64_MAX); /* set again when it has been done */
             hw__flags_pause(&e->flags, FLAGS_EVALUATE);
         }
-        if (e->captures.state && checkpoint_due(e, n)) {
+        if (e->captures.state && checkpoint_due(e, n, steps)) {
             hw__counter_set(&e->due.checkpoint, UINT64_MAX); /* likewise */
             hw__counter_set(&e->due.checkpoint_epoch, UINT64_MAX);
             hw__counter_set(&e->due.checkpoint_ns, UINT64_MAX);

@@ -123,9 +123,8 @@ uint64_t hw__due_steps(const hw_engine *e, uint64_t n);
  */
 void hw__evaluate_chunks(hw_worker *w); /* of the snapshot, by whoever is parked */
 void hw__evaluate_end(hw_engine *e);    /* everybody parked, sums complete */
-/* After the clock n; never where they come only at the end. And the clock that it is in: n, or its steps. */
+/* After the clock n, by updates or by hw__due_steps; never where they come only at the end. */
 uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n);
-uint64_t hw__evaluate_clock(const hw_engine *e, uint64_t n);
 /* The target of this configuration; and the stop of a run that has met it. */
 bool hw__evaluate_meets_target(const hw_engine *e, const hw_evaluation *ev);
 void hw__evaluate_target(hw_engine *e, const hw_evaluation *ev);
