@@ -63,10 +63,7 @@ static void count_step(hw_worker *w)
     hw_engine *e = w->engine;
     w->uncounted = false;
     (void)hw__counter_take(&e->tickets.further, UINT64_MAX);
-    bool exact = e->config.clock_interval == 1 && !e->steps.exchanges;
-    if (w->note.measured)
-        hw__periodic_keep(e, hw_params_clock(e->params), e->steps.sweeps ? w->smooth_loss : w->pending.loss,
-                          exact ? w->note.clock : w->read_clock);
+    hw__step_due(w, hw_params_clock(e->params), w->pending.loss);
 }
 
 bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)

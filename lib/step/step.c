@@ -244,6 +244,14 @@ hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
     return hw__step_landed(w, loss, examples, landed, &ow);
 }
 
+void hw__step_due(hw_worker *w, uint64_t n, double loss)
+{
+    hw_engine *e = w->engine;
+    bool exact = e->config.clock_interval == 1 && !e->steps.exchanges;
+    if (w->note.measured)
+        hw__periodic_keep(e, n, e->steps.sweeps ? w->smooth_loss : loss, exact ? w->note.clock : w->read_clock);
+}
+
 hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t landed, const hw__optimizer_write *ow)
 {
     hw_engine *e = w->engine;
@@ -268,9 +276,7 @@ hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t
                          w->setting_number);
     hw__step_observe(w, landed);
     if (c->on_update) tell(w, landed, loss, ow);
-    if (w->note.measured)
-        hw__periodic_keep(e, exact ? landed + 1 : hw_params_clock(e->params), e->steps.sweeps ? w->smooth_loss : loss,
-                          exact ? w->note.clock : w->read_clock);
+    hw__step_due(w, exact ? landed + 1 : hw_params_clock(e->params), loss);
     return HW_OK;
 }
 
