@@ -49,7 +49,6 @@ void hw__curvature_follow(hw_engine *e);
 /* thread.c: what a worker thread sets up for itself and undoes */
 typedef struct hw__thread_state {
     unsigned control;
-    hw__blas_held blas;
 } hw__thread_state;
 void hw__thread_enter(const hw_engine *e, hw__thread_state *state);
 void hw__thread_leave(const hw__thread_state *state);

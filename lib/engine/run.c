@@ -100,7 +100,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     uint64_t trained = e->run.restored ? hw__times_trained(e) : 0;
     if (!e->run.restored) begin_new(e);
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
-    bool goes_on = e->run.goes_on = e->run.restored;
+    e->run.goes_on = e->run.restored;
     e->run.restored = e->evaluation.leaves_out = e->recovery.ended = false;
     e->captures.update = UINT64_MAX;
     (void)pthread_mutex_lock(&e->pause.mutex);
@@ -111,7 +111,8 @@ static hw_status begin(hw_engine *e, bool own_threads)
     hw__periodic_checkpoints(e, hw_params_clock(e->params));
     /* A run that had met its target was over, whatever else may end it. */
     bool met = hw__base_finite_double(e->evaluation.mark.seconds_to_target) && e->config.target != 0;
-    if (goes_on && e->evaluation.mark.has_last && (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
+    if (e->run.goes_on && e->evaluation.mark.has_last &&
+        (met || hw__evaluate_meets_target(e, &e->evaluation.mark.last)))
         hw__evaluate_target(e, &e->evaluation.mark.last);
     running(e, true, own_threads);
     return HW_OK;
@@ -164,7 +165,9 @@ static void *thread_main(void *context)
     hw_worker *w = context;
     hw_engine *e = w->engine;
     hw__pin(e, w->id);
+    hw__blas_held blas = hw__blas_hold(e->objective.blas);
     work(w);
+    hw__blas_unhold(&blas);
     (void)pthread_mutex_lock(&e->run.mutex);
     e->run.done++;
     (void)pthread_mutex_unlock(&e->run.mutex);

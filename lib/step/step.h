@@ -56,11 +56,11 @@ void hw__step_prepare(hw_worker *w, const hw__extent *x, const float *g, double 
 /* The same of the floats from `at` on, both in the gradient and in what was read: *g moves to where they are then.
  * False: one is not finite. */
 bool hw__step_prepare_part(hw_worker *w, const hw__extent *x, size_t at, const float **g, bool *clipped);
-/* What is due by the clock n, after a step of that loss whose note stands. */
-void hw__step_due(hw_worker *w, uint64_t n, double loss);
 hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor);
 /* What follows a landing, which was number `landed`: counters, histograms, hooks, and what is due. */
 hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t landed, const hw__optimizer_write *ow);
+/* What is due by the clock n, after a step of that loss whose note stands. */
+void hw__step_due(hw_worker *w, uint64_t n, double loss);
 /* Instead of a landing: what was not finite; whether the losses have become too large, and that. */
 hw_status hw__step_not_finite(hw_worker *w, const char *what);
 bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples);
