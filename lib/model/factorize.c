@@ -46,12 +46,6 @@ static const hw_rating *ratings(const hw_factorize *m)
     return g ? g->rating : m->train->rating;
 }
 
-static double scale_of(const hw_factorize *m)
-{
-    const hw__factorize_grid *g = m->plan;
-    return g ? g->scale : 1;
-}
-
 static float dot(const float *p, const float *q, unsigned n)
 {
     float lane[8] = {0};
@@ -68,7 +62,7 @@ double hw_factorize_predict(const hw_factorize *m, const float *x, uint32_t user
     const hw_pairs *f = &m->pairs;
     float score = f->mean + dot(x + f->a + user * f->stride, x + f->b + item * f->stride, f->rank);
     if (f->biases) score += x[f->head_a + 2 * (size_t)user] + x[f->head_b + 2 * (size_t)item];
-    return scale_of(m) * (double)score;
+    return hw__factorize_scale(m->plan) * (double)score;
 }
 
 static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
@@ -232,11 +226,13 @@ static hw_status check_ratings(const hw_factorize *m, const hw_ratings *r, const
     return HW_OK;
 }
 
-static hw_status check(const hw_factorize *m, char *why)
+/* *scale: the model's, 1 of a shorter one. */
+static hw_status check(const hw_factorize *m, double *scale, char *why)
 {
-    hw_factorize known;
+    hw_factorize known = {.scale = 1};
     hw_status adopted = hw__sized_adopt(&known, sizeof known, m, LEAST, "the model", "hw_factorize_defaults()", why);
     if (adopted != HW_OK) return adopted;
+    *scale = known.scale;
     if (!m->train) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: there are no ratings to train on");
     if (m->rank < 1 || m->rank > RANK_MOST)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: rank is %u: it must be in [1, %d]", m->rank,
@@ -244,9 +240,9 @@ static hw_status check(const hw_factorize *m, char *why)
     if (!(m->l2 >= 0) || !hw__base_finite((float)m->l2))
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: l2 is %g: it must be finite and not negative",
                              m->l2);
-    if (m->struct_size >= LEAST + sizeof m->scale && (!(m->scale >= 0) || !hw__base_finite((float)m->scale)))
+    if (!(*scale >= 0) || !hw__base_finite((float)*scale))
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "hw_factorize_objective: scale is %g: it must be finite and not negative", m->scale);
+                             "hw_factorize_objective: scale is %g: it must be finite and not negative", *scale);
     if (m->batch < 1 || m->batch > 1u << 20)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: batch is %u: it must be in [1, %u]", m->batch,
                              1u << 20);
@@ -261,12 +257,9 @@ static hw_status check(const hw_factorize *m, char *why)
     return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
 }
 
-/* What values are divided by. Ratings that are all the same have no scale. */
-static double scale_for(const hw_factorize *m)
+/* The ratings' standard deviation. Ratings that are all the same have no scale. */
+static double deviation_of(const hw_ratings *r)
 {
-    const hw_ratings *r = m->train;
-    if (m->struct_size < LEAST + sizeof m->scale) return 1;
-    if (m->scale > 0) return m->scale;
     double mean = 0, squares = 0;
     for (uint32_t i = 0; i < r->count; i++) {
         double gap = (double)r->rating[i].value - mean;
@@ -301,14 +294,13 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     size_t parameters = 0;
     hw__factorize_grid *grid = NULL;
     if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
-    hw_status status = check(m, why);
-    double scale = status == HW_OK ? scale_for(m) : 1;
-    bool divides = scale < 1 || scale > 1;
+    double scale = 1;
+    hw_status status = check(m, &scale, why);
+    if (status == HW_OK && !(scale > 0)) scale = deviation_of(m->train);
     if (status == HW_OK) status = lay_out(m, scale, &parameters, why);
-    if (status == HW_OK && m->grid) status = hw__factorize_grid_create(&grid, m->train, m->grid, m->seed, why);
-    if (status == HW_OK && !m->grid && divides) status = hw__factorize_grid_copy(&grid, m->train, why);
+    if (status == HW_OK && (m->grid || scale < 1 || scale > 1))
+        status = hw__factorize_grid_create(&grid, m->train, m->grid, m->seed, scale, why);
     if (status != HW_OK) return status;
-    if (divides) hw__factorize_grid_divide(grid, m->train->count, scale);
     hw_factorize_free(m);
     m->plan = grid;
     (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "factorize", parameters);

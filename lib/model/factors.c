@@ -74,7 +74,7 @@ hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float
     f->low = r->low;
     f->high = r->high;
     memcpy(&f->model, m, m->struct_size < sizeof f->model ? m->struct_size : sizeof f->model);
-    double scale = m->plan ? ((const hw__factorize_grid *)m->plan)->scale : 1;
+    double scale = hw__factorize_scale(m->plan);
     f->model.train = f->model.test = NULL;
     f->model.plan = NULL;
     bool ids = r->user_id && r->item_id;

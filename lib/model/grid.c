@@ -93,54 +93,47 @@ static void order_ratings(const hw_ratings *r, unsigned parts, const uint16_t *u
     }
 }
 
-hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings *r, unsigned parts, uint64_t seed,
-                                    char *why)
+static hw_status cut(hw__factorize_grid *g, const hw_ratings *r, unsigned parts, uint64_t seed, char *why)
 {
     size_t cells = (size_t)parts * parts;
-    hw__factorize_grid *g = hw__base_zalloc(1, sizeof *g);
     uint16_t *user = hw__base_zalloc(r->users, sizeof *user), *item = hw__base_zalloc(r->items, sizeof *item);
     uint32_t *next = hw__base_zalloc(cells, sizeof *next);
-    if (g) {
-        g->rating = hw__base_alloc(r->count, sizeof *g->rating);
-        g->block = hw__base_zalloc(cells, sizeof *g->block);
-    }
+    g->block = hw__base_zalloc(cells, sizeof *g->block);
     hw_status status = HW_OK;
-    if (!g || !g->rating || !g->block || !user || !item || !next)
+    if (!g->block || !user || !item || !next)
         status = hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for %u ratings in %zu blocks",
                                r->count, cells);
     if (status == HW_OK) status = split_rows(r, false, parts, seed, user, why);
     if (status == HW_OK) status = split_rows(r, true, parts, seed + 1, item, why);
     if (status == HW_OK) order_ratings(r, parts, user, item, seed, next, g);
-    if (g) g->scale = 1;
     hw__base_free(user);
     hw__base_free(item);
     hw__base_free(next);
-    if (status != HW_OK) {
-        hw__factorize_grid_free(g);
-        g = NULL;
-    }
-    *grid = g;
     return status;
 }
 
-hw_status hw__factorize_grid_copy(hw__factorize_grid **grid, const hw_ratings *r, char *why)
+hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings *r, unsigned parts, uint64_t seed,
+                                    double scale, char *why)
 {
     hw__factorize_grid *g = hw__base_zalloc(1, sizeof *g);
+    hw_status status = HW_OK;
     if (g) g->rating = hw__base_alloc(r->count, sizeof *g->rating);
-    if (!g || !g->rating) {
+    if (!g || !g->rating)
+        status =
+            hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for a copy of %u ratings", r->count);
+    else if (parts)
+        status = cut(g, r, parts, seed, why);
+    else
+        memcpy(g->rating, r->rating, r->count * sizeof *g->rating);
+    if (status != HW_OK) {
         hw__factorize_grid_free(g);
-        return hw__base_fail(why, HW_E_MEMORY, "hw_factorize_objective: no memory for a copy of %u ratings", r->count);
+        return status;
     }
-    g->scale = 1;
-    memcpy(g->rating, r->rating, r->count * sizeof *g->rating);
+    g->scale = scale;
+    for (uint32_t i = 0; (scale < 1 || scale > 1) && i < r->count; i++)
+        g->rating[i].value = (float)((double)g->rating[i].value / scale);
     *grid = g;
     return HW_OK;
-}
-
-void hw__factorize_grid_divide(hw__factorize_grid *g, uint32_t count, double scale)
-{
-    g->scale = scale;
-    for (uint32_t i = 0; i < count; i++) g->rating[i].value = (float)((double)g->rating[i].value / scale);
 }
 
 void hw__factorize_grid_free(hw__factorize_grid *g)

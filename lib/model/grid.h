@@ -12,12 +12,14 @@ typedef struct hw__factorize_grid {
     uint32_t blocks; /* at most parts^2: empty ones are left out */
 } hw__factorize_grid;
 
-/* parts: at most 65535, and at most the users and the items. */
+/* parts: at most 65535, and at most the users and the items; 0: no blocks, in the order that the ratings have. */
 hw_status hw__factorize_grid_create(hw__factorize_grid **grid, const hw_ratings *ratings, unsigned parts, uint64_t seed,
-                                    char *why);
-/* The same without blocks: a copy in the order that they have. */
-hw_status hw__factorize_grid_copy(hw__factorize_grid **grid, const hw_ratings *ratings, char *why);
-void hw__factorize_grid_divide(hw__factorize_grid *grid, uint32_t count, double scale);
+                                    double scale, char *why);
+/* 1 without a grid (NULL). */
+static inline double hw__factorize_scale(const hw__factorize_grid *grid)
+{
+    return grid ? grid->scale : 1;
+}
 void hw__factorize_grid_free(hw__factorize_grid *grid);
 
 #endif
