@@ -25,6 +25,8 @@ typedef struct hw__policy {
     /* Whether it goes with this rule; a sentence with the policy's name where not. */
     hw_status (*fits)(const hw_optimizer *o, const char *name, char *why);
     void (*apply)(const hw_compensation *c, const hw_policy_input *in, hw_setting *s);
+    /* What the setting in force makes of a new summary, so that a small change does not switch it; NULL: nothing. */
+    void (*steady)(const hw_setting *now, hw_staleness_summary *shape);
 } hw__policy;
 
 /* policies.c: in the order of hw_policy. */
@@ -46,9 +48,6 @@ double hw__share_theory(const hw_policy_input *in); /* 1 - 1/M */
 /* Explicit momentum mu, not below the floor, with the learning rate that keeps (or not) the total step of a unit
  * gradient. */
 void hw__share_use_momentum(const hw_compensation *c, const hw_policy_input *in, double mu, hw_setting *s);
-/* Whether the queue model stays in force: given up only well outside of its band, so that a dispersion near the band's
- * edge does not switch the momentum from one window to the next. */
-void hw__share_steady(const hw_setting *now, hw_staleness_summary *shape);
 /* The implicit momentum of the measured kernel, and its error; in->shape is there. */
 double hw__share_measured(const hw_policy_input *in, double *error);
 void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s);

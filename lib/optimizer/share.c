@@ -26,14 +26,6 @@ void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s)
     (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps", s->delay);
 }
 
-void hw__share_steady(const hw_setting *now, hw_staleness_summary *shape)
-{
-    bool in_force = now->policy == HW_POLICY_MEASURED && hw__base_finite_double(now->implicit);
-    const hw_fit *fit = shape->fit + HW_FIT_GEOMETRIC;
-    if (in_force && fabs(shape->dispersion - 1) <= 0.4 && fit->total_variation - fit->sampling <= 0.13)
-        shape->geometric = 1;
-}
-
 double hw__share_measured(const hw_policy_input *in, double *error)
 {
     double mu = in->staleness ? hw_staleness_momentum(in->staleness, error) : NAN;

@@ -44,12 +44,12 @@ void hw__periodic_setting(hw_engine *e, bool first)
         hw_histogram_clear(&e->settings.merged);
         hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
                            &e->settings.merged);
-        bool whole = hw__policy_of(c->compensation.policy)->flags & HW__POLICY_WHOLE;
+        const hw__policy *policy = hw__policy_of(c->compensation.policy);
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
-        if (!whole) hw_histogram_subtract(&e->settings.window, &e->settings.before);
+        if (!(policy->flags & HW__POLICY_WHOLE)) hw_histogram_subtract(&e->settings.window, &e->settings.before);
         hw_histogram_copy(&e->settings.before, &e->settings.merged);
         hw_staleness_summarize(&e->settings.window, &shape);
-        if (whole) hw__share_steady(&e->settings.now, &shape);
+        if (policy->steady) policy->steady(&e->settings.now, &shape);
         in.staleness = &e->settings.window;
         in.shape = &shape;
         hw__layers_window(e);
