@@ -192,7 +192,8 @@ HW_API void hw_compensate(const hw_compensation *compensation, const hw_policy_i
 
 /* Largest stable alpha * h on a quadratic of curvature h, for explicit momentum mu, look-ahead factor s, and staleness
  * kernel q[0 .. lags-1] (sums to 1): all roots of (z - 1)(z - mu) z^L + alpha h sum_l q_l z^(L-l) (z (1 + s) - s)
- * inside the unit circle, L = lags - 1 (the expected recursion of Theorem 2). lags <= 4096. Pure functions; beyond 256
+ * inside the unit circle, L = lags - 1 (the expected recursion of Theorem 2). kernel NULL: every
+ * delay is lags - 1. lags <= 4096. Pure functions; beyond 256
  * lags they take memory for the call (0: not stable, where there is none). */
 HW_API double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags);
 HW_API int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags);

@@ -81,10 +81,10 @@ double hw_advise_momentum(double step, unsigned workers, int look_ahead)
         step *= (double)delay / (HW__STABILITY_LAGS - 1);
         delay = HW__STABILITY_LAGS - 1;
     }
-    if (!hw__stability_fixed(step, 0, 0, delay)) return NAN;
+    if (!hw_advise_stable(step, 0, 0, NULL, delay + 1)) return NAN;
     while (high - low > 1e-6) {
         double middle = 0.5 * (low + high), s = look_ahead ? hw_look_ahead(middle, delay) : 0;
-        if (hw__stability_fixed(step, middle, s, delay))
+        if (hw_advise_stable(step, middle, s, NULL, delay + 1))
             low = middle;
         else
             high = middle;

@@ -105,22 +105,15 @@ double hw__stability_largest(const hw_setting *s, double step, const hw__law *q,
     return low;
 }
 
-/* Beside the law, not with it in one frame. */
-static double largest_of(const hw_setting *s, double step, double *share, double *factor, size_t lags)
-{
-    double seen[HW__STABILITY_SHORT];
-    hw__law q = {share, factor, seen, lags, false};
-    return hw__stability_largest(s, step, &q, 2000 + 8 * lags, true);
-}
-
 double hw__stability_path_bound(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
-    double share[HW__STABILITY_SHORT], factor[HW__STABILITY_SHORT], sum = 0;
+    double share[HW__STABILITY_SHORT], factor[HW__STABILITY_SHORT], seen[HW__STABILITY_SHORT], sum = 0;
     hw_setting s = {.rate = 1, .momentum = momentum, .ahead = ahead};
     if (lags < 1 || lags > HW__STABILITY_SHORT || !(step > 0)) return 0;
     for (size_t l = 0; l < lags; l++) {
         share[l] = sum += kernel[l];
         factor[l] = 1;
     }
-    return largest_of(&s, step, share, factor, lags);
+    hw__law q = {share, factor, seen, lags, false};
+    return hw__stability_largest(&s, step, &q, 2000 + 8 * lags, true);
 }

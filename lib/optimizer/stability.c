@@ -39,10 +39,10 @@ static bool stable_in(long double *p, double step, double momentum, double ahead
     return inside(p, degree);
 }
 
-static bool stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
+int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
 {
     long double few[HW__STABILITY_SHORT + 2];
-    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return false;
+    if (lags < 1 || lags > HW__STABILITY_LAGS || !(step > 0)) return 0;
     if (lags <= HW__STABILITY_SHORT) return stable_in(few, step, momentum, ahead, kernel, lags);
     long double *many = hw__base_alloc(lags + 2, sizeof *many);
     bool yes = many && stable_in(many, step, momentum, ahead, kernel, lags);
@@ -50,27 +50,17 @@ static bool stable(double step, double momentum, double ahead, const double *ker
     return yes;
 }
 
-int hw_advise_stable(double step, double momentum, double ahead, const double *kernel, size_t lags)
-{
-    return stable(step, momentum, ahead, kernel, lags);
-}
-
-bool hw__stability_fixed(double step, double momentum, double ahead, size_t delay)
-{
-    return stable(step, momentum, ahead, NULL, delay + 1);
-}
-
-static double bound_of(double momentum, double ahead, const double *kernel, size_t lags)
+double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags)
 {
     /* The stable set is an interval from 0 in every case of use; find its end by doubling and bisection. */
     double low = 0, high = 1e-9;
-    while (high < 1e3 && stable(high, momentum, ahead, kernel, lags)) {
+    while (high < 1e3 && hw_advise_stable(high, momentum, ahead, kernel, lags)) {
         low = high;
         high *= 2;
     }
     for (int i = 0; i < 50 && high - low > 1e-7 * high; i++) {
         double middle = 0.5 * (low + high);
-        if (stable(middle, momentum, ahead, kernel, lags))
+        if (hw_advise_stable(middle, momentum, ahead, kernel, lags))
             low = middle;
         else
             high = middle;
@@ -78,15 +68,10 @@ static double bound_of(double momentum, double ahead, const double *kernel, size
     return low;
 }
 
-double hw_advise_bound(double momentum, double ahead, const double *kernel, size_t lags)
-{
-    return bound_of(momentum, ahead, kernel, lags);
-}
-
 double hw_advise_bound_delay(double momentum, double ahead, unsigned delay)
 {
     unsigned most = delay < 512 ? delay : 511; /* beyond, a bound falls as 1 / delay */
-    double bound = bound_of(momentum, ahead, NULL, most + 1);
+    double bound = hw_advise_bound(momentum, ahead, NULL, most + 1);
     return delay > most ? bound * most / delay : bound;
 }
 
@@ -101,7 +86,7 @@ unsigned hw_advise_workers(double step, double momentum, int look_ahead)
     unsigned low = 0, high = HW_MAX_WORKERS + 1;
     while (high - low > 1) {
         unsigned middle = (low + high) / 2, delay = middle - 1;
-        if (hw__stability_fixed(step, momentum, look_ahead ? hw_look_ahead(momentum, delay) : 0, delay))
+        if (hw_advise_stable(step, momentum, look_ahead ? hw_look_ahead(momentum, delay) : 0, NULL, delay + 1))
             low = middle;
         else
             high = middle;

@@ -17,9 +17,6 @@ double hw__stability_path_bound(double step, double momentum, double ahead, cons
 /* A histogram as shares of the delays 0 .. room - 1; what is beyond counts as room - 1. Returns how many are used. */
 size_t hw__stability_kernel(const hw_histogram *h, double *kernel, size_t room);
 
-/* hw_advise_stable for a fixed delay. */
-bool hw__stability_fixed(double step, double momentum, double ahead, size_t delay);
-
 /* A law of delays: cumulative shares, the age factor of each, and room for as many states of a path. */
 typedef struct hw__law {
     double *share, *factor, *seen;
