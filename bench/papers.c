@@ -229,7 +229,9 @@ int main(int argc, char **argv)
 {
     options o = {.p = {.data = NULL}, .out = "papers-report"};
     hw_config config = hw_config_defaults();
-    cli c = {"papers", "the papers' experiments, simulated and on threads", own, sizeof own / sizeof *own, set, &o, NULL, 0, &config};
+    cli c = {
+        "papers", "the papers' experiments, simulated and on threads", own, sizeof own / sizeof *own, set, &o, NULL, 0,
+        &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     for (size_t i = 0; o.list && i < COUNT; i++)

@@ -245,8 +245,10 @@ static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sp
 {
     char why[HW_WHY] = "no memory";
     /* One feature with a large number is enough for this: it comes before any of the memory is touched. */
-    double need = 10.0 * sizeof(float) * (double)hw_linear_model_weights(m), there = (double)hw_memory_available();
-    if (need > 1e9 && need > there) {
+    double need =
+        10.0 * sizeof(float) * (double)hw_linear_model_weights(m); /* three copies here, the engine's, AdaGrad's */
+    double there = need > 1e9 ? (double)hw_memory_available() : need;
+    if (need > there) {
         (void)snprintf(why, sizeof why,
                        "%.100s: its largest feature is number %u: so many weights need %.0f GB of memory, %.1f GB are "
                        "there; give the features lower numbers, or hash them",

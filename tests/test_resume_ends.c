@@ -220,6 +220,15 @@ static void a_new_run_begins_from_a_state(void **state)
     assert_int_equal(hw_engine_get(b, y), HW_OK);
     assert_memory_equal(x, y, sizeof x);
     assert_int_equal(hw_engine_run(b, &r), HW_OK);
+    /* Adam's moments are not taken: their correction would begin anew. */
+    hw_state *adams = hw_state_create();
+    hw_engine *d;
+    assert_int_equal(hw_engine_capture(b, adams), HW_OK);
+    assert_int_equal(hw_engine_create(&d, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_begin_from(d, adams, &velocity, why), HW_OK);
+    assert_int_equal(velocity, 0);
+    hw_engine_free(d);
+    hw_state_free(adams);
     /* An engine that has run counts on; what does not fit changes nothing. */
     assert_int_equal(hw_engine_begin_from(b, s, NULL, why), HW_E_STATE);
     assert_text(why, "a new engine");

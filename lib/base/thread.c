@@ -1,5 +1,5 @@
 /* thread.c - starting a thread. A process with small stacks (a limit of 128 kB, musl's default) is none that a worker
- * may overflow: libc and OpenBLAS take tens of kB of it. Larger defaults stay, since user code runs there too. */
+ * may overflow: user code and OpenBLAS run there too. Larger defaults stay. */
 #include "thread.h"
 
 int hw__base_start_thread(pthread_t *thread, void *(*body)(void *), void *context)

@@ -1,5 +1,5 @@
 /* pin.c - one core a worker, of the cores that the caller's affinity mask leaves. The sets are made in create: reading
- * a machine's topology allocates, and takes tens of milliseconds. A worker pins itself: for a thread that has ended
+ * a machine's topology allocates, and reads many files. A worker pins itself: for a thread that has ended
  * already, the C library would pin whoever asks. */
 #if defined(__linux__)
 #define _GNU_SOURCE /* cpu_set_t */

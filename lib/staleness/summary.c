@@ -233,8 +233,7 @@ void hw_staleness_verdict(const hw_staleness_summary *s, char *text, size_t size
     } else if (s->dispersion < 0.3) {
         (void)snprintf(text, size,
                        "near a fixed delay of %.0f, as steps of constant cost have it: the implicit momentum model "
-                       "does not apply; "
-                       "look ahead or lower the learning rate instead",
+                       "does not apply; look ahead or lower the learning rate instead",
                        s->median);
     } else if (s->dispersion > 1.3) {
         (void)snprintf(text, size,
