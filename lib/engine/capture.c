@@ -33,7 +33,7 @@ static const hw__field run_fields[] = {
     {"updates_to_target", RUN(evaluation.mark.updates_to_target), WALK_U64, WALK_COUNT},
     {"good_update", RUN(kept.good_update), WALK_U64, WALK_COUNT},
     {"candidate_update", RUN(kept.candidate), WALK_U64, WALK_COUNT},
-    {"averaged", RUN(average.count), WALK_U64, WALK_COUNT},
+    {"averaged", RUN(average.count), WALK_COUNTER, WALK_COUNT},
     {"curvature", RUN(curvature.value), WALK_F64, WALK_POSITIVE},
     {"setting_number", RUN(settings.number), WALK_U32, WALK_ANY},
     {"replayed_setting", RUN(settings.replayed), WALK_U32, WALK_ANY},

@@ -45,7 +45,7 @@ hw_status hw_engine_average(hw_engine *e, float *params)
 {
     hw_status status = usable_with(e, params, "hw_engine_average");
     if (status != HW_OK) return status;
-    if (!e->average.mean || !e->average.count || e->run.status != HW_OK)
+    if (!e->average.mean || !hw__counter_get(&e->average.count) || e->run.status != HW_OK)
         return hw__base_fail(e->sentence, HW_E_STATE, "hw_engine_average: %s",
                              e->average.mean ? "nothing has entered the mean yet, or the run failed"
                                              : "config.average_every is 0");

@@ -79,7 +79,7 @@ typedef struct hw__kept {
 /* periodic.c: the running mean of the parameters; in the housekeeping's hands. */
 typedef struct hw__average {
     float *mean;
-    uint64_t count; /* how many entered it */
+    hw__base_counter count; /* how many entered it; whether any did is asked without the turn too */
 } hw__average;
 
 /* periodic.c, settings.c: compensation. now and log are under the mutex; who does the housekeeping, and alone writes

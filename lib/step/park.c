@@ -10,7 +10,7 @@ static void open_pause(hw_engine *e)
     hw__pause *g = &e->pause;
     g->opened_ns = hw_now();
     hw_params_get(e->params, 0, e->snapshot);
-    if (e->average.mean && e->average.count)
+    if (e->average.mean && hw__counter_get(&e->average.count))
         memcpy(e->snapshot, e->average.mean, e->objective.parameters * sizeof *e->snapshot);
     hw__counter_set(&g->chunk, 0);
     g->working = g->live;

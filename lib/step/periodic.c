@@ -124,7 +124,9 @@ static void enter_average(hw_engine *e, float *x)
 {
     hw_params_get(e->params, 0, x);
     if (!hw__base_all_finite(x, e->objective.parameters)) return;
-    float share = 1 / (float)++e->average.count;
+    uint64_t count = hw__counter_get(&e->average.count) + 1;
+    hw__counter_set(&e->average.count, count);
+    float share = 1 / (float)count;
     for (size_t i = 0; i < e->objective.parameters; i++) e->average.mean[i] += share * (x[i] - e->average.mean[i]);
 }
 
@@ -139,7 +141,7 @@ static bool checkpoint_due(const hw_engine *e, uint64_t n, uint64_t steps)
 /* due.average is an update; where steps make several of them, the share of the run is still one of steps. */
 static bool average_due(const hw_engine *e, uint64_t n, uint64_t steps)
 {
-    return n >= hw__counter_get(&e->due.average) && (e->average.count || steps >= hw__due_average(e));
+    return n >= hw__counter_get(&e->due.average) && (hw__counter_get(&e->average.count) || steps >= hw__due_average(e));
 }
 
 static bool due(const hw_engine *e, uint64_t n)

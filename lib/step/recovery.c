@@ -214,8 +214,8 @@ void hw__recovery_return(hw_worker *w)
     e->kept.candidate = 0;
     e->kept.good_update = now; /* the good parameters are these now */
     r->returned = now;
-    e->captures.update = UINT64_MAX; /* one that was made with this clock is of the others */
-    e->average.count = 0;            /* a mean that the bad ones entered starts anew */
+    e->captures.update = UINT64_MAX;       /* one that was made with this clock is of the others */
+    hw__counter_set(&e->average.count, 0); /* a mean that the bad ones entered starts anew */
     if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
     for (unsigned i = 0; i < e->crew.members; i++) forgive(e->worker + i, first);
     hw__losses_sum(e, &e->evaluation.mark.loss_before, &e->evaluation.mark.losses_before);
