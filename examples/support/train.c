@@ -85,6 +85,7 @@ const char *const train_engine_flags[] = {
     "--age=compensation.age",
     "--age-gain=compensation.age_gain",
     "--age-base=compensation.age_base",
+    "--delay-correction=delay_correction",
     "--curvature=curvature",
     "--evaluate-epochs=evaluate_epochs",
     "--on-nan=on_nan",

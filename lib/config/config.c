@@ -137,5 +137,6 @@ uint32_t hw__config_rule_checksum(const hw_config *c)
         hash = mix(hash, part, 4);
     }
     hash = mix(hash, all, sizeof all / sizeof *all);
+    if (c->delay_correction > 0) hash = mix(hash, &c->delay_correction, 1); /* traces of 0.1 know none */
     return (uint32_t)(hash ^ hash >> 32);
 }

@@ -99,6 +99,8 @@ static const entry table[] = {
     {"compensation.age_gain", "", "age exponential and power: gamma", F_DOUBLE, AT(compensation.age_gain), 0, 1e6, 0,
      NULL},
     {"compensation.age_base", "", "age power: n", F_DOUBLE, AT(compensation.age_base), 1, 1e6, 0, NULL},
+    {"delay_correction", "", "lambda of delay compensation: g + lambda g g (w_now - w_read); 0: off", F_DOUBLE,
+     AT(delay_correction), 0, 1e30, 0, NULL},
     {"curvature", "", "largest Hessian eigenvalue; 0: estimated where needed; negative: never", F_DOUBLE, AT(curvature),
      -1, 1e30, 0, NULL},
     {"seed", "", "of everything random", F_U64, AT(seed), 0, E53, 0, NULL},
@@ -359,10 +361,11 @@ static bool is_free(const entry *o)
     return false;
 }
 
-/* Options that states of 0.1 do not have; what such a run did stands elsewhere in them, or is all that there was. */
-static bool is_newer(const entry *o)
+/* Options that states of 0.1 do not have, where this one's value is what such a run did: of layers that stands
+ * elsewhere in the state. */
+static bool was_so(const entry *o, double x)
 {
-    return o->offset == AT(layers);
+    return o->offset == AT(layers) || (o->offset == AT(delay_correction) && !(x > 0));
 }
 
 /* Every option, as config.<name>: choices by their names. */
@@ -386,7 +389,7 @@ static void visit_option(const hw_config *c, const entry *o, hw__walk *v)
         (void)snprintf(former, sizeof former, "config.%s", renamings[i].was);
         kept = hw_state_find(v->from, former);
     }
-    if (!kept && is_newer(o)) return;
+    if (!kept && was_so(o, x)) return;
     hw_entry_kind kind = o->kind == F_ENUM ? HW_ENTRY_TEXT : o->kind == F_DOUBLE ? HW_ENTRY_REAL : HW_ENTRY_COUNT;
     if (!kept || kept->kind != kind) {
         hw__walk_refuse(v, "the state has no entry '%s' of the right kind", name);

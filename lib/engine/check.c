@@ -43,6 +43,20 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     return HW_OK;
 }
 
+static hw_status check_correction(const hw_config *c, const hw_objective *o, char *why)
+{
+    const char *refusal = NULL;
+    if (c->read != HW_READ_ATOMIC || c->write == HW_WRITE_LOCKED)
+        refusal = "it looks at the parameters while others write them, so atomic reads with write add, striped or racy "
+                  "are needed";
+    else if (hw__config_exchanges(c))
+        refusal = "what replicas exchange are sums of updates, not gradients";
+    else if (o->raw)
+        refusal = "the objective writes steps of its own, not gradients";
+    if (!(c->delay_correction > 0) || !refusal) return HW_OK;
+    return hw__base_fail(why, HW_E_UNSUPPORTED, "config.delay_correction is %g: %s", c->delay_correction, refusal);
+}
+
 /* config.simulation is for schedulers of virtual time only. */
 static hw_status check_clock(const hw_config *c, char *why)
 {
@@ -120,6 +134,8 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
                              "config.epochs to 0 and stop by updates, seconds or target",
                              c->epochs);
     status = check_exchange(c, o, s, why);
+    if (status != HW_OK) return status;
+    status = check_correction(c, o, why);
     if (status != HW_OK) return status;
     if (c->trace && c->clock_interval != 1)
         return hw__base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");

@@ -82,7 +82,7 @@ static bool can_sweep(const hw_engine *e)
     bool shared = r->velocity == HW_VELOCITY_SHARED, plain = hw__rule_of(r)->flags & HW__RULE_PLAIN;
     bool rule = hw__optimizer_adds_up(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
     bool single = c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
-                  c->on_nan == HW_NAN_SKIP;
+                  c->on_nan == HW_NAN_SKIP || c->delay_correction > 0;
     return o->sweep && c->sweep && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&
            !single && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
 }
@@ -132,7 +132,8 @@ static hw_status check_memory(const hw_engine *e, char *why)
     /* A virtual worker keeps its gradient only; the threads that compute for all have a snapshot each. */
     double a_member = e->scheduler->flags & HW__VIRTUAL ? 1 : 2;
     if (c->optimizer.velocity == HW_VELOCITY_PRIVATE) a_member++;
-    if (!o->touched) arrays += a_member * e->crew.members + (a_member < 2 ? e->crew.threads : 0);
+    if (c->delay_correction > 0) a_member++;
+    if (!o->touched) arrays += a_member * e->crew.members + (e->scheduler->flags & HW__VIRTUAL ? e->crew.threads : 0);
     double need = (double)o->parameters * sizeof(float) * arrays;
     if (e->memory.by.allocate || need < 268435456) return HW_OK; /* not worth reading files for */
     double there = (double)hw_memory_available();

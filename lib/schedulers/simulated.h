@@ -25,6 +25,7 @@ typedef struct hw__virtual_worker {
     hw__snapshot *snapshot; /* where it is computed later or elsewhere; NULL: from the live array */
     const float *x;         /* what parts of a group read; NULL: as snapshot says */
     float *g;               /* its own gradient */
+    float *seen;            /* what that was computed at, for delay compensation; NULL without */
     size_t room;            /* floats of g */
     uint32_t *lists;        /* indices, or pairs of first and count, of a sparse gradient */
     size_t lists_room;

@@ -220,6 +220,28 @@ static void check_landed(const hw_engine *e, hw__walk *v)
                         (unsigned long long)counted, (unsigned long long)hw_state_number(v->from, "run.landed", 0));
 }
 
+/* What the gradients that wait were computed at, where they are going to be corrected by it. */
+static void walk_seen(hw_engine *e, hw__walk *v)
+{
+    const hw__simulated *s = hw__simulated_of(e);
+    size_t room = s->virtual[0].room;
+    const uint64_t shape[2] = {e->crew.members, room};
+    if (!s->virtual[0].seen) return;
+    float *seen = hw__walk_array(v, "lane.seen", HW_F32, 2, shape);
+    for (uint32_t i = 0; seen && v->status == HW_OK && i < shape[0]; i++, seen += room) {
+        const hw_worker *w = e->worker + i;
+        bool waits = hw__virtual_of(w)->busy && w->pending.status == HW_OK && !e->layers.on;
+        size_t floats = waits ? w->pending.extent.total : 0;
+        if (v->way == WALK_PUT) {
+            memset(seen, 0, room * sizeof *seen);
+            memcpy(seen, s->virtual[i].seen, floats * sizeof *seen);
+        }
+        if (v->way == WALK_TAKE) memcpy(s->virtual[i].seen, seen, room * sizeof *seen);
+        if (v->way == WALK_CHECK && !hw__base_all_finite(seen, room))
+            hw__walk_refuse(v, "entry 'lane.seen' of the state holds a value that is not finite");
+    }
+}
+
 static void walk_all(hw_engine *e, hw__walk *v)
 {
     hw__simulated *s = hw__simulated_of(e);
@@ -303,6 +325,7 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
     }
     if (v->way == WALK_PUT) hw__virtual_layers_clear(e);
     walk_all(e, v);
+    walk_seen(e, v);
     walk_layers(e, v);
     if (hw__walk_checks(v) && e->replays &&
         hw_state_number(v->from, "run.replayed_setting", 0) >= e->config.simulation.trace->info.settings)

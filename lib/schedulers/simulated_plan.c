@@ -1,4 +1,5 @@
 /* simulated_plan.c - SIMULATED: everything that it will need, allocated before the start. */
+#include "../step/correct.h"
 #include "../step/members.h"
 #include "simulated.h"
 
@@ -18,7 +19,9 @@ static hw_status plan_virtual(hw_engine *e, char *why)
     size_t n = o->parameters, stride = hw__whole_lines(n);
     bool sparse = s->sparse = o->touched && e->crew.share == 1;
     size_t most = o->touched < n ? o->touched : n, room = sparse ? hw__whole_lines(most) : stride;
-    size_t own = room + (e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0);
+    size_t velocity = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE ? stride : 0;
+    size_t own = room + velocity + (e->config.delay_correction > 0 ? room : 0);
+    float *now = NULL; /* of all: they land one after the other */
     size_t lists = sparse ? 2 * room : 0;
     bool good = e->crew.members <= SIZE_MAX / sizeof(float) / own;
     e->worker = good ? take(e, e->crew.members, sizeof *e->worker, &good) : NULL;
@@ -29,6 +32,7 @@ static hw_status plan_virtual(hw_engine *e, char *why)
     s->lists = lists ? take(e, e->crew.members * lists, sizeof *s->lists, &good) : NULL;
     s->ranges = take(e, sparse ? most : n / 3 + 1, sizeof *s->ranges, &good);
     if (e->crew.share > 1) s->rng = take(e, (size_t)e->crew.members * e->crew.share, sizeof *s->rng, &good);
+    if (e->config.delay_correction > 0 && good) good = (now = hw__correct_plan(e)) != NULL;
     if (!good) return hw__no_memory(why, "virtual workers: each keeps one pending gradient");
     for (unsigned i = 0; i < e->crew.members * e->crew.share && s->rng; i++)
         hw_rng_seed(s->rng + i, e->config.seed, i + 1);
@@ -48,7 +52,9 @@ static hw_status plan_virtual(hw_engine *e, char *why)
         virtual->room = sparse ? most : n;
         virtual->lists = lists ? s->lists + i * lists : NULL;
         virtual->lists_room = lists;
-        w->velocity = own > room ? virtual->g + room : NULL;
+        w->velocity = velocity ? virtual->g + room : NULL;
+        virtual->seen = now ? virtual->g + room + velocity : NULL;
+        w->now = now;
     }
     return HW_OK;
 }

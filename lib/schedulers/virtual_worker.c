@@ -1,6 +1,7 @@
 /* virtual_worker.c - a virtual worker's step: it reads when its event comes, is computed then or later on some real
  * thread, and lands when its virtual time has come. Nothing here depends on which thread computes. */
 #include "../params/door.h"
+#include "../step/correct.h"
 #include "simulated.h"
 #include <string.h>
 
@@ -54,6 +55,7 @@ static hw_status keep(hw_worker *w)
     hw__pending *p = &w->pending;
     hw__virtual_worker *virtual = hw__virtual_of(w);
     hw__extent *a = &p->extent;
+    if (virtual->seen) memcpy(virtual->seen, w->seen, a->total * sizeof *w->seen);
     if (p->g != virtual->g) memcpy(virtual->g, p->g, a->total * sizeof *p->g);
     p->g = virtual->g;
     if (a->all) return HW_OK;
@@ -152,6 +154,7 @@ static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
     w->g = virtual->g;
     w->seen = virtual->snapshot ? virtual->snapshot->x : virtual->x;
     if (status == HW_OK) hw__step_prepare(w, &all, virtual->g, loss / w->batch.whole);
+    if (virtual->seen) memcpy(virtual->seen, w->seen, w->all.count * sizeof *w->seen);
     return status;
 }
 
@@ -226,6 +229,7 @@ void hw__virtual_flush(hw_engine *e)
     w->pending.loss = s->gathered_loss / s->gathered;
     w->pending.clipped = false; /* counted with the single gradients */
     s->gathered = 0;
+    w->seen = NULL; /* the gradients have been corrected one by one */
     (void)hw__step_land(w, s->gathered_examples, 1);
 }
 
@@ -245,7 +249,9 @@ static void gather(hw_engine *e, hw_worker *w)
     }
     if (p->clipped) hw__counter_add(&w->clipped, 1);
     float weight = (float)hw_age_factor(&e->config.compensation, clock - w->note.clock, e->crew.slots);
-    for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * p->g[i];
+    const float *g = p->g;
+    hw__correct(w, &p->extent, 0, &g);
+    for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * g[i];
     s->gathered_loss = (s->gathered ? s->gathered_loss : 0) + p->loss;
     s->gathered_examples = (s->gathered ? s->gathered_examples : 0) + w->batch.whole;
     if (s->gathered) hw__step_observe(s->closing, clock);
@@ -270,6 +276,7 @@ void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event
             return;
         }
         unpack(e, w);
+        w->seen = hw__virtual_of(w)->seen;
         uint64_t landed = hw_params_clock(e->params);
         if (e->crew.gather > 1)
             gather(e, w);

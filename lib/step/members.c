@@ -1,4 +1,5 @@
 /* members.c - the memory of workers that are threads, all of it allocated before the start. */
+#include "correct.h"
 #include "members.h"
 
 hw_status hw__no_memory(char *why, const char *what)
@@ -27,6 +28,10 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     if (!w->x || !w->index) return hw__no_memory(why, "a worker's snapshot and gradient");
     w->g = w->x + stride;
     w->velocity = own ? w->x + 2 * stride : NULL;
+    if (e->config.delay_correction > 0 && i % e->crew.share == 0) {
+        w->now = hw__correct_plan(e);
+        if (!w->now) return hw__no_memory(why, "what an update lands on");
+    }
     if (e->layers.on) {
         w->layers.note = hw__memory_zalloc(&e->memory, e->objective.layer_count, sizeof *w->layers.note);
         if (!w->layers.note) return hw__no_memory(why, "a worker's layers");

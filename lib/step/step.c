@@ -1,6 +1,7 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
 #include "../base/blas.h"
 #include "../params/door.h"
+#include "correct.h"
 #include "step.h"
 #include <math.h>
 
@@ -193,6 +194,7 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
     if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->crew.slots);
     hw__optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);
     hw_form form = ow->form;
+    hw__correct(w, a, 0, &g);
     if (a->raw) {
         form = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     } else if (w->velocity) {

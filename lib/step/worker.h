@@ -23,6 +23,7 @@ struct hw_worker {
     unsigned member, recorder; /* its number in events, traces and settings; in the staleness recorder */
     hw__pending pending;
     float *x, *g, *velocity;
+    float *now; /* what it lands on: correct.h; NULL without */
     uint32_t *index;
     void *scratch;
     bool scratch_ready;
