@@ -101,7 +101,8 @@ static inline void some_memory(hw_rng *rng, hw_config *c)
 static inline void some_windows(hw_rng *rng, hw_config *c)
 {
     c->compensation.window = 30 + (uint64_t)PICK(50);
-    c->compensation.age = PICK(2) ? HW_AGE_NONE : (hw_age)PICK(6);
+    c->compensation.age = PICK(2) ? HW_AGE_NONE : (hw_age)PICK(8);
+    c->delay_correction = PICK(4) ? 0 : 0.1;
     c->curvature = PICK(2) ? -1 : PICK(2) ? 0 : 2;
     c->on_nan = PICK(2) ? HW_NAN_STOP : HW_NAN_SKIP;
 }

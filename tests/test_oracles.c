@@ -42,8 +42,10 @@ static hw_config setting(hw_clock_kind clock, unsigned workers, double alpha)
     return c;
 }
 
+/* Of a longer run: its end. */
 static void average(hw_config c, int runs, path *out)
 {
+    const size_t before = (c.updates - POINTS * EVERY - 40) / EVERY;
     hw_objective o = hw_objective_defaults("parabola", 1);
     o.step = step;
     o.evaluate = position;
@@ -58,7 +60,8 @@ static void average(hw_config c, int runs, path *out)
         assert_int_equal(hw_engine_create(&e, &o, &c, &start, NULL), HW_OK);
         assert_int_equal(hw_engine_run(e, &result), HW_OK);
         const hw_evaluation *ev = hw_engine_evaluations(e, &n);
-        assert_true(n >= POINTS);
+        assert_true(n >= before + POINTS);
+        ev += before;
         for (int i = 0; i < POINTS; i++) {
             sum[i] += ev[i].metric[0];
             squares[i] += ev[i].metric[0] * ev[i].metric[0];
@@ -332,6 +335,101 @@ static void age_weights_every_gradient(void **state)
     assert_true(distance(&p, theory) < 4);
 }
 
+/* What the run has measured says what a step weighs: first a thousand updates that move nothing, then the path. A
+ * worker whose step begins then has ticket BEFORE + M - 1 or a later one. */
+static void measured_ages_make_the_kernel(void **state)
+{
+    (void)state;
+    enum { BEFORE = 1000, M = 8 };
+    const double mu = 1 - 1.0 / M, wanted = 0.6;
+    for (int k = 0; k < 2; k++) {
+        path p;
+        double theory[POINTS], as_it_was[POINTS], at[POINTS * EVERY + 1] = {1}, was[POINTS * EVERY + 1] = {1};
+        hw_config c = setting(HW_CLOCK_EXPONENTIAL, M, 1e-7);
+        c.updates += BEFORE;
+        c.optimizer.schedule.kind = HW_SCHEDULE_STEP;
+        c.optimizer.schedule.gamma = 1e6;
+        c.optimizer.schedule.interval = BEFORE + M - 1;
+        c.compensation.age = k ? HW_AGE_KERNEL : HW_AGE_TAIL;
+        c.compensation.age_gain = k ? 1 : 0.8;
+        c.compensation.age_base = 1 / wanted;
+        average(c, RUNS / 4, &p);
+        for (int t = 0; t < POINTS * EVERY; t++) {
+            double sum = 0, plain = 0;
+            for (int l = 0; l <= t; l++) {
+                double q = (1 - mu) * pow(mu, l), below = 1 - pow(mu, l);
+                sum += (k ? (1 - wanted) * pow(wanted, l) : q * (1 + 0.8 * (1 - 2 * (below + q / 2)))) * at[t - l];
+                plain += q * was[t - l];
+            }
+            at[t + 1] = at[t] - 0.1 * sum;
+            was[t + 1] = was[t] - 0.1 * plain;
+            if ((t + 1) % EVERY == 0) {
+                theory[(t + 1) / EVERY - 1] = at[t + 1];
+                as_it_was[(t + 1) / EVERY - 1] = was[t + 1];
+            }
+        }
+        if (!(distance(&p, theory) < 4.5)) fail_msg("%d: %g standard errors", k, distance(&p, theory));
+        assert_true(distance(&p, as_it_was) > apart(12));
+    }
+}
+
+/* Factors by a histogram: the mean step is what it was, none goes backwards, and a rare age gets no more than four. */
+static void factors_by_what_was_measured(void **state)
+{
+    (void)state;
+    enum { N = 64 };
+    hw_rng rng;
+    hw_rng_seed(&rng, 5, 1);
+    for (int k = 0; k < 200; k++) {
+        hw_histogram h;
+        hw_compensation c = hw_config_defaults().compensation;
+        double factor[N], sum = 0, count = 0;
+        assert_int_equal(hw_histogram_init(&h, N), HW_OK);
+        c.age = k % 2 ? HW_AGE_KERNEL : HW_AGE_TAIL;
+        c.age_gain = k % 3 == 0 ? 1 : 0.5;
+        c.age_base = 1 + (double)hw_rng_below(&rng, 30) / 10;
+        hw_age_factors(&c, NULL, 8, factor, N);
+        for (int i = 0; i < N; i++) assert_near(factor[i], 1, 0);
+        unsigned kinds = 1 + (unsigned)hw_rng_below(&rng, 12);
+        for (unsigned i = 0; i < kinds; i++)
+            hw_histogram_add(&h, hw_rng_below(&rng, k % 5 ? 20 : 300), 1 + hw_rng_below(&rng, 1000));
+        hw_age_factors(&c, &h, 8, factor, N);
+        for (uint32_t i = 0; i < h.bins; i++) {
+            double f = factor[i < N ? i : N - 1];
+            if (!(f >= 0 && f <= 4)) fail_msg("%d: a factor of %g at age %u", k, f, i);
+            sum += (double)h.counts[i] * f;
+            count += (double)h.counts[i];
+        }
+        assert_near(sum / count, k % 2 ? c.age_gain : 1, 1e-6);
+        for (int i = 1; i < N && k % 2 == 0; i++) assert_true(factor[i] <= factor[i - 1]);
+        hw_histogram_free(&h);
+    }
+}
+
+static void ages_that_are_measured_are_refused_without_it(void **state)
+{
+    (void)state;
+    hw_objective o = hw_objective_defaults("parabola", 1);
+    o.step = step;
+    for (int k = 0; k < 6; k++) {
+        static const char *const says[] = {"config.record", "schedule", "age_gain"};
+        char why[HW_WHY];
+        hw_config c = setting(HW_CLOCK_EXPONENTIAL, 4, 0.1);
+        c.compensation.age = k % 2 ? HW_AGE_KERNEL : HW_AGE_TAIL;
+        if (k / 2 == 0) c.record = 0;
+        if (k / 2 == 1) c.trace = 1;
+        if (k / 2 == 2) c.compensation.age_gain = 1.5;
+        hw_status status = hw_config_check(&c, &o, why);
+        if (k == 5) { /* a kernel of half as much again is one to ask for */
+            assert_int_equal(status, HW_OK);
+            continue;
+        }
+        assert_int_not_equal(status, HW_OK);
+        assert_text(why, says[k / 2]);
+        assert_text(why, "compensation.age");
+    }
+}
+
 /* --- the advisor against the engine
  * ----------------------------------------------------------------------------------------- */
 
@@ -469,6 +567,9 @@ int main(void)
         cmocka_unit_test(theorem_2_for_any_law),
         cmocka_unit_test(toy_of_wang),
         cmocka_unit_test(age_weights_every_gradient),
+        cmocka_unit_test(measured_ages_make_the_kernel),
+        cmocka_unit_test(factors_by_what_was_measured),
+        cmocka_unit_test(ages_that_are_measured_are_refused_without_it),
         cmocka_unit_test(the_advisor_says_what_happens),
         cmocka_unit_test(auto_bounds_wide_staleness_by_single_runs),
         cmocka_unit_test(pca_breaks_down_behind_the_knee),

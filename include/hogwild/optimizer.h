@@ -121,15 +121,31 @@ typedef enum hw_policy { HW_POLICY_TABLE(HW_X) } hw_policy;
 #define HW_POLICY_EXACT HW_POLICY_POLE_ZERO /* its name in 0.1 */
 
 /* Beside the policy: how the step depends on the age of the single gradient, tau at its landing (on real threads as
- * counted just before the landing). The kernel alpha q_l becomes alpha(l) q_l. */
-typedef enum hw_age {
-    HW_AGE_NONE,
-    HW_AGE_EXPONENTIAL, /* alpha gamma e^-tau, fresh ones alpha    (Wang et al.) */
-    HW_AGE_POWER,   /* alpha gamma n^-tau, fresh ones alpha    (Wang et al.)                                       */
-    HW_AGE_INVERSE, /* alpha / max(1, tau)                     (Zhang et al. 2015)                                 */
-    HW_AGE_CONCURRENCY, /* alpha M / max(M, tau)                   (Mishchenko et al. 2022) */
-    HW_AGE_DROP /* alpha up to tau = M, 0 beyond           (as Koloskova et al. 2022)                          */
-} hw_age;
+ * counted just before the landing). The kernel alpha q_l becomes alpha(l) q_l. Values never change.
+ *
+ *   EXPONENTIAL   alpha gamma e^-tau, fresh ones alpha   (Wang et al.)
+ *   POWER         alpha gamma n^-tau, fresh ones alpha   (Wang et al.)
+ *   INVERSE       alpha / max(1, tau)                    (Zhang et al. 2015)
+ *   CONCURRENCY   alpha M / max(M, tau)                  (Mishchenko et al. 2022)
+ *   DROP          alpha up to tau = M, 0 beyond          (as Koloskova et al. 2022)
+ * and, by the measured staleness q of the run so far (alpha until there is any):
+ *   TAIL          alpha (1 + gamma (1 - 2 F(tau))), F the distribution function, which counts half of its own age; the
+ *                 mean step stays alpha; gamma in [0, 1] (TAIL-tau, Baeckstroem et al. 2022)
+ *   KERNEL        alpha min(4, s h(tau) / q(tau)), h the kernel of momentum 1/n, s so that the mean step is gamma
+ * alpha: where there is staleness of every age, what is left of it is that momentum */
+#define HW_AGE_TABLE(X)                                                      \
+    X(HW_AGE_NONE, none, "none", "none")                                     \
+    X(HW_AGE_EXPONENTIAL, exponential, "exponential", "gamma e^-age")        \
+    X(HW_AGE_POWER, power, "power", "gamma n^-age")                          \
+    X(HW_AGE_INVERSE, inverse, "inverse", "1 / age")                         \
+    X(HW_AGE_CONCURRENCY, concurrency, "concurrency", "M / max(M, age)")     \
+    X(HW_AGE_DROP, drop, "drop", "none above M")                             \
+    X(HW_AGE_TAIL, measured, "tail", "1 + gamma (1 - 2 F(age)), F measured") \
+    X(HW_AGE_KERNEL, measured, "kernel", "what makes the measured kernel one of momentum 1 / n")
+
+#define HW_X(value, row, name, help) value,
+typedef enum hw_age { HW_AGE_TABLE(HW_X) } hw_age;
+#undef HW_X
 
 /* What is in force from update `update` on. */
 typedef struct hw_setting {
@@ -176,11 +192,16 @@ typedef struct hw_compensation {
     void *context;
     hw_age age;
     double age_gain; /* gamma, default 1 */
-    double age_base; /* n, default 2     */
+    double age_base; /* n, default 2 */
 } hw_compensation;
 
-/* The factor on the learning rate of a gradient of age tau. A pure function. */
+/* The factor on the learning rate of a gradient of age tau; 1 for TAIL and KERNEL, which go by what is measured. A pure
+ * function. */
 HW_API double hw_age_factor(const hw_compensation *compensation, uint64_t tau, unsigned workers);
+/* The same for all ages below n - 1, and in factor[n - 1] for all from there on. n in [2, staleness->linear_bins];
+ * staleness may be NULL or empty: nothing has been measured yet. A pure function. */
+HW_API void hw_age_factors(const hw_compensation *compensation, const hw_histogram *staleness, unsigned workers,
+                           double *factor, size_t n);
 
 HW_API const char *hw_policy_name(hw_policy policy);
 

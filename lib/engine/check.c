@@ -1,5 +1,6 @@
 /* check.c - everything that a start refuses, each with its sentence. */
 #include "../config/config.h"
+#include "../optimizer/age.h"
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "engine.h"
@@ -40,6 +41,29 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
             why, HW_E_UNSUPPORTED,
             "config.exchange_interval: what replicas add up are sums, so the rule must be adagrad, or sgd "
             "without momentum or with velocity private and compensation none, and no age");
+    return HW_OK;
+}
+
+/* Ages that go by what the run measures. */
+static hw_status check_age(const hw_config *c, char *why)
+{
+    hw_age age = c->compensation.age;
+    char name[32] = "";
+    if (!hw__age_measured(age)) return HW_OK;
+    (void)hw_config_get(c, "compensation.age", name, sizeof name);
+    if (!c->record)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.compensation.age is %s: it goes by the recorded staleness, and config.record is off", name);
+    if (c->trace || c->simulation.clock == HW_CLOCK_REPLAY)
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.compensation.age is %s: what had been measured when is not in a recorded schedule",
+                             name);
+    if (age == HW_AGE_TAIL && c->compensation.age_gain > 1)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.compensation.age_gain is %g: with age tail it must be in [0, 1], or old gradients "
+                             "would go backwards",
+                             c->compensation.age_gain);
     return HW_OK;
 }
 
@@ -135,7 +159,8 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
                              c->epochs);
     status = check_exchange(c, o, s, why);
     if (status != HW_OK) return status;
-    status = check_correction(c, o, why);
+    status = check_age(c, why);
+    if (status == HW_OK) status = check_correction(c, o, why);
     if (status != HW_OK) return status;
     if (c->trace && c->clock_interval != 1)
         return hw__base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");

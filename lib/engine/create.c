@@ -3,6 +3,7 @@
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "../staleness/staleness.h"
+#include "../step/ages.h"
 #include "../step/members.h"
 #include "engine.h"
 #include <unistd.h>
@@ -161,6 +162,7 @@ static hw_status plan(hw_engine *e, char *why)
     if (status != HW_OK) return status;
     plan_steps(e);
     status = hw__layers_plan(e, why);
+    if (status == HW_OK) status = hw__ages_plan(e, why);
     if (status == HW_OK) status = e->scheduler->plan(e, why);
     if (status == HW_OK) status = plan_trace(e, why);
     if (status == HW_OK) status = hw__pin_plan(e, why);

@@ -1,5 +1,6 @@
 /* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
 #include "../base/thread.h"
+#include "../step/ages.h"
 #include "engine.h"
 #include <errno.h>
 #include <math.h>
@@ -46,6 +47,7 @@ static void begin_new(hw_engine *e)
     e->first_update = landed;
     hw__counter_set(&e->tickets.further, 0);
     hw__counter_set(&e->average.count, 0);
+    hw__ages_begin(e);
     hw__counter_set(&e->due.average, e->average.mean ? hw__due_average(e) : UINT64_MAX);
     if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
     hw__counter_set(&e->due.keep, e->kept.every ? landed + e->kept.every : UINT64_MAX);

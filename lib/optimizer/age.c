@@ -1,17 +1,120 @@
-/* age.c - how the step depends on the age of the single gradient. */
-#include "hogwild/optimizer.h"
+/* age.c - how the step depends on the age of the single gradient: a row for each value of hw_age, in its order. */
+#include "age.h"
 #include <math.h>
+
+static double none(const hw_compensation *c, double t, double m)
+{
+    (void)c;
+    (void)t;
+    (void)m;
+    return 1;
+}
+
+static double exponential(const hw_compensation *c, double t, double m)
+{
+    (void)m;
+    return t > 0 ? c->age_gain * exp(-t) : 1;
+}
+
+static double power(const hw_compensation *c, double t, double m)
+{
+    (void)m;
+    return t > 0 ? c->age_gain * pow(c->age_base, -t) : 1;
+}
+
+static double inverse(const hw_compensation *c, double t, double m)
+{
+    (void)c;
+    (void)m;
+    return t > 1 ? 1 / t : 1;
+}
+
+static double concurrency(const hw_compensation *c, double t, double m)
+{
+    (void)c;
+    return t > m ? m / t : 1;
+}
+
+static double drop(const hw_compensation *c, double t, double m)
+{
+    (void)c;
+    return t > m ? 0 : 1;
+}
+
+/* By the measured staleness: hw_age_factors. */
+static double measured(const hw_compensation *c, double t, double m)
+{
+    return none(c, t, m);
+}
+
+#define ROW(value, row, name, help) row,
+static double (*const rows[])(const hw_compensation *, double, double) = {HW_AGE_TABLE(ROW)};
 
 double hw_age_factor(const hw_compensation *c, uint64_t tau, unsigned workers)
 {
-    double t = (double)tau, m = workers > 1 ? workers : 1;
-    switch (c->age) {
-    case HW_AGE_NONE: break;
-    case HW_AGE_EXPONENTIAL: return tau ? c->age_gain * exp(-t) : 1;
-    case HW_AGE_POWER: return tau ? c->age_gain * pow(c->age_base, -t) : 1;
-    case HW_AGE_INVERSE: return tau > 1 ? 1 / t : 1;
-    case HW_AGE_CONCURRENCY: return t > m ? m / t : 1;
-    case HW_AGE_DROP: return t > m ? 0 : 1;
+    bool known = (unsigned)c->age < HW__ROWS(HW_AGE_TABLE);
+    return known ? rows[c->age](c, (double)tau, workers > 1 ? workers : 1) : 1;
+}
+
+/* How many of the histogram are i updates old; the last of n stands for all from there on. */
+static double count_of(const hw_histogram *h, size_t i, size_t n)
+{
+    double count = 0;
+    for (size_t b = i; b < (i + 1 < n ? i + 1 : h->bins); b++) count += (double)h->counts[b];
+    return count;
+}
+
+static void fill_tail(const hw_compensation *c, const hw_histogram *h, double *factor, size_t n)
+{
+    double below = 0, total = (double)h->total;
+    for (size_t i = 0; i < n; i++) {
+        double here = count_of(h, i, n);
+        factor[i] = 1 + c->age_gain * (1 - 2 * (below + here / 2) / total);
+        below += here;
     }
-    return 1;
+}
+
+#define MOST 4 /* times the step: a rare age is not to make up for all others */
+
+/* h(l) / q(l), up to their scale. An age that was not seen counts as once, so that what is older than all that was seen
+ * gets little, and what is younger as much as may be. */
+static void fill_ratios(const hw_compensation *c, const hw_histogram *h, double *ratio, size_t n)
+{
+    for (size_t i = 0; i < n; i++) ratio[i] = pow(c->age_base, -(double)i) / fmax(1, count_of(h, i, n));
+}
+
+static double mean_step(const hw_histogram *h, const double *ratio, size_t n, double s)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += count_of(h, i, n) * fmin(MOST, s * ratio[i]);
+    return sum / (double)h->total;
+}
+
+static void fill_kernel(const hw_compensation *c, const hw_histogram *h, double *factor, size_t n)
+{
+    double low = 0, high = 1, wanted = fmin(c->age_gain, MOST);
+    fill_ratios(c, h, factor, n);
+    while (mean_step(h, factor, n, high) < wanted * (1 - 1e-9) && high < 1e300) high *= 4;
+    if (high > 1) low = high / 4;
+    for (int k = 0; k < 60; k++) {
+        double s = (low + high) / 2;
+        if (mean_step(h, factor, n, s) < wanted)
+            low = s;
+        else
+            high = s;
+    }
+    for (size_t i = 0; i < n; i++) factor[i] = fmin(MOST, high * factor[i]);
+}
+
+bool hw__age_measured(hw_age age)
+{
+    return rows[age] == measured;
+}
+
+void hw_age_factors(const hw_compensation *c, const hw_histogram *h, unsigned workers, double *factor, size_t n)
+{
+    for (size_t i = 0; i < n; i++) factor[i] = hw_age_factor(c, i, workers);
+    if (!h || !h->total || n < 2 || n > h->linear_bins) return;
+    if (c->age == HW_AGE_TAIL) fill_tail(c, h, factor, n);
+    if (c->age == HW_AGE_KERNEL) fill_kernel(c, h, factor, n);
 }

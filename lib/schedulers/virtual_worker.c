@@ -1,6 +1,7 @@
 /* virtual_worker.c - a virtual worker's step: it reads when its event comes, is computed then or later on some real
  * thread, and lands when its virtual time has come. Nothing here depends on which thread computes. */
 #include "../params/door.h"
+#include "../step/ages.h"
 #include "../step/correct.h"
 #include "simulated.h"
 #include <string.h>
@@ -248,7 +249,7 @@ static void gather(hw_engine *e, hw_worker *w)
         return;
     }
     if (p->clipped) hw__counter_add(&w->clipped, 1);
-    float weight = (float)hw_age_factor(&e->config.compensation, clock - w->note.clock, e->crew.slots);
+    float weight = (float)hw__ages_factor(e, clock - w->note.clock);
     const float *g = p->g;
     hw__correct(w, &p->extent, 0, &g);
     for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * g[i];

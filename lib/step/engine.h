@@ -93,6 +93,13 @@ typedef struct hw__settings {
     hw__log log;
 } hw__settings;
 
+/* ages.c: NULL where the age alone says what the factor is. */
+typedef struct hw__ages {
+    hw__base_counter *factor; /* doubles; the last one is for all that is older */
+    double *next;             /* in the housekeeping's hands */
+    uint32_t count;
+} hw__ages;
+
 /* recovery.c: the learning rate as a congestion window, and returns to good parameters. In the housekeeping's hands, or
  * of who is alone; but for `left`, which workers ask for. */
 typedef struct hw__recovery {
@@ -170,6 +177,7 @@ struct hw_engine {
     hw__kept kept;
     hw__average average;
     hw__settings settings;
+    hw__ages ages;
     hw__curvature curvature;
     hw__recovery recovery;
     hw__layers layers;

@@ -1,6 +1,7 @@
 /* periodic.c - what is due after a landing: a new setting, a snapshot of good parameters, an epoch, an evaluation, a
  * capture. One worker at a time does it (it holds the housekeeping); the others go on. */
 #include "../optimizer/optimizer.h"
+#include "ages.h"
 #include "step.h"
 #include <math.h>
 
@@ -44,6 +45,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         hw_histogram_clear(&e->settings.merged);
         hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
                            &e->settings.merged);
+        hw__ages_window(e, &e->settings.merged);
         const hw__policy *policy = hw__policy_of(c->compensation.policy);
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
         if (!(policy->flags & HW__POLICY_WHOLE)) hw_histogram_subtract(&e->settings.window, &e->settings.before);

@@ -1,6 +1,7 @@
 /* step.c - the one place where a step happens: ticket, batch, read, gradient, write, record. */
 #include "../base/blas.h"
 #include "../params/door.h"
+#include "ages.h"
 #include "correct.h"
 #include "step.h"
 #include <math.h>
@@ -191,7 +192,7 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
     bool aged = c->compensation.age != HW_AGE_NONE;
     bool needs_clock = hw__optimizer_needs_clock(&c->optimizer, &c->compensation);
     uint64_t clock = needs_clock ? hw_params_clock(e->params) : w->note.clock;
-    if (aged && factor < 0) factor = hw_age_factor(&c->compensation, clock - w->note.clock, e->crew.slots);
+    if (aged && factor < 0) factor = hw__ages_factor(e, clock - w->note.clock);
     hw__optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);
     hw_form form = ow->form;
     hw__correct(w, a, 0, &g);
