@@ -4,7 +4,8 @@
  * epochs and seeds. Regret is the best of these means minus the policy's mean, in points of the workload's score, and
  * beside it the same against the asynchronous choices alone: what no policy on stale gradients can give is the rest.
  * Seeds are the outer loop, so that what the machine does meets all alike. The best of several noisy means is too good
- * by about the noise, which is why its spread stands beside it. */
+ * by about the noise, which is why its spread stands beside it. Runs that stand in the file of --out already, made with
+ * the same options, are not made again: a table of many hours can be had in parts. */
 #include "bench.h"
 #include "cli.h"
 #include "workloads.h"
@@ -13,10 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEEDS = 10, WAYS = 6, MOST = 12, COUNTS = 8 };
+enum { SEEDS = 10, WAYS = 6, MOST = 12, COUNTS = 8, NAME = 100, ROOM = 20000 };
 
 typedef struct way {
-    const char *name;
+    char name[NAME]; /* a policy's with +option=value behind it as often as wanted */
     hw_policy policy;
     double rate; /* of the solver's */
     bool sync;
@@ -35,7 +36,8 @@ typedef struct options {
     unsigned clock, layers, seeds, images, n_workers, n_ways;
     unsigned workers[COUNTS];
     double epochs, rate;
-    bool list, chosen[32], any;
+    bool list, judged_only, chosen[32], any;
+    char given[300]; /* what runs of one file have in common */
     way ways[MOST];
 } options;
 
@@ -44,7 +46,11 @@ typedef struct options {
 static const cli_option own[] = {
     {"--list", NULL, "the workloads, and nothing else", CLI_SWITCH, offsetof(options, list), 0, 0},
     {"--workloads", "LIST", "names with commas, or all (all)", CLI_CALL, 0, 0, 0},
-    {"--policies", "LIST", "what is judged, names with commas (auto)", CLI_CALL, 0, 0, 0},
+    {"--policies", "LIST",
+     "what is judged, names with commas, each with +option=value for options of the library "
+     "beside it: none+compensation.age=tail (auto)",
+     CLI_CALL, 0, 0, 0},
+    {"--judged-only", NULL, "nothing by hand, and no regret", CLI_SWITCH, offsetof(options, judged_only), 0, 0},
     {"--workers", "LIST", "numbers with commas (2,4,8)", CLI_CALL, 0, 0, 0},
     {"--clock", CLOCKS, "real threads, or simulated workers on a clock", CLI_CHOICE, offsetof(options, clock), 0, 0},
     {"--layers", "auto|whole|each", "how the policies' nets read and write (auto); by hand they do whole", CLI_CHOICE,
@@ -78,14 +84,38 @@ static bool take_workload(options *o, const char *word)
     return cli_error("regret", 2, text) == 0;
 }
 
+/* The policy of a word and what stands behind it, into c. */
+static bool adopt(const char *word, hw_config *c, char *why)
+{
+    char copy[NAME], *save = NULL;
+    (void)snprintf(copy, sizeof copy, "%s", word);
+    char *part = strtok_r(copy, "+", &save);
+    if (!part || strcmp(part, "user") == 0 || hw_config_set(c, "compensation", part, why) != HW_OK) {
+        (void)snprintf(why, HW_WHY, "--policies: a name of mnist --help's --compensation is needed, not user");
+        return false;
+    }
+    while ((part = strtok_r(NULL, "+", &save))) {
+        char *value = strchr(part, '=');
+        if (!value) {
+            (void)snprintf(why, HW_WHY, "--policies: '%.60s' is no option=value", part);
+            return false;
+        }
+        *value = 0;
+        if (hw_config_set(c, part, value + 1, why) != HW_OK) return false;
+    }
+    return true;
+}
+
 static bool take_policy(options *o, const char *word)
 {
     char why[HW_WHY];
     hw_config c = hw_config_defaults();
     if (o->n_ways == MOST) return cli_error("regret", 2, "--policies: six at most") == 0;
-    if (strcmp(word, "user") == 0 || hw_config_set(&c, "compensation", word, why) != HW_OK)
-        return cli_error("regret", 2, "--policies: a name of mnist --help's --compensation is needed, not user") == 0;
-    o->ways[o->n_ways++] = (way){hw_policy_name(c.compensation.policy), c.compensation.policy, 1, false};
+    if (strlen(word) >= NAME) return cli_error("regret", 2, "--policies: a name of 99 characters at most") == 0;
+    if (!adopt(word, &c, why)) return cli_error("regret", 2, why) == 0;
+    way *w = o->ways + o->n_ways++;
+    *w = (way){.policy = c.compensation.policy, .rate = 1};
+    (void)snprintf(w->name, sizeof w->name, "%s", word);
     return true;
 }
 
@@ -115,14 +145,17 @@ typedef struct outcome {
     bool ended; /* by divergence: it scores as a model that has learnt nothing */
 } outcome;
 
-static bool run(const workload *w, const options *o, const way *how, unsigned workers, uint64_t seed, float *x,
-                outcome *out)
+/* judged: one of --policies, whose name says more than its policy. */
+static bool run(const workload *w, const options *o, const way *how, bool judged, unsigned workers, uint64_t seed,
+                float *x, outcome *out)
 {
     hw_config c = w->config;
     hw_result r;
     c.seed = seed;
     c.epochs *= o->epochs;
     c.optimizer.schedule.base *= o->rate * how->rate;
+    char why[HW_WHY];
+    if (judged && !adopt(how->name, &c, why)) return cli_error("regret", 1, why) == 0;
     c.compensation.policy = how->policy;
     c.workers = workers;
     if (how->policy == HW_POLICY_AUTO && w->objective.layers) c.layers = (hw_layer_mode)o->layers;
@@ -148,6 +181,79 @@ static bool run(const workload *w, const options *o, const way *how, unsigned wo
     return false;
 }
 
+/* --- the file, and what stands in it --------------------------------------------------------------------------------
+ */
+
+typedef struct done {
+    char workload[32], way[NAME];
+    unsigned workers, seed;
+    outcome out;
+} done;
+
+typedef struct record {
+    FILE *file;
+    done *list;
+    size_t count;
+} record;
+
+static const char head[] = "workload,workers,way,seed,score,ended,seconds,rate\n";
+
+static bool read_back(record *r, const options *o, FILE *f)
+{
+    char line[512], given[512];
+    (void)snprintf(given, sizeof given, "# %s\n", o->given);
+    if (!fgets(line, sizeof line, f)) return true; /* empty */
+    if (strcmp(line, given) != 0)
+        return cli_error("regret", 2, "the file of --out was made with other options: another name, or take it away") ==
+               0;
+    while (fgets(line, sizeof line, f) && r->count < ROOM) {
+        done *d = r->list + r->count;
+        int ended;
+        r->count += sscanf(line, "%31[^,],%u,%99[^,],%u,%lf,%d,%lf,%lf", d->workload, &d->workers, d->way, &d->seed,
+                           &d->out.score, &ended, &d->out.seconds, &d->out.rate) == 8;
+        d->out.ended = ended != 0;
+    }
+    return true;
+}
+
+static bool record_open(record *r, options *o)
+{
+    (void)snprintf(o->given, sizeof o->given, "clock %u, layers %u, images %u, epochs %g, rate %g", o->clock, o->layers,
+                   o->images, o->epochs, o->rate);
+    r->list = calloc(ROOM, sizeof *r->list);
+    if (!r->list) return cli_error("regret", 1, "no memory") == 0;
+    FILE *before = fopen(o->out, "r");
+    bool good = !before || read_back(r, o, before);
+    if (before) (void)fclose(before);
+    if (!good) return false;
+    r->file = fopen(o->out, "a");
+    if (!r->file) return cli_error("regret", 1, "the file of --out cannot be written") == 0;
+    if (ftell(r->file) == 0 && fseek(r->file, 0, SEEK_END) == 0 && ftell(r->file) == 0)
+        fprintf(r->file, "# %s\n%s", o->given, head);
+    return true;
+}
+
+/* From the file, or by a run, which then stands there. */
+static bool have(record *r, const workload *w, const options *o, const way *how, bool judged, unsigned workers,
+                 unsigned seed, float *x, outcome *out)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        const done *d = r->list + i;
+        if (d->workers != workers || d->seed != seed || strcmp(d->workload, w->name) != 0 ||
+            strcmp(d->way, how->name) != 0)
+            continue;
+        *out = d->out;
+        return true;
+    }
+    if (!run(w, o, how, judged, workers, seed, x, out)) return false;
+    fprintf(r->file, "%s,%u,%s,%u,%.4f,%d,%.3f,%.4f\n", w->name, workers, how->name, seed, out->score, out->ended,
+            out->seconds, out->rate);
+    return fflush(r->file) == 0 || cli_error("regret", 1, "the file of --out cannot be written") == 0;
+}
+
+/* --- the table ------------------------------------------------------------------------------------------------------
+ */
+
 typedef struct cell {
     double score[SEEDS], mean, deviation, seconds;
     unsigned ended;
@@ -170,38 +276,37 @@ static void print_cell(const cell *c)
     printf(" %14s", text);
 }
 
-static bool row(const workload *w, const options *o, unsigned workers, const cell *one, FILE *csv, float *x)
+static bool row(record *r, const workload *w, const options *o, unsigned workers, const cell *one, float *x)
 {
     cell cells[MOST];
+    unsigned first = o->judged_only ? WAYS : 0;
     memset(cells, 0, sizeof cells);
     for (unsigned s = 0; s < o->seeds; s++)
-        for (unsigned k = 0; k < o->n_ways; k++) {
+        for (unsigned k = first; k < o->n_ways; k++) {
             outcome out;
-            if (!run(w, o, o->ways + k, workers, s + 1, x, &out)) return false;
+            if (!have(r, w, o, o->ways + k, k >= WAYS, workers, s + 1, x, &out)) return false;
             cells[k].score[s] = out.score;
             cells[k].seconds += out.seconds;
             cells[k].ended += out.ended;
-            fprintf(csv, "%s,%u,%s,%u,%.4f,%d,%.3f,%.4f\n", w->name, workers, o->ways[k].name, s + 1, out.score,
-                    out.ended, out.seconds, out.rate);
-            (void)fflush(csv);
         }
     unsigned best = 0, stale = 0; /* stale: of those that are not synchronous */
-    for (unsigned k = 0; k < o->n_ways; k++) {
+    for (unsigned k = first; k < o->n_ways; k++) {
         settle(cells + k, o->seeds);
         if (k < WAYS && cells[k].mean > cells[best].mean) best = k;
         if (k < WAYS && !o->ways[k].sync && cells[k].mean > cells[stale].mean) stale = k;
     }
     printf("%-14s %4u", w->name, workers);
     print_cell(one);
-    for (unsigned k = 0; k < o->n_ways; k++) print_cell(cells + k);
-    for (unsigned k = WAYS; k < o->n_ways; k++)
+    for (unsigned k = first; k < o->n_ways; k++) print_cell(cells + k);
+    for (unsigned k = WAYS; k < o->n_ways && !first; k++)
         printf("   %.2f (%.2f)", cells[best].mean - cells[k].mean, cells[stale].mean - cells[k].mean);
-    printf("   best %s (%s)\n", o->ways[best].name, o->ways[stale].name);
+    if (!first) printf("   best %s (%s)", o->ways[best].name, o->ways[stale].name);
+    printf("\n");
     (void)fflush(stdout);
     return true;
 }
 
-static bool judge(size_t i, const options *o, FILE *csv)
+static bool judge(record *r, size_t i, const options *o)
 {
     workload w;
     bool good = workload_open("regret", i, o->images, &w);
@@ -213,13 +318,13 @@ static bool judge(size_t i, const options *o, FILE *csv)
         printf("# %s: %s; score: %s\n", w.name, w.what, w.unit);
         for (unsigned s = 0; good && s < o->seeds; s++) {
             outcome out;
-            good = run(&w, o, &alone, 1, s + 1, x, &out);
+            good = have(r, &w, o, &alone, false, 1, s + 1, x, &out);
             one.score[s] = out.score;
             one.seconds += out.seconds;
             one.ended += out.ended;
         }
         settle(&one, o->seeds);
-        for (unsigned k = 0; good && k < o->n_workers; k++) good = row(&w, o, o->workers[k], &one, csv, x);
+        for (unsigned k = 0; good && k < o->n_workers; k++) good = row(r, &w, o, o->workers[k], &one, x);
     }
     free(x);
     workload_close(&w);
@@ -239,19 +344,19 @@ int main(int argc, char **argv)
     if (o.n_ways == WAYS) (void)take_policy(&o, "auto");
     for (size_t i = 0; o.list && i < workloads_count(); i++) printf("%-14s %s\n", workloads_name(i), workloads_what(i));
     if (o.list) return 0;
-    FILE *csv = fopen(o.out, "w");
-    if (!csv) return cli_error("regret", 1, "the file of --out cannot be written");
-    fprintf(csv, "workload,workers,way,seed,score,ended,seconds,rate\n");
-    bench_header("regret");
-    printf("mean (deviation) over %u seeds, n!: so many ended in divergence and count as untrained; last: regret, "
-           "(against the asynchronous ones)\n%-14s "
-           "%4s %14s",
-           o.seeds, "workload", "M", "one worker");
-    for (unsigned k = 0; k < o.n_ways; k++) printf(" %14s", o.ways[k].name);
-    printf("\n");
-    bool good = true;
+    record r = {NULL, NULL, 0};
+    bool good = record_open(&r, &o);
+    if (good) {
+        bench_header("regret");
+        printf("mean (deviation) over %u seeds, n!: so many ended in divergence and count as untrained; last: regret, "
+               "(against the asynchronous ones)\n%-14s %4s %14s",
+               o.seeds, "workload", "M", "one worker");
+        for (unsigned k = o.judged_only ? WAYS : 0; k < o.n_ways; k++) printf(" %14s", o.ways[k].name);
+        printf("\n");
+    }
     for (size_t i = 0; good && i < workloads_count(); i++)
-        if (o.chosen[i] || !o.any) good = judge(i, &o, csv);
-    if (fclose(csv) != 0) good = cli_error("regret", 1, "the file of --out cannot be written") == 0;
+        if (o.chosen[i] || !o.any) good = judge(&r, i, &o);
+    if (r.file && fclose(r.file) != 0) good = cli_error("regret", 1, "the file of --out cannot be written") == 0;
+    free(r.list);
     return good ? 0 : 1;
 }
