@@ -3,6 +3,7 @@
  * its row, not the demo. */
 #include "support/cli.h"
 #include "support/gnuplot.h"
+#include "support/layers.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@ typedef struct options {
 typedef struct row {
     char name[64];
     hw_result result;
-    double target_seconds; /* NaN: not reached */
+    double target_seconds;  /* NaN: not reached */
+    uint64_t returns, lost; /* of the default policy; lost: updates */
+    char layers[400];       /* staleness by layer; "" where steps were whole */
 } row;
 
 static const cli_option own[] = {
@@ -80,6 +83,8 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     (void)hw_engine_run(engine, &r->result);
     cli_progress_done(&progress);
     r->target_seconds = reached(engine, o->target);
+    r->returns = hw_engine_returns(engine, &r->lost);
+    layers_text(engine, r->layers, sizeof r->layers);
     const hw_result *x = &r->result;
     if (x->status == HW_OK)
         printf("%-34s %g epoch%s  %.0f img/s  loss %.3f  test %.2f %%\n", r->name, config.epochs,
@@ -151,6 +156,27 @@ static void outcome(const row *r, char *text, size_t size)
         (void)snprintf(text, size, "%s", r->result.status == HW_E_DIVERGED ? "diverged" : "failed");
 }
 
+static void say(hw_report *report, const char *text)
+{
+    printf("%s\n", text);
+    if (report) (void)hw_report_text(report, text);
+}
+
+/* What the default policy did in one run. */
+static void print_default(const row *r, hw_report *report)
+{
+    char text[512];
+    const hw_result *x = &r->result;
+    if (x->status != HW_OK) return;
+    (void)snprintf(
+        text, sizeof text,
+        "what the default did, %s: read and wrote %s, looked %.1f steps ahead, ended at %.2f of the learning "
+        "rate, went back to good parameters %llu time%s (%llu updates lost)",
+        r->name, *r->layers ? "layer by layer" : "whole steps", x->setting.ahead > 0 ? x->setting.delay : 0,
+        x->setting.rate, (unsigned long long)r->returns, r->returns == 1 ? "" : "s", (unsigned long long)r->lost);
+    say(report, text);
+}
+
 static void print_end(const row *rows, hw_report *report)
 {
     const size_t n = REAL;
@@ -162,20 +188,22 @@ static void print_end(const row *rows, hw_report *report)
         "staleness of the last run on threads: mean %.2f, variance %.2f, dispersion %.2f (1 would be the queue "
         "model, 0 a fixed delay)",
         last->staleness.mean, last->staleness.variance, last->staleness.dispersion);
-    printf("\n%s\n", text);
-    if (report) (void)hw_report_text(report, text);
-    (void)snprintf(text, sizeof text, "verdict: %s", verdict);
-    printf("%s\n", text);
-    if (report) (void)hw_report_text(report, text);
+    printf("\n");
+    say(report, text);
+    if (*rows[n - 1].layers) say(report, rows[n - 1].layers);
+    (void)snprintf(text, sizeof text, "verdict%s: %s", *rows[n - 1].layers ? " on whole steps" : "", verdict);
+    say(report, text);
     if (rows[0].result.status == HW_OK && rows[1].result.status == HW_OK)
         (void)snprintf(speed, sizeof speed, "%.60s gave %.2f times the speed of one", rows[1].name,
                        rows[0].result.seconds / rows[1].result.seconds);
+    print_default(rows + 1, report);
+    print_default(rows + n - 1, report);
+    print_default(rows + ROWS - 1, report);
     outcome(rows + n - 2, without, sizeof without);
     outcome(rows + n - 1, with, sizeof with);
     (void)snprintf(text, sizeof text, "in short: %s; %s: %s; %s: %s", speed, rows[n - 2].name, without,
                    rows[n - 1].name, with);
-    printf("%s\n", text);
-    if (report) (void)hw_report_text(report, text);
+    say(report, text);
     outcome(rows + REAL, without, sizeof without);
     outcome(rows + REAL + 1, with, sizeof with);
     (void)snprintf(
@@ -184,8 +212,7 @@ static void print_end(const row *rows, hw_report *report)
         "%s, at %.2f of the learning rate. The same seed gives the same bits again",
         rows[REAL].name, rows[REAL + 1].result.staleness.mean, rows[REAL + 1].result.staleness.dispersion, without,
         with, rows[REAL + 1].result.setting.rate);
-    printf("%s\n", text);
-    if (report) (void)hw_report_text(report, text);
+    say(report, text);
 }
 
 /* Seconds of one epoch on one worker, from a few gradients. */

@@ -683,6 +683,58 @@ static void a_layer_that_has_the_curvature_has_the_bound(void **state)
     hw_engine_free(e);
 }
 
+/* Advice before a run is of what the run then does, and sees the mixture of the layers' delays. */
+static void advice_sees_the_layers(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 4; k++) {
+        quadratic q = quadratic_of(true);
+        q.coupling = 4;
+        hw_objective o = objective(&q);
+        hw_config c = config(k % 2 ? HW_SIMULATED : HW_ASYNC, 8);
+        hw_engine *e;
+        hw_policy_input in;
+        hw_staleness_summary shape;
+        hw_histogram delays;
+        hw_result r;
+        hw_setting s;
+        size_t n;
+        char text[HW_WHY];
+        c.layers = k / 2 ? HW_LAYERS_WHOLE : HW_LAYERS_AUTO;
+        c.compensation.policy = HW_POLICY_AUTO;
+        c.optimizer.schedule.base = 0.1;
+        c.updates = 1;
+        assert_int_equal(hw_histogram_init(&delays, 64), HW_OK);
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_policy_input(e, NULL, &delays, &shape), HW_E_ARGUMENT);
+        assert_int_equal(hw_engine_policy_input(e, &in, &delays, &shape), HW_OK);
+        assert_int_equal(in.workers, 8);
+        assert_near(in.curvature, 5, 0.05); /* h + coupling, along the ones: a third of it in each layer */
+        hw_compensation full = hw_config_compensation(&c, &o);
+        int stable = hw_advise_input(&full, &in, text, sizeof text);
+        if (k / 2) {
+            assert_null(in.staleness);
+            assert_text(text, "delay 7");
+        } else {
+            assert_near(delays.sum / (double)delays.total, 7 * (1 + 0.55 + 0.02) / 3, 0.05);
+            assert_text(text, "layer by layer");
+            assert_true(stable); /* auto lowers the rate to the bound itself */
+            hw_advice a;
+            hw_advise_policy(&full, &in, &a);
+            assert_true(a.growth < 1);
+        }
+        hw_compensate(&full, &in, &s);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        const hw_setting *first = hw_engine_settings(e, &n);
+        assert_near(first->rate, s.rate, 1e-9);
+        assert_near(first->ahead, s.ahead, 1e-9);
+        assert_int_equal(hw_engine_policy_input(e, &in, &delays, &shape), HW_E_STATE);
+        assert_text(hw_engine_sentence(e), "a run has begun");
+        hw_histogram_free(&delays);
+        hw_engine_free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -700,6 +752,7 @@ int main(void)
         cmocka_unit_test(a_net_by_layer_is_the_net),
         cmocka_unit_test(the_bound_is_that_of_the_mixture),
         cmocka_unit_test(a_layer_that_has_the_curvature_has_the_bound),
+        cmocka_unit_test(advice_sees_the_layers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

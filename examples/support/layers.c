@@ -9,20 +9,27 @@ static double mean_of(const hw_engine *engine, size_t i, hw_histogram *h)
     return h->total ? h->sum / (double)h->total : 0;
 }
 
-void layers_print(const hw_engine *engine, FILE *out)
+void layers_text(const hw_engine *engine, char *text, size_t size)
 {
     const hw_layer *layers;
-    size_t n = hw_engine_layers(engine, &layers);
+    size_t n = hw_engine_layers(engine, &layers), at = 0;
     hw_histogram h;
+    text[0] = 0;
     if (!n || hw_histogram_init(&h, 64) != HW_OK) return;
-    for (size_t i = 0; i < n; i++)
-        fprintf(out, "%s%s %.2f",
-                i % 8 ? "  "
-                : i   ? "\n          "
-                      : "by layer: ",
-                layers[i].name, mean_of(engine, i, &h));
-    fprintf(out, "\n");
+    for (size_t i = 0; i < n && at < size; i++)
+        at += (size_t)snprintf(text + at, size - at, "%s%s %.2f",
+                               i % 8 ? "  "
+                               : i   ? "\n          "
+                                     : "by layer: ",
+                               layers[i].name, mean_of(engine, i, &h));
     hw_histogram_free(&h);
+}
+
+void layers_print(const hw_engine *engine, FILE *out)
+{
+    char text[4096];
+    layers_text(engine, text, sizeof text);
+    if (*text) fprintf(out, "%s\n", text);
 }
 
 enum { COLUMNS = 5, CELL = 64 };

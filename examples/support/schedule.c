@@ -57,32 +57,63 @@ void train_schedule_close(train_schedule *schedule)
     hw_histogram_free(&schedule->delays);
 }
 
+/* Of whole steps; layers: of those that go layer by layer, or the same. */
+static void print_head(const hw_policy_input *in, const hw_policy_input *layers)
+{
+    const hw_histogram *h = in->staleness;
+    printf("%u worker%s", in->workers, in->workers == 1 ? "" : "s");
+    if (h && !in->shape)
+        printf(", delays drawn from the histogram, mean %.1f", h->sum / (double)h->total);
+    else if (!h && in->workers > 1)
+        printf(", taken as a fixed delay of %u (round robin, and threads with steps of constant cost, are near it)",
+               in->workers - 1);
+    if (layers->shape)
+        printf("%slayer by layer: delays of %.2f on average along the largest curvature", h ? ", " : "; under auto ",
+               layers->staleness->sum / (double)layers->staleness->total);
+    printf(", curvature %.3g; bounds are linear, networks train at up to twice that\n", in->curvature);
+}
+
+static void print_limits(const hw_policy_input *in)
+{
+    double step = in->learning_rate * in->curvature, momentum = hw_advise_momentum(step, in->workers, 0);
+    unsigned most = hw_advise_workers(step, in->momentum, 0);
+    printf("at this learning rate without compensation, whole steps: at most %u worker%s for momentum %g, ", most,
+           most == 1 ? "" : "s", in->momentum);
+    if (momentum >= 0)
+        printf("momentum at most %.3f for %u workers\n", momentum, in->workers);
+    else
+        printf("not even momentum 0 for %u workers\n", in->workers);
+}
+
 int train_advise(const train_run *r, const hw_config *config)
 {
     char why[HW_WHY];
-    if (hw_config_check(config, r->objective, why) != HW_OK) return cli_error(r->program, 2, why);
-    bool drawn = config->scheduler == HW_SIMULATED && config->simulation.clock == HW_CLOCK_HISTOGRAM;
-    hw_policy_input in = {0,
-                          hw_config_asynchronous(config),
-                          config->optimizer.momentum,
-                          config->optimizer.schedule.base,
-                          config->curvature > 0 ? config->curvature : cli_curvature(r->objective, r->params),
-                          drawn ? config->simulation.delays : NULL,
-                          NULL};
-    if (drawn)
-        printf("delays drawn from the histogram, mean %.1f", in.staleness->sum / (double)in.staleness->total);
-    else
-        printf("%u workers, taken as a fixed delay of %u (round robin, and threads with steps of constant cost, are "
-               "near it)",
-               in.workers, in.workers - 1);
-    printf(", curvature %.3g; bounds are linear, networks train at up to twice that\n", in.curvature);
-    if (hw_advise_print(&config->compensation, &in, stdout) != HW_OK) return 1;
-    double step = in.learning_rate * in.curvature;
-    printf(
-        "at this learning rate without compensation: at most %u workers for momentum %g, momentum at most %.3f for %u "
-        "workers\n",
-        hw_advise_workers(step, in.momentum, 0), in.momentum, hw_advise_momentum(step, in.workers, 0), in.workers);
-    return 0;
+    hw_engine *engine;
+    hw_policy_input in;
+    hw_staleness_summary shape;
+    hw_histogram delays;
+    if (hw_engine_create(&engine, r->objective, config, r->params, why) != HW_OK) return cli_error(r->program, 2, why);
+    int code = 1;
+    if (hw_histogram_init(&delays, 256) == HW_OK && hw_engine_policy_input(engine, &in, &delays, &shape) == HW_OK) {
+        in.learning_rate = config->optimizer.schedule.base;
+        if (!(in.curvature > 0)) in.curvature = cli_curvature(r->objective, r->params);
+        hw_policy_input whole = in;
+        if (config->layers == HW_LAYERS_AUTO) {
+            whole.staleness = NULL;
+            whole.shape = NULL;
+        }
+        if (config->scheduler == HW_SIMULATED && config->simulation.clock == HW_CLOCK_HISTOGRAM) {
+            whole.staleness = config->simulation.delays;
+            whole.shape = NULL;
+            in = whole;
+        }
+        print_head(&whole, &in);
+        code = hw_advise_print_layers(&config->compensation, &whole, &in, stdout) == HW_OK ? 0 : 1;
+        print_limits(&whole);
+    }
+    hw_histogram_free(&delays);
+    hw_engine_free(engine);
+    return code;
 }
 
 int train_save_trace(const train_run *r, hw_engine *engine)

@@ -213,27 +213,28 @@ static hw_status on_checkpoint(void *self, const hw_state *state)
     return HW_OK;
 }
 
-/* Advice before the run, for whole steps; the run estimates the curvature by itself and follows it. */
-static void give_advice(const train_run *t, const hw_config *config)
+/* Advice before the run, which estimates the curvature by itself and follows it. */
+static void give_advice(const train_run *t, const hw_config *config, hw_engine *engine)
 {
-    char why[HW_WHY];
-    unsigned m = hw_config_asynchronous(config);
+    char text[HW_WHY];
+    hw_policy_input in;
+    hw_staleness_summary shape;
+    hw_histogram delays;
     bool linear = config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV;
-    if (m <= 1 || !linear || config->curvature != 0 || hw_config_check(config, t->objective, why) != HW_OK) return;
+    if (hw_config_asynchronous(config) <= 1 || !linear || config->curvature != 0 ||
+        hw_histogram_init(&delays, 256) != HW_OK)
+        return;
     hw_compensation network = hw_config_compensation(config, t->objective);
-    double curvature = cli_curvature(t->objective, t->params);
-    if (!(curvature > 0)) return;
-    int stable = hw_advise_run(&network, config->optimizer.momentum, config->optimizer.schedule.base, m, curvature, why,
-                               sizeof why);
-    hw_config each = *config;
-    each.layers = HW_LAYERS_EACH; /* which is refused where steps cannot go so */
-    bool wanted = config->layers == HW_LAYERS_EACH ||
-                  (config->layers == HW_LAYERS_AUTO && config->compensation.policy == HW_POLICY_AUTO);
-    bool by_layer = wanted && hw_config_check(&each, t->objective, NULL) == HW_OK;
-    if (!stable)
-        fprintf(stderr, "%s: warning: %s\n", t->program, why);
-    else if (!t->options->quiet && !t->options->json)
-        printf("advice: %s%s\n", by_layer ? "read as a whole (layer by layer more is stable): " : "", why);
+    if (hw_engine_policy_input(engine, &in, &delays, &shape) == HW_OK) {
+        in.learning_rate = config->optimizer.schedule.base;
+        if (!(in.curvature > 0)) in.curvature = cli_curvature(t->objective, t->params);
+        bool known = in.curvature > 0, stable = hw_advise_input(&network, &in, text, sizeof text);
+        if (known && !stable)
+            fprintf(stderr, "%s: warning: %s\n", t->program, text);
+        else if (known && !t->options->quiet && !t->options->json)
+            printf("advice: %s\n", text);
+    }
+    hw_histogram_free(&delays);
 }
 
 static void configure(const train_run *t, hw_config *config, context *c)
@@ -358,8 +359,9 @@ static int begin(const train_run *t, const hw_config *config, const hw_state *st
     int code = state ? go_on(t, *engine, state, path, &c->start) : 0;
     if (t->options->go_on) {
         code = continue_from(t, *engine);
-        if (code == 0 && hw_engine_get(*engine, t->params) == HW_OK) give_advice(t, config);
+        if (code == 0) code = hw_engine_get(*engine, t->params) == HW_OK ? 0 : 1;
     }
+    if (code == 0 && !state) give_advice(t, config, *engine);
     if (code == 0 && t->options->checkpoint)
         code = train_folder_open(&c->checkpoints, t->identity, t->options->resume, c->start.updates);
     if (code == 0) return 0;
@@ -386,9 +388,8 @@ int train(const train_run *t, hw_config *config)
         if (code == 0 && config->curvature == 0) config->curvature = hw_state_real(state, "config.curvature", 0);
         uint64_t *interval = &config->optimizer.schedule.interval;
         if (code == 0 && t->own_interval) *interval = hw_state_number(state, "config.schedule.interval", *interval);
-    } else {
-        if (t->options->load) code = load(t);
-        if (code == 0 && !t->options->go_on) give_advice(t, config);
+    } else if (t->options->load) {
+        code = load(t);
     }
     if (code == 0) code = begin(t, config, state, path, &c, &engine);
     hw_state_free(state);

@@ -309,6 +309,15 @@ HW_API size_t hw_engine_bytes(const hw_engine *engine);
 HW_API size_t hw_engine_layers(const hw_engine *engine, const hw_layer **layers);
 HW_API hw_status hw_engine_layer_staleness(const hw_engine *engine, size_t layer, hw_histogram *h);
 
+/* since 0.2: what policies are given at the start of a run that has not begun: into *input workers, momentum, learning
+ * rate and the curvature, which is estimated as the run does it (0 where that does not); and where steps go layer by
+ * layer the delays that the direction of the largest curvature is going to see, by the shares in which layers are held.
+ * Those stand in `delays`, an initialised histogram that is cleared first, and `shape` is that of whole steps, a fixed
+ * delay of workers - 1; input borrows both. For hw_advise_policy, hw_advise_input and hw_advise_print. HW_E_STATE: a
+ * run has begun; HW_E_ARGUMENT; HW_E_FORK. */
+HW_API hw_status hw_engine_policy_input(hw_engine *engine, hw_policy_input *input, hw_histogram *delays,
+                                        hw_staleness_summary *shape);
+
 /* --- capture and restore -------------------------------------------------------------------------------------------
  *
  * A captured state goes on in a new engine of the same objective and configuration, in this or another process, as if

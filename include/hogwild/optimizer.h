@@ -240,11 +240,16 @@ typedef struct hw_advice {
     int stable;
 } hw_advice;
 /* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
- * (NULL: a fixed delay of M - 1). No memory: bound and growth are NaN. The policy must not be USER unless its callback
+ * (NULL: a fixed delay of M - 1; with a shape of dispersion 0.3 at most, a fixed mixture). No memory: bound and growth
+ * are NaN. The policy must not be USER unless its callback
  * may be called. */
 HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
-/* A table of all bundled policies, into `out` only. */
+/* A table of all bundled policies, and of scheduler sync beside them, into `out` only. */
 HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);
+/* since 0.2: the same where a net's steps go layer by layer by default, which is under AUTO only: its row is of
+ * `layers`, all others of `input`. */
+HW_API hw_status hw_advise_print_layers(const hw_compensation *compensation, const hw_policy_input *input,
+                                        const hw_policy_input *layers, FILE *out);
 
 /* Liu et al.'s bound on the delay of streaming PCA, up to a constant: tau <~ (1 - mu)^2 / ((lambda_1 + C_d)
  * eta^(1/2 - gamma)) near saddle points and optima, and (1 - mu)^2 / (lambda_1 eta^(1 - gamma)) between them; gamma in
@@ -255,6 +260,9 @@ typedef struct hw_liu {
 HW_API double hw_advise_liu_delay(const hw_liu *bound, double momentum, int between);
 HW_API double hw_advise_liu_momentum(const hw_liu *bound, double delay, int between); /* NaN: none */
 
+/* since 0.2: the same for any input. Where it has staleness and a shape whose dispersion is at most 0.3, the delays are
+ * taken as a fixed mixture (of layers: hw_engine_policy_input); else as a fixed delay of workers - 1. */
+HW_API int hw_advise_input(const hw_compensation *compensation, const hw_policy_input *input, char *text, size_t size);
 /* A sentence about a planned run before it starts: whether `policy` at learning rate alpha and curvature h is within
  * the linear bound (times the margin, where that is above 1) for a fixed delay of workers - 1. Returns 1 where it is, 0
  * where it is not. */

@@ -129,6 +129,19 @@ void hw_stop(hw_engine *e)
     hw_engine_stop(e);
 }
 
+/* Where the learning rate was too high for the delays: that, and what would have done. */
+static void advise(hw_engine *e, const hw_result *r, char *advice)
+{
+    hw_policy_input in = hw__periodic_input(e);
+    in.learning_rate = e->config.optimizer.schedule.base;
+    if (hw__layers_used(e, false)) {
+        hw__layers_mix(e, &e->settings.window);
+        in.staleness = &e->settings.window;
+        in.shape = &r->staleness;
+    }
+    if (hw_advise_input(&e->config.compensation, &in, advice, HW_WHY)) advice[0] = 0;
+}
+
 void hw_engine_result(hw_engine *e, hw_result *r)
 {
     if (!r) return;
@@ -181,10 +194,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
         r->status = e->flags.code;
         r->reason = HW_STOP_ERROR;
         char advice[HW_WHY] = "";
-        if (r->status == HW_E_DIVERGED && e->crew.slots > 1 && e->curvature.value > 0 &&
-            hw_advise_run(&e->config.compensation, e->config.optimizer.momentum, e->config.optimizer.schedule.base,
-                          e->crew.slots, e->curvature.value, advice, sizeof advice))
-            advice[0] = 0;
+        if (r->status == HW_E_DIVERGED && e->crew.slots > 1 && e->curvature.value > 0) advise(e, r, advice);
         (void)snprintf(r->message, sizeof r->message, "training stopped at update %llu: %s%s%llu are kept%s%.200s",
                        (unsigned long long)r->updates, e->flags.sentence, "; the parameters of update ",
                        (unsigned long long)r->good_update, *advice ? "; " : "", advice);

@@ -18,6 +18,18 @@ void hw__periodic_checkpoints(hw_engine *e, uint64_t n)
                           : UINT64_MAX);
 }
 
+hw_policy_input hw__periodic_input(const hw_engine *e)
+{
+    const hw_optimizer *o = &e->config.optimizer;
+    return (hw_policy_input){hw_params_clock(e->params),
+                             e->crew.slots,
+                             o->momentum,
+                             hw_schedule_rate(&o->schedule, hw__counter_get(&e->tickets.taken)),
+                             e->curvature.value,
+                             NULL,
+                             NULL};
+}
+
 void hw__periodic_setting(hw_engine *e, bool first)
 {
     const hw_config *c = &e->config;
@@ -33,13 +45,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
     bool by_layer = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) && hw__layers_used(e, first);
     bool early = landed < hw__due_updates_of_window(e); /* too few for a histogram */
     if (!first && e->curvature.follow) e->curvature.follow(e);
-    hw_policy_input in = {hw_params_clock(e->params),
-                          e->crew.slots,
-                          c->optimizer.momentum,
-                          hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken)),
-                          e->curvature.value,
-                          NULL,
-                          NULL};
+    hw_policy_input in = hw__periodic_input(e);
     if (!first && !early && c->record) {
         /* The window is the difference of two merged states: recorders are never reset. */
         hw_histogram_clear(&e->settings.merged);

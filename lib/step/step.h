@@ -138,6 +138,7 @@ void hw__evaluate_leave_out(hw_engine *e);
  */
 void hw__periodic_keep(hw_engine *e, uint64_t landed, double loss, uint64_t read);
 void hw__periodic_epochs(hw_engine *e, uint64_t landed);
+hw_policy_input hw__periodic_input(const hw_engine *e); /* what a policy is given, before any staleness */
 void hw__periodic_setting(hw_engine *e, bool first);
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n); /* when the next ones are due */
 
