@@ -269,7 +269,7 @@ static void what_cannot_go_layer_by_layer_is_told(void **state)
 static void layers_that_are_none_are_refused(void **state)
 {
     (void)state;
-    for (int k = 0; k < 5; k++) {
+    for (int k = 0; k < 6; k++) {
         quadratic q = quadratic_of(true);
         hw_objective o = objective(&q);
         hw_config c = config(HW_ASYNC, 2);
@@ -282,8 +282,9 @@ static void layers_that_are_none_are_refused(void **state)
         if (k == 2) bad[1].held = 0;
         if (k == 3) bad[0].held = NAN;
         if (k == 4) bad[2].count = SIZE_MAX;
+        if (k == 5) memcpy(bad[2].name, bad[0].name, sizeof bad[2].name);
         assert_int_equal(hw_config_check(&c, &o, why), HW_E_ARGUMENT);
-        assert_text(why, k == 1 ? "119 of 120 parameters" : "layer ");
+        assert_text(why, k == 1 ? "119 of 120 parameters" : k == 5 ? "both called 'first'" : "layer ");
     }
 }
 

@@ -124,6 +124,11 @@ static hw_status check_layers(const hw_config *c, const hw_objective *o, const h
                                  "objective: layer %zu ('%.40s') is %zu parameters from %zu on, held for %g of a step: "
                                  "layers follow each other from 0 on, each with a share in (0, 1] and a name that ends",
                                  l, o->layers[l].name, o->layers[l].count, o->layers[l].first, o->layers[l].held);
+    for (size_t l = 1; l < o->layer_count; l++)
+        for (size_t k = 0; k < l; k++)
+            if (strcmp(o->layers[l].name, o->layers[k].name) == 0)
+                return hw__base_fail(why, HW_E_ARGUMENT, "objective: layers %zu and %zu are both called '%.47s'", k, l,
+                                     o->layers[l].name);
     if (o->layers && at != o->parameters)
         return hw__base_fail(why, HW_E_ARGUMENT, "objective: the layers have %zu of %zu parameters", at, o->parameters);
     const char *refusal = c->layers == HW_LAYERS_EACH ? hw__layers_refusal(c, o, s) : NULL;
