@@ -419,7 +419,7 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
         return cli_error("linear", 2,
                          "--class-weights: a positive number for each class is needed, labels ascending (squared loss "
                          "has no classes)");
-    if (!cli_can_write("linear", o->save)) return 1;
+    if (!cli_can_write("linear", o->save) || !cli_can_fill("linear", o->report)) return 1;
     cli_catch_interrupt();
     if (o->folds) return validate(o, r, m);
     hw_status status = r->train.rows ? hw_linear_model_weigh(m, &r->train, !o->load, why) : HW_OK;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 volatile sig_atomic_t cli_interrupted;
@@ -26,6 +27,31 @@ bool cli_can_write(const char *program, const char *path)
     (void)fclose(f);
     (void)remove(beside);
     return true;
+}
+
+bool cli_can_fill(const char *program, const char *folder)
+{
+    char path[1024], text[HW_WHY];
+    struct stat there;
+    if (!folder) return true;
+    if (!*folder) return cli_error(program, 2, "a folder needs a name") == 0;
+    (void)snprintf(path, sizeof path, "%.1000s", folder);
+    /* Folders on the way are made: what there is already says whether they can be. */
+    while (stat(path, &there) != 0 && errno == ENOENT) {
+        char *end = strrchr(path, '/');
+        if (end == path)
+            end[1] = 0;
+        else if (end)
+            *end = 0;
+        else
+            (void)snprintf(path, sizeof path, ".");
+    }
+    if (stat(path, &there) == 0 && !S_ISDIR(there.st_mode))
+        errno = ENOTDIR;
+    else if (access(path, W_OK | X_OK) == 0)
+        return true;
+    (void)snprintf(text, sizeof text, "%.150s: %.80s", folder, strerror(errno));
+    return cli_error(program, 1, text) == 0;
 }
 
 static bool find_option(const char *name, hw_option *option)

@@ -41,6 +41,8 @@ bool cli_number(const char *program, const char *flag, const char *value, double
 /* Whether a file can be written there, looked at before a training so that a wrong name costs nothing; NULL: nothing is
  * to be written. False after a sentence. */
 bool cli_can_write(const char *program, const char *path);
+/* The same of a folder for several files, made where it is missing. */
+bool cli_can_fill(const char *program, const char *folder);
 
 /* Digits to train on: MNIST from `folder` (NULL: hw_data_folder), else generated ones. source says which. */
 typedef struct cli_digits {

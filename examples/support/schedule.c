@@ -41,7 +41,8 @@ int train_prepare(const char *program, const train_options *o, hw_config *config
     if (config->scheduler == HW_SEQUENTIAL) config->workers = 1;
     const char *wrong = contradiction(o, config);
     if (wrong) return cli_error(program, 2, wrong);
-    if (!cli_can_write(program, o->save) || !cli_can_write(program, o->model) || !cli_can_write(program, o->trace))
+    if (!cli_can_write(program, o->save) || !cli_can_write(program, o->model) || !cli_can_write(program, o->trace) ||
+        !cli_can_fill(program, o->report))
         return 1;
     if (o->delays) {
         if (hw_histogram_load(&schedule->delays, config->exact, o->delays, why) != HW_OK)
@@ -137,9 +138,15 @@ int train_save_trace(const train_run *r, hw_engine *engine)
 void train_replay_verdict(const train_run *r, hw_engine *engine)
 {
     hw_trace_info info;
+    hw_result result;
     hw_trace_describe(r->schedule->trace, &info);
+    hw_engine_result(engine, &result);
     (void)hw_engine_get(engine, r->params);
-    if (hw_trace_matches(r->schedule->trace, r->params, hw_net_parameters(r->net)))
+    if (result.updates < info.updates)
+        fprintf(stderr,
+                "%s: the replay ended at update %llu of %llu that were recorded: there is nothing to compare with\n",
+                r->program, (unsigned long long)result.updates, (unsigned long long)info.updates);
+    else if (hw_trace_matches(r->schedule->trace, r->params, hw_net_parameters(r->net)))
         fprintf(stderr, "%s: the replay ended with the recorded run's parameters, bit for bit\n", r->program);
     else
         fprintf(stderr, "%s: the replay reproduced the staleness, not the parameters: %s\n", r->program,
