@@ -66,7 +66,8 @@ static const cli_option own[] = {
 
 static bool each_word(const char *list, bool (*take)(options *o, const char *word), options *o)
 {
-    char copy[400], *save = NULL;
+    char copy[8 * NAME], *save = NULL;
+    if (strlen(list) >= sizeof copy) return cli_error("regret", 2, "a list of 799 characters at most") == 0;
     (void)snprintf(copy, sizeof copy, "%s", list);
     for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
         if (!take(o, word)) return false;
@@ -101,6 +102,12 @@ static bool adopt(const char *word, hw_config *c, char *why)
             return false;
         }
         *value = 0;
+        static const char *const said[] = {"workers", "scheduler", "clock", "seed", "layers", "compensation"};
+        for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+            if (strcmp(part, said[i]) == 0) {
+                (void)snprintf(why, HW_WHY, "--policies: %s is said by the table itself", part);
+                return false;
+            }
         if (hw_config_set(c, part, value + 1, why) != HW_OK) return false;
     }
     return true;

@@ -2,16 +2,38 @@
  * by whatever access they write, and after a resumption. */
 #include "check.h"
 #include "kept.h"
+#include <sched.h>
 
 enum { LAYERS = 3, WIDTH = 8, N = LAYERS * WIDTH, UPDATES = 120, WORKERS = 4 };
 static const hw_layer layers[LAYERS] = {
     {"first", 0, WIDTH, 1}, {"middle", WIDTH, WIDTH, 0.55}, {"last", 2 * WIDTH, WIDTH, 0.02}};
 
-typedef enum access { WHOLE, OWN_MEMORY, INDICES, RANGES, BY_LAYER, STEPLESS } access;
+typedef enum way { WHOLE, OWN_MEMORY, INDICES, RANGES, BY_LAYER, STEPLESS } way;
 typedef struct problem {
-    access access;
+    way access;
     float scale; /* of the loss */
+    /* NULL: steps go their own way. Else two steps read the same before either lands, and the second waits for the
+     * first to have landed. */
+    struct order *order;
 } problem;
+
+typedef struct order {
+    pthread_barrier_t read;
+    _Atomic unsigned landed;
+} order;
+
+static void after_reading(const problem *p, const hw_batch *batch)
+{
+    if (!p->order) return;
+    (void)pthread_barrier_wait(&p->order->read);
+    while (batch->step == 1 && !p->order->landed) (void)sched_yield();
+}
+
+static void on_landing(void *context, const hw_update_event *event)
+{
+    (void)event;
+    ((order *)context)->landed++;
+}
 
 /* f = scale (sum of h_i (x_i - 1)^2 / 2 + (sum x - N)^2 / 4 / N), h_i from 0.2 to 2. */
 static double value(const problem *p, const float *x, float *g)
@@ -38,30 +60,30 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
     const problem *p = self;
     static const hw_range ranges[2] = {{0, 10}, {10, N - 10}};
     uint32_t index[N];
-    float x[N], g[N];
-    double loss;
-    (void)batch;
+    float own[N], *g = p->access == WHOLE || p->access == BY_LAYER ? hw_gradient(w) : own, x[N];
+    const float *seen = x;
     for (uint32_t i = 0; i < N; i++) index[i] = i;
     switch (p->access) {
-    case WHOLE:
-    case STEPLESS: loss = value(p, hw_read(w), hw_gradient(w)); return hw_write(w, loss);
-    case OWN_MEMORY: loss = value(p, hw_read(w), g); return hw_write_from(w, g, loss);
-    case INDICES:
-        hw_read_at(w, index, N, x);
-        loss = value(p, x, g);
-        return hw_write_at(w, index, N, g, loss);
-    case RANGES:
-        hw_read_ranges(w, ranges, 2, x);
-        loss = value(p, x, g);
-        return hw_write_ranges(w, ranges, 2, g, loss);
-    case BY_LAYER: break;
+    case INDICES: hw_read_at(w, index, N, x); break;
+    case RANGES: hw_read_ranges(w, ranges, 2, x); break;
+    case BY_LAYER:
+        for (size_t l = 0; l < LAYERS; l++) seen = hw_read_layer(w, l);
+        break;
+    default: seen = hw_read(w); break;
     }
-    const float *seen = NULL;
-    for (size_t l = 0; l < LAYERS; l++) seen = hw_read_layer(w, l);
-    loss = value(p, seen, hw_gradient(w));
-    for (size_t l = LAYERS; l-- > 1;) {
-        hw_status status = hw_write_layer(w, l);
-        if (status != HW_OK) return status;
+    double loss = value(p, seen, g);
+    after_reading(p, batch);
+    switch (p->access) {
+    case OWN_MEMORY: return hw_write_from(w, g, loss);
+    case INDICES: return hw_write_at(w, index, N, g, loss);
+    case RANGES: return hw_write_ranges(w, ranges, 2, g, loss);
+    case BY_LAYER:
+        for (size_t l = LAYERS; l-- > 1;) {
+            hw_status status = hw_write_layer(w, l);
+            if (status != HW_OK) return status;
+        }
+        break;
+    default: break;
     }
     return hw_write(w, loss);
 }
@@ -144,7 +166,7 @@ static void it_is_the_recursion_in_turns(void **state)
 {
     (void)state;
     for (int k = 0; k < 24; k++) {
-        problem p = {(access)(k / 4), 1};
+        problem p = {(way)(k / 4), 1, NULL};
         double momentum = k % 2 ? 0.7 : 0, y[N], uncorrected[N];
         hw_config c = config(k % 4 < 2 ? HW_SIMULATED : HW_ROUND_ROBIN, WORKERS, momentum, 0.8);
         c.write = k % 3 == 0 ? HW_WRITE_STRIPED : k % 3 == 1 ? HW_WRITE_ADD : HW_WRITE_RACY;
@@ -173,7 +195,7 @@ static void without_delay_nothing_changes(void **state)
     (void)state;
     static const hw_scheduler schedulers[] = {HW_SEQUENTIAL, HW_SYNC, HW_SIMULATED};
     for (int k = 0; k < 3; k++) {
-        problem p = {WHOLE, 1};
+        problem p = {WHOLE, 1, NULL};
         float x[N], y[N];
         hw_config c = config(schedulers[k], schedulers[k] == HW_SYNC ? 2 : 1, 0.9, 0);
         train(&p, &c, x);
@@ -223,46 +245,124 @@ static void it_takes_a_delay_away_where_squares_are_the_curvature(void **state)
     if (!(without > 0.01 && with < without / 8)) fail_msg("%g without, %g with it", without, with);
 }
 
-/* Groups of a simulation land the mean that they have read together; gathering corrects every gradient of a mean. */
-static void means_are_corrected_once(void **state)
+/* Groups of a simulation land the mean of what they have read together. */
+static void groups_correct_their_mean(void **state)
 {
     (void)state;
-    problem p = {WHOLE, 1};
-    double held[N], y[N];
-    float x[N], z[N];
+    problem p = {WHOLE, 1, NULL};
+    double y[N], held[N];
+    float x[N];
     for (int i = 0; i < N; i++) held[i] = 1;
     recursion(&p, held, 2, 0.7, 0.8, y);
     hw_config c = config(HW_SIMULATED, 4, 0.7, 0.8);
     c.simulation.per_group = 2; /* two groups: every update is one old */
     train(&p, &c, x);
     assert_close(x, y, "simulated groups");
-    /* Two of two: both have read the same, which is what they land on. */
-    c = config(HW_SIMULATED, 2, 0.7, 0.8);
-    c.simulation.gather = 2;
-    c.simulation.clock = HW_CLOCK_CONSTANT;
-    c.updates = 2 * UPDATES;
+}
+
+/* Three in turns, two gradients an update: each is corrected to what there is when it comes, and their mean no more. */
+static void gathered_gradients_are_corrected_one_by_one(void **state)
+{
+    (void)state;
+    problem p = {WHOLE, 1, NULL};
+    hw_config c = config(HW_SIMULATED, 3, 0.7, 0.8);
+    double now[N] = {0}, v[N] = {0}, sum[N] = {0};
+    float seen[3][N] = {{0}}, x[N] = {0};
     hw_objective o = objective(&p);
     hw_result r;
-    memset(x, 0, sizeof x);
-    memset(z, 0, sizeof z);
+    c.simulation.gather = 2;
+    c.updates = 2 * UPDATES; /* gradients */
     assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
-    c.delay_correction = 0;
-    assert_int_equal(hw_train(&o, &c, z, &r), HW_OK);
-    double most = 0;
-    for (int i = 0; i < N; i++) most = fmax(most, fabs((double)x[i] - (double)z[i]));
-    assert_true(most < 0.05); /* a mean that were corrected again would be somewhere else */
-    hw_config g = config(HW_GROUPS, 4, 0.7, 0.8);
-    g.groups = 2;
-    train(&p, &g, x);
-    for (int i = 0; i < N; i++) assert_true(fabsf(x[i]) < 2);
+    for (int k = 0; k < 2 * UPDATES; k++) {
+        float *read = seen[k % 3], g[N];
+        (void)value(&p, read, g);
+        for (int i = 0; i < N; i++) {
+            double a = (double)g[i];
+            sum[i] += a + 0.8 * a * a * (now[i] - (double)read[i]);
+        }
+        for (int i = 0; i < N && k % 2; i++) {
+            v[i] = 0.7 * v[i] - 0.02 * sum[i] / 2;
+            now[i] += v[i];
+            sum[i] = 0;
+        }
+        /* Both read again when their update is there. */
+        for (int i = 0; i < N && k % 2; i++) seen[(k + 2) % 3][i] = read[i] = (float)now[i];
+    }
+    assert_close(x, now, "gathered");
+}
+
+/* Threads whose order is given: both have read the start, one has landed, and the other one's gradient is corrected by
+ * just that. */
+static void threads_correct_what_lands_second(void **state)
+{
+    (void)state;
+    const double alpha = 0.02, lambda = 5;
+    for (int k = 0; k < 7; k++) {
+        order turns = {.landed = 0};
+        problem p = {k < 5 ? (way)k : WHOLE, 1, &turns};
+        hw_config c = config(k < 5 ? HW_ASYNC : HW_GROUPS, k < 6 ? 2 : 4, 0.5, lambda);
+        const float zero[N] = {0};
+        float g[N], x[N];
+        assert_int_equal(pthread_barrier_init(&turns.read, NULL, c.workers), 0);
+        c.groups = 2;
+        c.updates = 2;
+        c.layers = p.access == BY_LAYER ? HW_LAYERS_EACH : HW_LAYERS_WHOLE;
+        c.on_update = on_landing;
+        c.context = &turns;
+        train(&p, &c, x);
+        (void)value(&p, zero, g);
+        for (int i = 0; i < N; i++) {
+            double a = (double)g[i], first = -alpha * a, second = 0.5 * first - alpha * (a + lambda * a * a * first);
+            if (!(fabs((double)x[i] - first - second) <= 1e-6))
+                fail_msg("%d: coordinate %d: %.7g, not %.7g", k, i, (double)x[i], first + second);
+        }
+        (void)pthread_barrier_destroy(&turns.read);
+    }
+}
+
+/* A section's rate multiplies what lands, corrected, and weight decay is no part of the square. */
+static void it_comes_before_sections_and_decay(void **state)
+{
+    (void)state;
+    static const hw_section whole = {0, N, 4, 1};
+    problem p = {WHOLE, 1, NULL};
+    float x[N], y[N];
+    for (int k = 0; k < 2; k++) {
+        hw_config c = config(k ? HW_ROUND_ROBIN : HW_SIMULATED, 4, 0.5, 0.8);
+        train(&p, &c, x);
+        c.optimizer.schedule.base /= 4;
+        c.optimizer.sections = &whole;
+        c.optimizer.n_sections = 1;
+        train(&p, &c, y);
+        for (int i = 0; i < N; i++) assert_near((double)x[i], (double)y[i], 1e-5);
+    }
+    /* Two in turns, the second update is one old: with decay d of what was read, 0, nothing is added, so that the first
+     * two updates are those without. */
+    hw_config c = config(HW_SIMULATED, 2, 0, 0.8);
+    c.updates = 2;
+    train(&p, &c, x);
+    c.optimizer.weight_decay = 0.5;
+    train(&p, &c, y);
+    assert_memory_equal(x, y, sizeof x);
+    c.updates = 3; /* the third has read x_1 */
+    train(&p, &c, y);
+    float g[N], one[N];
+    c.optimizer.weight_decay = 0;
+    c.updates = 1;
+    train(&p, &c, one);
+    (void)value(&p, one, g);
+    for (int i = 0; i < N; i++) {
+        double a = (double)g[i], moved = (double)x[i] - (double)one[i];
+        assert_near((double)y[i], (double)x[i] - 0.02 * (a + 0.8 * a * a * moved + 0.5 * (double)one[i]), 1e-6);
+    }
 }
 
 static void a_resumed_simulation_has_the_same_bits(void **state)
 {
     (void)state;
     for (int k = 0; k < 4; k++) {
-        static const access accesses[] = {WHOLE, INDICES, RANGES, BY_LAYER};
-        problem p = {accesses[k], 1};
+        static const way accesses[] = {WHOLE, INDICES, RANGES, BY_LAYER};
+        problem p = {accesses[k], 1, NULL};
         hw_objective o = objective(&p);
         hw_config c = config(HW_SIMULATED, 5, 0.7, 0.8);
         kept all = {{NULL}, 0};
@@ -302,7 +402,7 @@ static void a_resumed_simulation_has_the_same_bits(void **state)
 static void what_overflows_is_left_out(void **state)
 {
     (void)state;
-    problem p = {WHOLE, 1e25F};
+    problem p = {WHOLE, 1e25F, NULL};
     hw_config c = config(HW_SIMULATED, 4, 0, 1);
     float x[N], y[N];
     c.optimizer.schedule.base = 1e-28;
@@ -316,7 +416,7 @@ static void what_overflows_is_left_out(void **state)
 static void what_does_not_go_with_it_is_refused(void **state)
 {
     (void)state;
-    problem p = {WHOLE, 1};
+    problem p = {WHOLE, 1, NULL};
     for (int k = 0; k < 4; k++) {
         static const char *const says[] = {"atomic reads", "atomic reads", "replicas", "steps of its own"};
         hw_objective o = objective(&p);
@@ -345,7 +445,7 @@ static void threads_find_the_minimum(void **state)
 {
     (void)state;
     for (int k = 0; k < 6; k++) {
-        problem p = {(access)k, 1};
+        problem p = {(way)k, 1, NULL};
         hw_config c = config(HW_ASYNC, 3, 0.5, 0.8);
         float x[N];
         c.layers = p.access == BY_LAYER ? HW_LAYERS_EACH : HW_LAYERS_AUTO;
@@ -364,7 +464,10 @@ int main(void)
         cmocka_unit_test(it_is_the_recursion_in_turns),
         cmocka_unit_test(without_delay_nothing_changes),
         cmocka_unit_test(it_takes_a_delay_away_where_squares_are_the_curvature),
-        cmocka_unit_test(means_are_corrected_once),
+        cmocka_unit_test(groups_correct_their_mean),
+        cmocka_unit_test(gathered_gradients_are_corrected_one_by_one),
+        cmocka_unit_test(threads_correct_what_lands_second),
+        cmocka_unit_test(it_comes_before_sections_and_decay),
         cmocka_unit_test(a_resumed_simulation_has_the_same_bits),
         cmocka_unit_test(what_overflows_is_left_out),
         cmocka_unit_test(what_does_not_go_with_it_is_refused),

@@ -261,6 +261,26 @@ static void advice_before_a_run(void **state)
     c.compensation.margin = 0;
     c.compensation.policy = HW_POLICY_AUTO; /* lowers the rate by itself */
     assert_int_equal(hw_advise_run(&c.compensation, 0.9, 0.5, 8, 10, text, sizeof text), 1);
+    /* Measured delays: a mixture where whole steps are near a fixed delay, else a fixed delay of all others. */
+    hw_histogram h;
+    assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
+    for (int k = 0; k < 4; k++) {
+        hw_staleness_summary shape = {.updates = 1000, .mean = 7, .dispersion = k % 2 ? 1 : 0.05};
+        hw_histogram_clear(&h);
+        hw_histogram_add(&h, 0, 700);
+        hw_histogram_add(&h, 7, 300);
+        hw_policy_input in = {0, 8, 0.9, k < 2 ? 0.05 : 0.002, 10, &h, &shape};
+        c.compensation.policy = HW_POLICY_AUTO;
+        assert_int_equal(hw_advise_input(&c.compensation, &in, text, sizeof text), 1); /* its own bound, always */
+        c.compensation.policy = HW_POLICY_NONE;
+        const double kernel[8] = {0.7, 0, 0, 0, 0, 0, 0, 0.3};
+        double bound = k % 2 ? hw_advise_bound_delay(0.9, 0, 7) : hw_advise_bound(0.9, 0, kernel, 8);
+        int stable = in.learning_rate * in.curvature <= bound;
+        assert_int_equal(hw_advise_input(&c.compensation, &in, text, sizeof text), stable);
+        assert_text(text, k % 2 ? "delay 7" : "delays of 2.10 on average");
+        if (!stable && k % 2 == 0) assert_text(text, "stay");
+    }
+    hw_histogram_free(&h);
 }
 
 static void sections_and_decay(void **state)

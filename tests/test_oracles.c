@@ -387,7 +387,7 @@ static void factors_by_what_was_measured(void **state)
         assert_int_equal(hw_histogram_init(&h, N), HW_OK);
         c.age = k % 2 ? HW_AGE_KERNEL : HW_AGE_TAIL;
         c.age_gain = k % 3 == 0 ? 1 : 0.5;
-        c.age_base = 1 + (double)hw_rng_below(&rng, 30) / 10;
+        c.age_base = k % 7 ? 1 + (double)hw_rng_below(&rng, 30) / 10 : 1e6;
         hw_age_factors(&c, NULL, 8, factor, N);
         for (int i = 0; i < N; i++) assert_near(factor[i], 1, 0);
         unsigned kinds = 1 + (unsigned)hw_rng_below(&rng, 12);
@@ -402,30 +402,69 @@ static void factors_by_what_was_measured(void **state)
         }
         assert_near(sum / count, k % 2 ? c.age_gain : 1, 1e-6);
         for (int i = 1; i < N && k % 2 == 0; i++) assert_true(factor[i] <= factor[i - 1]);
+        for (uint64_t i = h.largest + 1; i < N; i++) assert_true(factor[i] <= factor[h.largest]);
+        hw_histogram_free(&h);
+    }
+    /* One age is all there is, however old: nothing to shape. */
+    const struct {
+        double base;
+        uint32_t bins, age;
+    } old[] = {{2, 1024, 999}, {16, 256, 255}, {1e6, 64, 63}, {2, 64, 7}};
+    for (int k = 0; k < 4; k++) {
+        hw_histogram h;
+        hw_compensation c = hw_config_defaults().compensation;
+        static double factor[1024];
+        assert_int_equal(hw_histogram_init(&h, old[k].bins), HW_OK);
+        c.age = HW_AGE_KERNEL;
+        c.age_base = old[k].base;
+        hw_histogram_add(&h, old[k].age, 100000);
+        hw_age_factors(&c, &h, 1000, factor, old[k].bins);
+        assert_near(factor[old[k].age], 1, 1e-9);
+        for (uint32_t i = old[k].age; i < old[k].bins; i++) assert_near(factor[i], 1, 1e-9); /* a straggler */
         hw_histogram_free(&h);
     }
 }
 
-static void ages_that_are_measured_are_refused_without_it(void **state)
+static void ages_are_refused_where_they_are_not_known(void **state)
 {
     (void)state;
     hw_objective o = hw_objective_defaults("parabola", 1);
     o.step = step;
-    for (int k = 0; k < 6; k++) {
-        static const char *const says[] = {"config.record", "schedule", "age_gain"};
+    const struct {
+        hw_age age;
+        int record, trace;
+        double gain;
+        unsigned interval;
+        const char *says; /* NULL: taken */
+    } rows[] = {{HW_AGE_TAIL, 0, 0, 1, 1, "config.record"},
+                {HW_AGE_KERNEL, 0, 0, 1, 1, "config.record"},
+                {HW_AGE_TAIL, 1, 1, 1, 1, "schedule"},
+                {HW_AGE_KERNEL, 1, 1, 1, 1, "schedule"},
+                {HW_AGE_TAIL, 1, 0, 1.5, 1, "age_gain"},
+                {HW_AGE_KERNEL, 1, 0, 5, 1, "age_gain"},
+                {HW_AGE_INVERSE, 1, 0, 1, 8, "clock_interval"},
+                {HW_AGE_TAIL, 1, 0, 1, 8, "clock_interval"},
+                {HW_AGE_KERNEL, 1, 0, 1.5, 1, NULL},
+                {HW_AGE_INVERSE, 0, 1, 1, 1, NULL},
+                {HW_AGE_NONE, 1, 0, 1, 8, NULL}};
+    for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
         char why[HW_WHY];
-        hw_config c = setting(HW_CLOCK_EXPONENTIAL, 4, 0.1);
-        c.compensation.age = k % 2 ? HW_AGE_KERNEL : HW_AGE_TAIL;
-        if (k / 2 == 0) c.record = 0;
-        if (k / 2 == 1) c.trace = 1;
-        if (k / 2 == 2) c.compensation.age_gain = 1.5;
+        hw_config c = hw_config_defaults();
+        c.epochs = 0;
+        c.updates = 10;
+        c.workers = 2;
+        c.compensation.age = rows[k].age;
+        c.record = rows[k].record;
+        c.trace = rows[k].trace;
+        c.compensation.age_gain = rows[k].gain;
+        c.clock_interval = rows[k].interval;
         hw_status status = hw_config_check(&c, &o, why);
-        if (k == 5) { /* a kernel of half as much again is one to ask for */
-            assert_int_equal(status, HW_OK);
+        if (!rows[k].says) {
+            if (status != HW_OK) fail_msg("%zu: %s", k, why);
             continue;
         }
         assert_int_not_equal(status, HW_OK);
-        assert_text(why, says[k / 2]);
+        assert_text(why, rows[k].says);
         assert_text(why, "compensation.age");
     }
 }
@@ -569,7 +608,7 @@ int main(void)
         cmocka_unit_test(age_weights_every_gradient),
         cmocka_unit_test(measured_ages_make_the_kernel),
         cmocka_unit_test(factors_by_what_was_measured),
-        cmocka_unit_test(ages_that_are_measured_are_refused_without_it),
+        cmocka_unit_test(ages_are_refused_where_they_are_not_known),
         cmocka_unit_test(the_advisor_says_what_happens),
         cmocka_unit_test(auto_bounds_wide_staleness_by_single_runs),
         cmocka_unit_test(pca_breaks_down_behind_the_knee),

@@ -96,6 +96,23 @@ static void workers_have_one_thread_each(void **state)
     if (openblas_get_parallel() != OPENBLAS_OPENMP) assert_int_equal(p.worst, 1);
     assert_true(p.most <= before + 2);
     assert_int_equal(openblas_get_num_threads(), 2);
+    /* Advice before a run computes gradients, too. */
+    hw_engine *e;
+    hw_policy_input in;
+    hw_staleness_summary shape;
+    hw_histogram delays;
+    p = (product){0, 0, 0};
+    o.examples = 10;
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.curvature = 0;
+    assert_int_equal(hw_histogram_init(&delays, 8), HW_OK);
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_policy_input(e, &in, &delays, &shape), HW_OK);
+    assert_true(p.worst > 0);
+    if (openblas_get_parallel() != OPENBLAS_OPENMP) assert_int_equal(p.worst, 1);
+    assert_int_equal(openblas_get_num_threads(), 2);
+    hw_histogram_free(&delays);
+    hw_engine_free(e);
 }
 
 /* The program, or a second copy of the library that ends its own run, sets a count while a run is under way: one step

@@ -112,6 +112,7 @@ int train_advise(const train_run *r, const hw_config *config)
         code = hw_advise_print_layers(&config->compensation, &whole, &in, stdout) == HW_OK ? 0 : 1;
         print_limits(&whole);
     }
+    if (code != 0) (void)cli_error(r->program, 1, "the advice could not be given");
     hw_histogram_free(&delays);
     hw_engine_free(engine);
     return code;

@@ -171,8 +171,9 @@ typedef struct hw_config {
     /* since 0.2: whether steps of an objective with layers read and write those one by one */
     hw_layer_mode layers;
     /* since 0.2: lambda of delay compensation (Zheng et al. 2017), beside any policy: a gradient g lands as
-     * g + lambda g g (w_now - w_read), w_read where it was computed (look-ahead included), w_now just before it lands.
-     * In the gradient's units to the minus one, times those of the parameters: it grows with the loss's scale. Atomic
+     * g + lambda g g (w_now - w_read), w_read where it was computed (look-ahead included), w_now just before it lands;
+     * before clipping, weight decay and sections. lambda g (w_now - w_read) is a plain number, so a loss ten times as
+     * large wants a tenth of lambda. Where the square overflows the gradient lands as it is. Atomic
      * reads with write add, striped or racy, no replicas; sweeps are not used. One more array a worker. 0: off */
     double delay_correction;
 } hw_config;

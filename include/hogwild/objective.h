@@ -146,6 +146,7 @@ typedef struct hw_evaluation {
 /* The parameters, plus the look-ahead where a policy asks for it. Never fails; 64-byte aligned; valid until the write.
  */
 HW_API const float *hw_read(hw_worker *w);
+/* The same in the caller's memory: unchanged until the write (weight decay and delay compensation look at it). */
 HW_API void hw_read_into(hw_worker *w, float *values);
 /* This worker's private gradient buffer, parameters floats, 64-byte aligned; contents unspecified. */
 HW_API float *hw_gradient(hw_worker *w);
@@ -178,7 +179,8 @@ HW_API hw_status hw_write_layer(hw_worker *w, size_t layer);
 /* Ranges, packed one after the other, and single coordinates: indices < parameters, unique within a call. The lists
  * stay the caller's and unchanged from the read to the write; a write covers what its read covered (weight decay uses
  * the values read). Momentum acts on the touched coordinates only. */
-/* values: what was read; unchanged until the write (weight decay and the count of collisions look at it). */
+/* values: what was read; unchanged until the write (weight decay, delay compensation and the count of
+ * collisions look at it). */
 HW_API void hw_read_ranges(hw_worker *w, const hw_range *ranges, size_t n, float *values);
 HW_API hw_status hw_write_ranges(hw_worker *w, const hw_range *ranges, size_t n, const float *gradients, double loss);
 HW_API void hw_read_at(hw_worker *w, const uint32_t *indices, size_t n, float *values);

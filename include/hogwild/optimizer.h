@@ -128,11 +128,16 @@ typedef enum hw_policy { HW_POLICY_TABLE(HW_X) } hw_policy;
  *   INVERSE       alpha / max(1, tau)                    (Zhang et al. 2015)
  *   CONCURRENCY   alpha M / max(M, tau)                  (Mishchenko et al. 2022)
  *   DROP          alpha up to tau = M, 0 beyond          (as Koloskova et al. 2022)
- * and, by the measured staleness q of the run so far (alpha until there is any):
- *   TAIL          alpha (1 + gamma (1 - 2 F(tau))), F the distribution function, which counts half of its own age; the
- *                 mean step stays alpha; gamma in [0, 1] (TAIL-tau, Baeckstroem et al. 2022)
- *   KERNEL        alpha min(4, s h(tau) / q(tau)), h the kernel of momentum 1/n, s so that the mean step is gamma
- * alpha: where there is staleness of every age, what is left of it is that momentum */
+ *
+ * By the staleness q that the engine has recorded, in earlier runs too (alpha before the first whole window, which is
+ * config.compensation.window updates):
+ *
+ *   TAIL          alpha (1 + gamma (1 - 2 F(tau)))       (TAIL-tau, Baeckstroem et al. 2022)
+ *                 F: q's distribution function, half of the own age; the mean step stays alpha; gamma in [0, 1]
+ *   KERNEL        alpha min(4, s h(tau) / q(tau))        (a wanted kernel)
+ *                 h: of momentum 1/n; s: so that the mean step is gamma alpha, gamma in [0, 4]; what is older than
+ *                 all that was seen has the oldest one's factor. Where there is staleness of every age, what is left
+ *                 of it is that momentum */
 #define HW_AGE_TABLE(X)                                                      \
     X(HW_AGE_NONE, none, "none", "none")                                     \
     X(HW_AGE_EXPONENTIAL, exponential, "exponential", "gamma e^-age")        \
@@ -198,8 +203,8 @@ typedef struct hw_compensation {
 /* The factor on the learning rate of a gradient of age tau; 1 for TAIL and KERNEL, which go by what is measured. A pure
  * function. */
 HW_API double hw_age_factor(const hw_compensation *compensation, uint64_t tau, unsigned workers);
-/* The same for all ages below n - 1, and in factor[n - 1] for all from there on. n in [2, staleness->linear_bins];
- * staleness may be NULL or empty: nothing has been measured yet. A pure function. */
+/* since 0.2: the same for all ages below n - 1, and in factor[n - 1] for all from there on. n in [2,
+ * staleness->linear_bins]; staleness may be NULL or empty: nothing has been measured yet. A pure function. */
 HW_API void hw_age_factors(const hw_compensation *compensation, const hw_histogram *staleness, unsigned workers,
                            double *factor, size_t n);
 

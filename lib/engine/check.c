@@ -44,13 +44,18 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     return HW_OK;
 }
 
-/* Ages that go by what the run measures. */
 static hw_status check_age(const hw_config *c, char *why)
 {
     hw_age age = c->compensation.age;
     char name[32] = "";
-    if (!hw__age_measured(age)) return HW_OK;
     (void)hw_config_get(c, "compensation.age", name, sizeof name);
+    if (age != HW_AGE_NONE && c->clock_interval != 1)
+        return hw__base_fail(
+            why, HW_E_UNSUPPORTED,
+            "config.compensation.age is %s: the age of every update is needed, so config.clock_interval "
+            "must be 1, not %u",
+            name, c->clock_interval);
+    if (!hw__age_measured(age)) return HW_OK;
     if (!c->record)
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
@@ -64,6 +69,12 @@ static hw_status check_age(const hw_config *c, char *why)
                              "config.compensation.age_gain is %g: with age tail it must be in [0, 1], or old gradients "
                              "would go backwards",
                              c->compensation.age_gain);
+    if (age == HW_AGE_KERNEL && c->compensation.age_gain > HW__AGE_MOST)
+        return hw__base_fail(
+            why, HW_E_ARGUMENT,
+            "config.compensation.age_gain is %g: with age kernel it must be in [0, %d], which no step is "
+            "multiplied by more than",
+            c->compensation.age_gain, HW__AGE_MOST);
     return HW_OK;
 }
 

@@ -134,7 +134,7 @@ static void advise(hw_engine *e, const hw_result *r, char *advice)
 {
     hw_policy_input in = hw__periodic_input(e);
     in.learning_rate = e->config.optimizer.schedule.base;
-    if (hw__layers_used(e, false)) {
+    if (hw__layers_used(e, false) && r->staleness.updates) {
         hw__layers_mix(e, &e->settings.window);
         in.staleness = &e->settings.window;
         in.shape = &r->staleness;

@@ -1,4 +1,5 @@
 /* policy_input.c - what policies are given at the start of a run, for advice before there is one. */
+#include "../base/blas.h"
 #include "../staleness/staleness.h"
 #include "engine.h"
 
@@ -18,7 +19,9 @@ hw_status hw_engine_policy_input(hw_engine *e, hw_policy_input *input, hw_histog
     hw_staleness_summarize(delays, shape);
     hw_histogram_clear(delays);
     hw__layers_begin(e);
+    hw__blas_held held = hw__blas_hold(e->objective.blas);
     hw__curvature_estimate(e);
+    hw__blas_unhold(&held);
     e->times.preparation = 0;
     *input = hw__periodic_input(e);
     if (!e->layers.on) return HW_OK;

@@ -176,7 +176,10 @@ static double bound_of(const hw_compensation *c, const hw_policy_input *from, un
     double share = from->workers > 1 ? (double)(workers - 1) / (from->workers - 1) : 0;
     in.workers = workers;
     bool mixture = is_mixture(from);
-    if (share < 1) in.shape = NULL, in.staleness = NULL;
+    if (share < 1 || !mixture) {
+        in.shape = NULL; /* a fixed delay */
+        in.staleness = NULL;
+    }
     hw_compensate(c, &in, s);
     if (!mixture) return hw_advise_bound_delay(s->momentum, ahead_of(s), workers - 1);
     size_t lags = mixture_of(c, from, kernel);
@@ -198,7 +201,7 @@ int hw_advise_input(const hw_compensation *c, const hw_policy_input *input, char
     double bound = bound_of(c, &in, in.workers, &s);
     (void)snprintf(delay, sizeof delay, "delay %u", in.workers - 1);
     if (is_mixture(&in))
-        (void)snprintf(delay, sizeof delay, "delays of %.2f on average layer by layer",
+        (void)snprintf(delay, sizeof delay, "delays of %.2f on average",
                        in.staleness->sum / (double)in.staleness->total);
     /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
     double margin = c->margin > 1 ? c->margin : 1, step = in.learning_rate * s.rate * in.curvature / margin;

@@ -74,41 +74,46 @@ static void fill_tail(const hw_compensation *c, const hw_histogram *h, double *f
     }
 }
 
-#define MOST 4 /* times the step: a rare age is not to make up for all others */
-
-/* h(l) / q(l), up to their scale. An age that was not seen counts as once, so that what is older than all that was seen
- * gets little, and what is younger as much as may be. */
+/* log of h(l) / q(l), up to a constant. An age that was not seen counts as once. */
 static void fill_ratios(const hw_compensation *c, const hw_histogram *h, double *ratio, size_t n)
 {
-    for (size_t i = 0; i < n; i++) ratio[i] = pow(c->age_base, -(double)i) / fmax(1, count_of(h, i, n));
+    for (size_t i = 0; i < n; i++) ratio[i] = -(double)i * log(c->age_base) - log(fmax(1, count_of(h, i, n)));
 }
 
-static double mean_step(const hw_histogram *h, const double *ratio, size_t n, double s)
+static double mean_step(const hw_histogram *h, const double *ratio, size_t n, double log_s)
 {
     double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += count_of(h, i, n) * fmin(MOST, s * ratio[i]);
+    for (size_t i = 0; i < n; i++) sum += count_of(h, i, n) * exp(fmin(log(HW__AGE_MOST), log_s + ratio[i]));
     return sum / (double)h->total;
 }
 
+/* Between a scale at which every age that was seen has next to nothing and one at which all have the most. */
 static void fill_kernel(const hw_compensation *c, const hw_histogram *h, double *factor, size_t n)
 {
-    double low = 0, high = 1, wanted = fmin(c->age_gain, MOST);
+    double low = INFINITY, high = -INFINITY, wanted = fmin(c->age_gain, HW__AGE_MOST);
+    size_t last = 0;
     fill_ratios(c, h, factor, n);
-    while (mean_step(h, factor, n, high) < wanted * (1 - 1e-9) && high < 1e300) high *= 4;
-    if (high > 1) low = high / 4;
-    for (int k = 0; k < 60; k++) {
-        double s = (low + high) / 2;
-        if (mean_step(h, factor, n, s) < wanted)
-            low = s;
-        else
-            high = s;
+    for (size_t i = 0; i < n; i++) {
+        if (!(count_of(h, i, n) > 0)) continue;
+        low = fmin(low, -factor[i] - 750);
+        high = fmax(high, log(HW__AGE_MOST) - factor[i]);
+        last = i;
     }
-    for (size_t i = 0; i < n; i++) factor[i] = fmin(MOST, high * factor[i]);
+    for (int k = 0; k < 80; k++) {
+        double middle = (low + high) / 2;
+        if (mean_step(h, factor, n, middle) < wanted)
+            low = middle;
+        else
+            high = middle;
+    }
+    for (size_t i = 0; i < n; i++) factor[i] = exp(fmin(log(HW__AGE_MOST), high + factor[i]));
+    /* What is older than all that was seen is no better than the oldest of that. */
+    for (size_t i = last + 1; i < n; i++) factor[i] = factor[last];
 }
 
 bool hw__age_measured(hw_age age)
 {
-    return rows[age] == measured;
+    return (unsigned)age < HW__ROWS(HW_AGE_TABLE) && rows[age] == measured;
 }
 
 void hw_age_factors(const hw_compensation *c, const hw_histogram *h, unsigned workers, double *factor, size_t n)

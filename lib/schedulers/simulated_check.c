@@ -18,8 +18,8 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
     if (t->info.optimizer != hw__config_rule_checksum(c))
         return hw__base_fail(
             why, HW_E_ARGUMENT,
-            "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, sections, "
-            "read, write, path or flush_denormals, or another choice about policy pole-zero");
+            "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, delay "
+            "correction, sections, read, write, path or flush_denormals, or another choice about policy pole-zero");
     return HW_OK;
 }
 

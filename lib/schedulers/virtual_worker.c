@@ -2,7 +2,6 @@
  * thread, and lands when its virtual time has come. Nothing here depends on which thread computes. */
 #include "../params/door.h"
 #include "../step/ages.h"
-#include "../step/correct.h"
 #include "simulated.h"
 #include <string.h>
 
@@ -47,6 +46,16 @@ static hw_status write_part(hw_worker *w, const hw__extent *a, const float *g, d
     hw__virtual_of(w)->part_loss = loss;
     hw__virtual_of(w)->part_raw = a->raw;
     return HW_OK;
+}
+
+/* What is going to be corrected waits as the objective has it: the rule changes it when it lands. */
+static void prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
+{
+    if (hw__virtual_of(w)->seen)
+        w->pending =
+            (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), hw__base_all_finite(g, a->total), false};
+    else
+        hw__step_prepare(w, a, g, loss);
 }
 
 /* What waits to land must not point into the objective's memory: gradient and lists are kept with the virtual worker,
@@ -108,7 +117,7 @@ static hw_status sim_write(hw_worker *w, const hw__extent *a, const float *g, do
     if (w->engine->crew.share > 1) return write_part(w, a, g, loss);
     if (a->total > virtual->room)
         return refuse(w, HW_E_LIMIT, "a sparse access covers more floats than objective.touched says");
-    hw__step_prepare(w, a, g, loss);
+    prepare(w, a, g, loss);
     return keep(w);
 }
 
@@ -154,7 +163,7 @@ static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
     w->id = number;
     w->g = virtual->g;
     w->seen = virtual->snapshot ? virtual->snapshot->x : virtual->x;
-    if (status == HW_OK) hw__step_prepare(w, &all, virtual->g, loss / w->batch.whole);
+    if (status == HW_OK) prepare(w, &all, virtual->g, loss / w->batch.whole);
     if (virtual->seen) memcpy(virtual->seen, w->seen, w->all.count * sizeof *w->seen);
     return status;
 }
@@ -230,7 +239,6 @@ void hw__virtual_flush(hw_engine *e)
     w->pending.loss = s->gathered_loss / s->gathered;
     w->pending.clipped = false; /* counted with the single gradients */
     s->gathered = 0;
-    w->seen = NULL; /* the gradients have been corrected one by one */
     (void)hw__step_land(w, s->gathered_examples, 1);
 }
 
@@ -250,9 +258,7 @@ static void gather(hw_engine *e, hw_worker *w)
     }
     if (p->clipped) hw__counter_add(&w->clipped, 1);
     float weight = (float)hw__ages_factor(e, clock - w->note.clock);
-    const float *g = p->g;
-    hw__correct(w, &p->extent, 0, &g);
-    for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * g[i];
+    for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * p->g[i];
     s->gathered_loss = (s->gathered ? s->gathered_loss : 0) + p->loss;
     s->gathered_examples = (s->gathered ? s->gathered_examples : 0) + w->batch.whole;
     if (s->gathered) hw__step_observe(s->closing, clock);
@@ -277,7 +283,11 @@ void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event
             return;
         }
         unpack(e, w);
-        w->seen = hw__virtual_of(w)->seen;
+        if (hw__virtual_of(w)->seen && w->pending.loss_finite && w->pending.finite) {
+            const hw__pending p = w->pending;
+            w->seen = hw__virtual_of(w)->seen;
+            hw__step_prepare(w, &p.extent, p.g, p.loss);
+        }
         uint64_t landed = hw_params_clock(e->params);
         if (e->crew.gather > 1)
             gather(e, w);

@@ -9,9 +9,9 @@
 
 /* The memory that a landing needs: one whole vector. NULL: there is none. */
 float *hw__correct_plan(hw_engine *e);
-/* *g is the gradient of an access that covers the worker's buffers from float `at` on; it is in the worker's own
- * buffer afterwards. w->seen holds what it was computed at; NULL: a mean of gradients that have been corrected one by
- * one. Where lambda is 0 nothing happens. */
+/* *g: the gradient of an access, which begins at float `at` of the worker's buffers; as the objective has it, before
+ * the rule changes it. In the worker's own buffer afterwards. w->seen holds what it was computed at. Where lambda is 0
+ * nothing happens. */
 void hw__correct(hw_worker *w, const hw__extent *x, size_t at, const float **g);
 
 #endif

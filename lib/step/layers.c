@@ -4,7 +4,6 @@
  * a step, since what an evaluation does would cost it its scratch; so whoever is parked has no step half landed, but
  * for one that went wrong. */
 #include "../params/door.h"
-#include "correct.h"
 #include "step.h"
 
 static bool can_part(const hw_config *c)
@@ -113,7 +112,6 @@ static void land(hw_worker *w, size_t l, const float *g)
         return;
     }
     w->layers.landed = true;
-    hw__correct(w, &x, range.first, &g);
     hw__params_write_part(e->params, &w->layers.write.form, &x, g);
     hw__layers_record(w, l, hw__counter_take(&e->layers.layer[l].landed, 1) - note->clock);
 }

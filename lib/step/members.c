@@ -29,7 +29,7 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     w->g = w->x + stride;
     w->velocity = own ? w->x + 2 * stride : NULL;
     if (e->config.delay_correction > 0 && i % e->crew.share == 0) {
-        w->now = hw__correct_plan(e);
+        w->now = hw__correct_plan(e); /* likewise */
         if (!w->now) return hw__no_memory(why, "what an update lands on");
     }
     if (e->layers.on) {

@@ -119,13 +119,13 @@ bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples)
 bool hw__step_prepare_part(hw_worker *w, const hw__extent *a, size_t at, const float **g, bool *clipped)
 {
     const hw_optimizer *o = &w->engine->config.optimizer;
-    if (a->raw || !(o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections)) {
-        *g += at;
+    *g += at;
+    hw__correct(w, a, at, g);
+    if (a->raw || !(o->clip_norm > 0 || o->weight_decay != 0 || o->n_sections))
         return hw__base_all_finite(*g, a->total);
-    }
     /* The rule changes it first: in the worker's buffer. */
-    if (*g != w->g)
-        for (size_t i = 0; i < a->total; i++) w->g[at + i] = (*g)[at + i];
+    if (*g != w->g + at)
+        for (size_t i = 0; i < a->total; i++) w->g[at + i] = (*g)[i];
     *g = w->g + at;
     return hw__optimizer_prepare(o, w->g + at, w->seen + at, a->ranges, a->indices, a->n, clipped);
 }
@@ -195,7 +195,6 @@ static uint64_t apply(hw_worker *w, double factor, hw__optimizer_write *ow)
     if (aged && factor < 0) factor = hw__ages_factor(e, clock - w->note.clock);
     hw__optimizer_begin(ow, &c->optimizer, &c->compensation, &w->setting, aged ? factor : 1, w->batch.step, clock);
     hw_form form = ow->form;
-    hw__correct(w, a, 0, &g);
     if (a->raw) {
         form = (hw_form){HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     } else if (w->velocity) {
