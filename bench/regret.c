@@ -149,7 +149,8 @@ static bool set(void *context, const char *flag, const char *value)
 
 typedef struct outcome {
     double score, seconds, rate;
-    bool ended; /* by divergence: it scores as a model that has learnt nothing */
+    double lost; /* percent of the updates, to returns to earlier parameters; NaN: an older file does not say */
+    bool ended;  /* by divergence: it scores as a model that has learnt nothing */
 } outcome;
 
 /* judged: one of --policies, whose name says more than its policy. */
@@ -177,7 +178,13 @@ static bool run(const workload *w, const options *o, const way *how, bool judged
     }
     if (workers > 1 && how->sync && o->clock) c.scheduler = HW_SEQUENTIAL, c.workers = 1; /* the same arithmetic */
     w->start(w, seed, x);
-    hw_status status = hw_train(&w->objective, &c, x, &r);
+    hw_engine *e;
+    uint64_t lost = 0;
+    if (hw_engine_create(&e, &w->objective, &c, x, why) != HW_OK) return cli_error("regret", 1, why) == 0;
+    hw_status status = hw_engine_run(e, &r);
+    (void)hw_engine_returns(e, &lost);
+    hw_engine_free(e);
+    out->lost = 100 * (double)lost / fmax(1, (double)r.updates);
     out->ended = status == HW_E_DIVERGED;
     out->seconds = r.seconds;
     out->rate = r.setting.rate;
@@ -203,7 +210,7 @@ typedef struct record {
     size_t count;
 } record;
 
-static const char head[] = "workload,workers,way,seed,score,ended,seconds,rate\n";
+static const char head[] = "workload,workers,way,seed,score,ended,seconds,rate,lost\n";
 
 static bool read_back(record *r, const options *o, FILE *f)
 {
@@ -216,8 +223,9 @@ static bool read_back(record *r, const options *o, FILE *f)
     while (fgets(line, sizeof line, f) && r->count < ROOM) {
         done *d = r->list + r->count;
         int ended;
-        r->count += sscanf(line, "%31[^,],%u,%99[^,],%u,%lf,%d,%lf,%lf", d->workload, &d->workers, d->way, &d->seed,
-                           &d->out.score, &ended, &d->out.seconds, &d->out.rate) == 8;
+        d->out.lost = NAN;
+        r->count += sscanf(line, "%31[^,],%u,%99[^,],%u,%lf,%d,%lf,%lf,%lf", d->workload, &d->workers, d->way, &d->seed,
+                           &d->out.score, &ended, &d->out.seconds, &d->out.rate, &d->out.lost) >= 8;
         d->out.ended = ended != 0;
     }
     return true;
@@ -253,8 +261,8 @@ static bool have(record *r, const workload *w, const options *o, const way *how,
         return true;
     }
     if (!run(w, o, how, judged, workers, seed, x, out)) return false;
-    fprintf(r->file, "%s,%u,%s,%u,%.4f,%d,%.3f,%.4f\n", w->name, workers, how->name, seed, out->score, out->ended,
-            out->seconds, out->rate);
+    fprintf(r->file, "%s,%u,%s,%u,%.4f,%d,%.3f,%.4f,%.3f\n", w->name, workers, how->name, seed, out->score, out->ended,
+            out->seconds, out->rate, out->lost);
     return fflush(r->file) == 0 || cli_error("regret", 1, "the file of --out cannot be written") == 0;
 }
 
@@ -262,7 +270,7 @@ static bool have(record *r, const workload *w, const options *o, const way *how,
  */
 
 typedef struct cell {
-    double score[SEEDS], mean, deviation, seconds;
+    double score[SEEDS], mean, deviation, seconds, lost; /* lost: the most of all seeds */
     unsigned ended;
 } cell;
 
@@ -295,6 +303,7 @@ static bool row(record *r, const workload *w, const options *o, unsigned workers
             cells[k].score[s] = out.score;
             cells[k].seconds += out.seconds;
             cells[k].ended += out.ended;
+            cells[k].lost = fmax(cells[k].lost, out.lost);
         }
     unsigned best = 0, stale = 0; /* stale: of those that are not synchronous */
     for (unsigned k = first; k < o->n_ways; k++) {
@@ -307,6 +316,8 @@ static bool row(record *r, const workload *w, const options *o, unsigned workers
     for (unsigned k = first; k < o->n_ways; k++) print_cell(cells + k);
     for (unsigned k = WAYS; k < o->n_ways && !first; k++)
         printf("   %.2f (%.2f)", cells[best].mean - cells[k].mean, cells[stale].mean - cells[k].mean);
+    for (unsigned k = WAYS; k < o->n_ways; k++)
+        if (cells[k].lost > 0) printf("   %s lost %.1f %%", o->ways[k].name, cells[k].lost);
     if (!first) printf("   best %s (%s)", o->ways[best].name, o->ways[stale].name);
     printf("\n");
     (void)fflush(stdout);
