@@ -1,6 +1,7 @@
 /* bench.c - medians, intervals, and a ping-pong between two threads. */
 #include "bench.h"
 #include "cli.h"
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ double bench_interval(const bench_stat *s)
     return bench_half_width(s->deviation, s->n);
 }
 
+#define OVER UINT_MAX /* no more rounds */
 enum { ROUNDS = 20000 };
 typedef struct ball {
     _Alignas(64) _Atomic unsigned at;
@@ -49,14 +51,17 @@ typedef struct ball {
 static void *pong(void *context)
 {
     ball *b = context;
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        while (atomic_load_explicit(&b->at, memory_order_acquire) != 2 * i + 1) {
+    for (unsigned i = 0;; i++) {
+        unsigned at;
+        while ((at = atomic_load_explicit(&b->at, memory_order_acquire)) != 2 * i + 1 && at != OVER) {
         }
+        if (at == OVER) return NULL;
         atomic_store_explicit(&b->at, 2 * i + 2, memory_order_release);
     }
-    return NULL;
 }
 
+/* Each of nine measurements is of so many rounds, or of a tenth of a second: on a machine that is busy with something
+ * else a round waits for the other thread's turn. */
 double bench_latency(void)
 {
     double ns[9];
@@ -66,12 +71,15 @@ double bench_latency(void)
         atomic_init(&b.at, 0);
         if (pthread_create(&other, NULL, pong, &b) != 0) return NAN;
         uint64_t from = hw_now();
-        for (unsigned i = 0; i < ROUNDS; i++) {
-            atomic_store_explicit(&b.at, 2 * i + 1, memory_order_release);
-            while (atomic_load_explicit(&b.at, memory_order_acquire) != 2 * i + 2) {
+        unsigned rounds = 0;
+        while (rounds < ROUNDS && (rounds % 16 || hw_now() - from < 100000000)) {
+            atomic_store_explicit(&b.at, 2 * rounds + 1, memory_order_release);
+            while (atomic_load_explicit(&b.at, memory_order_acquire) != 2 * rounds + 2) {
             }
+            rounds++;
         }
-        ns[k] = (double)(hw_now() - from) / (2.0 * ROUNDS);
+        ns[k] = (double)(hw_now() - from) / (2.0 * rounds);
+        atomic_store_explicit(&b.at, OVER, memory_order_release);
         pthread_join(other, NULL);
     }
     return bench_of(ns, 9).median;
