@@ -6,7 +6,7 @@
 #include "../state/walk.h"
 #include "hogwild/engine.h"
 
-/* options.c: every option within its range; and all of them in a state. */
+/* options.c: every option within its range; options_state.c: and all of them in a state. */
 hw_status hw__options_check(const hw_config *c, char *why);
 void hw__options_fields(const hw_config *c, hw__walk *v);
 

@@ -1,21 +1,10 @@
 /* options.c - the one table of options: names, bounds, defaults and help for checks, setting by text, --help and
  * records. */
 #include "../base/json.h"
-#include "config.h"
+#include "options.h"
 #include <math.h>
 #include <stddef.h>
 #include <string.h>
-
-typedef enum field { F_INT, F_UNSIGNED, F_U32, F_U64, F_SIZE, F_DOUBLE, F_ENUM } field;
-
-typedef struct entry {
-    const char *name, *unit, *help;
-    field kind;
-    size_t offset;
-    double low, high;
-    int open_high;
-    const char *choices;
-} entry;
 
 /* "a|b|c" of a table's names, and the value of the last. */
 #define NAME(value, row, name, help) "|" name
@@ -26,7 +15,7 @@ typedef struct entry {
 #define E32        4294967295.0
 #define E53        9007199254740992.0
 
-static const entry table[] = {
+const hw__option_entry hw__option_table[] = {
     {"scheduler", "", "who runs when", F_ENUM, AT(scheduler), 0, LAST(HW_SCHEDULER_TABLE), 0,
      CHOICES(HW_SCHEDULER_TABLE)},
     {"workers", "threads", "worker threads, or simulated workers", F_UNSIGNED, AT(workers), 1, HW_MAX_VIRTUAL, 0, NULL},
@@ -138,19 +127,20 @@ static const entry table[] = {
     {"progress_ms", "ms", "between progress callbacks", F_UNSIGNED, AT(progress_ms), 10, 60000, 0, NULL},
 };
 
-#define COUNT (sizeof table / sizeof *table)
+#define COUNT (sizeof hw__option_table / sizeof *hw__option_table)
+const size_t hw__option_entries = COUNT;
 
 size_t hw_option_count(void)
 {
     return COUNT;
 }
 
-static size_t bytes_of(field kind)
+static size_t bytes_of(hw__option_field kind)
 {
     return kind == F_DOUBLE || kind == F_U64 || kind == F_SIZE ? 8 : 4;
 }
 
-static double value_of(const hw_config *c, const entry *o)
+double hw__option_value(const hw_config *c, const hw__option_entry *o)
 {
     const char *at = (const char *)c + o->offset;
     switch (o->kind) {
@@ -165,7 +155,7 @@ static double value_of(const hw_config *c, const entry *o)
     return NAN;
 }
 
-static void store(hw_config *c, const entry *o, double x)
+static void store(hw_config *c, const hw__option_entry *o, double x)
 {
     char *at = (char *)c + o->offset;
     switch (o->kind) {
@@ -186,7 +176,7 @@ typedef struct renamed {
 static const renamed renamings[] = {
     {NULL, "exact", "linear_bins"}, {NULL, "fused", "sweep"}, {"compensation", "exact", "pole-zero"}};
 
-static const char *present_name(const char *option, const char *name)
+const char *hw__option_present_name(const char *option, const char *name)
 {
     for (size_t i = 0; i < sizeof renamings / sizeof *renamings; i++) {
         const renamed *r = renamings + i;
@@ -197,11 +187,18 @@ static const char *present_name(const char *option, const char *name)
     return name;
 }
 
-static const entry *find(const char *name)
+const char *hw__option_former_name(const char *option)
 {
-    if (name) name = present_name(NULL, name);
+    for (size_t i = 0; i < sizeof renamings / sizeof *renamings; i++)
+        if (!renamings[i].option && strcmp(renamings[i].is, option) == 0) return renamings[i].was;
+    return NULL;
+}
+
+static const hw__option_entry *find(const char *name)
+{
+    if (name) name = hw__option_present_name(NULL, name);
     for (size_t i = 0; name && i < COUNT; i++)
-        if (strcmp(table[i].name, name) == 0) return table + i;
+        if (strcmp(hw__option_table[i].name, name) == 0) return hw__option_table + i;
     return NULL;
 }
 
@@ -216,7 +213,7 @@ static int choice(const char *choices, unsigned i, const char **at)
     return (int)strcspn(*at, "|");
 }
 
-static void print(const entry *o, double x, char *text, size_t size)
+void hw__option_print(const hw__option_entry *o, double x, char *text, size_t size)
 {
     const char *at;
     if (o->kind == F_ENUM) {
@@ -231,7 +228,7 @@ static void print(const entry *o, double x, char *text, size_t size)
     }
 }
 
-static hw_status in_range(const entry *o, double x, const char *shown, char *why)
+static hw_status in_range(const hw__option_entry *o, double x, const char *shown, char *why)
 {
     bool whole = o->kind == F_DOUBLE || floor(x) == x;
     if (hw__base_finite_double(x) && whole && x >= o->low && (o->open_high ? x < o->high : x <= o->high)) return HW_OK;
@@ -243,7 +240,7 @@ static hw_status in_range(const entry *o, double x, const char *shown, char *why
 hw_status hw_option_get(size_t i, hw_option *option)
 {
     if (i >= COUNT || !option) return HW_E_ARGUMENT;
-    const entry *o = table + i;
+    const hw__option_entry *o = hw__option_table + i;
     *option = (hw_option){
         o->name,      o->unit,
         o->help,      o->kind == F_ENUM ? HW_OPTION_CHOICE : o->kind == F_DOUBLE ? HW_OPTION_REAL : HW_OPTION_INT,
@@ -278,14 +275,15 @@ static bool parse(const char *text, double *x)
 static hw_status no_such_option(const char *name, char *why)
 {
     for (size_t i = 0; *name && i < COUNT; i++)
-        if (strstr(table[i].name, name))
-            return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'; there is '%s'", name, table[i].name);
+        if (strstr(hw__option_table[i].name, name))
+            return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'; there is '%s'", name,
+                                 hw__option_table[i].name);
     return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'", name);
 }
 
 hw_status hw_config_set(hw_config *config, const char *name, const char *value, char *why)
 {
-    const entry *o = find(name);
+    const hw__option_entry *o = find(name);
     if (!config || !value) return hw__base_fail(why, HW_E_ARGUMENT, "hw_config_set: config or value is NULL");
     if (!o) return no_such_option(name ? name : "", why);
     double x;
@@ -295,7 +293,7 @@ hw_status hw_config_set(hw_config *config, const char *name, const char *value, 
     if (o->kind == F_ENUM) {
         const char *at;
         int length;
-        value = present_name(o->name, value);
+        value = hw__option_present_name(o->name, value);
         for (unsigned i = 0; (length = choice(o->choices, i, &at)) > 0; i++)
             if (strlen(value) == (size_t)length && strncmp(at, value, (size_t)length) == 0) {
                 store(config, o, i);
@@ -312,9 +310,9 @@ hw_status hw_config_set(hw_config *config, const char *name, const char *value, 
 
 hw_status hw_config_get(const hw_config *config, const char *name, char *value, size_t size)
 {
-    const entry *o = find(name);
+    const hw__option_entry *o = find(name);
     if (!config || !o || !value || !size) return HW_E_ARGUMENT;
-    print(o, value_of(config, o), value, size);
+    hw__option_print(o, hw__option_value(config, o), value, size);
     return HW_OK;
 }
 
@@ -322,12 +320,12 @@ hw_status hw_config_json(const hw_config *config, FILE *out)
 {
     char text[64];
     for (size_t i = 0; i < COUNT; i++) {
-        double x = value_of(config, table + i);
-        fprintf(out, "%s\"%s\":", i ? "," : "{", table[i].name);
-        print(table + i, x, text, sizeof text);
-        if (table[i].kind == F_ENUM) {
+        double x = hw__option_value(config, hw__option_table + i);
+        fprintf(out, "%s\"%s\":", i ? "," : "{", hw__option_table[i].name);
+        hw__option_print(hw__option_table + i, x, text, sizeof text);
+        if (hw__option_table[i].kind == F_ENUM) {
             hw__json_string(out, text);
-        } else if (table[i].kind != F_DOUBLE) {
+        } else if (hw__option_table[i].kind != F_DOUBLE) {
             fputs(text, out); /* whole, every digit */
         } else {
             hw__json_number(out, x);
@@ -337,91 +335,17 @@ hw_status hw_config_json(const hw_config *config, FILE *out)
     return ferror(out) ? HW_E_IO : HW_OK;
 }
 
-/* What may be another for a run that goes on: when it stops, what is looked at, and how fast. */
-static bool is_free(const entry *o)
-{
-    static const char *const names[] = {"updates",
-                                        "epochs",
-                                        "seconds",
-                                        "target_metric",
-                                        "target",
-                                        "evaluate_every",
-                                        "evaluate_epochs",
-                                        "divergence",
-                                        "pin",
-                                        "progress_ms",
-                                        "simulation.threads",
-                                        "trace",
-                                        "trace_room",
-                                        "checkpoint_every",
-                                        "checkpoint_epochs",
-                                        "checkpoint_seconds"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(o->name, names[i]) == 0) return true;
-    return false;
-}
-
-/* Options that states of 0.1 do not have, where this one's value is what such a run did: of layers that stands
- * elsewhere in the state. */
-static bool was_so(const entry *o, double x)
-{
-    return o->offset == AT(layers) || (o->offset == AT(delay_correction) && !(x > 0));
-}
-
-/* Every option, as config.<name>: choices by their names. */
-static void visit_option(const hw_config *c, const entry *o, hw__walk *v)
-{
-    char name[HW_STATE_NAME], shown[64], there[64];
-    double x = value_of(c, o);
-    (void)snprintf(name, sizeof name, "config.%s", o->name);
-    print(o, x, shown, sizeof shown);
-    if (v->way == WALK_PUT) {
-        hw_status status = o->kind == F_ENUM     ? hw_state_put_text(v->to, name, shown)
-                           : o->kind == F_DOUBLE ? hw_state_put_real(v->to, name, x)
-                                                 : hw_state_put_number(v->to, name, (uint64_t)x);
-        if (status != HW_OK) v->status = hw__base_fail(v->why, status, "the state does not take entry '%s'", name);
-        return;
-    }
-    const hw_entry *kept = hw_state_find(v->from, name);
-    for (size_t i = 0; !kept && i < sizeof renamings / sizeof *renamings; i++) {
-        if (renamings[i].option || strcmp(renamings[i].is, o->name) != 0) continue;
-        char former[HW_STATE_NAME];
-        (void)snprintf(former, sizeof former, "config.%s", renamings[i].was);
-        kept = hw_state_find(v->from, former);
-    }
-    if (!kept && was_so(o, x)) return;
-    hw_entry_kind kind = o->kind == F_ENUM ? HW_ENTRY_TEXT : o->kind == F_DOUBLE ? HW_ENTRY_REAL : HW_ENTRY_COUNT;
-    if (!kept || kept->kind != kind) {
-        hw__walk_refuse(v, "the state has no entry '%s' of the right kind", name);
-        return;
-    }
-    bool same = kind == HW_ENTRY_TEXT   ? strcmp(present_name(o->name, kept->text), shown) == 0
-                : kind == HW_ENTRY_REAL ? kept->real >= x && kept->real <= x
-                                        : kept->number == (uint64_t)x;
-    if (same || is_free(o)) return;
-    if (kind == HW_ENTRY_TEXT)
-        (void)snprintf(there, sizeof there, "%s", kept->text);
-    else
-        print(o, kind == HW_ENTRY_REAL ? kept->real : (double)kept->number, there, sizeof there);
-    hw__walk_refuse(v, "the state was captured with config.%s %s, this engine has %s", o->name, there, shown);
-}
-
-void hw__options_fields(const hw_config *c, hw__walk *v)
-{
-    for (size_t i = 0; i < COUNT && v->status == HW_OK; i++) visit_option(c, table + i, v);
-}
-
 hw_status hw__options_check(const hw_config *c, char *why)
 {
     char text[64];
     for (size_t i = 0; i < COUNT; i++) {
-        const entry *o = table + i;
-        double x = value_of(c, o);
+        const hw__option_entry *o = hw__option_table + i;
+        double x = hw__option_value(c, o);
         if (o->kind == F_ENUM) {
             if (x >= 0 && x <= o->high) continue;
             return hw__base_fail(why, HW_E_ARGUMENT, "config.%s is %.0f: it must be one of %s", o->name, x, o->choices);
         }
-        print(o, x, text, sizeof text);
+        hw__option_print(o, x, text, sizeof text);
         hw_status status = in_range(o, x, text, why);
         if (status != HW_OK) return status;
     }
