@@ -92,7 +92,7 @@ static bool adopt(const char *word, hw_config *c, char *why)
     (void)snprintf(copy, sizeof copy, "%s", word);
     char *part = strtok_r(copy, "+", &save);
     if (!part || strcmp(part, "user") == 0 || hw_config_set(c, "compensation", part, why) != HW_OK) {
-        (void)snprintf(why, HW_WHY, "--policies: a name of mnist --help's --compensation is needed, not user");
+        (void)snprintf(why, HW_WHY, "--policies: '%.60s' is no name of mnist --help's --compensation, or user", word);
         return false;
     }
     while ((part = strtok_r(NULL, "+", &save))) {
@@ -166,7 +166,7 @@ static bool run(const workload *w, const options *o, const way *how, bool judged
     if (judged && !adopt(how->name, &c, why)) return cli_error("regret", 1, why) == 0;
     c.compensation.policy = how->policy;
     c.workers = workers;
-    if (how->policy == HW_POLICY_AUTO && w->objective.layers) c.layers = (hw_layer_mode)o->layers;
+    if (judged && w->objective.layers) c.layers = (hw_layer_mode)o->layers;
     if (workers > 1 && how->sync) {
         c.scheduler = HW_SYNC;
         c.clock_interval = 1;
@@ -180,8 +180,14 @@ static bool run(const workload *w, const options *o, const way *how, bool judged
     w->start(w, seed, x);
     hw_engine *e;
     uint64_t lost = 0;
-    if (hw_engine_create(&e, &w->objective, &c, x, why) != HW_OK) return cli_error("regret", 1, why) == 0;
-    hw_status status = hw_engine_run(e, &r);
+    hw_status status = hw_engine_create(&e, &w->objective, &c, x, why);
+    if (judged && (status == HW_E_UNSUPPORTED || status == HW_E_ARGUMENT)) {
+        fprintf(stderr, "regret: %s, %s: %s\n", w->name, how->name, why);
+        *out = (outcome){.score = NAN, .seconds = NAN, .rate = NAN, .lost = NAN};
+        return true;
+    }
+    if (status != HW_OK) return cli_error("regret", 1, why) == 0;
+    status = hw_engine_run(e, &r);
     (void)hw_engine_returns(e, &lost);
     hw_engine_free(e);
     out->lost = 100 * (double)lost / fmax(1, (double)r.updates);
@@ -286,8 +292,10 @@ static void settle(cell *c, unsigned seeds)
 
 static void print_cell(const cell *c)
 {
-    char text[40];
-    (void)snprintf(text, sizeof text, c->ended ? "%.1f (%.1f) %u!" : "%.1f (%.1f)", c->mean, c->deviation, c->ended);
+    char text[40] = "-"; /* what does not go with this workload */
+    if (!isnan(c->mean))
+        (void)snprintf(text, sizeof text, c->ended ? "%.1f (%.1f) %u!" : "%.1f (%.1f)", c->mean, c->deviation,
+                       c->ended);
     printf(" %14s", text);
 }
 
@@ -315,7 +323,10 @@ static bool row(record *r, const workload *w, const options *o, unsigned workers
     print_cell(one);
     for (unsigned k = first; k < o->n_ways; k++) print_cell(cells + k);
     for (unsigned k = WAYS; k < o->n_ways && !first; k++)
-        printf("   %.2f (%.2f)", cells[best].mean - cells[k].mean, cells[stale].mean - cells[k].mean);
+        if (isnan(cells[k].mean))
+            printf("   - (-)");
+        else
+            printf("   %.2f (%.2f)", cells[best].mean - cells[k].mean, cells[stale].mean - cells[k].mean);
     for (unsigned k = WAYS; k < o->n_ways; k++)
         if (cells[k].lost > 0) printf("   %s lost %.1f %%", o->ways[k].name, cells[k].lost);
     if (!first) printf("   best %s (%s)", o->ways[best].name, o->ways[stale].name);

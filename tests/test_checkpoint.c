@@ -283,13 +283,34 @@ static void files_are_refused(void **unused)
     free(f.bytes);
 }
 
+/* A rename over a pipe or a device would take it away. */
+static void what_is_no_file_is_not_replaced(void **state)
+{
+    (void)state;
+    const char *path = "pipe.weights";
+    const float x[4] = {1, 2, 3, 4};
+    struct stat there;
+    hw_state *s = hw_state_create();
+    assert_int_equal(hw_state_put_number(s, "run.landed", 3), HW_OK);
+    (void)remove(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(hw_weights_save(path, x, 4, why), HW_E_IO);
+    assert_text(why, "pipe.weights: it is a device or a pipe");
+    assert_int_equal(hw_state_save(s, path, why), HW_E_IO);
+    assert_text(why, "pipe.weights: it is a device or a pipe");
+    assert_int_equal(stat(path, &there), 0);
+    assert_true(S_ISFIFO(there.st_mode));
+    assert_int_equal(remove(path), 0);
+    hw_state_free(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_comes_back),      cmocka_unit_test(sizes_come_back),
         cmocka_unit_test(damage_is_noticed),          cmocka_unit_test(bad_headers_are_refused),
         cmocka_unit_test(bad_beginnings_are_refused), cmocka_unit_test(random_headers),
-        cmocka_unit_test(files_are_refused),
+        cmocka_unit_test(files_are_refused),          cmocka_unit_test(what_is_no_file_is_not_replaced),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,7 +18,13 @@ int cli_error(const char *program, int status, const char *sentence)
 bool cli_can_write(const char *program, const char *path)
 {
     char beside[1100], text[HW_WHY];
+    struct stat there;
     if (!path) return true;
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+        (void)snprintf(text, sizeof text, "%.150s: it is a device or a pipe, which would be replaced by the file",
+                       path);
+        return cli_error(program, 1, text) == 0;
+    }
     (void)snprintf(beside, sizeof beside, "%.1000s.part", path);
     FILE *f = fopen(beside, "wbx"); /* never over a file of the user's */
     if (!f && errno == EEXIST) return true;

@@ -110,12 +110,18 @@ int train_advise(const train_run *r, const hw_config *config)
         }
         print_head(&whole, &in);
         code = hw_advise_print_layers(&config->compensation, &whole, &in, stdout) == HW_OK ? 0 : 1;
-        print_limits(&whole);
+        bool plain = !whole.staleness && config->compensation.age == HW_AGE_NONE && in.workers > 1;
+        if (plain) print_limits(&whole);
         if (in.workers > 1 && config->batch >= 2 * in.workers)
-            printf("as many examples in flight as one worker has: --batch %u --learning-rate %g, the momentum as it is "
-                   "(the "
-                   "same epochs; smaller minibatches cost some speed)\n",
-                   config->batch / in.workers, in.learning_rate / in.workers);
+            printf(
+                "as many examples in flight as one worker has: --batch %u --learning-rate %g, the momentum as it is%s "
+                "(smaller minibatches cost some speed)\n",
+                config->batch / in.workers, in.learning_rate / in.workers,
+                config->updates || config->optimizer.schedule.kind != HW_SCHEDULE_CONSTANT
+                    ? ", and what counts updates (--updates, the schedule's --interval; its --gamma is divided) times "
+                      "the "
+                      "number of workers"
+                    : "");
     }
     if (code != 0) (void)cli_error(r->program, 1, "the advice could not be given");
     hw_histogram_free(&delays);

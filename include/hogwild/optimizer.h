@@ -252,7 +252,8 @@ HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_polic
 /* A table of all bundled policies, and of scheduler sync beside them, into `out` only. */
 HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);
 /* since 0.2: the same where a net's steps go layer by layer by default, which is under AUTO only: its row is of
- * `layers`, all others of `input`. */
+ * `layers` (what hw_engine_policy_input gives), all others of `input` (the same without staleness and shape). layers
+ * NULL: they are the same. */
 HW_API hw_status hw_advise_print_layers(const hw_compensation *compensation, const hw_policy_input *input,
                                         const hw_policy_input *layers, FILE *out);
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -154,8 +155,26 @@ int hw__file_create(const char *name)
     return file;
 }
 
+/* A device or a pipe would be gone with a rename over it. */
+static bool is_special(const char *path)
+{
+    struct stat there;
+    return stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode);
+}
+
+static hw_status refuse_special(const char *path, char *why)
+{
+    return hw__base_fail(why, HW_E_IO, "%.160s: it is a device or a pipe: a file is written beside it and renamed",
+                         path);
+}
+
 bool hw__file_replace(const char *temporary, const char *path, char *why)
 {
+    if (is_special(path)) {
+        (void)unlink(temporary);
+        (void)refuse_special(path, why);
+        return false;
+    }
     if (rename(temporary, path) != 0) {
         int reason = errno;
         (void)unlink(temporary);
@@ -172,6 +191,7 @@ hw_status hw__file_write_begin(hw__file_writer *writer, const char *path, char *
     writer->stream = NULL;
     if (!hw__file_temporary(writer->temporary, path))
         return hw__base_fail(why, HW_E_ARGUMENT, "%.100s...: the path is too long", path);
+    if (is_special(path)) return refuse_special(path, why);
     writer->length = strlen(path);
     int file = hw__file_create(writer->temporary);
     writer->stream = file < 0 ? NULL : fdopen(file, "wb");

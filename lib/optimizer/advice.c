@@ -117,6 +117,7 @@ hw_status hw_advise_print_layers(const hw_compensation *from, const hw_policy_in
 {
     hw_compensation c = *from;
     hw_advice a;
+    if (!layers) layers = in;
     fprintf(out, "%-12s %10s %14s %12s %22s\n", "policy", "momentum", "learning rate", "look-ahead",
             in->curvature > 0 ? "at this curvature" : "largest rate x curvature");
     for (unsigned k = 0; k < HW__ROWS(HW_POLICY_TABLE); k++) {
