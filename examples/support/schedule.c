@@ -115,7 +115,7 @@ int train_advise(const train_run *r, const hw_config *config)
         if (in.workers > 1 && config->batch >= 2 * in.workers)
             printf(
                 "as many examples in flight as one worker has: --batch %u --learning-rate %g, the momentum as it is%s "
-                "(smaller minibatches cost some speed)\n",
+                "(a minibatch that is too small costs speed)\n",
                 config->batch / in.workers, in.learning_rate / in.workers,
                 config->updates || config->optimizer.schedule.kind != HW_SCHEDULE_CONSTANT
                     ? ", and what counts updates (--updates, the schedule's --interval; its --gamma is divided) times "
