@@ -59,7 +59,7 @@ void train_schedule_close(train_schedule *schedule)
 }
 
 /* Of whole steps; layers: of those that go layer by layer, or the same. */
-static void print_head(const hw_policy_input *in, const hw_policy_input *layers)
+static void print_head(const hw_policy_input *in, const hw_policy_input *layers, double margin)
 {
     const hw_histogram *h = in->staleness;
     printf("%u worker%s", in->workers, in->workers == 1 ? "" : "s");
@@ -71,12 +71,13 @@ static void print_head(const hw_policy_input *in, const hw_policy_input *layers)
     if (layers->shape)
         printf("%slayer by layer: delays of %.2f on average along the largest curvature", h ? ", " : "; under auto ",
                layers->staleness->sum / (double)layers->staleness->total);
-    printf(", curvature %.3g; bounds are linear, networks train at up to twice that\n", in->curvature);
+    printf(", curvature %.3g; bounds are %s\n", in->curvature,
+           margin > 1 ? "twice the linear ones, up to which networks train" : "linear");
 }
 
-static void print_limits(const hw_policy_input *in)
+static void print_limits(const hw_policy_input *in, double margin)
 {
-    double step = in->learning_rate * in->curvature, momentum = hw_advise_momentum(step, in->workers, 0);
+    double step = in->learning_rate * in->curvature / margin, momentum = hw_advise_momentum(step, in->workers, 0);
     unsigned most = hw_advise_workers(step, in->momentum, 0);
     printf("at this learning rate without compensation, whole steps: at most %u worker%s for momentum %g, ", most,
            most == 1 ? "" : "s", in->momentum);
@@ -108,10 +109,12 @@ int train_advise(const train_run *r, const hw_config *config)
             whole.shape = NULL;
             in = whole;
         }
-        print_head(&whole, &in);
-        code = hw_advise_print_layers(&config->compensation, &whole, &in, stdout) == HW_OK ? 0 : 1;
+        const hw_compensation as_run = hw_config_compensation(config, r->objective);
+        double margin = as_run.margin > 1 ? as_run.margin : 1;
+        print_head(&whole, &in, margin);
+        code = hw_advise_print_layers(&as_run, &whole, &in, stdout) == HW_OK ? 0 : 1;
         bool plain = !whole.staleness && config->compensation.age == HW_AGE_NONE && in.workers > 1;
-        if (plain) print_limits(&whole);
+        if (plain) print_limits(&whole, margin);
         if (in.workers > 1 && config->batch >= 2 * in.workers)
             printf(
                 "as many examples in flight as one worker has: --batch %u --learning-rate %g, the momentum as it is%s "

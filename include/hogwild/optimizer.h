@@ -245,9 +245,9 @@ typedef struct hw_advice {
     int stable;
 } hw_advice;
 /* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
- * (NULL: a fixed delay of M - 1; with a shape of dispersion 0.3 at most, a fixed mixture). No memory: bound and growth
- * are NaN. The policy must not be USER unless its callback
- * may be called. */
+ * (NULL: a fixed delay of M - 1; with a shape of dispersion 0.3 at most, a fixed mixture). A margin above 1 says how
+ * far above the linear bound this kind of objective is known to train (hw_config_compensation): bounds are times that.
+ * No memory: bound and growth are NaN. The policy must not be USER unless its callback may be called. */
 HW_API void hw_advise_policy(const hw_compensation *compensation, const hw_policy_input *input, hw_advice *advice);
 /* A table of all bundled policies, and of scheduler sync beside them, into `out` only. */
 HW_API hw_status hw_advise_print(const hw_compensation *compensation, const hw_policy_input *input, FILE *out);

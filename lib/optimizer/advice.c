@@ -64,15 +64,27 @@ static size_t mixture_of(const hw_compensation *c, const hw_policy_input *in, do
     return lags;
 }
 
+/* How far above the linear bound this kind of objective is known to train. */
+static double margin_of(const hw_compensation *c)
+{
+    return c->margin > 1 ? c->margin : 1;
+}
+
+/* AUTO lowers the rate to the bound itself, which is known to half a percent. */
+static bool is_stable(const hw_policy_input *in, const hw_advice *a)
+{
+    return a->growth < 1 || in->learning_rate * in->curvature <= 1.005 * a->bound;
+}
+
 static void advise_mixture(const hw_compensation *c, const hw_policy_input *in, hw_advice *out)
 {
     double kernel[HW__STABILITY_SHORT];
     const hw_setting *s = &out->setting;
     size_t lags = mixture_of(c, in, kernel);
-    out->bound = hw_advise_bound(s->momentum, ahead_of(s), kernel, lags) / s->rate;
+    out->bound = margin_of(c) * hw_advise_bound(s->momentum, ahead_of(s), kernel, lags) / s->rate;
     if (!(in->curvature > 0)) return;
-    out->growth = hw_advise_growth(s, in->learning_rate * in->curvature, kernel, lags);
-    out->stable = out->growth < 1;
+    out->growth = hw_advise_growth(s, in->learning_rate * in->curvature / margin_of(c), kernel, lags);
+    out->stable = is_stable(in, out);
 }
 
 void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw_advice *out)
@@ -95,10 +107,10 @@ void hw_advise_policy(const hw_compensation *c, const hw_policy_input *input, hw
     if (!law_of(c, &in, &q, &stretch)) return;
     size_t n = 4000 + 40 * q.lags;
     bool known = in.curvature > 0;
-    double step = known ? in.learning_rate * in.curvature * stretch : 0.01;
-    out->bound = hw__stability_largest(&out->setting, step, &q, n, false) / stretch;
+    double margin = margin_of(c), step = known ? in.learning_rate * in.curvature * stretch / margin : 0.01;
+    out->bound = margin * hw__stability_largest(&out->setting, step, &q, n, false) / stretch;
     out->growth = known ? exp(hw__stability_path_growth(&out->setting, step, &q, n) / (0.75 * (double)n)) : NAN;
-    out->stable = known && out->growth < 1;
+    out->stable = known && is_stable(&in, out);
     hw__base_free(q.share);
 }
 
@@ -204,8 +216,7 @@ int hw_advise_input(const hw_compensation *c, const hw_policy_input *input, char
     if (is_mixture(&in))
         (void)snprintf(delay, sizeof delay, "delays of %.2f on average",
                        in.staleness->sum / (double)in.staleness->total);
-    /* A margin above 1 says how far above the linear bound this kind of objective is known to train. */
-    double margin = c->margin > 1 ? c->margin : 1, step = in.learning_rate * s.rate * in.curvature / margin;
+    double margin = margin_of(c), step = in.learning_rate * s.rate * in.curvature / margin;
     if (!(in.curvature > 0)) {
         (void)snprintf(text, size,
                        "the curvature is unknown: with %s the largest stable learning rate is %.3g divided by the "
