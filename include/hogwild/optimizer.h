@@ -241,7 +241,8 @@ typedef struct hw_advice {
     double bound;       /* largest stable alpha* h, of single runs: of one long path whose delays are drawn from the
                            histogram. For a fixed delay that is the linear bound; for wide staleness the expected
                            recursion (hw_advise_growth) is stable far beyond it, where every run diverges */
-    double growth;      /* of that path a step, at input->learning_rate and curvature; NaN where that is unknown */
+    double growth; /* of that path a step, at input->learning_rate and curvature, over the margin where that is above
+                      1; NaN where that is unknown */
     int stable;
 } hw_advice;
 /* What a policy would do with that input: workers, momentum, learning rate, curvature, and the measured histogram
