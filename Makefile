@@ -117,7 +117,7 @@ $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP)) $(if $(findstring crash,$*),-Wl$(comma)--wrap=write)
 
 build-tests: $(TESTS)
-run-tests: lib examples build-tests $(OUT)/bench/papers
+run-tests: lib examples build-tests $(OUT)/bench/papers $(OUT)/bench/regret
 	@OUT=$(OUT) CC="$(CC)" CXX="$(CXX)" SAN="$(SAN)" LIBS="$(LDLIBS)" sh tests/run $(TESTS)
 # The test programs by themselves: what the sanitizers look at.
 run-units: $(OUT)/libhogwild.a build-tests
