@@ -379,7 +379,7 @@ static void make_folder(char *path, size_t size, const char *parent, const char 
     assert_int_equal(mkdir(path, 0700), 0);
 }
 
-static char root[] = "/tmp/hogwild-quota-XXXXXX";
+static char root[] = "hogwild-quota-XXXXXX";
 
 static int make_root(void **state)
 {
