@@ -47,7 +47,7 @@ static void begin_new(hw_engine *e)
     e->first_update = landed;
     hw__counter_set(&e->tickets.further, 0);
     hw__counter_set(&e->average.count, 0);
-    hw__ages_begin(e);
+    hw__ages_adopt(e, NULL);
     hw__counter_set(&e->due.average, e->average.mean ? hw__due_average(e) : UINT64_MAX);
     if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
     hw__counter_set(&e->due.keep, e->kept.every ? landed + e->kept.every : UINT64_MAX);

@@ -13,26 +13,16 @@ hw_status hw__ages_plan(hw_engine *e, char *why)
     y->count = c->linear_bins < MOST ? c->linear_bins : MOST;
     y->factor = hw__memory_zalloc(&e->memory, y->count, sizeof *y->factor);
     y->next = hw__memory_zalloc(&e->memory, y->count, sizeof *y->next);
-    hw__ages_begin(e);
+    hw__ages_adopt(e, NULL);
     return y->factor && y->next ? HW_OK : hw__base_fail(why, HW_E_MEMORY, "hw_engine_create: no memory for ages");
 }
 
-static void adopt(hw_engine *e, const hw_histogram *staleness)
+void hw__ages_adopt(hw_engine *e, const hw_histogram *staleness)
 {
     hw__ages *y = &e->ages;
     if (!y->factor || !y->next) return;
     hw_age_factors(&e->config.compensation, staleness, e->crew.slots, y->next, y->count);
     for (uint32_t i = 0; i < y->count; i++) hw__counter_set_double(y->factor + i, y->next[i]);
-}
-
-void hw__ages_begin(hw_engine *e)
-{
-    adopt(e, NULL);
-}
-
-void hw__ages_window(hw_engine *e, const hw_histogram *staleness)
-{
-    adopt(e, staleness);
 }
 
 double hw__ages_factor(const hw_engine *e, uint64_t age)

@@ -6,9 +6,9 @@
 
 /* The table, where there is one; its memory. */
 hw_status hw__ages_plan(hw_engine *e, char *why);
-void hw__ages_begin(hw_engine *e); /* of a run: nothing has been measured */
-/* From all staleness of the run so far. In the housekeeping's hands. */
-void hw__ages_window(hw_engine *e, const hw_histogram *staleness);
+/* The factors by all recorded staleness; NULL: nothing has been measured in this run. In the housekeeping's hands, or
+ * before a run. */
+void hw__ages_adopt(hw_engine *e, const hw_histogram *staleness);
 double hw__ages_factor(const hw_engine *e, uint64_t age);
 
 #endif

@@ -51,7 +51,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         hw_histogram_clear(&e->settings.merged);
         hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
                            &e->settings.merged);
-        hw__ages_window(e, &e->settings.merged);
+        hw__ages_adopt(e, &e->settings.merged);
         const hw__policy *policy = hw__policy_of(c->compensation.policy);
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
         if (!(policy->flags & HW__POLICY_WHOLE)) hw_histogram_subtract(&e->settings.window, &e->settings.before);
