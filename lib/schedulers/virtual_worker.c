@@ -48,14 +48,18 @@ static hw_status write_part(hw_worker *w, const hw__extent *a, const float *g, d
     return HW_OK;
 }
 
-/* What is going to be corrected waits as the objective has it: the rule changes it when it lands. */
+/* What is going to be corrected waits as the objective has it, beside what it was computed at: the rule changes it when
+ * it lands. */
 static void prepare(hw_worker *w, const hw__extent *a, const float *g, double loss)
 {
-    if (hw__virtual_of(w)->seen)
-        w->pending =
-            (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), hw__base_all_finite(g, a->total), false};
-    else
+    float *seen = hw__virtual_of(w)->seen;
+    if (!seen) {
         hw__step_prepare(w, a, g, loss);
+        return;
+    }
+    memcpy(seen, w->seen, a->total * sizeof *seen);
+    w->pending =
+        (hw__pending){*a, g, loss, HW_OK, hw__base_finite_double(loss), hw__base_all_finite(g, a->total), false};
 }
 
 /* What waits to land must not point into the objective's memory: gradient and lists are kept with the virtual worker,
@@ -65,7 +69,6 @@ static hw_status keep(hw_worker *w)
     hw__pending *p = &w->pending;
     hw__virtual_worker *virtual = hw__virtual_of(w);
     hw__extent *a = &p->extent;
-    if (virtual->seen) memcpy(virtual->seen, w->seen, a->total * sizeof *w->seen);
     if (p->g != virtual->g) memcpy(virtual->g, p->g, a->total * sizeof *p->g);
     p->g = virtual->g;
     if (a->all) return HW_OK;
@@ -164,7 +167,6 @@ static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
     w->g = virtual->g;
     w->seen = virtual->snapshot ? virtual->snapshot->x : virtual->x;
     if (status == HW_OK) prepare(w, &all, virtual->g, loss / w->batch.whole);
-    if (virtual->seen) memcpy(virtual->seen, w->seen, w->all.count * sizeof *w->seen);
     return status;
 }
 
