@@ -6,9 +6,10 @@
 #include <math.h>
 #include <string.h>
 
-/* Where ages go by the measured staleness, what they come to by it. */
-static void factors_of(const hw_compensation *c, const hw_policy_input *in, double *factor, size_t lags)
+/* Of ages 0, stretch, 2 stretch ...: by the measured staleness where they go by that. */
+static void factors_of(const hw_compensation *c, const hw_policy_input *in, double stretch, double *factor, size_t lags)
 {
+    for (size_t l = 0; l < lags; l++) factor[l] = hw_age_factor(c, (uint64_t)((double)l * stretch), in->workers);
     if (!hw__age_measured(c->age) || !in->staleness || !in->staleness->total || lags < 2) return;
     size_t own = lags < in->staleness->linear_bins ? lags : in->staleness->linear_bins;
     hw_age_factors(c, in->staleness, in->workers, factor, own);
@@ -32,11 +33,8 @@ static bool law_of(const hw_compensation *c, const hw_policy_input *in, hw__law 
     q->seen = q->factor + room;
     q->lags = q->fixed ? room : hw__stability_kernel(in->staleness, q->share, room);
     double sum = 0;
-    for (size_t l = 0; l < q->lags; l++) {
-        if (!q->fixed) q->share[l] = sum += q->share[l];
-        q->factor[l] = hw_age_factor(c, (uint64_t)((double)l * *stretch), in->workers);
-    }
-    factors_of(c, in, q->factor, q->lags);
+    for (size_t l = 0; l < q->lags && !q->fixed; l++) q->share[l] = sum += q->share[l];
+    factors_of(c, in, *stretch, q->factor, q->lags);
     return true;
 }
 
@@ -58,8 +56,7 @@ static size_t mixture_of(const hw_compensation *c, const hw_policy_input *in, do
 {
     double factor[HW__STABILITY_SHORT];
     size_t lags = hw__stability_kernel(in->staleness, kernel, HW__STABILITY_SHORT);
-    for (size_t l = 0; l < lags; l++) factor[l] = hw_age_factor(c, l, in->workers);
-    factors_of(c, in, factor, lags);
+    factors_of(c, in, 1, factor, lags);
     for (size_t l = 0; l < lags; l++) kernel[l] *= factor[l];
     return lags;
 }
