@@ -14,7 +14,6 @@ typedef struct quadratic {
     uint64_t ticket[WORKERS]; /* of the step that each virtual worker has begun */
     float (*x)[N], (*g)[N];   /* by ticket */
     uint64_t read[UPDATES + WORKERS];
-    unsigned steps, landed;
 } quadratic;
 
 static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
@@ -39,7 +38,6 @@ static void on_update(void *context, const hw_update_event *event)
 {
     quadratic *q = context;
     q->read[q->ticket[event->worker]] = event->update - event->staleness;
-    q->landed++;
 }
 
 /* Solves a b = y (n by n), and leaves the inverse's diagonal in `diagonal`. */
@@ -138,15 +136,16 @@ static bool run(papers *p, const law *l, double momentum, double alpha, double s
     c.divergence = 0;
     for (int t = 0; t < UPDATES + WORKERS; t++) q.read[t] = UINT64_MAX;
     if (hw_engine_create(&e, &o, &c, start, NULL) != HW_OK) return papers_trouble(p, "no memory for a run");
-    bool good = hw_engine_run(e, &r) == HW_OK;
-    if (good && hw_histogram_init(&h, hw_staleness_linear_bins(hw_engine_staleness(e))) == HW_OK) {
+    bool good = hw_engine_run(e, &r) == HW_OK,
+         room = hw_histogram_init(&h, hw_staleness_linear_bins(hw_engine_staleness(e))) == HW_OK;
+    if (good && room) {
         hw_staleness_merge(hw_engine_staleness(e), HW_HISTOGRAM_STALENESS, &h);
         *measured = hw_staleness_momentum(&h, NULL);
         for (int k = 0; k < LAGS; k++) kernel[k] = (double)h.counts[k] / (double)h.total;
-        hw_histogram_free(&h);
     }
+    hw_histogram_free(&h);
     hw_engine_free(e);
-    if (!good) return papers_trouble(p, r.message);
+    if (!good || !room) return papers_trouble(p, good ? "no memory for a histogram" : r.message);
     memset(way->has, 0, sizeof way->has);
     for (int t = 0; t < UPDATES + WORKERS; t++) {
         uint64_t at = q.read[t];
