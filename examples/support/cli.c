@@ -43,7 +43,7 @@ bool cli_can_fill(const char *program, const char *folder)
     if (!*folder) return cli_error(program, 2, "a folder needs a name") == 0;
     (void)snprintf(path, sizeof path, "%.1000s", folder);
     /* Folders on the way are made: what there is already says whether they can be. */
-    while (stat(path, &there) != 0 && errno == ENOENT) {
+    while (stat(path, &there) != 0 && errno == ENOENT && strcmp(path, ".") != 0) {
         char *end = strrchr(path, '/');
         if (end == path)
             end[1] = 0;

@@ -71,8 +71,11 @@ static void print_head(const hw_policy_input *in, const hw_policy_input *layers,
     if (layers->shape)
         printf("%slayer by layer: delays of %.2f on average along the largest curvature", h ? ", " : "; under auto ",
                layers->staleness->sum / (double)layers->staleness->total);
-    printf(", curvature %.3g; bounds are %s\n", in->curvature,
-           margin > 1 ? "twice the linear ones, up to which networks train" : "linear");
+    printf(", curvature %.3g; bounds are ", in->curvature);
+    if (margin > 1)
+        printf("%g times the linear ones\n", margin);
+    else
+        printf("linear\n");
 }
 
 static void print_limits(const hw_policy_input *in, double margin)
