@@ -280,6 +280,23 @@ static void advice_before_a_run(void **state)
         assert_text(text, k % 2 ? "delay 7" : "delays of 2.10 on average");
         if (!stable && k % 2 == 0) assert_text(text, "stay");
     }
+    /* A margin above 1 is what bounds are times, in the table as in the sentence. */
+    for (int k = 0; k < 2; k++) {
+        hw_staleness_summary shape = {.updates = 1000, .mean = 7, .dispersion = 0.05};
+        hw_policy_input in = {0, 8, 0.9, 0.01, 10, k ? &h : NULL, k ? &shape : NULL};
+        hw_advice once, twice;
+        c.compensation.margin = 0;
+        hw_advise_policy(&c.compensation, &in, &once);
+        c.compensation.margin = 2;
+        hw_advise_policy(&c.compensation, &in, &twice);
+        assert_near(twice.bound / once.bound, 2, 0.01);
+        in.learning_rate = 1.5 * once.bound / in.curvature;
+        hw_advise_policy(&c.compensation, &in, &twice);
+        assert_true(twice.stable && hw_advise_input(&c.compensation, &in, text, sizeof text));
+        c.compensation.margin = 0;
+        hw_advise_policy(&c.compensation, &in, &once);
+        assert_true(!once.stable && !hw_advise_input(&c.compensation, &in, text, sizeof text));
+    }
     hw_histogram_free(&h);
 }
 
