@@ -34,7 +34,7 @@ static hw_config config(void)
 {
     hw_config c = hw_config_defaults();
     c.scheduler = HW_SIMULATED;
-    c.workers = WORKERS;
+    c.workers = c.least_workers = WORKERS;
     c.batch = 4;
     c.epochs = 0;
     c.updates = UPDATES;

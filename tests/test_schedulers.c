@@ -13,7 +13,7 @@ static hw_config config(hw_scheduler scheduler, unsigned workers)
 {
     hw_config c = hw_config_defaults();
     c.scheduler = scheduler;
-    c.workers = workers;
+    c.workers = c.least_workers = workers;
     c.batch = 8;
     c.epochs = 3;
     c.optimizer.schedule.base = 0.003;

@@ -86,6 +86,7 @@ const char *const train_engine_flags[] = {
     "--age-gain=compensation.age_gain",
     "--age-base=compensation.age_base",
     "--delay-correction=delay_correction",
+    "--least-workers=least_workers",
     "--curvature=curvature",
     "--evaluate-epochs=evaluate_epochs",
     "--on-nan=on_nan",

@@ -176,6 +176,10 @@ typedef struct hw_config {
      * large wants a tenth of lambda. Where the square overflows the gradient lands as it is. Atomic
      * reads with write add, striped or racy, no replicas; sweeps are not used. One more array a worker. 0: off */
     double delay_correction;
+    /* since 0.2: policy auto lets some of the workers rest where gradients as old as with all of them would cost
+     * accuracy, and joins them in again where they would not: the first ones step, never fewer than so many (with
+     * GROUPS, groups). 0: 2; as many as there are: none rests. hw_engine_at_work */
+    unsigned least_workers;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less
@@ -382,6 +386,9 @@ HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
 /* How often the last run went back to earlier parameters instead of diverging (policy AUTO), and in *lost (may be NULL)
  * how many landed updates that threw away. Each return stands among the settings too. Outside a run. */
 HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
+/* since 0.2: how many of the workers (with GROUPS, groups) step now, or stepped when the run ended: the others rest
+ * (hw_config.least_workers). */
+HW_API unsigned hw_engine_at_work(const hw_engine *engine);
 
 /* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
  * settings and the staleness histogram. name is a label. Ends without a newline. hw_result_json: of the last run, into

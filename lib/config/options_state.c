@@ -32,7 +32,7 @@ static bool is_free(const hw__option_entry *o)
  * elsewhere in the state. */
 static bool was_so(const hw__option_entry *o, double x)
 {
-    return o->offset == AT(layers) || (o->offset == AT(delay_correction) && !(x > 0));
+    return o->offset == AT(layers) || o->offset == AT(least_workers) || (o->offset == AT(delay_correction) && !(x > 0));
 }
 
 /* Every option, as config.<name>: choices by their names. */

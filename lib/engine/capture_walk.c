@@ -95,6 +95,11 @@ static const hw__field recovery_fields[] = {
     {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
     {"learnt", RECOVERY(learnt), WALK_BOOL, WALK_ANY},
 };
+#define REST(member) offsetof(hw__rest, member)
+static const hw__field rest_fields[] = {{"at_work", REST(at_work), WALK_U32, WALK_ANY},
+                                        {"hold", REST(hold), WALK_U64, WALK_COUNT},
+                                        {"wait", REST(wait), WALK_U64, WALK_COUNT},
+                                        {"measured_from", REST(measured_from), WALK_U64, WALK_COUNT}};
 static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_losses", WORKER(look_losses), WALK_COUNTER, WALK_COUNT},
@@ -293,6 +298,21 @@ static void visit_recovery(hw_engine *e, hw__walk *v)
         hw__walk_refuse(v, "an entry 'run.recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
 }
 
+/* States of 0.1 have none: all their workers step. */
+static void visit_rest(hw_engine *e, hw__walk *v)
+{
+    if (!e->rest.possible) return;
+    if (!hw__walk_has(v, "run.rest.at_work")) {
+        if (v->way == WALK_TAKE) hw__rest_begin(e);
+        return;
+    }
+    hw__walk_values(v, "run.rest", WALK_FIELDS(rest_fields), &e->rest);
+    uint64_t at_work = v->way == WALK_CHECK ? hw_state_number(v->from, "run.rest.at_work", 0) : 1;
+    if (hw__walk_checks(v) && (at_work < 1 || at_work > e->crew.slots))
+        hw__walk_refuse(v, "entry 'run.rest.at_work' of the state is %llu: it must be in [1, %u]",
+                        (unsigned long long)at_work, e->crew.slots);
+}
+
 static void visit_ages(hw_engine *e, hw__walk *v)
 {
     const uint64_t n = e->ages.count;
@@ -377,6 +397,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
     }
     visit_kept(e, v);
     visit_recovery(e, v);
+    visit_rest(e, v);
     visit_further(e, v);
     visit_layers(e, v);
     visit_ages(e, v);

@@ -96,6 +96,7 @@ static void plan_steps(hw_engine *e)
     e->steps.sweeps = can_sweep(e);
     e->kept.every = keep_interval(e);
     e->recovery.on = hw__recovery_plan(e);
+    hw__rest_plan(e);
     e->kept.every = hw__recovery_interval(e, e->kept.every);
     e->tickets.block = c->clock_interval;
     if (e->steps.exchanges && e->steps.sweeps && e->tickets.block < 64) e->tickets.block = 64;

@@ -119,6 +119,11 @@ uint64_t hw_engine_returns(const hw_engine *e, uint64_t *lost)
     return e ? e->recovery.returns : 0;
 }
 
+unsigned hw_engine_at_work(const hw_engine *e)
+{
+    return e ? hw__flags_at_work(&e->flags) : 0;
+}
+
 void hw_engine_stop(hw_engine *e)
 {
     hw__flags_stop(&e->flags, HW_STOP_ASKED);

@@ -194,6 +194,7 @@ double hw_engine_number(hw_engine *e, const char *name)
                              {"metric", r.last.update ? r.last.metric[0] : NAN},
                              {"returns", (double)e->recovery.returns},
                              {"updates_lost", (double)e->recovery.lost},
+                             {"at_work", (double)hw_engine_at_work(e)},
                              {"bytes", (double)hw_engine_bytes(e)}};
     double other = find(others, sizeof others / sizeof *others, name);
     return isnan(other) ? hw__result_number(&r, name) : other;

@@ -73,6 +73,7 @@ static void begin_new(hw_engine *e)
     hw__layers_begin(e);
     hw__curvature_estimate(e);
     hw__recovery_begin(e);
+    hw__rest_begin(e);
     hw__periodic_setting(e, true);
     hw_params_get(e->params, 0, e->kept.x[0]);
     e->kept.good = 0;
@@ -101,6 +102,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     e->run.done = 0;
     uint64_t trained = e->run.restored ? hw__times_trained(e) : 0;
     if (!e->run.restored) begin_new(e);
+    hw__rest_resume(e);
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
     e->run.goes_on = e->run.restored;
     e->run.restored = e->evaluation.leaves_out = e->recovery.ended = false;

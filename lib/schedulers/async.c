@@ -44,6 +44,14 @@ void hw__async_begin(hw_worker *w)
     w->exchange_ns = hw_now();
 }
 
+/* False: the run failed. */
+static bool rest(hw_worker *w)
+{
+    while (hw__rest_now(w))
+        if (!hw__park(w, HW__PARK_REST)) return false;
+    return true;
+}
+
 bool hw__async_between(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -52,6 +60,7 @@ bool hw__async_between(hw_worker *w)
         if (!hw__sweep_exchange(w, false) || !hw__park(w, HW__PARK_BETWEEN)) return false;
         w->exchange_ns = hw_now(); /* an evaluation is no work */
     }
+    if (!rest(w)) return false;
     if (e->steps.exchanges) hw__times_check(e); /* between exchanges nothing is measured */
     hw__times_poll_stop(e);
     return true;
@@ -99,6 +108,7 @@ static void loop(hw_worker *w)
     hw_engine *e = w->engine;
     uint64_t ticket;
     hw__async_begin(w);
+    if (!rest(w)) return;
     while (!hw__flags_stopped(&e->flags) && hw__tickets_take(w, &ticket)) {
         if (!(e->steps.sweeps ? block_of_tickets(w, ticket) : hw__async_step(w, ticket, NULL))) break;
         if (!hw__async_between(w)) break;
@@ -131,9 +141,10 @@ const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS,
                                                 .plan = hw__members_plan,
                                                 .loop = loop,
                                                 .free = hw__members_free};
-const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS | HW__LAYERS,
+const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS | HW__LAYERS | HW__RESTS,
                                            .access = &hw__async_access,
                                            .crew = hw__async_crew,
                                            .plan = hw__members_plan,
                                            .loop = loop,
+                                           .rest = hw__park_changed,
                                            .free = hw__members_free};

@@ -13,7 +13,8 @@ typedef struct group {
     hw__barrier barrier;
     unsigned first, count; /* workers */
     const float *x;        /* the common snapshot */
-    bool rest, park, finish;
+    hw__park_place rest;   /* where its threads park instead of a step; WRITE: nowhere */
+    bool park, finish;
     uint64_t step;
 } group;
 
@@ -135,6 +136,15 @@ static bool any_stopped(const hw_worker *leader)
     return false;
 }
 
+/* Of a leader: whether its group rests now. All of them go by what it has seen. */
+static bool rests(hw_worker *w)
+{
+    const group *team = member_of(w)->team;
+    bool now = hw__rest_now(w);
+    for (unsigned k = 1; k < team->count; k++) w[k].rest_seen = w->rest_seen;
+    return now;
+}
+
 static void rounds(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -144,16 +154,21 @@ static void rounds(hw_worker *w)
     for (;;) {
         if (leads) {
             int pause = hw__flags_paused(&e->flags);
-            team->rest = e->crew.slots == 1 ? pause != 0 : (pause & FLAGS_BETWEEN) != 0;
-            team->finish = !team->rest && (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &team->step));
-            if (!team->rest && !team->finish) {
+            bool pauses = e->crew.slots == 1 ? pause != 0 : (pause & FLAGS_BETWEEN) != 0;
+            team->rest = pauses ? HW__PARK_BETWEEN : rests(w) ? HW__PARK_REST : HW__PARK_WRITE;
+            bool steps = team->rest == HW__PARK_WRITE;
+            team->finish = steps && (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &team->step));
+            if (steps && !team->finish) {
                 w->batch.step = team->step;
                 team->x = hw__step_read(w, &all, w->x);
             }
         }
         if (!hw__barrier_wait(&team->barrier) || team->finish) return;
-        if (team->rest) {
-            if (!hw__park(w, HW__PARK_BETWEEN)) return;
+        hw__park_place place = team->rest; /* the leader may decide anew as soon as it has left */
+        if (place != HW__PARK_WRITE) {
+            if (!hw__park(w, place)) return;
+            /* A rest can be over for some before the others have come to it; a pause cannot. */
+            if (place == HW__PARK_REST && !hw__barrier_wait(&team->barrier)) return;
             continue;
         }
         hw_status status = member_step(w);
@@ -255,12 +270,13 @@ const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,
                                           .loop = loop,
                                           .wake = wake,
                                           .free = release};
-const hw__scheduler hw__scheduler_groups = {.flags = HW__ONE_PAIR,
+const hw__scheduler hw__scheduler_groups = {.flags = HW__ONE_PAIR | HW__RESTS,
                                             .access = &groups_access,
                                             .check = check_groups,
                                             .crew = crew_groups,
                                             .plan = plan,
                                             .begin = begin,
                                             .loop = loop,
+                                            .rest = hw__park_changed,
                                             .wake = wake,
                                             .free = release};

@@ -17,7 +17,7 @@ typedef struct ring {
     pthread_cond_t changed;
     bool ready;
     hw__base_counter turn; /* whose it is; written under the mutex */
-    bool *left;            /* of each worker: it found no ticket; under the mutex */
+    bool *left, *rests;    /* of each worker: it found no ticket; it waits to be at work again; under the mutex */
     uint32_t spins;
 } ring;
 
@@ -50,18 +50,23 @@ static bool await_turn(hw_worker *w, hw__park_place place)
     }
 }
 
-/* To the next one who is still in the ring; leaving: and not to this one again. */
-static void pass_turn(hw_worker *w, bool leaving)
+typedef enum passing { PASS_ON, PASS_LEAVING, PASS_RESTING } passing;
+
+/* To the next one who is still in the ring and does not rest. */
+static void pass_turn(hw_worker *w, passing how)
 {
     const hw_engine *e = w->engine;
     ring *r = ring_of(e);
     unsigned m = e->crew.threads, next = w->id;
+    bool pauses = (hw__flags_paused(&e->flags) & FLAGS_BETWEEN) != 0; /* who has nothing in hand waits for it */
     (void)pthread_mutex_lock(&r->mutex);
-    if (leaving) r->left[w->id] = true;
+    if (how == PASS_LEAVING) r->left[w->id] = true;
+    r->rests[w->id] = how == PASS_RESTING;
     for (unsigned k = 1; k <= m; k++) {
         next = (w->id + k) % m;
-        if (!r->left[next]) break;
+        if (!r->left[next] && !(r->rests[next] && (pauses || hw__rests(e->worker + next)))) break;
     }
+    r->rests[next] = false;
     hw__counter_set(&r->turn, next);
     (void)pthread_mutex_unlock(&r->mutex);
     (void)pthread_cond_broadcast(&r->changed);
@@ -83,7 +88,7 @@ static const float *read_in_turn(hw_worker *w, const hw__extent *x, float *value
                  "an objective that reads twice before it writes cannot run under "
                  "ROUND_ROBIN, whose reads have a turn each");
     const float *read = hw__step_read(w, x, values);
-    if (!hw__flags_failed(&w->engine->flags)) pass_turn(w, false);
+    if (!hw__flags_failed(&w->engine->flags)) pass_turn(w, PASS_ON);
     return read;
 }
 
@@ -110,7 +115,12 @@ static void loop(hw_worker *w)
     while (going) {
         hw__times_poll_stop(e);
         if (hw__flags_paused(&e->flags) & FLAGS_BETWEEN) {
-            pass_turn(w, false);
+            pass_turn(w, PASS_ON);
+            going = await_turn(w, HW__PARK_BETWEEN);
+            continue;
+        }
+        if (hw__rests(w)) {
+            pass_turn(w, PASS_RESTING);
             going = await_turn(w, HW__PARK_BETWEEN);
             continue;
         }
@@ -119,7 +129,7 @@ static void loop(hw_worker *w)
     }
     /* A step that ended without a write has given its turn away: it leaves when it comes round again. */
     bool mine = hw__counter_get(&ring_of(e)->turn) == w->id;
-    if (!hw__flags_failed(&e->flags) && (mine || await_turn(w, HW__PARK_BETWEEN))) pass_turn(w, true);
+    if (!hw__flags_failed(&e->flags) && (mine || await_turn(w, HW__PARK_BETWEEN))) pass_turn(w, PASS_LEAVING);
     hw_params_release(e->params, w->slot);
 }
 
@@ -139,8 +149,9 @@ static hw_status check(const hw_config *c, const hw_objective *o, char *why)
 static hw_status plan(hw_engine *e, char *why)
 {
     ring *r = e->own = hw__memory_zalloc(&e->memory, 1, sizeof *r);
-    if (r) r->left = hw__memory_zalloc(&e->memory, e->crew.threads, sizeof *r->left);
+    if (r) r->left = hw__memory_zalloc(&e->memory, 2 * (size_t)e->crew.threads, sizeof *r->left);
     if (!r || !r->left || pthread_mutex_init(&r->mutex, NULL) != 0) return hw__no_memory(why, "a ring of workers");
+    r->rests = r->left + e->crew.threads;
     r->ready = pthread_cond_init(&r->changed, NULL) == 0;
     if (!r->ready) {
         (void)pthread_mutex_destroy(&r->mutex);
@@ -153,7 +164,7 @@ static hw_status plan(hw_engine *e, char *why)
 static void begin(hw_engine *e, bool restored)
 {
     ring *r = ring_of(e);
-    for (unsigned i = 0; i < e->crew.threads; i++) r->left[i] = false;
+    for (unsigned i = 0; i < e->crew.threads; i++) r->left[i] = r->rests[i] = false;
     if (!restored) hw__counter_set(&r->turn, 0);
 }
 
@@ -178,7 +189,7 @@ static void release(hw_engine *e)
     }
 }
 
-const hw__scheduler hw__scheduler_round_robin = {.flags = HW__ONE_PAIR | HW__IN_TURN,
+const hw__scheduler hw__scheduler_round_robin = {.flags = HW__ONE_PAIR | HW__IN_TURN | HW__RESTS,
                                                  .access = &in_turn,
                                                  .check = check,
                                                  .crew = hw__async_crew,

@@ -327,7 +327,12 @@ static void begin(hw_engine *e, bool restored)
     hw__timeline_restart(s->timeline);
 }
 
-const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL | HW__LAYERS,
+static void rest(hw_engine *e, unsigned at_work)
+{
+    hw__timeline_rest(hw__simulated_of(e)->timeline, at_work);
+}
+
+const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL | HW__LAYERS | HW__RESTS,
                                                .access = &hw__virtual_access,
                                                .check = hw__simulated_check,
                                                .crew = hw__simulated_crew,
@@ -344,5 +349,7 @@ const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTU
                                                .fields = hw__simulated_fields,
                                                .complete = hw__simulated_complete,
                                                .layers = hw__virtual_clock_has_layers,
+                                               .rest = rest,
+                                               .rests = hw__virtual_clock_has_layers,
                                                .identity = hw__simulated_identity,
                                                .free = hw__simulated_free};

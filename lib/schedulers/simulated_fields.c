@@ -308,7 +308,9 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
     hw__walk_values(v, "sim", WALK_FIELDS(sim_fields), s);
     bool begun = v->way == WALK_PUT || hw_state_number(v->from, "run.begun", 0);
     bool exhausted = v->way != WALK_PUT && hw_state_number(v->from, "sim.exhausted", 0);
-    hw__timeline_fields(s->timeline, v, s->place, begun, exhausted);
+    uint64_t at_work = v->way == WALK_CHECK ? hw_state_number(v->from, "run.rest.at_work", e->crew.slots) : 0;
+    if (at_work > s->timeline->members) at_work = s->timeline->members; /* refused elsewhere */
+    hw__timeline_fields(s->timeline, v, s->place, begun, exhausted, (uint32_t)at_work);
     if (s->rng) {
         static const hw__field stream[] = {{"random", 0, WALK_STREAM, WALK_ANY}};
         hw__walk_columns(v, "sim", WALK_FIELDS(stream), s->rng, sizeof *s->rng,
@@ -335,7 +337,9 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
 void hw__simulated_complete(hw_engine *e, bool more)
 {
     hw__simulated *s = hw__simulated_of(e);
-    if (!s || !s->exhausted || !more) return;
+    if (!s) return;
+    if (e->rest.possible) hw__timeline_resume(s->timeline, s->place, e->rest.at_work);
+    if (!s->exhausted || !more) return;
     hw__timeline_revive(s->timeline, s->place);
     s->exhausted = false;
 }

@@ -119,6 +119,14 @@ typedef struct hw__recovery {
     bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */
 } hw__recovery;
 
+/* rest.c: how many of the workers step. In the housekeeping's hands, or of who is alone. */
+typedef struct hw__rest {
+    bool possible;
+    unsigned at_work, fewest; /* the first so many step; never fewer */
+    uint64_t hold, wait;      /* the clock until which nobody joins in; windows of the next such time */
+    uint64_t measured_from;   /* the clock from which on a window is of those who step now alone */
+} hw__rest;
+
 /* engine/curvature.c: the curvature, estimated before a run and followed during it. */
 typedef struct hw__curvature {
     void (*follow)(hw_engine *e); /* in the housekeeping's hands; NULL: it stays as it is */
@@ -180,6 +188,7 @@ struct hw_engine {
     hw__ages ages;
     hw__curvature curvature;
     hw__recovery recovery;
+    hw__rest rest;
     hw__layers layers;
     hw__captures captures;
     hw__run run;

@@ -1,4 +1,5 @@
-/* flags.c - stop, failure, pause, housekeeping and version: the engine's flags with their memory orders. */
+/* flags.c - stop, failure, pause, housekeeping, version and workers at work: the engine's flags with their memory
+ * orders. */
 #include "flags.h"
 
 void hw__flags_reset(hw__flags *f)
@@ -87,4 +88,15 @@ void hw__flags_new_version(hw__flags *f)
 {
     /* Relaxed: called with that mutex held. */
     (void)atomic_fetch_add_explicit(&f->version, 1, memory_order_relaxed);
+}
+
+void hw__flags_set_at_work(hw__flags *f, uint32_t workers)
+{
+    /* Relaxed: a hint that sends workers to a pause, or out of it, as in hw__flags_pause. */
+    atomic_store_explicit(&f->at_work, workers, memory_order_relaxed);
+}
+
+uint32_t hw__flags_at_work(const hw__flags *f)
+{
+    return atomic_load_explicit(&f->at_work, memory_order_relaxed);
 }

@@ -1,4 +1,5 @@
-/* flags.h (internal) - the flags that workers look at once a step: stop, failure, pause, and the setting's version.
+/* flags.h (internal) - the flags that workers look at once a step: stop, failure, pause, how many step, and the
+ * setting's version.
  * All orders of the engine's flags stand in flags.c. */
 #ifndef HW__STEP_FLAGS_H
 #define HW__STEP_FLAGS_H
@@ -13,6 +14,7 @@ typedef struct hw__flags {
     _Atomic int pause;                  /* asks the workers in, for these */
     _Atomic int housekeeping;           /* somebody does the housekeeping of a window */
     _Atomic uint32_t version;           /* of the setting in force */
+    _Atomic uint32_t at_work;           /* so many of the workers step; the others rest */
     hw_status code;
     char sentence[HW_WHY];
 } hw__flags;
@@ -32,6 +34,8 @@ void hw__flags_resume(hw__flags *f, int what);
 int hw__flags_paused(const hw__flags *f);
 bool hw__flags_begin_housekeeping(hw__flags *f);
 void hw__flags_end_housekeeping(hw__flags *f);
+void hw__flags_set_at_work(hw__flags *f, uint32_t workers);
+uint32_t hw__flags_at_work(const hw__flags *f);
 uint32_t hw__flags_version(const hw__flags *f);
 void hw__flags_new_version(hw__flags *f);
 

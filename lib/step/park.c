@@ -94,7 +94,10 @@ bool hw__park(hw_worker *w, hw__park_place place)
     uint64_t stops = g->stops;
     g->arrived++;
     if (place != HW__PARK_WRITE) g->between++;
-    if (finishing) g->finished++;
+    if (finishing) {
+        g->finished++;
+        (void)pthread_cond_broadcast(&g->changed); /* nobody rests any more */
+    }
     bool through = false;
     while (!g->poisoned) {
         bool all = g->finished == g->live;
@@ -140,9 +143,12 @@ bool hw__park(hw_worker *w, hw__park_place place)
          * waiting for this one at their barrier before any of them can come here again. For a capture or a return those
          * between steps stay until it has been made. */
         int pause = hw__flags_paused(&e->flags);
-        bool stays = place == HW__PARK_BETWEEN && (pause & FLAGS_BETWEEN) && g->stops == stops;
+        bool stays = place != HW__PARK_WRITE && (pause & FLAGS_BETWEEN) && g->stops == stops;
+        /* A group rests and rises as one: what its leader saw holds for all of them, whatever is asked for meanwhile.
+         */
+        bool rests = place == HW__PARK_REST && w->rest_seen == hw__counter_get(&g->rests) && hw__has_steps(e);
         bool parted = seen != entered || g->stops != stops || !(pause & FLAGS_EVALUATE);
-        if (!g->open && !finishing && parted && !stays) {
+        if (!g->open && !finishing && (place == HW__PARK_REST ? !rests : parted && !stays)) {
             through = true;
             break;
         }
@@ -158,4 +164,13 @@ bool hw__park(hw_worker *w, hw__park_place place)
 bool hw__park_before_write(hw_worker *w)
 {
     return !(hw__flags_paused(&w->engine->flags) & FLAGS_EVALUATE) || hw__park(w, HW__PARK_WRITE);
+}
+
+void hw__park_changed(hw_engine *e, unsigned at_work)
+{
+    (void)at_work; /* it stands in the flags */
+    (void)pthread_mutex_lock(&e->pause.mutex);
+    hw__counter_add(&e->pause.rests, 1);
+    (void)pthread_cond_broadcast(&e->pause.changed);
+    (void)pthread_mutex_unlock(&e->pause.mutex);
 }

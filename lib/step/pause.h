@@ -14,7 +14,7 @@ typedef struct hw__pause {
     bool poisoned, open, final_done;
     uint64_t generation, stops; /* stops: captures and returns made */
     uint64_t opened_ns;
-    hw__base_counter chunk;
+    hw__base_counter chunk, rests; /* rests: how often the number of those at work has changed */
 } hw__pause;
 
 bool hw__pause_init(hw__pause *p, unsigned live);

@@ -22,7 +22,7 @@ hw_policy_input hw__periodic_input(const hw_engine *e)
 {
     const hw_optimizer *o = &e->config.optimizer;
     return (hw_policy_input){hw_params_clock(e->params),
-                             e->crew.slots,
+                             e->rest.at_work,
                              o->momentum,
                              hw_schedule_rate(&o->schedule, hw__counter_get(&e->tickets.taken)),
                              e->curvature.value,
@@ -43,14 +43,12 @@ void hw__periodic_setting(hw_engine *e, bool first)
     }
     uint64_t landed = hw_params_clock(e->params) - e->first_update;
     bool by_layer = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) && hw__layers_used(e, first);
-    bool early = landed < hw__due_updates_of_window(e); /* too few for a histogram */
+    bool early = landed < hw__due_updates_of_window(e) || /* too few for a histogram */
+                 hw_params_clock(e->params) < e->rest.measured_from;
     if (!first && e->curvature.follow) e->curvature.follow(e);
     hw_policy_input in = hw__periodic_input(e);
     if (!first && !early && c->record) {
-        /* The window is the difference of two merged states: recorders are never reset. */
-        hw_histogram_clear(&e->settings.merged);
-        hw_staleness_merge(e->staleness, e->steps.exchanges ? HW_HISTOGRAM_SPREAD : HW_HISTOGRAM_STALENESS,
-                           &e->settings.merged);
+        hw__window_merge(e);
         hw__ages_adopt(e, &e->settings.merged);
         const hw__policy *policy = hw__policy_of(c->compensation.policy);
         hw_histogram_copy(&e->settings.window, &e->settings.merged);
@@ -62,13 +60,18 @@ void hw__periodic_setting(hw_engine *e, bool first)
         in.shape = &shape;
         hw__layers_window(e);
     }
-    if (by_layer) { /* whether the delays are wide, and how far to look ahead, whole steps say */
-        hw__layers_mix(e, &e->settings.window);
-        in.staleness = &e->settings.window;
-    }
-    hw_compensate(&c->compensation, &in, &s);
-    hw__optimizer_adjust(&c->optimizer, &s);
-    if (e->recovery.on) hw__recovery_limit(e, &in, &s);
+    unsigned workers = e->rest.at_work;
+    do {
+        in.workers = e->rest.at_work;
+        if (in.workers != workers)
+            in.staleness = NULL, in.shape = NULL; /* it was measured with more or fewer of them */
+        if (by_layer) { /* whether the delays are wide, and how far to look ahead, whole steps say */
+            hw__layers_mix(e, &e->settings.window);
+            in.staleness = &e->settings.window;
+        }
+        hw_compensate(&c->compensation, &in, &s);
+        hw__optimizer_adjust(&c->optimizer, &s);
+    } while (e->recovery.on && !hw__recovery_limit(e, &in, &s));
     s.update = in.update; /* not the user's to say */
     if (!hw__base_finite_double(s.rate) || !hw__base_finite_double(s.momentum) || !hw__base_finite_double(s.ahead) ||
         !hw__base_finite_double(s.delay) || s.rate <= 0 || s.momentum <= -1 || s.momentum >= 1 ||

@@ -70,6 +70,13 @@ bool hw__recovery_ask(hw_engine *e)
     return true;
 }
 
+/* Updates that may still be lost for the loss' sake. */
+static double to_spend(const hw_engine *e, uint64_t now)
+{
+    uint64_t planned = hw__tickets_limit(e), run = now - e->first_update;
+    return share_lost * (double)(planned < HW__NO_LIMIT ? planned : run) - (double)e->recovery.spent;
+}
+
 /* --- the rate -------------------------------------------------------------------------------------------------------
  */
 
@@ -113,10 +120,22 @@ static bool has_time(const hw_engine *e, uint64_t now)
     return limit >= HW__NO_LIMIT || now + (needed < limit / 4 ? needed : limit / 4) <= e->first_update + limit;
 }
 
-void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
+static void say(const hw_engine *e, hw_setting *s, const char *why)
+{
+    char some[48] = "";
+    if (e->rest.at_work < e->crew.slots)
+        (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
+    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.3g%s: %.48s", s->delay,
+                   s->rate, some, why);
+}
+
+bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
 {
     hw__recovery *r = &e->recovery;
-    if (!(r->window > 0)) open_window(r, careful_rate(e, in, s->rate), s->delay);
+    if (!(r->window > 0)) {
+        if (hw__rest_at_start(e, in)) return false;
+        open_window(r, careful_rate(e, in, s->rate), s->delay);
+    }
     /* Where the curvature is not followed the policy's rate is the one in force, and late in a run it only falls. */
     r->most = r->most > 0 && !has_time(e, in->update) ? fmin(r->most, s->rate) : s->rate;
     if (e->curvature.follow && s->delay > 1.1 * r->delay) { /* a bound falls as 1 / delay */
@@ -124,11 +143,16 @@ void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
         r->delay = s->delay;
     }
     double rate = rate_of(e);
+    bool risen = rate >= 0.99 * (r->top > 0 ? fmin(r->top, r->most) : r->most) && r->learnt && has_time(e, in->update);
+    /* What may fail is worth it where the rest of the run makes up for a return. */
+    if (hw__rest_judge(e, in, rate, risen, 4 * (double)look_interval(e) <= to_spend(e, in->update))) return false;
     r->peak = fmax(r->peak, rate);
-    if (rate >= s->rate && rate <= s->rate) return;
-    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.3g (curvature %.3g)",
-                   s->delay, rate, e->curvature.value);
+    if (rate >= s->rate && rate <= s->rate && e->rest.at_work == e->crew.slots) return true;
+    char why[32];
+    (void)snprintf(why, sizeof why, "curvature %.3g", e->curvature.value);
     s->rate = rate;
+    say(e, s, why);
+    return true;
 }
 
 /* The rate in force follows the window. */
@@ -139,8 +163,7 @@ static void follow_window(hw_engine *e, const char *why)
     s.update = hw_params_clock(e->params);
     s.rate = rate_of(e);
     r->peak = fmax(r->peak, s.rate);
-    (void)snprintf(s.reason, sizeof s.reason, "look-ahead %.1f steps, learning rate x %.3g: %.60s", s.delay, s.rate,
-                   why);
+    say(e, &s, why);
     hw__settings_adopt(e, &s);
 }
 
@@ -164,8 +187,9 @@ static void shrink(hw_engine *e, uint64_t now)
 {
     hw__recovery *r = &e->recovery;
     double failed = fmax(r->peak, r->peak_before);
-    r->top = 0.7 * failed;
-    r->window = fmax(failed / 2, r->least);
+    bool rests = hw__rest_after_failure(e, now);
+    r->top = rests ? 0 : 0.7 * failed;
+    r->window = fmax(failed * (rests ? 0.7 : 0.5), r->least);
     r->peak = r->peak_before = r->window;
     r->hold = now + hw__due_updates_of_window(e) / 2;
     r->looks_from = now + 2 * look_interval(e);
@@ -230,9 +254,7 @@ void hw__recovery_return(hw_worker *w)
 /* A return for the loss' sake, of a model that has learnt something. Others are made at any price. */
 static bool affordable(const hw_engine *e, uint64_t now)
 {
-    uint64_t planned = hw__tickets_limit(e), run = now - e->first_update;
-    double most = share_lost * (double)(planned < HW__NO_LIMIT ? planned : run) + 4 * (double)look_interval(e);
-    return (double)(e->recovery.spent + now - e->kept.good_update) <= most;
+    return (double)(now - e->kept.good_update) <= to_spend(e, now) + 4 * (double)look_interval(e);
 }
 
 /* --- looking --------------------------------------------------------------------------------------------------------
@@ -301,6 +323,7 @@ hw__recovery_sign hw__recovery_look(hw_engine *e)
     hw__recovery *r = &e->recovery;
     double mean, error, very = hw__counter_get_double(&e->losses.first);
     uint64_t now = hw_params_clock(e->params);
+    if (!has_time(e, now)) hw__rest_at_end(e, now);
     if (now < r->looks_from || !look(e, FEWEST, &mean, &error)) return HW__RECOVERY_UNKNOWN;
     /* Nothing to compare with yet: an explosion, or an outlier, is no level to start from. */
     if (!r->has_best && 2 * error > fabs(mean)) return HW__RECOVERY_UNKNOWN;
@@ -314,7 +337,8 @@ hw__recovery_sign hw__recovery_look(hw_engine *e)
     if (r->level < r->start - sqrt(r->noise)) r->learnt = true;
     if (risen) {
         bool free = !r->has_start || mean > r->start; /* a model that is worse than at its start has nothing to lose */
-        if ((free || affordable(e, now)) && hw__recovery_ask(e)) {
+        bool mends = !free && hw__rest_possible(e);
+        if (!mends && (free || affordable(e, now)) && hw__recovery_ask(e)) {
             if (!free) r->spent += now - e->kept.good_update;
         } else {
             shrink(e, now);

@@ -25,7 +25,8 @@ enum {
     HW__ONE_PAIR = 2,  /* a ticket makes at most one update                                                */
     HW__VIRTUAL = 4,   /* virtual time: a recorded run is repeated bit for bit, and its workers are no threads */
     HW__IN_TURN = 8,   /* a read or a write never meets another: none mixes several states                  */
-    HW__LAYERS = 16    /* layers can grow old by themselves                                                 */
+    HW__LAYERS = 16,   /* layers can grow old by themselves                                                 */
+    HW__RESTS = 32     /* workers can rest between steps                                                    */
 };
 
 /* Functions that may be NULL say what that means. */
@@ -47,10 +48,12 @@ typedef struct hw__scheduler {
     void (*settle)(hw_worker *w); /* before a capture, all parked; NULL: nothing to do           */
     /* What has been read and not landed is of parameters that are thrown away; all parked. NULL: nobody has any. */
     void (*forget)(hw_engine *e);
-    void (*fields)(hw_engine *e, hw__walk *v); /* what a capture holds of it; NULL: nothing                   */
-    void (*complete)(hw_engine *e, bool more); /* restored; more: tickets are left; NULL: nothing to do       */
-    bool (*layers)(const hw_config *c);        /* whether they can, of this configuration; NULL: always           */
-    uint64_t (*identity)(const hw_config *c);  /* checksum of what is passed by pointers; NULL: 0             */
+    void (*fields)(hw_engine *e, hw__walk *v);    /* what a capture holds of it; NULL: nothing                   */
+    void (*complete)(hw_engine *e, bool more);    /* restored; more: tickets are left; NULL: nothing to do       */
+    bool (*layers)(const hw_config *c);           /* whether they can, of this configuration; NULL: always           */
+    bool (*rests)(const hw_config *c);            /* likewise                                                        */
+    void (*rest)(hw_engine *e, unsigned at_work); /* so many step from now on; NULL: the flags tell it all           */
+    uint64_t (*identity)(const hw_config *c);     /* checksum of what is passed by pointers; NULL: 0             */
     void (*free)(hw_engine *e); /* locks and scratch of what plan made, in part or whole; its memory is the engine's */
 } hw__scheduler;
 

@@ -142,6 +142,11 @@ hw_policy_input hw__periodic_input(const hw_engine *e); /* what a policy is give
 void hw__periodic_setting(hw_engine *e, bool first);
 void hw__periodic_checkpoints(hw_engine *e, uint64_t n); /* when the next ones are due */
 
+/* --- window.c: the window of staleness ------------------------------------------------------------------------------
+ */
+void hw__window_merge(hw_engine *e); /* all that has been recorded, into settings.merged */
+void hw__window_begin(hw_engine *e); /* it begins anew: what came before is of none */
+
 /* --- settings.c: the setting in force -------------------------------------------------------------------------------
  */
 void hw__settings_put(hw_engine *e, const hw_setting *s);   /* under the mutex */
@@ -167,24 +172,48 @@ bool hw__recovery_ask(hw_engine *e);
 void hw__recovery_return(hw_worker *w);
 /* The last good parameters; velocities, last gradients and second moments start anew. Nobody steps. */
 void hw__recovery_fall_back(hw_engine *e);
-/* The policy's setting s, made of that input, with a rate within the window. */
-void hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s);
+/* The policy's setting s, made of that input, with a rate within the window. False: fewer workers step from now on, and
+ * the setting is to be made for them. */
+bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s);
 typedef enum hw__recovery_sign { HW__RECOVERY_UNKNOWN, HW__RECOVERY_CALM, HW__RECOVERY_RISEN } hw__recovery_sign;
 /* What the losses since the last look say of the parameters before them. */
 hw__recovery_sign hw__recovery_look(hw_engine *e);
 /* At the end of a run, once: whether its last losses have risen, so that the parameters before are the better ones. */
 bool hw__recovery_ends_badly(hw_engine *e);
 
+/* --- rest.c: how many workers step ---------------------------------------------------------------------------------
+ */
+void hw__rest_plan(hw_engine *e);       /* whether workers of this engine may rest */
+void hw__rest_begin(hw_engine *e);      /* of a run: all step */
+void hw__rest_resume(hw_engine *e);     /* those who are said to, from now on: nobody runs yet */
+bool hw__has_steps(const hw_engine *e); /* some are left: the run goes on */
+/* Between steps: whether this worker is to wait, rather than to step. */
+bool hw__rests(const hw_worker *w);
+/* The same, to park for it: until the number changes, or the run ends. */
+bool hw__rest_now(hw_worker *w);
+bool hw__rest_possible(const hw_engine *e); /* for more of them than do */
+/* True where half of them rest now: a run would begin at that rate; the loss has risen. */
+bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in);
+bool hw__rest_after_failure(hw_engine *e, uint64_t now);
+/* As few as may step do so from now on: what delay has shaken comes to rest. */
+void hw__rest_at_end(hw_engine *e, uint64_t now);
+/* With every new setting: true where that rate, which has risen as far as it may or not, is one for fewer or for more
+ * of them, who step from now on. risks: more of them also beyond the linear bound, where that may fail. */
+bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen, bool risks);
+
 /* --- park.c ---------------------------------------------------------------------------------------------------------
  */
 typedef enum hw__park_place {
     HW__PARK_WRITE,   /* before a write: reads in flight keep their clock */
     HW__PARK_BETWEEN, /* between steps, with no gradient in hand */
+    HW__PARK_REST,    /* there, for as long as this worker rests; its part of a pause is taken meanwhile */
     HW__PARK_FINISH   /* at the end of the run */
 } hw__park_place;
 /* Park until the evaluation or capture asked for is over (or, finishing, until all have finished). False: the run
  * failed. */
 bool hw__park(hw_worker *w, hw__park_place place);
+/* Those who rest look again whether they do. */
+void hw__park_changed(hw_engine *e, unsigned at_work);
 /* Before a write, where an evaluation has been asked for; the time counts neither as work nor as training. */
 bool hw__park_before_write(hw_worker *w);
 

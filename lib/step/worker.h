@@ -44,6 +44,7 @@ struct hw_worker {
     bool has_read;
     uint64_t read_clock, landed_before; /* landed_before: of this worker, in earlier runs */
     uint64_t read_ns, parked_ns, unmeasured;
+    uint64_t rest_seen; /* pause.rests, when this worker (or the leader of its group) last looked whether it rests */
     hw_observation observed; /* the last measured one */
     unsigned pairs;
     bool uncounted; /* its first landing is in hw__tickets.further until the step is over */

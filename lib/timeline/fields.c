@@ -58,7 +58,7 @@ static bool found(uint8_t *place, uint32_t members, uint32_t member, hw__timelin
     return true;
 }
 
-static bool check_queue(const picture *p, uint8_t *place, bool exhausted)
+static bool check_queue(const picture *p, uint8_t *place, bool exhausted, uint32_t at_work)
 {
     const timeline *t = &p->t;
     uint32_t members = t->members;
@@ -84,7 +84,7 @@ static bool check_queue(const picture *p, uint8_t *place, bool exhausted)
     if (t->held != UINT32_MAX && t->s.clock != HW_CLOCK_ADVERSARY) return false;
     /* A gathering takes the rest of its gradients one after the other, with nobody reading in between. */
     if (!exhausted && t->gathered && land < t->s.gather - t->gathered) return false;
-    for (uint32_t i = 0; i < members && !exhausted; i++)
+    for (uint32_t i = 0; i < at_work && !exhausted; i++)
         if (place[i] == TIMELINE_NOWHERE) return false;
     return true;
 }
@@ -129,7 +129,7 @@ static bool check_replay(const timeline *t, const timeline *of, uint8_t *place)
     return true;
 }
 
-void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted)
+void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted, uint32_t at_work)
 {
     walk(t, v, t);
     if (!hw__walk_checks(v)) return;
@@ -146,7 +146,7 @@ void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, b
         p.due = hw_state_array(v->from, "timeline.due", HW_F64, members);
         p.heap = hw_state_array(v->from, "timeline.heap", HW_U32, members);
         p.reads = hw_state_array(v->from, "timeline.reads", HW_U32, members);
-        good = check_queue(&p, place, exhausted);
+        good = check_queue(&p, place, exhausted, at_work);
     } else if (t->source == &hw__timeline_histogram) {
         hw__walk_values(&take, "timeline", WALK_FIELDS(drawn), &p.t);
         p.first_of = hw_state_array(v->from, "timeline.first", HW_U32, members);
@@ -179,10 +179,14 @@ void hw__timeline_revive(timeline *t, const uint8_t *place)
     for (uint32_t i = t->members; t->source == &hw__timeline_histogram && i-- > 0;)
         if (place[i] == TIMELINE_NOWHERE) list(t, i);
     if (t->source != &hw__timeline_queue) return;
-    t->n_reads -= t->next_read;
-    memmove(t->reads, t->reads + t->next_read, t->n_reads * sizeof *t->reads);
-    t->next_read = 0;
+    hw__timeline_shift(t);
     t->gathered = 0; /* whoever is left might be too few to complete the update that was gathering */
     for (uint32_t i = 0; i < t->members; i++)
-        if (place[i] == TIMELINE_NOWHERE) t->reads[t->n_reads++] = i;
+        if (place[i] == TIMELINE_NOWHERE && i < t->at_work) t->reads[t->n_reads++] = i;
+}
+
+void hw__timeline_resume(timeline *t, const uint8_t *place, uint32_t at_work)
+{
+    t->at_work = at_work;
+    for (uint32_t i = 0; t->rests && i < t->members; i++) t->rests[i] = place[i] == TIMELINE_NOWHERE && i >= t->at_work;
 }

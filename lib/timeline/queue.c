@@ -3,6 +3,7 @@
 #include "timeline.h"
 #include "../base/heap.h"
 #include <math.h>
+#include <string.h>
 
 static hw_clock clock_of(const timeline *t, uint32_t worker)
 {
@@ -60,7 +61,7 @@ static uint32_t pop(timeline *t)
         t->time = t->due[member];
         return member;
     }
-    t->time += 1.0 / t->members;
+    t->time += 1.0 / t->at_work;
     return t->s.clock == HW_CLOCK_ADVERSARY ? adversary_pop(t) : ring_pop(t);
 }
 
@@ -92,7 +93,10 @@ static void restart(timeline *t)
 {
     t->n_heap = t->ring_first = t->gathered = t->next_read = 0;
     t->held = t->arriving = UINT32_MAX;
-    for (uint32_t i = 0; i < t->members; i++) t->reads[i] = i;
+    for (uint32_t i = 0; i < t->members; i++) {
+        t->reads[i] = i;
+        t->rests[i] = false;
+    }
     t->n_reads = t->members;
 }
 
@@ -100,8 +104,12 @@ static void next(timeline *t, hw__timeline_event *event)
 {
     *event = (hw__timeline_event){0};
     join(t);
-    if (!t->gathered && t->next_read < t->n_reads) {
+    while (!t->gathered && t->next_read < t->n_reads) {
         event->member = t->reads[t->next_read++];
+        if (event->member >= t->at_work) {
+            t->rests[event->member] = true;
+            continue;
+        }
         event->time = t->time;
         arrive(t, event->member, event);
         return;
@@ -116,6 +124,24 @@ static void next(timeline *t, hw__timeline_event *event)
         t->landed++;
     }
     t->reads[t->n_reads++] = event->member;
+}
+
+void hw__timeline_shift(timeline *t)
+{
+    t->n_reads -= t->next_read;
+    memmove(t->reads, t->reads + t->next_read, t->n_reads * sizeof *t->reads);
+    t->next_read = 0;
+}
+
+void hw__timeline_rest(timeline *t, uint32_t at_work)
+{
+    t->at_work = at_work;
+    hw__timeline_shift(t);
+    for (uint32_t i = 0; i < at_work; i++) {
+        if (!t->rests[i]) continue;
+        t->rests[i] = false;
+        t->reads[t->n_reads++] = i;
+    }
 }
 
 const hw__timeline_source hw__timeline_queue = {restart, next};

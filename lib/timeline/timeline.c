@@ -172,6 +172,8 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
         t->due = array(t->members, sizeof *t->due, memory, &good);
         t->heap = array(t->members, sizeof *t->heap, memory, &good);
         t->reads = array(t->members, sizeof *t->reads, memory, &good);
+        t->rests = array(t->members, sizeof *t->rests, memory, &good);
+        t->at_work = t->members;
         t->timed = hw__timeline_clock_of_work(s->clock) || s->each;
         if (t->timed) t->rng = array(workers, sizeof *t->rng, memory, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);

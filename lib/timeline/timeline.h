@@ -35,6 +35,8 @@ hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned wor
 /* No member has a gradient pending: all that read at the start read anew. */
 void hw__timeline_restart(timeline *t);
 void hw__timeline_next(timeline *t, hw__timeline_event *event);
+/* The first so many members go on; the others land what they have read, and rest. Of clocks of work and of order. */
+void hw__timeline_rest(timeline *t, uint32_t at_work);
 /* The member of the READ that was just given has nothing to compute: it will not land, and not read again in this run.
  */
 void hw__timeline_drop(timeline *t);
@@ -47,7 +49,10 @@ typedef enum hw__timeline_place {
     TIMELINE_READS,
     TIMELINE_EITHER /* the clock does not say: it has read, or found no ticket */
 } hw__timeline_place;
-void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted);
+/* at_work: of the run in the state. */
+void hw__timeline_fields(timeline *t, hw__walk *v, uint8_t *place, bool begun, bool exhausted, uint32_t at_work);
+/* After TAKE: so many are at work, and those of the others who are nowhere rest. */
+void hw__timeline_resume(timeline *t, const uint8_t *place, uint32_t at_work);
 /* There are tickets again: the members that found none read next, and a gathering begins anew. */
 void hw__timeline_revive(timeline *t, const uint8_t *place);
 
@@ -64,6 +69,8 @@ struct timeline {
     uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
     uint32_t ring_first;
     uint32_t *reads, n_reads, next_read;
+    uint32_t at_work;  /* members from there on rest, instead of reading */
+    bool *rests;       /* of each member: it does */
     uint32_t arriving; /* the member of the last READ, which is about to wait for its turn; UINT32_MAX none */
     uint32_t gathered;
     uint32_t held; /* ADVERSARY's member; UINT32_MAX none */
@@ -75,6 +82,8 @@ struct timeline {
     uint64_t *order; /* REPLAY: entries by the version they read */
 };
 
+/* queue.c: those of its readers who have read leave the list. */
+void hw__timeline_shift(timeline *t);
 extern const hw__timeline_source hw__timeline_queue, hw__timeline_histogram, hw__timeline_replay;
 bool hw__timeline_clock_of_work(hw_clock_kind kind);
 

@@ -1,0 +1,144 @@
+/* rest.c - how many workers step. Each gradient under way makes the others older, and a bound on the rate falls as
+ * 1 / delay. So where a step is unstable for its delay, half of the workers rest, and the others go on at the rate that
+ * is wanted: half of the rate with all of them would take as long, and end worse. A run begins with the fewest, since
+ * that is when a net is shaken most easily and harmed for long; while the loss is calm twice as many join in where that
+ * is stable; and it ends with the fewest, so that what delay has stirred up settles.
+ *
+ * Everything here is in the housekeeping's hands, or made while all are parked. */
+#include "step.h"
+#include <math.h>
+
+enum {
+    HOLD = 10, /* windows after a failure in which nobody joins in; twice as many after each further one */
+    OVER = 2   /* the rate in force, over what is allowed, from which on half of them rest */
+};
+
+void hw__rest_plan(hw_engine *e)
+{
+    const hw__scheduler *s = e->scheduler;
+    hw__rest *r = &e->rest;
+    r->fewest = e->config.least_workers ? e->config.least_workers : 2;
+    /* Sparse steps seldom meet. */
+    r->possible = e->recovery.on && s->flags & HW__RESTS && (!s->rests || s->rests(&e->config)) &&
+                  e->crew.slots > r->fewest && !e->objective.touched;
+    hw__rest_begin(e);
+    hw__flags_set_at_work(&e->flags, r->at_work);
+}
+
+void hw__rest_begin(hw_engine *e)
+{
+    e->rest.at_work = e->crew.slots;
+    e->rest.hold = e->rest.measured_from = 0;
+    e->rest.wait = HOLD;
+}
+
+void hw__rest_resume(hw_engine *e)
+{
+    hw__flags_set_at_work(&e->flags, e->rest.at_work);
+    if (e->rest.possible && e->scheduler->rest) e->scheduler->rest(e, e->rest.at_work);
+}
+
+bool hw__rest_possible(const hw_engine *e)
+{
+    return e->rest.possible && e->rest.at_work > e->rest.fewest;
+}
+
+bool hw__has_steps(const hw_engine *e)
+{
+    return !hw__flags_stopped(&e->flags) && hw__counter_get(&e->tickets.taken) < hw__counter_get(&e->tickets.limit);
+}
+
+bool hw__rests(const hw_worker *w)
+{
+    const hw_engine *e = w->engine;
+    if (w->slot < hw__flags_at_work(&e->flags) || e->scheduler->flags & HW__VIRTUAL) return false;
+    bool has_tickets = w->batch.step + 1 < w->ticket_end; /* in hand, which are nobody else's */
+    return !has_tickets && hw__has_steps(e);
+}
+
+bool hw__rest_now(hw_worker *w)
+{
+    w->rest_seen = hw__counter_get(&w->engine->pause.rests); /* before the flags: a change after them is seen, too */
+    return hw__rests(w);
+}
+
+/* The delay of each layer, and of a whole step, is that of fewer or more workers until it has been measured. */
+static void set(hw_engine *e, uint64_t now, unsigned workers)
+{
+    hw__rest *r = &e->rest;
+    double before = r->at_work - 1, after = workers - 1;
+    hw__window_begin(e); /* the next window is of those who step now */
+    for (size_t l = 0; e->layers.on && l < e->objective.layer_count; l++) {
+        hw__layer *layer = e->layers.layer + l;
+        layer->delay = before > 0 ? layer->delay * after / before : e->objective.layers[l].held * after;
+    }
+    r->at_work = workers;
+    r->measured_from = now + hw__due_updates_of_window(e);
+    e->recovery.delay = after;
+    hw__flags_set_at_work(&e->flags, workers);
+    if (e->scheduler->rest) e->scheduler->rest(e, workers);
+}
+
+/* The rate that the policy allows, over the schedule's, also where that is more than 1. */
+static double allowed(const hw_engine *e, const hw_policy_input *in)
+{
+    const double most = 8;
+    hw_policy_input high = *in;
+    hw_setting s;
+    high.learning_rate *= most;
+    hw_compensate(&e->config.compensation, &high, &s);
+    return most * s.rate;
+}
+
+static unsigned half(const hw__rest *r)
+{
+    unsigned workers = (r->at_work + 1) / 2;
+    return workers > r->fewest ? workers : r->fewest;
+}
+
+void hw__rest_at_end(hw_engine *e, uint64_t now)
+{
+    hw__rest *r = &e->rest;
+    if (!hw__rest_possible(e)) return;
+    set(e, now, r->fewest);
+    hw__counter_set(&e->due.window, now + 1);
+}
+
+bool hw__rest_after_failure(hw_engine *e, uint64_t now)
+{
+    hw__rest *r = &e->rest;
+    if (!hw__rest_possible(e)) return false;
+    set(e, now, half(r));
+    hw__counter_set(&e->due.window, now + 1); /* look-ahead and rate are to be for them */
+    r->hold = now + r->wait * hw__due_updates_of_window(e);
+    r->wait *= 2;
+    return true;
+}
+
+bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in)
+{
+    hw__rest *r = &e->rest;
+    if (!hw__rest_possible(e)) return false;
+    set(e, in->update, r->fewest);
+    r->hold = in->update + hw__due_updates_of_window(e) / 2;
+    return true;
+}
+
+bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen, bool risks)
+{
+    hw__rest *r = &e->rest;
+    unsigned before = r->at_work;
+    if (!r->possible) return false;
+    double most = allowed(e, in);
+    if (rate > OVER * most && r->at_work > r->fewest) {
+        set(e, in->update, half(r));
+    } else if (risen && in->update >= r->hold && r->at_work < e->crew.slots) {
+        unsigned workers = 2 * r->at_work < e->crew.slots ? 2 * r->at_work : e->crew.slots;
+        if (!risks) most /= fmax(1, e->config.compensation.margin);
+        if (rate <= most * fmax(1, r->at_work - 1.0) / (workers - 1.0)) {
+            set(e, in->update, workers);
+            r->hold = in->update + hw__due_updates_of_window(e) / 2;
+        }
+    }
+    return r->at_work != before;
+}

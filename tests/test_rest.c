@@ -1,0 +1,379 @@
+/* test_rest.c - policy auto lets workers rest: the fewest begin and end, more join in where the bound allows it and
+ * leave where a run fails, under every scheduler; with the same bits on any number of threads and after a resumption;
+ * every ticket is one update; nothing rests where that was not asked for. */
+#include "check.h"
+#include "kept.h"
+#include <stdatomic.h>
+
+enum { N = 8, WORKERS = 8, UPDATES = 1600, SLOW = 400 };
+
+/* The seen of a run, by update; every worker writes at its own updates. */
+typedef struct watch {
+    uint32_t worker[UPDATES + WORKERS], staleness[UPDATES + WORKERS];
+    _Atomic uint64_t landed;
+    hw_engine *engine;
+    uint64_t stop_at;
+} watch;
+
+static void see(void *context, const hw_update_event *event)
+{
+    watch *s = context;
+    if (event->update < UPDATES + WORKERS) {
+        s->worker[event->update] = event->worker;
+        s->staleness[event->update] = (uint32_t)event->staleness;
+    }
+    s->landed++;
+    if (s->stop_at && event->update == s->stop_at) hw_engine_stop(s->engine);
+}
+
+typedef struct quadratic {
+    float curvature;
+    _Atomic uint32_t *visits; /* of each example; NULL: nobody counts */
+} quadratic;
+
+static double gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    quadratic *q = self;
+    double loss = 0.01 * (1 + b->index[0] % 7);
+    (void)scratch;
+    for (uint32_t i = 0; q->visits && i < b->count; i++) q->visits[b->index[i]]++;
+    for (int j = 0; j < N; j++) {
+        g[j] = q->curvature * (x[j] - 1);
+        loss += 0.5 * (double)g[j] * (double)(x[j] - 1);
+    }
+    return loss;
+}
+
+static hw_objective objective(quadratic *q)
+{
+    hw_objective o = hw_objective_defaults("quadratic", N);
+    o.examples = 1000;
+    o.loss_gradient = gradient;
+    o.self = q;
+    return o;
+}
+
+static hw_config config(hw_scheduler scheduler)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = scheduler;
+    c.workers = scheduler == HW_GROUPS ? 2 * WORKERS : WORKERS;
+    c.groups = scheduler == HW_GROUPS ? WORKERS : 1;
+    c.simulation.clock = HW_CLOCK_ROUND_ROBIN;
+    c.simulation.threads = 1;
+    c.batch = 8;
+    c.epochs = 0;
+    c.updates = UPDATES;
+    c.curvature = -1; /* nobody warns of it */
+    c.optimizer.schedule.base = 0.002;
+    return c;
+}
+
+static const hw_scheduler each[] = {HW_ASYNC, HW_GROUPS, HW_ROUND_ROBIN, HW_SIMULATED};
+enum { EACH = sizeof each / sizeof *each };
+
+static unsigned distinct(const watch *s, uint64_t from, uint64_t to)
+{
+    uint32_t seen = 0;
+    for (uint64_t n = from; n < to; n++) seen |= 1U << s->worker[n] % 32;
+    return (unsigned)__builtin_popcount(seen);
+}
+
+static uint32_t oldest(const watch *s, uint64_t from, uint64_t to)
+{
+    uint32_t most = 0;
+    for (uint64_t n = from; n < to; n++) most = s->staleness[n] > most ? s->staleness[n] : most;
+    return most;
+}
+
+/* Two begin; four, then eight of them join in after half a window each; and two end. When threads look at their losses
+ * hangs on who got a processor when. */
+static void few_begin_and_end_and_all_join_in(void **state)
+{
+    (void)state;
+    for (int i = 0; i < EACH; i++) {
+        static watch s;
+        quadratic q = {.curvature = 1};
+        hw_config c = config(each[i]);
+        hw_objective o = objective(&q);
+        hw_result r;
+        s = (watch){.landed = 0};
+        c.on_update = see;
+        c.context = &s;
+        assert_int_equal(hw_engine_create(&s.engine, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_at_work(s.engine), WORKERS);
+        if (hw_engine_run(s.engine, &r) != HW_OK) fail_msg("%d: %s", i, r.message);
+        assert_near(hw_engine_number(s.engine, "at_work"), hw_engine_at_work(s.engine), 0);
+        assert_int_equal(r.updates, UPDATES);
+        assert_int_equal(s.landed, UPDATES);
+        size_t n;
+        const hw_setting *set = hw_engine_settings(s.engine, &n);
+        assert_text(set[0].reason, "2 of 8 at work");
+        assert_near(set[0].delay, 1, 0);
+        if (each[i] == HW_ROUND_ROBIN || each[i] == HW_SIMULATED) {
+            bool four = false, full = false;
+            uint64_t all = 0;
+            for (size_t j = 1; j < n && !full; j++) {
+                if (strstr(set[j].reason, "4 of 8 at work")) four = true;
+                if (four && set[j].delay > 6.5) full = true, all = set[j].update;
+            }
+            if (!full) fail_msg("scheduler %d: nobody joined in", i);
+            assert_int_equal(hw_engine_at_work(s.engine), 2);
+            assert_int_equal(distinct(&s, 0, 90), 2);
+            assert_int_equal(oldest(&s, 0, 90), 1);
+            assert_int_equal(distinct(&s, all + 20, all + 60), WORKERS);
+            for (uint64_t k = all + 20; k < all + 60; k++) assert_int_equal(s.staleness[k], WORKERS - 1);
+            assert_int_equal(distinct(&s, UPDATES - 90, UPDATES), 2);
+            assert_int_equal(oldest(&s, UPDATES - 90, UPDATES), 1);
+        }
+        hw_engine_free(s.engine);
+    }
+}
+
+/* 2 * 0.05 = 0.1 against 0.069 that a delay of three takes: stable with two workers only. The rate that was wanted
+ * stays in force, where one that all eight could take would be a tenth of it. */
+static void who_makes_it_fail_leaves(void **state)
+{
+    (void)state;
+    for (int i = 2; i < EACH; i++) {
+        quadratic q = {.curvature = 2};
+        hw_config c = config(each[i]);
+        hw_objective o = objective(&q);
+        hw_result r;
+        float x[N];
+        c.optimizer.schedule.base = 0.05;
+        c.optimizer.momentum = 0.9;
+        for (int k = 0; k < 2; k++) {
+            hw_engine *e;
+            c.least_workers = k ? WORKERS : 0;
+            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+            if (hw_engine_run(e, &r) != HW_OK) fail_msg("%d: %s", i, r.message);
+            assert_int_equal(hw_engine_at_work(e), k ? WORKERS : 2);
+            if (k) {
+                assert_true(r.setting.rate <= 0.5);
+            } else {
+                assert_true(r.setting.rate >= 0.95);
+                assert_int_equal(hw_engine_get(e, x), HW_OK);
+                for (int j = 0; j < N; j++) assert_true(fabsf(x[j] - 1) < 1e-3F);
+            }
+            hw_engine_free(e);
+        }
+    }
+}
+
+/* Captured at every stage, with some at rest: the same bits, on one real thread or three. */
+static void the_bits_are_the_same_resumed(void **state)
+{
+    (void)state;
+    static const hw_clock_kind clock[] = {HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_GAMMA};
+    unsigned some = 0;
+    for (int i = 0; i < 4; i++) {
+        kept all = {.n = 0};
+        float whole[N], other[N];
+        quadratic q = {.curvature = 2};
+        hw_config c = config(i < 3 ? HW_SIMULATED : HW_ROUND_ROBIN);
+        hw_objective o = objective(&q);
+        hw_engine *e;
+        hw_result r;
+        c.simulation.clock = clock[i % 3];
+        c.simulation.shape = 4;
+        c.compensation.window = 60;
+        c.optimizer.schedule.base = 0.05;
+        c.updates = 1000;
+        c.checkpoint_every = 26;
+        c.on_capture = keep;
+        c.context = &all;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        assert_int_equal(hw_engine_get(e, whole), HW_OK);
+        unsigned at_work = hw_engine_at_work(e);
+        uint64_t returns = hw_engine_returns(e, NULL);
+        hw_engine_free(e);
+        c.on_capture = NULL;
+        c.checkpoint_every = 0;
+        for (unsigned k = 0; k < all.n; k++) {
+            char why[HW_WHY];
+            uint64_t then = hw_state_number(all.state[k], "run.rest.at_work", 0);
+            some += then > 2 && then < WORKERS;
+            if (i == 3 && k % 4) continue; /* real threads take longer */
+            c.simulation.threads = k % 2 ? 3 : 1;
+            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+            if (hw_engine_restore(e, all.state[k], why) != HW_OK) fail_msg("%s", why);
+            assert_int_equal(hw_engine_run(e, &r), HW_OK);
+            assert_int_equal(hw_engine_get(e, other), HW_OK);
+            /* Threads in turns begin with an empty ring after a capture: it is the numbers that are the same there. */
+            if (i < 3 && memcmp(whole, other, sizeof whole) != 0) fail_msg("clock %d: capture %u of %u", i, k, all.n);
+            if (i < 3) assert_int_equal(hw_engine_at_work(e), at_work);
+            if (i < 3) assert_int_equal(hw_engine_returns(e, NULL), returns);
+            assert_int_equal(r.updates + r.skipped, c.updates);
+            hw_engine_free(e);
+        }
+        for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
+    }
+    assert_true(some > 0);
+}
+
+/* Evaluations, captures, averages and returns while some rest, over and over: each example is visited as often as the
+ * epochs say, and nobody waits for ever. */
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self;
+    (void)scratch;
+    (void)first;
+    sums[0] += (double)count * ((double)x[0] - 1) * ((double)x[0] - 1);
+    return HW_OK;
+}
+
+static hw_status no_capture(void *context, uint64_t update, const hw_state *state)
+{
+    (void)context;
+    (void)update;
+    (void)state;
+    return HW_OK;
+}
+
+static void every_ticket_is_somebodys(void **state)
+{
+    (void)state;
+    static _Atomic uint32_t visits[1000];
+    for (int i = 0; i < EACH; i++)
+        for (int k = 0; k < 6; k++) {
+            quadratic q = {k % 2 ? 2 : 1, visits};
+            hw_config c = config(each[i]);
+            hw_objective o = objective(&q);
+            hw_result r;
+            o.evaluate = evaluate;
+            o.evaluation_examples = 16;
+            for (int j = 0; j < 1000; j++) visits[j] = 0;
+            c.updates = 0;
+            c.epochs = 12;
+            c.compensation.window = 10 + 7 * (unsigned)k;
+            c.optimizer.schedule.base = k % 2 ? 0.05 : 0.002;
+            c.evaluate_every = k > 1 ? 13 : 0;
+            c.on_capture = k > 2 ? no_capture : NULL;
+            c.checkpoint_every = k > 2 ? 17 : 0;
+            c.average_every = k > 3 ? 10 : 0;
+            c.clock_interval = k == 5 && each[i] == HW_ASYNC ? 4 : 1;
+            c.least_workers = k == 4 ? 1 : 0;
+            if (hw_train(&o, &c, NULL, &r) != HW_OK) fail_msg("%d, %d: %s", i, k, r.message);
+            assert_int_equal(r.updates + r.skipped, 12 * 125);
+            for (int j = 0; j < 1000; j++)
+                if (visits[j] != 12) fail_msg("%d, %d: example %d was visited %u times", i, k, j, visits[j]);
+        }
+}
+
+/* Who rests when a run is stopped, or fails, is let go. */
+static double fails(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    double loss = gradient(self, scratch, b, x, g);
+    return b->step >= 40 ? (g[0] = NAN) : loss;
+}
+
+static void a_stop_and_a_failure_reach_those_at_rest(void **state)
+{
+    (void)state;
+    for (int i = 0; i < EACH; i++)
+        for (int k = 0; k < 3; k++) {
+            static watch s;
+            quadratic q = {.curvature = 1};
+            hw_config c = config(each[i]);
+            hw_objective o = objective(&q);
+            hw_result r;
+            s = (watch){.stop_at = k == 0 ? 50 : 0};
+            c.updates = k == 1 ? 0 : UPDATES;
+            c.seconds = k == 1 ? 0.01 : 0;
+            if (k == 2) o.loss_gradient = fails;
+            c.on_update = see;
+            c.context = &s;
+            assert_int_equal(hw_engine_create(&s.engine, &o, &c, NULL, NULL), HW_OK);
+            if (hw_engine_run(s.engine, &r) != (k == 2 ? HW_E_DIVERGED : HW_OK))
+                fail_msg("%d, %d: %s", i, k, r.message);
+            assert_int_equal(r.reason, k == 0 ? HW_STOP_ASKED : k == 1 ? HW_STOP_SECONDS : HW_STOP_ERROR);
+            if (k < 2 && hw_engine_run(s.engine, &r) != HW_OK) fail_msg("%d, %d, on: %s", i, k, r.message);
+            hw_engine_free(s.engine);
+        }
+}
+
+static hw_status sparse(void *self, hw_worker *w, const hw_batch *b)
+{
+    const hw_range all = {0, N};
+    float x[N], g[N];
+    hw_read_ranges(w, &all, 1, x);
+    double loss = gradient(self, NULL, b, x, g);
+    return hw_write_ranges(w, &all, 1, g, loss);
+}
+
+/* As many as there are; other policies; one worker, sparse steps, clocks that say what the delay is. */
+static void nobody_rests_where_it_was_not_asked_for(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 7; k++) {
+        quadratic q = {.curvature = 1};
+        hw_config c = config(HW_SIMULATED);
+        hw_objective o = objective(&q);
+        hw_engine *e;
+        if (k == 0) c.least_workers = WORKERS;
+        if (k == 1) c.least_workers = 100;
+        if (k == 2) c.compensation.policy = HW_POLICY_LOOK_AHEAD;
+        if (k == 3) c.simulation.clock = HW_CLOCK_DELAY, c.simulation.delay = WORKERS - 1;
+        if (k == 4) c.simulation.clock = HW_CLOCK_ADVERSARY, c.simulation.delay = 3;
+        if (k == 5) o.step = sparse, o.loss_gradient = NULL, o.touched = N;
+        if (k == 6) c.keep_every = 0;
+        c.updates = 300;
+        char why[HW_WHY];
+        hw_result r;
+        if (hw_engine_create(&e, &o, &c, NULL, why) != HW_OK) fail_msg("%d: %s", k, why);
+        if (hw_engine_run(e, &r) != HW_OK) fail_msg("%d: %s", k, r.message);
+        assert_int_equal(hw_engine_at_work(e), WORKERS);
+        size_t n;
+        const hw_setting *s = hw_engine_settings(e, &n);
+        for (size_t j = 0; j < n; j++) assert_null(strstr(s[j].reason, "at work"));
+        hw_engine_free(e);
+    }
+    assert_int_equal(hw_engine_at_work(NULL), 0);
+}
+
+/* A state that says who is at work, and means somebody else. */
+static void misshapen_states_are_refused(void **state)
+{
+    (void)state;
+    kept all = {.n = 0};
+    quadratic q = {.curvature = 1};
+    hw_config c = config(HW_SIMULATED);
+    hw_objective o = objective(&q);
+    hw_engine *e;
+    char why[HW_WHY];
+    c.updates = SLOW;
+    c.checkpoint_every = 50;
+    c.on_capture = keep;
+    c.context = &all;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_state_number(all.state[0], "run.rest.at_work", 0), 2);
+    static const uint64_t wrong[] = {0, 9, 3, 8, UINT32_MAX};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+        hw_state *bad = hw_state_create();
+        assert_int_equal(hw_state_copy(bad, all.state[0]), HW_OK);
+        assert_int_equal(hw_state_put_number(bad, "run.rest.at_work", wrong[k]), HW_OK);
+        assert_int_equal(hw_engine_restore(e, bad, why), HW_E_FORMAT);
+        assert_text(why, wrong[k] == 3 || wrong[k] == 8 ? "a worker is missing" : "run.rest.at_work");
+        hw_state_free(bad);
+    }
+    assert_int_equal(hw_engine_restore(e, all.state[0], why), HW_OK);
+    hw_engine_free(e);
+    for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(few_begin_and_end_and_all_join_in),
+        cmocka_unit_test(who_makes_it_fail_leaves),
+        cmocka_unit_test(the_bits_are_the_same_resumed),
+        cmocka_unit_test(every_ticket_is_somebodys),
+        cmocka_unit_test(a_stop_and_a_failure_reach_those_at_rest),
+        cmocka_unit_test(nobody_rests_where_it_was_not_asked_for),
+        cmocka_unit_test(misshapen_states_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
