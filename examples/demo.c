@@ -21,7 +21,9 @@ typedef struct row {
     hw_result result;
     double target_seconds;  /* NaN: not reached */
     uint64_t returns, lost; /* of the default policy; lost: updates */
-    char layers[400];       /* staleness by layer; "" where steps were whole */
+    unsigned workers;
+    double at_work;   /* of those, on average */
+    char layers[400]; /* staleness by layer; "" where steps were whole */
 } row;
 
 static const cli_option own[] = {
@@ -84,6 +86,8 @@ static hw_status run_row(row *r, const hw_objective *objective, const hw_config 
     cli_progress_done(&progress);
     r->target_seconds = reached(engine, o->target);
     r->returns = hw_engine_returns(engine, &r->lost);
+    r->workers = config.workers;
+    (void)hw_engine_at_work(engine, &r->at_work);
     layers_text(engine, r->layers, sizeof r->layers);
     const hw_result *x = &r->result;
     if (x->status == HW_OK)
@@ -170,10 +174,10 @@ static void print_default(const row *r, hw_report *report)
     if (x->status != HW_OK) return;
     (void)snprintf(
         text, sizeof text,
-        "what the default did, %s: read and wrote %s, looked %.1f steps ahead, ended at %.2f of the learning "
+        "what the default did, %s: read and wrote %s, let %.1f of %u step on average, ended at %.2f of the learning "
         "rate, went back to good parameters %llu time%s (%llu updates lost)",
-        r->name, *r->layers ? "layer by layer" : "whole steps", x->setting.ahead > 0 ? x->setting.delay : 0,
-        x->setting.rate, (unsigned long long)r->returns, r->returns == 1 ? "" : "s", (unsigned long long)r->lost);
+        r->name, *r->layers ? "layer by layer" : "whole steps", r->at_work, r->workers, x->setting.rate,
+        (unsigned long long)r->returns, r->returns == 1 ? "" : "s", (unsigned long long)r->lost);
     say(report, text);
 }
 

@@ -101,9 +101,9 @@ static void few_begin_and_end_and_all_join_in(void **state)
         c.on_update = see;
         c.context = &s;
         assert_int_equal(hw_engine_create(&s.engine, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_engine_at_work(s.engine), WORKERS);
+        assert_int_equal(hw_engine_at_work(s.engine, NULL), WORKERS);
         if (hw_engine_run(s.engine, &r) != HW_OK) fail_msg("%d: %s", i, r.message);
-        assert_near(hw_engine_number(s.engine, "at_work"), hw_engine_at_work(s.engine), 0);
+        assert_near(hw_engine_number(s.engine, "at_work"), hw_engine_at_work(s.engine, NULL), 0);
         assert_int_equal(r.updates, UPDATES);
         assert_int_equal(s.landed, UPDATES);
         size_t n;
@@ -118,11 +118,15 @@ static void few_begin_and_end_and_all_join_in(void **state)
                 if (four && set[j].delay > 6.5) full = true, all = set[j].update;
             }
             if (!full) fail_msg("scheduler %d: nobody joined in", i);
-            assert_int_equal(hw_engine_at_work(s.engine), 2);
+            assert_int_equal(hw_engine_at_work(s.engine, NULL), 2);
             assert_int_equal(distinct(&s, 0, 90), 2);
             assert_int_equal(oldest(&s, 0, 90), 1);
             assert_int_equal(distinct(&s, all + 20, all + 60), WORKERS);
             for (uint64_t k = all + 20; k < all + 60; k++) assert_int_equal(s.staleness[k], WORKERS - 1);
+            double mean;
+            (void)hw_engine_at_work(s.engine, &mean);
+            assert_true(mean > 4 && mean < WORKERS - 0.5);
+            assert_near(hw_engine_number(s.engine, "mean_at_work"), mean, 1e-12);
             assert_int_equal(distinct(&s, UPDATES - 90, UPDATES), 2);
             assert_int_equal(oldest(&s, UPDATES - 90, UPDATES), 1);
         }
@@ -148,7 +152,7 @@ static void who_makes_it_fail_leaves(void **state)
             c.least_workers = k ? WORKERS : 0;
             assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
             if (hw_engine_run(e, &r) != HW_OK) fail_msg("%d: %s", i, r.message);
-            assert_int_equal(hw_engine_at_work(e), k ? WORKERS : 2);
+            assert_int_equal(hw_engine_at_work(e, NULL), k ? WORKERS : 2);
             if (k) {
                 assert_true(r.setting.rate <= 0.5);
             } else {
@@ -186,7 +190,7 @@ static void the_bits_are_the_same_resumed(void **state)
         assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
         assert_int_equal(hw_engine_run(e, &r), HW_OK);
         assert_int_equal(hw_engine_get(e, whole), HW_OK);
-        unsigned at_work = hw_engine_at_work(e);
+        unsigned at_work = hw_engine_at_work(e, NULL);
         uint64_t returns = hw_engine_returns(e, NULL);
         hw_engine_free(e);
         c.on_capture = NULL;
@@ -203,7 +207,7 @@ static void the_bits_are_the_same_resumed(void **state)
             assert_int_equal(hw_engine_get(e, other), HW_OK);
             /* Threads in turns begin with an empty ring after a capture: it is the numbers that are the same there. */
             if (i < 3 && memcmp(whole, other, sizeof whole) != 0) fail_msg("clock %d: capture %u of %u", i, k, all.n);
-            if (i < 3) assert_int_equal(hw_engine_at_work(e), at_work);
+            if (i < 3) assert_int_equal(hw_engine_at_work(e, NULL), at_work);
             if (i < 3) assert_int_equal(hw_engine_returns(e, NULL), returns);
             assert_int_equal(r.updates + r.skipped, c.updates);
             hw_engine_free(e);
@@ -324,13 +328,13 @@ static void nobody_rests_where_it_was_not_asked_for(void **state)
         hw_result r;
         if (hw_engine_create(&e, &o, &c, NULL, why) != HW_OK) fail_msg("%d: %s", k, why);
         if (hw_engine_run(e, &r) != HW_OK) fail_msg("%d: %s", k, r.message);
-        assert_int_equal(hw_engine_at_work(e), WORKERS);
+        assert_int_equal(hw_engine_at_work(e, NULL), WORKERS);
         size_t n;
         const hw_setting *s = hw_engine_settings(e, &n);
         for (size_t j = 0; j < n; j++) assert_null(strstr(s[j].reason, "at work"));
         hw_engine_free(e);
     }
-    assert_int_equal(hw_engine_at_work(NULL), 0);
+    assert_int_equal(hw_engine_at_work(NULL, NULL), 0);
 }
 
 /* A state that says who is at work, and means somebody else. */

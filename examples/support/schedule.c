@@ -90,6 +90,11 @@ static void print_limits(const hw_policy_input *in, double margin)
         printf("not even momentum 0 for %u workers\n", in->workers);
 }
 
+static unsigned least_of(const hw_config *config)
+{
+    return config->least_workers ? config->least_workers : 2;
+}
+
 int train_advise(const train_run *r, const hw_config *config)
 {
     char why[HW_WHY];
@@ -118,6 +123,10 @@ int train_advise(const train_run *r, const hw_config *config)
         code = hw_advise_print_layers(&as_run, &whole, &in, stdout) == HW_OK ? 0 : 1;
         bool plain = !whole.staleness && config->compensation.age == HW_AGE_NONE && in.workers > 1;
         if (plain) print_limits(&whole, margin);
+        if (config->compensation.policy == HW_POLICY_AUTO && in.workers > least_of(config))
+            printf("under auto a run begins and ends with %u of them, and more join in where that is stable: its row "
+                   "is of all\n",
+                   least_of(config));
         if (in.workers > 1 && config->batch >= 2 * in.workers)
             printf(
                 "as many examples in flight as one worker has: --batch %u --learning-rate %g, the momentum as it is%s "

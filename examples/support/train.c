@@ -142,8 +142,19 @@ static void outcome(const hw_result *r, const hw_result *start, char *text, size
                    seconds > 0 ? (double)(r->examples - start->examples) / seconds : 0, r->setting.reason);
 }
 
+/* most: as many workers or groups as there are. */
+static void print_rest(const hw_engine *engine, unsigned most)
+{
+    double mean;
+    (void)hw_engine_at_work(engine, &mean);
+    if (mean > most - 0.05) return;
+    printf(
+        "%.1f of %u workers stepped on average: others rested where delay would have cost accuracy (--least-workers)\n",
+        mean, most);
+}
+
 static void print_result(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
-                         const class_table *classes)
+                         unsigned most, const class_table *classes)
 {
     char text[400];
     outcome(r, start, text, sizeof text);
@@ -154,6 +165,7 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     if (returns)
         printf("the loss rose: back to earlier parameters, at a lower learning rate, %llu time%s (%llu updates lost)\n",
                (unsigned long long)returns, returns == 1 ? "" : "s", (unsigned long long)lost);
+    print_rest(engine, most);
     if (classes->count) class_table_print(classes, stdout);
     if (isfinite(r->seconds_to_target))
         printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,
@@ -191,6 +203,7 @@ typedef struct context {
     cli_progress progress;
     train_folder checkpoints;
     hw_result start; /* what a resumed run had done before; zeros in a new one */
+    unsigned most;   /* workers or groups that step on their own */
 } context;
 
 /* Times and rates of this part of the run, from where it goes on. */
@@ -247,6 +260,7 @@ static void configure(const train_run *t, hw_config *config, context *c)
                                     .folder = o->checkpoint,
                                     .keep = o->keep ? o->keep : 3,
                                     .announce = !o->quiet && !o->json && !c->progress.terminal};
+    c->most = hw_config_asynchronous(config);
     config->context = c;
     config->on_progress = on_progress;
     config->stop_flag = &cli_interrupted;
@@ -284,7 +298,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
         (void)hw_run_json(engine, t->program, result, stdout);
         printf("\n");
     } else if (code == 0) {
-        print_result(t, engine, result, &c->start, &classes);
+        print_result(t, engine, result, &c->start, c->most, &classes);
     }
     if (code != 0) (void)cli_error(t->program, 1, result->message);
     if (o->trace && code == 0) code = train_save_trace(t, engine);

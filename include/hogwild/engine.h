@@ -387,8 +387,9 @@ HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
  * how many landed updates that threw away. Each return stands among the settings too. Outside a run. */
 HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
 /* since 0.2: how many of the workers (with GROUPS, groups) step now, or stepped when the run ended: the others rest
- * (hw_config.least_workers). */
-HW_API unsigned hw_engine_at_work(const hw_engine *engine);
+ * (hw_config.least_workers). mean (NULL: not asked for): how many did, on average over the updates of the run; while
+ * one goes on it may mix two moments. Any thread. */
+HW_API unsigned hw_engine_at_work(const hw_engine *engine, double *mean);
 
 /* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,
  * settings and the staleness histogram. name is a label. Ends without a newline. hw_result_json: of the last run, into

@@ -99,6 +99,8 @@ static const hw__field recovery_fields[] = {
 static const hw__field rest_fields[] = {{"at_work", REST(at_work), WALK_U32, WALK_ANY},
                                         {"hold", REST(hold), WALK_U64, WALK_COUNT},
                                         {"wait", REST(wait), WALK_U64, WALK_COUNT},
+                                        {"since", REST(since), WALK_COUNTER, WALK_COUNT},
+                                        {"worked", REST(worked), WALK_COUNTER_REAL, WALK_ANY},
                                         {"measured_from", REST(measured_from), WALK_U64, WALK_COUNT}};
 static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},

@@ -119,8 +119,9 @@ uint64_t hw_engine_returns(const hw_engine *e, uint64_t *lost)
     return e ? e->recovery.returns : 0;
 }
 
-unsigned hw_engine_at_work(const hw_engine *e)
+unsigned hw_engine_at_work(const hw_engine *e, double *mean)
 {
+    if (mean) *mean = e ? hw__rest_mean(e) : 0;
     return e ? hw__flags_at_work(&e->flags) : 0;
 }
 

@@ -185,6 +185,8 @@ double hw_engine_number(hw_engine *e, const char *name)
     if (!e || !name) return NAN;
     if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
     hw_engine_result(e, &r);
+    double mean;
+    unsigned at_work = hw_engine_at_work(e, &mean);
     const number others[] = {{"status", r.status},
                              {"staleness", r.staleness.mean},
                              {"dispersion", r.staleness.dispersion},
@@ -194,7 +196,8 @@ double hw_engine_number(hw_engine *e, const char *name)
                              {"metric", r.last.update ? r.last.metric[0] : NAN},
                              {"returns", (double)e->recovery.returns},
                              {"updates_lost", (double)e->recovery.lost},
-                             {"at_work", (double)hw_engine_at_work(e)},
+                             {"at_work", (double)at_work},
+                             {"mean_at_work", mean},
                              {"bytes", (double)hw_engine_bytes(e)}};
     double other = find(others, sizeof others / sizeof *others, name);
     return isnan(other) ? hw__result_number(&r, name) : other;

@@ -24,6 +24,7 @@ hw_status hw_engine_policy_input(hw_engine *e, hw_policy_input *input, hw_histog
     hw__blas_unhold(&held);
     e->times.preparation = 0;
     *input = hw__periodic_input(e);
+    input->workers = e->crew.slots; /* advice is for all of them, whoever rests now */
     if (!e->layers.on) return HW_OK;
     hw__layers_mix(e, delays);
     input->staleness = delays;

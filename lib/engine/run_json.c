@@ -166,8 +166,11 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
             number(out, numbers[i].name, real_of(r, i));
         else
             fprintf(out, ",\"%s\":%llu", numbers[i].name, (unsigned long long)count_of(r, i));
+    double mean;
+    unsigned at_work = hw_engine_at_work(e, &mean);
     fprintf(out, ",\"returns\":%llu,\"updates_lost\":%llu,\"at_work\":%u", (unsigned long long)e->recovery.returns,
-            (unsigned long long)e->recovery.lost, hw_engine_at_work(e));
+            (unsigned long long)e->recovery.lost, at_work);
+    number(out, "mean_at_work", mean);
     number(out, "bytes", (double)e->bytes);
     layers(e, out);
     evaluations(e, out);

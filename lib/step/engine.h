@@ -125,6 +125,8 @@ typedef struct hw__rest {
     unsigned at_work, fewest; /* the first so many step; never fewer */
     uint64_t hold, wait;      /* the clock until which nobody joins in; windows of the next such time */
     uint64_t measured_from;   /* the clock from which on a window is of those who step now alone */
+    hw__base_counter since;   /* the clock from which on so many step */
+    hw__base_counter worked;  /* a double: the sum over the updates before, of how many stepped */
 } hw__rest;
 
 /* engine/curvature.c: the curvature, estimated before a run and followed during it. */

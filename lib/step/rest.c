@@ -30,6 +30,8 @@ void hw__rest_begin(hw_engine *e)
     e->rest.at_work = e->crew.slots;
     e->rest.hold = e->rest.measured_from = 0;
     e->rest.wait = HOLD;
+    hw__counter_set(&e->rest.since, e->first_update);
+    hw__counter_set_double(&e->rest.worked, 0);
 }
 
 void hw__rest_resume(hw_engine *e)
@@ -62,6 +64,19 @@ bool hw__rest_now(hw_worker *w)
     return hw__rests(w);
 }
 
+static double worked(const hw_engine *e, uint64_t now)
+{
+    uint64_t since = hw__counter_get(&e->rest.since);
+    double more = now > since ? (double)(now - since) * hw__flags_at_work(&e->flags) : 0;
+    return hw__counter_get_double(&e->rest.worked) + more;
+}
+
+double hw__rest_mean(const hw_engine *e)
+{
+    uint64_t now = hw_params_clock(e->params);
+    return now > e->first_update ? worked(e, now) / (double)(now - e->first_update) : e->rest.at_work;
+}
+
 /* The delay of each layer, and of a whole step, is that of fewer or more workers until it has been measured. */
 static void set(hw_engine *e, uint64_t now, unsigned workers)
 {
@@ -72,6 +87,8 @@ static void set(hw_engine *e, uint64_t now, unsigned workers)
         hw__layer *layer = e->layers.layer + l;
         layer->delay = before > 0 ? layer->delay * after / before : e->objective.layers[l].held * after;
     }
+    hw__counter_set_double(&r->worked, worked(e, now));
+    hw__counter_set(&r->since, now);
     r->at_work = workers;
     r->measured_from = now + hw__due_updates_of_window(e);
     e->recovery.delay = after;

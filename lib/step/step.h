@@ -187,6 +187,8 @@ void hw__rest_plan(hw_engine *e);       /* whether workers of this engine may re
 void hw__rest_begin(hw_engine *e);      /* of a run: all step */
 void hw__rest_resume(hw_engine *e);     /* those who are said to, from now on: nobody runs yet */
 bool hw__has_steps(const hw_engine *e); /* some are left: the run goes on */
+/* Of those, on average over the run's updates. */
+double hw__rest_mean(const hw_engine *e);
 /* Between steps: whether this worker is to wait, rather than to step. */
 bool hw__rests(const hw_worker *w);
 /* The same, to park for it: until the number changes, or the run ends. */
