@@ -214,6 +214,7 @@ typedef struct record {
     FILE *file;
     done *list;
     size_t count;
+    bool cut; /* its last line has no end */
 } record;
 
 static const char head[] = "workload,workers,way,seed,score,ended,seconds,rate,lost\n";
@@ -227,6 +228,8 @@ static bool read_back(record *r, const options *o, FILE *f)
         return cli_error("regret", 2, "the file of --out was made with other options: another name, or take it away") ==
                0;
     while (fgets(line, sizeof line, f) && r->count < ROOM) {
+        r->cut = !strchr(line, '\n');
+        if (r->cut) break; /* a number may be cut, too */
         done *d = r->list + r->count;
         int ended;
         d->out.lost = NAN;
@@ -249,8 +252,8 @@ static bool record_open(record *r, options *o)
     if (!good) return false;
     r->file = fopen(o->out, "a");
     if (!r->file) return cli_error("regret", 1, "the file of --out cannot be written") == 0;
-    if (ftell(r->file) == 0 && fseek(r->file, 0, SEEK_END) == 0 && ftell(r->file) == 0)
-        fprintf(r->file, "# %s\n%s", o->given, head);
+    if (fseek(r->file, 0, SEEK_END) == 0 && ftell(r->file) == 0) fprintf(r->file, "# %s\n%s", o->given, head);
+    if (r->cut) fputs("\n", r->file); /* a run was killed while it wrote its line */
     return true;
 }
 

@@ -401,6 +401,9 @@ static void factors_by_what_was_measured(void **state)
             count += (double)h.counts[i];
         }
         assert_near(sum / count, k % 2 ? c.age_gain : 1, 1e-6);
+        double more[N + 20]; /* beyond the single ages of the histogram: as its last one */
+        hw_age_factors(&c, &h, 8, more, N + 20);
+        for (int i = 0; i < N + 20; i++) assert_near(more[i], factor[i < N ? i : N - 1], 0);
         for (int i = 1; i < N && k % 2 == 0; i++) assert_true(factor[i] <= factor[i - 1]);
         for (uint64_t i = h.largest + 1; i < N; i++) assert_true(factor[i] <= factor[h.largest]);
         hw_histogram_free(&h);

@@ -119,6 +119,9 @@ int train_advise(const train_run *r, const hw_config *config)
         }
         const hw_compensation as_run = hw_config_compensation(config, r->objective);
         double margin = as_run.margin > 1 ? as_run.margin : 1;
+        char rule[32];
+        if (config->optimizer.rule != HW_RULE_SGD && hw_config_get(config, "rule", rule, sizeof rule) == HW_OK)
+            printf("rule %s: what follows is of sgd with momentum, which is as near as the theory comes\n", rule);
         print_head(&whole, &in, margin);
         code = hw_advise_print_layers(&as_run, &whole, &in, stdout) == HW_OK ? 0 : 1;
         bool plain = !whole.staleness && config->compensation.age == HW_AGE_NONE && in.workers > 1;
@@ -177,5 +180,6 @@ void train_replay_verdict(const train_run *r, hw_engine *engine)
         fprintf(stderr, "%s: the replay ended with the recorded run's parameters, bit for bit\n", r->program);
     else
         fprintf(stderr, "%s: the replay reproduced the staleness, not the parameters: %s\n", r->program,
-                info.bit_equal ? "they should have been equal: another processor, BLAS or library" : info.why_not);
+                info.bit_equal ? "they should have been equal: other data, or another processor, BLAS or library"
+                               : info.why_not);
 }

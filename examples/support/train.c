@@ -391,6 +391,8 @@ int train(const train_run *t, hw_config *config)
     hw_result result;
     hw_state *state = NULL;
     char path[1024] = "";
+    if (t->options->advise && t->options->json)
+        return cli_error(t->program, 2, "--advise prints a table, and --json one run: one of them");
     if (t->options->advise) return train_advise(t, config);
     cli_catch_interrupt();
     configure(t, config, &c);

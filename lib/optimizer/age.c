@@ -119,7 +119,9 @@ bool hw__age_measured(hw_age age)
 void hw_age_factors(const hw_compensation *c, const hw_histogram *h, unsigned workers, double *factor, size_t n)
 {
     for (size_t i = 0; i < n; i++) factor[i] = hw_age_factor(c, i, workers);
-    if (!h || !h->total || n < 2 || n > h->linear_bins) return;
-    if (c->age == HW_AGE_TAIL) fill_tail(c, h, factor, n);
-    if (c->age == HW_AGE_KERNEL) fill_kernel(c, h, factor, n);
+    if (!h || !h->total || n < 2 || !hw__age_measured(c->age)) return;
+    size_t known = n < h->linear_bins ? n : h->linear_bins; /* beyond those a bin is of several ages */
+    if (c->age == HW_AGE_TAIL) fill_tail(c, h, factor, known);
+    if (c->age == HW_AGE_KERNEL) fill_kernel(c, h, factor, known);
+    for (size_t i = known; i < n; i++) factor[i] = factor[known - 1];
 }
