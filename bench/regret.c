@@ -376,7 +376,7 @@ int main(int argc, char **argv)
     if (o.n_ways == WAYS) (void)take_policy(&o, "auto");
     for (size_t i = 0; o.list && i < workloads_count(); i++) printf("%-14s %s\n", workloads_name(i), workloads_what(i));
     if (o.list) return 0;
-    record r = {NULL, NULL, 0};
+    record r = {NULL, NULL, 0, false};
     bool good = record_open(&r, &o);
     if (good) {
         bench_header("regret");

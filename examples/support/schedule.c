@@ -126,7 +126,9 @@ int train_advise(const train_run *r, const hw_config *config)
         code = hw_advise_print_layers(&as_run, &whole, &in, stdout) == HW_OK ? 0 : 1;
         bool plain = !whole.staleness && config->compensation.age == HW_AGE_NONE && in.workers > 1;
         if (plain) print_limits(&whole, margin);
-        if (config->compensation.policy == HW_POLICY_AUTO && in.workers > least_of(config))
+        bool rests = config->compensation.policy == HW_POLICY_AUTO && in.workers > least_of(config) &&
+                     (config->optimizer.rule == HW_RULE_SGD || config->optimizer.rule == HW_RULE_NESTEROV);
+        if (rests)
             printf("under auto a run begins and ends with %u of them, and more join in where that is stable: its row "
                    "is of all\n",
                    least_of(config));
