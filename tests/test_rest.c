@@ -110,6 +110,7 @@ static void few_begin_and_end_and_all_join_in(void **state)
         const hw_setting *set = hw_engine_settings(s.engine, &n);
         assert_text(set[0].reason, "2 of 8 at work");
         assert_near(set[0].delay, 1, 0);
+        assert_true(distinct(&s, 0, 60) <= 2); /* before anybody looks */
         if (each[i] == HW_ROUND_ROBIN || each[i] == HW_SIMULATED) {
             bool four = false, full = false;
             uint64_t all = 0;
@@ -354,7 +355,7 @@ static void misshapen_states_are_refused(void **state)
     assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
     assert_int_equal(hw_engine_run(e, NULL), HW_OK);
     assert_int_equal(hw_state_number(all.state[0], "run.rest.at_work", 0), 2);
-    static const uint64_t wrong[] = {0, 9, 3, 8, UINT32_MAX};
+    static const uint64_t wrong[] = {0, 1, 9, 3, 8, UINT32_MAX};
     for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
         hw_state *bad = hw_state_create();
         assert_int_equal(hw_state_copy(bad, all.state[0]), HW_OK);
@@ -363,7 +364,142 @@ static void misshapen_states_are_refused(void **state)
         assert_text(why, wrong[k] == 3 || wrong[k] == 8 ? "a worker is missing" : "run.rest.at_work");
         hw_state_free(bad);
     }
+    static const struct {
+        const char *name;
+        uint64_t count;
+        double real; /* NaN: the count */
+    } others[] = {{"run.rest.since", 1ULL << 40, NAN}, {"run.rest.measured_from", 1ULL << 52, NAN},
+                  {"run.rest.wait", 0, NAN},           {"run.rest.wait", 1ULL << 53, NAN},
+                  {"run.rest.worked", 0, -1},          {"run.rest.worked", 0, 1e9},
+                  {"run.rest.worked", 0, HUGE_VAL}};
+    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
+        hw_state *bad = hw_state_create();
+        assert_int_equal(hw_state_copy(bad, all.state[0]), HW_OK);
+        if (isnan(others[k].real))
+            assert_int_equal(hw_state_put_number(bad, others[k].name, others[k].count), HW_OK);
+        else
+            assert_int_equal(hw_state_put_real(bad, others[k].name, others[k].real), HW_OK);
+        assert_int_equal(hw_engine_restore(e, bad, why), HW_E_FORMAT);
+        assert_text(why, others[k].name);
+        hw_state_free(bad);
+    }
     assert_int_equal(hw_engine_restore(e, all.state[0], why), HW_OK);
+    hw_engine_free(e);
+    for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
+}
+
+/* A resting group rises as one: with evaluations and captures at every update, ends and stops among them. */
+static void a_group_is_never_in_two_places(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 240; run++) {
+        static watch s;
+        quadratic q = {.curvature = 1};
+        hw_config c = config(HW_GROUPS);
+        hw_objective o = objective(&q);
+        hw_result r;
+        o.evaluate = evaluate;
+        o.evaluation_examples = 16;
+        o.evaluation_chunk = 4;
+        c.groups = 4;
+        c.updates = 30;
+        c.evaluate_every = run % 3 != 1;
+        c.checkpoint_every = (uint64_t)run % 3;
+        c.on_capture = run % 3 ? no_capture : NULL;
+        s = (watch){.stop_at = run % 2 ? 12 : 0};
+        c.on_update = see;
+        c.context = &s;
+        assert_int_equal(hw_engine_create(&s.engine, &o, &c, NULL, NULL), HW_OK);
+        if (hw_engine_run(s.engine, &r) != HW_OK) fail_msg("%d: %s", run, r.message);
+        if (run % 2 == 0) assert_int_equal(r.updates, 30);
+        hw_engine_free(s.engine);
+    }
+}
+
+/* A loss that falls to a thousandth while most rest, and rises to nine tenths of what it was at first. */
+static double falls(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    double loss = b->step < 400 ? 100 : b->step < 3000 ? 0.1 : 90;
+    (void)gradient(self, scratch, b, x, g);
+    return loss * (1 + 0.01 * (double)(b->step * 2654435761u >> 16 & 7));
+}
+
+/* What is no divergence for eight that have stepped from the start is none where some come later: the first losses are
+ * those of who began. */
+static void who_comes_late_has_no_first_losses(void **state)
+{
+    (void)state;
+    for (unsigned least = 0; least <= 32; least += 32) {
+        quadratic q = {.curvature = 1};
+        hw_config c = config(HW_SIMULATED);
+        hw_objective o = objective(&q);
+        hw_result r;
+        o.loss_gradient = falls;
+        c.workers = 32;
+        c.least_workers = least;
+        c.updates = 6000;
+        c.optimizer.schedule.base = 0.0005;
+        if (hw_train(&o, &c, NULL, &r) != HW_OK) fail_msg("at least %u: %s", least, r.message);
+        assert_int_equal(r.updates + r.skipped, 6000);
+    }
+}
+
+/* Momentum 1/2 looks no farther ahead for 31 updates than for 15: who joins in is told all the same. */
+static void every_change_is_told(void **state)
+{
+    (void)state;
+    quadratic q = {.curvature = 1};
+    hw_config c = config(HW_SIMULATED);
+    hw_objective o = objective(&q);
+    hw_engine *e;
+    size_t n;
+    c.workers = 32;
+    c.optimizer.momentum = 0.5;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    const hw_setting *s = hw_engine_settings(e, &n);
+    unsigned found = 0;
+    for (size_t j = 0; j < n; j++) {
+        static const char *const told[] = {"2 of 32", "4 of 32", "8 of 32", "16 of 32"};
+        static const double delay[] = {1, 3, 7, 15, 31};
+        bool here = found < 4 ? strstr(s[j].reason, told[found]) != NULL : fabs(s[j].delay - 31) < 0.5;
+        if (found < 5 && here) {
+            assert_near(s[j].delay, delay[found], 0.5);
+            assert_null(strstr(s[j].reason, "curvature")); /* nobody knows it */
+            found++;
+        }
+    }
+    assert_int_equal(found, 5);
+    hw_engine_free(e);
+}
+
+/* A restored engine says so at once; a run after another one begins with the fewest again. */
+static void what_is_told_of_another_run(void **state)
+{
+    (void)state;
+    kept all = {.n = 0};
+    quadratic q = {.curvature = 1};
+    hw_config c = config(HW_SIMULATED);
+    hw_objective o = objective(&q);
+    hw_engine *e;
+    double mean, again;
+    char why[HW_WHY];
+    c.updates = SLOW;
+    c.checkpoint_every = 50;
+    c.on_capture = keep;
+    c.context = &all;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_engine_at_work(e, &mean), 2);
+    assert_true(mean > 2.2);
+    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+    assert_int_equal(hw_engine_at_work(e, &again), 2);
+    assert_near(again, mean, 0.7); /* it begins near the optimum */
+    hw_engine_free(e);
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+    assert_int_equal(hw_engine_restore(e, all.state[0], why), HW_OK);
+    assert_int_equal(hw_engine_at_work(e, &mean), 2);
+    assert_near(mean, 2, 0);
     hw_engine_free(e);
     for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
 }
@@ -378,6 +514,10 @@ int main(void)
         cmocka_unit_test(a_stop_and_a_failure_reach_those_at_rest),
         cmocka_unit_test(nobody_rests_where_it_was_not_asked_for),
         cmocka_unit_test(misshapen_states_are_refused),
+        cmocka_unit_test(a_group_is_never_in_two_places),
+        cmocka_unit_test(who_comes_late_has_no_first_losses),
+        cmocka_unit_test(every_change_is_told),
+        cmocka_unit_test(what_is_told_of_another_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

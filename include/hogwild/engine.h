@@ -70,7 +70,7 @@ typedef enum hw_layer_mode { HW_LAYER_TABLE(HW_X) } hw_layer_mode;
 typedef struct hw_progress {
     uint64_t updates, examples;
     double epoch, seconds, examples_per_second, train_loss;
-    double staleness; /* of the last evaluation; workers - 1, what it tends to, before the first */
+    double staleness; /* of the last evaluation; before the first what it tends to: those at work - 1 */
     double momentum, learning_rate, ahead;
     double fraction;           /* done, in [0, 1]; NaN where no stop condition tells */
     const hw_evaluation *last; /* or NULL */

@@ -203,9 +203,9 @@ typedef struct hw_compensation {
 /* The factor on the learning rate of a gradient of age tau; 1 for TAIL and KERNEL, which go by what is measured. A pure
  * function. */
 HW_API double hw_age_factor(const hw_compensation *compensation, uint64_t tau, unsigned workers);
-/* since 0.2: the same for all ages below n - 1, and in factor[n - 1] for all from there on. n from 2; the measured ones go
- * by staleness->linear_bins single ages at most, and the last of those stands for all above. staleness may be NULL or
- * empty: nothing has been measured yet. A pure function. */
+/* since 0.2: the same for all ages below n - 1, and in factor[n - 1] for all from there on. n from 2; the measured ones
+ * go by staleness->linear_bins single ages at most, and the last of those stands for all above. staleness may be NULL
+ * or empty: nothing has been measured yet. A pure function. */
 HW_API void hw_age_factors(const hw_compensation *compensation, const hw_histogram *staleness, unsigned workers,
                            double *factor, size_t n);
 

@@ -67,46 +67,6 @@ static const hw__field worker_fields[] = {
     {"setting_number", WORKER(setting_number), WALK_U32, WALK_ANY},
 };
 
-#define RECOVERY(member) offsetof(hw__recovery, member)
-static const hw__field recovery_fields[] = {
-    {"left", RECOVERY(left), WALK_COUNTER, WALK_COUNT},
-    {"window", RECOVERY(window), WALK_F64, WALK_POSITIVE},
-    {"top", RECOVERY(top), WALK_F64, WALK_POSITIVE},
-    {"peak", RECOVERY(peak), WALK_F64, WALK_POSITIVE},
-    {"peak_before", RECOVERY(peak_before), WALK_F64, WALK_POSITIVE},
-    {"delay", RECOVERY(delay), WALK_F64, WALK_POSITIVE},
-    {"least", RECOVERY(least), WALK_F64, WALK_POSITIVE},
-    {"most", RECOVERY(most), WALK_F64, WALK_POSITIVE},
-    {"hold", RECOVERY(hold), WALK_U64, WALK_COUNT},
-    {"looks_from", RECOVERY(looks_from), WALK_U64, WALK_COUNT},
-    {"returns", RECOVERY(returns), WALK_U64, WALK_COUNT},
-    {"lost", RECOVERY(lost), WALK_U64, WALK_COUNT},
-    {"returned", RECOVERY(returned), WALK_U64, WALK_WHEN},
-    {"spent", RECOVERY(spent), WALK_U64, WALK_COUNT},
-    {"sum", RECOVERY(sum), WALK_F64, WALK_ANY},
-    {"squares", RECOVERY(squares), WALK_F64, WALK_ANY},
-    {"count", RECOVERY(count), WALK_U64, WALK_COUNT},
-    {"before", RECOVERY(before), WALK_F64, WALK_ANY},
-    {"best", RECOVERY(best), WALK_F64, WALK_ANY},
-    {"has_best", RECOVERY(has_best), WALK_BOOL, WALK_ANY},
-    {"level", RECOVERY(level), WALK_F64, WALK_ANY},
-    {"noise", RECOVERY(noise), WALK_F64, WALK_POSITIVE},
-    {"start", RECOVERY(start), WALK_F64, WALK_ANY},
-    {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
-    {"learnt", RECOVERY(learnt), WALK_BOOL, WALK_ANY},
-};
-#define REST(member) offsetof(hw__rest, member)
-static const hw__field rest_fields[] = {{"at_work", REST(at_work), WALK_U32, WALK_ANY},
-                                        {"hold", REST(hold), WALK_U64, WALK_COUNT},
-                                        {"wait", REST(wait), WALK_U64, WALK_COUNT},
-                                        {"since", REST(since), WALK_COUNTER, WALK_COUNT},
-                                        {"worked", REST(worked), WALK_COUNTER_REAL, WALK_ANY},
-                                        {"measured_from", REST(measured_from), WALK_U64, WALK_COUNT}};
-static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
-                                        {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},
-                                        {"look_losses", WORKER(look_losses), WALK_COUNTER, WALK_COUNT},
-                                        {"look_skipped", WORKER(in_row), WALK_INT, WALK_ANY}};
-
 #define SETTING(at)                                                                 \
     {"update", (at) + offsetof(hw_setting, update), WALK_U64, WALK_COUNT},          \
         {"rate", (at) + offsetof(hw_setting, rate), WALK_F64, WALK_FINITE},         \
@@ -284,37 +244,6 @@ static void visit_further(hw_engine *e, hw__walk *v)
         hw__counter_set(&e->tickets.further, 0);
 }
 
-/* States of 0.1 have none: their runs begin to look at the loss where they go on, with the rate that they had. */
-static void visit_recovery(hw_engine *e, hw__walk *v)
-{
-    if (!e->recovery.on) return;
-    if (!hw__walk_has(v, "run.recovery.window")) {
-        if (v->way == WALK_TAKE) hw__recovery_resume(e);
-        return;
-    }
-    hw__walk_values(v, "run.recovery", WALK_FIELDS(recovery_fields), &e->recovery);
-    hw__walk_columns(v, "worker", WALK_FIELDS(look_fields), e->worker, sizeof *e->worker, e->crew.members);
-    if (hw__walk_checks(v) && hw_state_number(v->from, "run.begun", 0) && !e->replays &&
-        !(hw_state_real(v->from, "run.recovery.window", 0) > 0 && hw_state_real(v->from, "run.recovery.most", 0) > 0 &&
-          hw_state_real(v->from, "run.recovery.least", 0) > 0))
-        hw__walk_refuse(v, "an entry 'run.recovery.window', 'most' or 'least' of the state is 0: no rate to step with");
-}
-
-/* States of 0.1 have none: all their workers step. */
-static void visit_rest(hw_engine *e, hw__walk *v)
-{
-    if (!e->rest.possible) return;
-    if (!hw__walk_has(v, "run.rest.at_work")) {
-        if (v->way == WALK_TAKE) hw__rest_begin(e);
-        return;
-    }
-    hw__walk_values(v, "run.rest", WALK_FIELDS(rest_fields), &e->rest);
-    uint64_t at_work = v->way == WALK_CHECK ? hw_state_number(v->from, "run.rest.at_work", 0) : 1;
-    if (hw__walk_checks(v) && (at_work < 1 || at_work > e->crew.slots))
-        hw__walk_refuse(v, "entry 'run.rest.at_work' of the state is %llu: it must be in [1, %u]",
-                        (unsigned long long)at_work, e->crew.slots);
-}
-
 static void visit_ages(hw_engine *e, hw__walk *v)
 {
     const uint64_t n = e->ages.count;
@@ -398,8 +327,7 @@ void hw__capture_walk(hw_engine *e, hw__walk *v)
                                    &e->settings.before, "staleness.before", v);
     }
     visit_kept(e, v);
-    visit_recovery(e, v);
-    visit_rest(e, v);
+    hw__capture_recovery(e, v);
     visit_further(e, v);
     visit_layers(e, v);
     visit_ages(e, v);

@@ -18,6 +18,7 @@ hw_status hw__engine_adopt(const hw_config *config, const hw_objective *objectiv
 /* capture.c: everything that a run needs to go on, with nobody at work */
 hw_status hw__capture_plan(hw_engine *e, char *why);
 void hw__capture_walk(hw_engine *e, hw__walk *v);
+void hw__capture_recovery(hw_engine *e, hw__walk *v); /* capture_recovery.c */
 /* compatibility.c: what an engine must have in common with the one that was captured */
 void hw__compatibility_fields(const hw_engine *e, hw__walk *v);
 /* tensors.c: parameters and the arrays beside them, by the objective's names */

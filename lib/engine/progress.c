@@ -26,7 +26,7 @@ void hw__progress_of(hw_engine *e, hw_progress *to, hw_evaluation *last)
     hw__losses_sum(e, &sum, &count);
     p.train_loss = count ? sum / (double)count : NAN;
     /* In expectation M - 1 once all are busy; the exact mean is in the evaluation. */
-    staleness = has_last ? last->staleness : e->crew.slots - 1;
+    staleness = has_last ? last->staleness : hw__flags_at_work(&e->flags) - 1.0;
     uint64_t further = hw__counter_get(&e->tickets.further), steps = p.updates > further ? p.updates - further : 0;
     p.epoch = e->objective.examples ? (double)steps / (double)e->tickets.updates_per_epoch : 0;
     p.examples_per_second = p.seconds > 0 ? (double)p.examples / p.seconds : 0;

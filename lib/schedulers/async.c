@@ -47,7 +47,7 @@ void hw__async_begin(hw_worker *w)
 /* False: the run failed. */
 static bool rest(hw_worker *w)
 {
-    while (hw__rests(w) && hw__rest_now(w))
+    while (hw__rest_now(w))
         if (!hw__park(w, HW__PARK_REST)) return false;
     return true;
 }

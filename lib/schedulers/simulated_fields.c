@@ -308,7 +308,8 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
     hw__walk_values(v, "sim", WALK_FIELDS(sim_fields), s);
     bool begun = v->way == WALK_PUT || hw_state_number(v->from, "run.begun", 0);
     bool exhausted = v->way != WALK_PUT && hw_state_number(v->from, "sim.exhausted", 0);
-    uint64_t at_work = v->way == WALK_CHECK ? hw_state_number(v->from, "run.rest.at_work", e->crew.slots) : 0;
+    uint64_t at_work = e->crew.slots;
+    if (v->way == WALK_CHECK && e->rest.possible) at_work = hw_state_number(v->from, "run.rest.at_work", at_work);
     if (at_work > s->timeline->members) at_work = s->timeline->members; /* refused elsewhere */
     hw__timeline_fields(s->timeline, v, s->place, begun, exhausted, (uint32_t)at_work);
     if (s->rng) {

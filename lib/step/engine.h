@@ -119,12 +119,15 @@ typedef struct hw__recovery {
     bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */
 } hw__recovery;
 
+#define HW__REST_LONGEST (1U << 20) /* windows in which nobody joins in */
 /* rest.c: how many of the workers step. In the housekeeping's hands, or of who is alone. */
 typedef struct hw__rest {
     bool possible;
     unsigned at_work, fewest; /* the first so many step; never fewer */
+    unsigned told;            /* how many did when the setting in force was made */
     uint64_t hold, wait;      /* the clock until which nobody joins in; windows of the next such time */
-    uint64_t measured_from;   /* the clock from which on a window is of those who step now alone */
+    uint64_t measured_from;   /* the clock from which on a window says what the delay is of those who step now */
+    hw__base_counter from;    /* the clock at which the run began */
     hw__base_counter since;   /* the clock from which on so many step */
     hw__base_counter worked;  /* a double: the sum over the updates before, of how many stepped */
 } hw__rest;

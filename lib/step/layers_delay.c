@@ -67,14 +67,14 @@ bool hw__layers_used(const hw_engine *e, bool first)
     return e->layers.on && (first || hw__counter_get(&e->layers.layer[0].landed) > 0);
 }
 
-void hw__layers_window(hw_engine *e)
+void hw__layers_window(hw_engine *e, bool measures)
 {
     if (!e->layers.on) return;
     for (size_t l = 0; l < e->objective.layer_count; l++) {
         hw__layer *layer = e->layers.layer + l;
         uint64_t updates, sum;
         hw__layers_total(e, l, &updates, &sum);
-        if (updates > layer->updates && sum >= layer->sum)
+        if (measures && updates > layer->updates && sum >= layer->sum)
             layer->delay = (double)(sum - layer->sum) / (double)(updates - layer->updates);
         layer->updates = updates;
         layer->sum = sum;

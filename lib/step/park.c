@@ -154,6 +154,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
         }
         (void)pthread_cond_wait(&g->changed, &g->mutex);
     }
+    if (place == HW__PARK_REST) (void)pthread_cond_broadcast(&g->changed); /* the others of its group leave with it */
     g->arrived--;
     if (place != HW__PARK_WRITE) g->between--;
     (void)pthread_mutex_unlock(&g->mutex);

@@ -58,7 +58,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         if (policy->steady) policy->steady(&e->settings.now, &shape);
         in.staleness = &e->settings.window;
         in.shape = &shape;
-        hw__layers_window(e);
+        hw__layers_window(e, true);
     }
     unsigned workers = e->rest.at_work;
     do {
@@ -85,7 +85,8 @@ void hw__periodic_setting(hw_engine *e, bool first)
     if (hw__optimizer_arrays(&c->optimizer, &c->compensation) == 0) s.ahead = 0;
     /* Every change is recorded; a setting equal to the one in force is none. */
     const hw_setting *now = &e->settings.now;
-    if (first || fabs(s.rate - now->rate) > 1e-3 * now->rate || fabs(s.momentum - now->momentum) > 1e-3 ||
+    bool others = e->rest.at_work != e->rest.told;
+    if (first || others || fabs(s.rate - now->rate) > 1e-3 * now->rate || fabs(s.momentum - now->momentum) > 1e-3 ||
         fabs(s.ahead - now->ahead) > 1e-2 || fabs(s.pole - now->pole) > 1e-3)
         hw__settings_adopt(e, &s);
 }

@@ -1,8 +1,8 @@
 /* recovery.c - a run that becomes unstable goes back to its last good parameters, at a lower learning rate, instead of
  * ending. Beside it the rate behaves like a congestion window: it begins within the linear bound, rises while the loss
- * is calm to what the policy allows at the curvature of then, is halved where the loss rises, and ends at somewhat less
- * than what failed. A curvature that rises for a while only keeps it from rising: nets get over such a peak by
- * themselves, and come out flatter than those whose rate was cut there.
+ * is calm to what the policy allows at the curvature of then, falls where the loss rises (by half where no more workers
+ * can rest, rest.c), and ends at somewhat less than what failed. A curvature that rises for a while only keeps it from
+ * rising: nets get over such a peak by themselves, and come out flatter than those whose rate was cut there.
  *
  * The loss is looked at every few updates, by the mean over all workers and its standard error. A snapshot is good when
  * the losses after it are calm. Everything here is in the housekeeping's hands, or made while all are parked. */
@@ -133,7 +133,7 @@ bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
 {
     hw__recovery *r = &e->recovery;
     if (!(r->window > 0)) {
-        if (hw__rest_at_start(e, in)) return false;
+        if (hw__rest_at_start(e, in->update)) return false;
         open_window(r, careful_rate(e, in, s->rate), s->delay);
     }
     /* Where the curvature is not followed the policy's rate is the one in force, and late in a run it only falls. */
@@ -148,8 +148,8 @@ bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
     if (hw__rest_judge(e, in, rate, risen, 4 * (double)look_interval(e) <= to_spend(e, in->update))) return false;
     r->peak = fmax(r->peak, rate);
     if (rate >= s->rate && rate <= s->rate && e->rest.at_work == e->crew.slots) return true;
-    char why[32];
-    (void)snprintf(why, sizeof why, "curvature %.3g", e->curvature.value);
+    char why[32] = "as wanted";
+    if (e->curvature.value > 0) (void)snprintf(why, sizeof why, "curvature %.3g", e->curvature.value);
     s->rate = rate;
     say(e, s, why);
     return true;
@@ -182,7 +182,7 @@ static void rise(hw_engine *e, uint64_t now)
     follow_window(e, "the loss is calm");
 }
 
-/* Half of the highest rate since the parameters were good. */
+/* Half of the highest rate since the parameters were good; 0.7 of it where half of the workers rest instead. */
 static void shrink(hw_engine *e, uint64_t now)
 {
     hw__recovery *r = &e->recovery;

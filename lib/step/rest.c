@@ -1,8 +1,8 @@
 /* rest.c - how many workers step. Each gradient under way makes the others older, and a bound on the rate falls as
- * 1 / delay. So where a step is unstable for its delay, half of the workers rest, and the others go on at the rate that
- * is wanted: half of the rate with all of them would take as long, and end worse. A run begins with the fewest, since
- * that is when a net is shaken most easily and harmed for long; while the loss is calm twice as many join in where that
- * is stable; and it ends with the fewest, so that what delay has stirred up settles.
+ * 1 / delay. So where a step is unstable for its delay, half of the workers rest, and the rate of the others need not
+ * fall by as much: half of the rate with all of them would take as long, and end worse. A run begins with the fewest,
+ * since that is when a net is shaken most easily and harmed for long; while the loss is calm twice as many join in
+ * where that is stable; and one whose end is known ends with the fewest, so that what delay has stirred up settles.
  *
  * Everything here is in the housekeeping's hands, or made while all are parked. */
 #include "step.h"
@@ -27,9 +27,10 @@ void hw__rest_plan(hw_engine *e)
 
 void hw__rest_begin(hw_engine *e)
 {
-    e->rest.at_work = e->crew.slots;
+    e->rest.at_work = e->rest.told = e->crew.slots;
     e->rest.hold = e->rest.measured_from = 0;
     e->rest.wait = HOLD;
+    hw__counter_set(&e->rest.from, e->first_update);
     hw__counter_set(&e->rest.since, e->first_update);
     hw__counter_set_double(&e->rest.worked, 0);
 }
@@ -53,15 +54,21 @@ bool hw__has_steps(const hw_engine *e)
 bool hw__rests(const hw_worker *w)
 {
     const hw_engine *e = w->engine;
-    if (w->slot < hw__flags_at_work(&e->flags) || e->scheduler->flags & HW__VIRTUAL) return false;
+    if (w->member < hw__flags_at_work(&e->flags) || e->scheduler->flags & HW__VIRTUAL) return false;
     bool has_tickets = w->batch.step + 1 < w->ticket_end; /* in hand, which are nobody else's */
     return !has_tickets && hw__has_steps(e);
 }
 
 bool hw__rest_now(hw_worker *w)
 {
-    w->rest_seen = hw__counter_get(&w->engine->pause.rests); /* before the flags: a change after them is seen, too */
-    return hw__rests(w);
+    hw__pause *g = &w->engine->pause;
+    if (!hw__rests(w)) return false;
+    /* Behind the lock, so that a change is seen in the flags, or else changes the number that is looked at to wake. */
+    (void)pthread_mutex_lock(&g->mutex);
+    w->rest_seen = hw__counter_get(&g->rests);
+    bool now = hw__rests(w);
+    (void)pthread_mutex_unlock(&g->mutex);
+    return now;
 }
 
 static double worked(const hw_engine *e, uint64_t now)
@@ -73,8 +80,8 @@ static double worked(const hw_engine *e, uint64_t now)
 
 double hw__rest_mean(const hw_engine *e)
 {
-    uint64_t now = hw_params_clock(e->params);
-    return now > e->first_update ? worked(e, now) / (double)(now - e->first_update) : e->rest.at_work;
+    uint64_t now = hw_params_clock(e->params), from = hw__counter_get(&e->rest.from);
+    return now > from ? worked(e, now) / (double)(now - from) : hw__flags_at_work(&e->flags);
 }
 
 /* The delay of each layer, and of a whole step, is that of fewer or more workers until it has been measured. */
@@ -90,7 +97,7 @@ static void set(hw_engine *e, uint64_t now, unsigned workers)
     hw__counter_set_double(&r->worked, worked(e, now));
     hw__counter_set(&r->since, now);
     r->at_work = workers;
-    r->measured_from = now + hw__due_updates_of_window(e);
+    r->measured_from = now + 3 * hw__due_updates_of_window(e) / 4;
     e->recovery.delay = after;
     hw__flags_set_at_work(&e->flags, workers);
     if (e->scheduler->rest) e->scheduler->rest(e, workers);
@@ -128,16 +135,16 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now)
     set(e, now, half(r));
     hw__counter_set(&e->due.window, now + 1); /* look-ahead and rate are to be for them */
     r->hold = now + r->wait * hw__due_updates_of_window(e);
-    r->wait *= 2;
+    if (r->wait < HW__REST_LONGEST / 2) r->wait *= 2;
     return true;
 }
 
-bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in)
+bool hw__rest_at_start(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return false;
-    set(e, in->update, r->fewest);
-    r->hold = in->update + hw__due_updates_of_window(e) / 2;
+    set(e, now, r->fewest);
+    r->hold = now + hw__due_updates_of_window(e) / 2;
     return true;
 }
 

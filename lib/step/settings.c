@@ -4,6 +4,7 @@
 void hw__settings_put(hw_engine *e, const hw_setting *s)
 {
     e->settings.now = *s;
+    e->rest.told = e->rest.at_work;
     *(hw_setting *)hw__log_next(&e->settings.log) = *s;
     hw__trace_setting t = {s->rate, s->momentum, s->ahead, s->pole};
     if (e->trace) e->settings.number = hw__trace_setting_new(e->trace, &t);

@@ -83,13 +83,19 @@ hw_status hw__step_not_finite(hw_worker *w, const char *what)
  * losses of such a law say little of its mean, so the mean of all so far counts where it is larger, up to ten thousand
  * times: a loss that grows takes its own mean along. The limit can fall while a run goes on, when a worker that started
  * late adds its first losses: what was smoothed under the old limit then counts for no more than the new one, so that
- * only a loss above it ends the run. The loss of a few examples of a sparse model says little (a rating
- * can be off by four without anything being wrong), so those are taken sixteen together. */
+ * only a loss above it ends the run. Who rests when a run begins adds none: it would tell of a much later time. The
+ * loss of a few examples of a sparse model says little (a rating can be off by four without anything being wrong), so
+ * those are taken sixteen together. */
 bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
-    unsigned first = (e->crew.slots >= 10 ? 2 : 20 / e->crew.slots) * few;
+    unsigned begin = e->rest.possible ? e->rest.fewest : e->crew.slots;
+    unsigned first = (begin >= 10 ? 2 : 20 / begin) * few;
+    if (w->loss_steps == 0 && w->member >= begin) {
+        w->smooth_loss = loss;
+        w->loss_steps = first;
+    }
     if (w->loss_steps < first) {
         w->smooth_loss = w->loss_steps ? w->smooth_loss + 0.2 / few * (loss - w->smooth_loss) : loss;
         w->first_loss += loss;

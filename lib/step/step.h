@@ -93,8 +93,8 @@ void hw__layers_weigh(hw_engine *e, const float *direction);
 bool hw__layers_of_state(const hw_engine *e, const hw__walk *v);
 /* Whether steps go layer by layer, as far as is known: an objective may name layers and read all at once. */
 bool hw__layers_used(const hw_engine *e, bool first);
-/* Mean delays of the window that ends now. */
-void hw__layers_window(hw_engine *e);
+/* The window ends now, and another one begins. measures: the delays are its means from now on. */
+void hw__layers_window(hw_engine *e, bool measures);
 /* The staleness that the direction of the largest curvature sees: of every layer by its share. */
 void hw__layers_mix(const hw_engine *e, hw_histogram *mixed);
 /* How many updates of a layer have been recorded since the run's start, and the sum of their staleness; its histogram.
@@ -172,8 +172,8 @@ bool hw__recovery_ask(hw_engine *e);
 void hw__recovery_return(hw_worker *w);
 /* The last good parameters; velocities, last gradients and second moments start anew. Nobody steps. */
 void hw__recovery_fall_back(hw_engine *e);
-/* The policy's setting s, made of that input, with a rate within the window. False: fewer workers step from now on, and
- * the setting is to be made for them. */
+/* The policy's setting s, made of that input, with a rate within the window. False: fewer or more workers step from now
+ * on, and the setting is to be made for them. */
 bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s);
 typedef enum hw__recovery_sign { HW__RECOVERY_UNKNOWN, HW__RECOVERY_CALM, HW__RECOVERY_RISEN } hw__recovery_sign;
 /* What the losses since the last look say of the parameters before them. */
@@ -194,8 +194,8 @@ bool hw__rests(const hw_worker *w);
 /* The same, to park for it: until the number changes, or the run ends. */
 bool hw__rest_now(hw_worker *w);
 bool hw__rest_possible(const hw_engine *e); /* for more of them than do */
-/* True where half of them rest now: a run would begin at that rate; the loss has risen. */
-bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in);
+/* True where more of them rest now: all but the fewest when a run begins, half when the loss has risen. */
+bool hw__rest_at_start(hw_engine *e, uint64_t now);
 bool hw__rest_after_failure(hw_engine *e, uint64_t now);
 /* As few as may step do so from now on: what delay has shaken comes to rest. */
 void hw__rest_at_end(hw_engine *e, uint64_t now);

@@ -14,5 +14,5 @@ void hw__window_begin(hw_engine *e)
     if (!e->config.record) return;
     hw__window_merge(e);
     hw_histogram_copy(&e->settings.before, &e->settings.merged);
-    hw__layers_window(e);
+    hw__layers_window(e, false);
 }
