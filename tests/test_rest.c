@@ -86,7 +86,7 @@ static uint32_t oldest(const watch *s, uint64_t from, uint64_t to)
     return most;
 }
 
-/* Two begin; four, then eight of them join in after half a window each; and two end. When threads look at their losses
+/* Two begin; four, then eight of them join in, a window each; and two end. When threads look at their losses
  * hangs on who got a processor when. */
 static void few_begin_and_end_and_all_join_in(void **state)
 {

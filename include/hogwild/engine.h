@@ -172,13 +172,12 @@ typedef struct hw_config {
     hw_layer_mode layers;
     /* since 0.2: lambda of delay compensation (Zheng et al. 2017), beside any policy: a gradient g lands as
      * g + lambda g g (w_now - w_read), w_read where it was computed (look-ahead included), w_now just before it lands;
-     * before clipping, weight decay and sections. lambda g (w_now - w_read) is a plain number, so a loss ten times as
-     * large wants a tenth of lambda. Where the square overflows the gradient lands as it is. Atomic
-     * reads with write add, striped or racy, no replicas; sweeps are not used. One more array a worker. 0: off */
+     * before clipping, weight decay and sections. lambda g (w_now - w_read) is a plain number: a loss ten times as
+     * large wants a tenth of lambda. Where the square overflows the gradient lands as it is. Atomic reads with write
+     * add, striped or racy, no replicas; sweeps are not used. One more array a worker. 0: off */
     double delay_correction;
-    /* since 0.2: policy auto lets some of the workers rest where gradients as old as with all of them would cost
-     * accuracy, and joins them in again where they would not: the first ones step, never fewer than so many (with
-     * GROUPS, groups). 0: 2; as many as there are: none rests. hw_engine_at_work */
+    /* since 0.2: policy auto lets workers (with GROUPS, groups) rest where gradients as old as with all of them cost
+     * accuracy: never fewer than the first so many step. 0: 2; as many as there are: none rests. hw_engine_at_work */
     unsigned least_workers;
 } hw_config;
 
