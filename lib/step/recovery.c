@@ -122,11 +122,12 @@ static bool has_time(const hw_engine *e, uint64_t now)
 
 static void say(const hw_engine *e, hw_setting *s, const char *why)
 {
-    char some[48] = "";
+    char some[48] = "", text[512];
     if (e->rest.at_work < e->crew.slots)
         (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
-    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.3g%s: %.48s", s->delay,
-                   s->rate, some, why);
+    (void)snprintf(text, sizeof text, "look-ahead %.1f steps, learning rate x %.3g%s: %s", s->delay, s->rate, some,
+                   why);
+    (void)snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, text);
 }
 
 bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
