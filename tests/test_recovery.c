@@ -413,6 +413,33 @@ static void convergent_runs_are_left_alone(void **state)
     assert_true(returned * 50 <= runs);
 }
 
+/* From 1e8 to 1e-3 and up to 1 again: nothing beside the start, and a thousand times what it had come to. */
+static double falls(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    double loss = b->step < 400 ? 1e8 : b->step < 1400 ? 1e-3 : 1;
+    (void)gradient(self, scratch, b, x, g);
+    return loss * (1 + 0.01 * (double)(b->step * 2654435761u >> 16 & 7));
+}
+
+static void a_rise_is_seen_after_a_long_fall(void **state)
+{
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        quadratic q = {.curvature = 1};
+        hw_config c = config(3);
+        hw_objective o = objective(&q);
+        hw_engine *e;
+        hw_result r;
+        o.loss_gradient = falls;
+        c.optimizer.schedule.base = 0.001;
+        c.updates = k ? 1500 : 1390;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        assert_int_equal(hw_engine_run(e, &r), HW_OK);
+        assert_int_equal(hw_engine_returns(e, NULL) > 0, k);
+        hw_engine_free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -426,6 +453,7 @@ int main(void)
         cmocka_unit_test(states_of_before_go_on),
         cmocka_unit_test(only_auto_goes_back),
         cmocka_unit_test(convergent_runs_are_left_alone),
+        cmocka_unit_test(a_rise_is_seen_after_a_long_fall),
     };
     return cmocka_run_group_tests_name("recovery", tests, NULL, NULL);
 }

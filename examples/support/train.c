@@ -142,15 +142,16 @@ static void outcome(const hw_result *r, const hw_result *start, char *text, size
                    seconds > 0 ? (double)(r->examples - start->examples) / seconds : 0, r->setting.reason);
 }
 
-/* most: as many workers or groups as there are. */
-static void print_rest(const hw_engine *engine, unsigned most)
+/* most: as many workers or groups as there are. False: all stepped all the time. */
+static bool rest_text(const hw_engine *engine, unsigned most, char *text, size_t size)
 {
     double mean;
-    (void)hw_engine_at_work(engine, &mean);
-    if (mean > most - 0.05) return;
-    printf(
-        "%.1f of %u workers stepped on average: others rested where delay would have cost accuracy (--least-workers)\n",
-        mean, most);
+    unsigned at_work = hw_engine_at_work(engine, &mean);
+    (void)snprintf(text, size,
+                   "%.1f of %u stepped on average, %u at the end: policy auto begins with few, lets more join in while "
+                   "that is stable, and ends with few (--least-workers %u: all do)",
+                   mean, most, at_work, most);
+    return mean < most - 0.05;
 }
 
 static void print_result(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
@@ -165,7 +166,7 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     if (returns)
         printf("the loss rose: back to earlier parameters, at a lower learning rate, %llu time%s (%llu updates lost)\n",
                (unsigned long long)returns, returns == 1 ? "" : "s", (unsigned long long)lost);
-    print_rest(engine, most);
+    if (rest_text(engine, most, text, sizeof text)) printf("%s\n", text);
     if (classes->count) class_table_print(classes, stdout);
     if (isfinite(r->seconds_to_target))
         printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,
@@ -174,7 +175,7 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
 }
 
 static int write_report(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
-                        const class_table *classes)
+                        unsigned most, const class_table *classes)
 {
     hw_report *report;
     char why[HW_WHY], path[1024], machine[160], text[400];
@@ -186,6 +187,7 @@ static int write_report(const train_run *t, hw_engine *engine, const hw_result *
     (void)hw_report_note(report, "commit", hw_commit());
     outcome(r, start, text, sizeof text);
     (void)hw_report_text(report, r->status == HW_OK ? text : r->message);
+    if (rest_text(engine, most, text, sizeof text)) (void)hw_report_text(report, text);
     hw_status status = cli_report_run(report, "run", engine, 2, r);
     if (status == HW_OK) status = layers_report(engine, report);
     if (status == HW_OK && classes->count) status = class_table_report(classes, report);
@@ -304,7 +306,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
     if (o->trace && code == 0) code = train_save_trace(t, engine);
     if (o->replay && code == 0) train_replay_verdict(t, engine);
     if (cli_interrupted) tell_interrupt(t, result, c);
-    if (o->report && write_report(t, engine, result, &c->start, &classes) != 0) code = 1;
+    if (o->report && write_report(t, engine, result, &c->start, c->most, &classes) != 0) code = 1;
     if (o->save && hw_weights_save(o->save, t->params, hw_net_parameters(t->net), why) != HW_OK)
         code = cli_error(t->program, 1, why);
     if (o->model && hw_net_save(t->net, t->params, o->model, why) != HW_OK) code = cli_error(t->program, 1, why);

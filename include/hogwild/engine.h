@@ -177,7 +177,9 @@ typedef struct hw_config {
      * add, striped or racy, no replicas; sweeps are not used. One more array a worker. 0: off */
     double delay_correction;
     /* since 0.2: policy auto lets workers (with GROUPS, groups) rest where gradients as old as with all of them cost
-     * accuracy: never fewer than the first so many step. 0: 2; as many as there are: none rests. hw_engine_at_work */
+     * accuracy: never fewer than the first so many step. 0 is 2, the default; as many as there are: none rests. Others
+     * always step all: other policies, rules than sgd and nesterov, sparse objectives, gathering, replicas, clocks of
+     * order. hw_engine_at_work */
     unsigned least_workers;
 } hw_config;
 
@@ -386,8 +388,8 @@ HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
  * how many landed updates that threw away. Each return stands among the settings too. Outside a run. */
 HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
 /* since 0.2: how many of the workers (with GROUPS, groups) step now, or stepped when the run ended: the others rest
- * (hw_config.least_workers). mean (NULL: not asked for): how many did, on average over the updates of the run; while
- * one goes on it may mix two moments. Any thread. */
+ * (hw_config.least_workers; before a run all do, and under SYNC all are one). mean (NULL: not asked for): how many did,
+ * on average over the updates of the run; while one goes on it may mix two moments. Any thread. */
 HW_API unsigned hw_engine_at_work(const hw_engine *engine, double *mean);
 
 /* One JSON object on one line for a finished run: name, configuration, seed, commit, machine, result, evaluations,

@@ -39,6 +39,7 @@ static hw_config defaults(void)
     c.compensation.keep_gain = 1;
     c.compensation.floor = -0.5;
     c.compensation.shrinkage = 1;
+    c.least_workers = 2;
     c.compensation.window = 200;
     c.compensation.age_gain = 1;
     c.compensation.age_base = 2;

@@ -90,7 +90,7 @@ const hw__option_entry hw__option_table[] = {
     {"compensation.age_base", "", "age power and kernel: n", F_DOUBLE, AT(compensation.age_base), 1, 1e6, 0, NULL},
     {"delay_correction", "", "lambda of delay compensation: g + lambda g g (w_now - w_read); 0: off", F_DOUBLE,
      AT(delay_correction), 0, 1e30, 0, NULL},
-    {"least_workers", "workers", "policy auto: so many always step where delay makes others rest; 0: 2", F_U32,
+    {"least_workers", "workers", "policy auto: never fewer step, others may rest; as many as workers: none does", F_U32,
      AT(least_workers), 0, E32, 0, NULL},
     {"curvature", "", "largest Hessian eigenvalue; 0: estimated where needed; negative: never", F_DOUBLE, AT(curvature),
      -1, 1e30, 0, NULL},

@@ -19,9 +19,7 @@ static const hw__field recovery_fields[] = {
     {"lost", RECOVERY(lost), WALK_U64, WALK_COUNT},
     {"returned", RECOVERY(returned), WALK_U64, WALK_WHEN},
     {"spent", RECOVERY(spent), WALK_U64, WALK_COUNT},
-    {"sum", RECOVERY(sum), WALK_F64, WALK_ANY},
-    {"squares", RECOVERY(squares), WALK_F64, WALK_ANY},
-    {"count", RECOVERY(count), WALK_U64, WALK_COUNT},
+    {"looks", RECOVERY(looks), WALK_COUNTER, WALK_COUNT},
     {"before", RECOVERY(before), WALK_F64, WALK_ANY},
     {"best", RECOVERY(best), WALK_F64, WALK_ANY},
     {"has_best", RECOVERY(has_best), WALK_BOOL, WALK_ANY},
@@ -38,10 +36,12 @@ static const hw__field rest_fields[] = {{"at_work", REST(at_work), WALK_U32, WAL
                                         {"since", REST(since), WALK_COUNTER, WALK_COUNT},
                                         {"worked", REST(worked), WALK_COUNTER_REAL, WALK_ANY},
                                         {"told", REST(told), WALK_U32, WALK_ANY},
+                                        {"cause", REST(cause), WALK_INT, WALK_ANY},
                                         {"measured_from", REST(measured_from), WALK_U64, WALK_COUNT}};
 static const hw__field look_fields[] = {{"look_loss", WORKER(look_loss), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_squares", WORKER(look_squares), WALK_COUNTER_REAL, WALK_ANY},
                                         {"look_losses", WORKER(look_losses), WALK_COUNTER, WALK_COUNT},
+                                        {"look_number", WORKER(look_number), WALK_COUNTER, WALK_COUNT},
                                         {"look_skipped", WORKER(in_row), WALK_INT, WALK_ANY}};
 
 /* States of 0.1 have none: their runs begin to look at the loss where they go on, with the rate that they had. */

@@ -228,6 +228,7 @@ hw_status hw__engine_adopt(const hw_config *config, const hw_objective *objectiv
                            char *why)
 {
     hw_status status = hw__config_adopt(config, c, why);
+    if (status == HW_OK && c->least_workers == 0) c->least_workers = 2;
     if (status == HW_OK) status = hw__objective_adopt(objective, o, why);
     return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
 }

@@ -183,10 +183,13 @@ double hw_engine_number(hw_engine *e, const char *name)
     hw_progress p;
     hw_evaluation last;
     if (!e || !name) return NAN;
-    if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
-    hw_engine_result(e, &r);
     double mean;
     unsigned at_work = hw_engine_at_work(e, &mean);
+    const number rests[] = {{"at_work", (double)at_work}, {"mean_at_work", mean}};
+    double rest = find(rests, sizeof rests / sizeof *rests, name);
+    if (!isnan(rest)) return rest;
+    if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
+    hw_engine_result(e, &r);
     const number others[] = {{"status", r.status},
                              {"staleness", r.staleness.mean},
                              {"dispersion", r.staleness.dispersion},
@@ -196,8 +199,6 @@ double hw_engine_number(hw_engine *e, const char *name)
                              {"metric", r.last.update ? r.last.metric[0] : NAN},
                              {"returns", (double)e->recovery.returns},
                              {"updates_lost", (double)e->recovery.lost},
-                             {"at_work", (double)at_work},
-                             {"mean_at_work", mean},
                              {"bytes", (double)hw_engine_bytes(e)}};
     double other = find(others, sizeof others / sizeof *others, name);
     return isnan(other) ? hw__result_number(&r, name) : other;

@@ -10,9 +10,6 @@
 static void reset_worker(hw_worker *w)
 {
     hw__counter_set(&w->loss, 0);
-    hw__counter_set(&w->look_loss, 0);
-    hw__counter_set(&w->look_squares, 0);
-    hw__counter_set(&w->look_losses, 0);
     hw__counter_set(&w->losses, 0);
     w->landed_before += hw__counter_get(&w->updates);
     hw__counter_set(&w->updates, 0);

@@ -112,19 +112,21 @@ typedef struct hw__recovery {
     uint64_t returns, lost;    /* lost: updates */
     uint64_t spent;            /* of those, by returns that had a choice */
     uint64_t returned;         /* the clock of the last return, which does not stand for the parameters before it */
-    double sum, squares;       /* of losses, at the last look */
-    uint64_t count;
+    hw__base_counter looks;    /* which look the workers' sums are for */
     double before, level, best, noise; /* a look's mean: the last one's; over a few looks; its lowest; its variance */
     double start;                      /* the first look's mean that was none of an explosion */
     bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */
 } hw__recovery;
 
 #define HW__REST_LONGEST (1U << 20) /* windows in which nobody joins in */
+typedef enum hw__rest_cause { REST_BEGINS, REST_JOINS, REST_BOUND, REST_FAILS, REST_ENDS } hw__rest_cause;
+
 /* rest.c: how many of the workers step. In the housekeeping's hands, or of who is alone. */
 typedef struct hw__rest {
     bool possible;
     unsigned at_work, fewest; /* the first so many step; never fewer */
     unsigned told;            /* how many did when the setting in force was made */
+    int cause;                /* why so many do now: hw__rest_cause */
     uint64_t hold, wait;      /* the clock until which nobody joins in; windows of the next such time */
     uint64_t measured_from;   /* the clock from which on a window says what the delay is of those who step now */
     hw__base_counter from;    /* the clock at which the run began */

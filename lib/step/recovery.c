@@ -40,14 +40,36 @@ uint64_t hw__recovery_interval(const hw_engine *e, uint64_t keep)
     return e->recovery.on && !e->objective.touched && keep > look ? look : keep;
 }
 
+static void clear(hw_worker *w, uint64_t number)
+{
+    hw__counter_set(&w->look_loss, 0);
+    hw__counter_set(&w->look_squares, 0);
+    hw__counter_set(&w->look_losses, 0);
+    hw__counter_set(&w->look_number, number);
+}
+
+/* Sums begin anew with every look: those of a whole run would round away what a loss comes to that has fallen by many
+ * orders. */
+void hw__recovery_note(hw_worker *w, double loss)
+{
+    uint64_t number = hw__counter_get(&w->engine->recovery.looks);
+    if (hw__counter_get(&w->look_number) != number) clear(w, number);
+    hw__counter_add_double(&w->look_loss, loss);
+    hw__counter_add_double(&w->look_squares, loss * loss);
+    hw__counter_add(&w->look_losses, 1);
+}
+
 static void sums_of(const hw_engine *e, double *sum, double *squares, uint64_t *count)
 {
+    uint64_t number = hw__counter_get(&e->recovery.looks);
     *sum = *squares = 0;
     *count = 0;
     for (unsigned i = 0; i < e->crew.members; i++) {
-        *sum += hw__counter_get_double(&e->worker[i].look_loss);
-        *squares += hw__counter_get_double(&e->worker[i].look_squares);
-        *count += hw__counter_get(&e->worker[i].look_losses);
+        const hw_worker *w = e->worker + i;
+        if (hw__counter_get(&w->look_number) != number) continue; /* it has added nothing since */
+        *sum += hw__counter_get_double(&w->look_loss);
+        *squares += hw__counter_get_double(&w->look_squares);
+        *count += hw__counter_get(&w->look_losses);
     }
 }
 
@@ -60,7 +82,7 @@ void hw__recovery_begin(hw_engine *e)
     r->returned = UINT64_MAX;
     /* A recorded schedule cannot tell of a return: who replays it would go on with the parameters that were left. */
     hw__counter_set(&r->left, on && !e->trace && !e->replays ? RETURNS : 0);
-    sums_of(e, &r->sum, &r->squares, &r->count);
+    for (unsigned i = 0; i < e->crew.members; i++) clear(e->worker + i, 0);
 }
 
 bool hw__recovery_ask(hw_engine *e)
@@ -123,8 +145,7 @@ static bool has_time(const hw_engine *e, uint64_t now)
 static void say(const hw_engine *e, hw_setting *s, const char *why)
 {
     char some[48] = "", text[512];
-    if (e->rest.at_work < e->crew.slots)
-        (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
+    if (e->rest.possible) (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
     (void)snprintf(text, sizeof text, "look-ahead %.1f steps, learning rate x %.3g%s: %s", s->delay, s->rate, some,
                    why);
     (void)snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, text);
@@ -148,11 +169,12 @@ bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
     /* What may fail is worth it where the rest of the run makes up for a return. */
     if (hw__rest_judge(e, in, rate, risen, 4 * (double)look_interval(e) <= to_spend(e, in->update))) return false;
     r->peak = fmax(r->peak, rate);
-    if (rate >= s->rate && rate <= s->rate && e->rest.at_work == e->crew.slots) return true;
+    if (rate >= s->rate && rate <= s->rate && !e->rest.possible) return true;
     char why[32] = "as wanted";
     if (e->curvature.value > 0) (void)snprintf(why, sizeof why, "curvature %.3g", e->curvature.value);
     s->rate = rate;
-    say(e, s, why);
+    const char *changed = hw__rest_why(e);
+    say(e, s, changed ? changed : why);
     return true;
 }
 
@@ -214,9 +236,7 @@ void hw__recovery_fall_back(hw_engine *e)
 static void forgive(hw_worker *w, double first)
 {
     double most = (double)hw__counter_get(&w->losses) * first;
-    hw__counter_set(&w->look_loss, 0);
-    hw__counter_set(&w->look_squares, 0);
-    hw__counter_set(&w->look_losses, 0);
+    clear(w, hw__counter_get(&w->engine->recovery.looks));
     w->in_row = 0;
     if (!(first > 0)) return;
     if (!(hw__counter_get_double(&w->loss) <= most)) hw__counter_set_double(&w->loss, most);
@@ -244,8 +264,6 @@ void hw__recovery_return(hw_worker *w)
     if (e->average.mean) memset(e->average.mean, 0, e->objective.parameters * sizeof *e->average.mean);
     for (unsigned i = 0; i < e->crew.members; i++) forgive(e->worker + i, first);
     hw__losses_sum(e, &e->evaluation.mark.loss_before, &e->evaluation.mark.losses_before);
-    r->sum = r->squares = 0;
-    r->count = 0;
     shrink(e, now);
     (void)snprintf(why, sizeof why, "back to the parameters of update %llu",
                    (unsigned long long)(back - e->first_update));
@@ -284,6 +302,8 @@ static void enter(hw__recovery *r, double mean, double error)
     /* An explosion is no noise, so a look adds to it little by little; rare classes are long in coming. */
     double noise = fmin(error * error, 9 * r->noise + 1e-4 * r->best * r->best);
     r->noise = r->has_start ? r->noise + (noise > r->noise ? 0.125 : 0.03) * (noise - r->noise) : error * error;
+    /* It falls with the loss: an early look's says nothing of losses that have fallen by orders. */
+    r->noise = fmin(r->noise, 4 * r->level * r->level);
     if (!r->has_best || r->level < r->best) r->best = r->level;
     if (!r->has_start) r->start = mean;
     r->has_start = r->has_best = true;
@@ -296,14 +316,12 @@ static bool look(hw_engine *e, unsigned fewest, double *mean, double *error)
     double sum, squares;
     uint64_t count;
     sums_of(e, &sum, &squares, &count);
-    if (count < r->count + fewest) return false;
-    double n = (double)(count - r->count);
-    *mean = (sum - r->sum) / n;
-    double variance = (squares - r->squares) / n - *mean * *mean;
+    if (count < fewest) return false;
+    double n = (double)count;
+    *mean = sum / n;
+    double variance = squares / n - *mean * *mean;
     *error = sqrt(fmax(0, variance) / (n - 1));
-    r->sum = sum;
-    r->squares = squares;
-    r->count = count;
+    hw__counter_add(&r->looks, 1);
     /* Below 0, by more than rounding: another worker was between two of its sums. */
     bool torn = variance < -1e-6 * *mean * *mean;
     return !torn && hw__base_finite_double(*mean) && hw__base_finite_double(*error);

@@ -17,7 +17,7 @@ void hw__rest_plan(hw_engine *e)
 {
     const hw__scheduler *s = e->scheduler;
     hw__rest *r = &e->rest;
-    r->fewest = e->config.least_workers ? e->config.least_workers : 2;
+    r->fewest = e->config.least_workers;
     /* Sparse steps seldom meet. */
     r->possible = e->recovery.on && s->flags & HW__RESTS && (!s->rests || s->rests(&e->config)) &&
                   e->crew.slots > r->fewest && !e->objective.touched;
@@ -85,7 +85,7 @@ double hw__rest_mean(const hw_engine *e)
 }
 
 /* The delay of each layer, and of a whole step, is that of fewer or more workers until it has been measured. */
-static void set(hw_engine *e, uint64_t now, unsigned workers)
+static void set(hw_engine *e, uint64_t now, unsigned workers, hw__rest_cause cause)
 {
     hw__rest *r = &e->rest;
     double before = r->at_work - 1, after = workers - 1;
@@ -97,6 +97,7 @@ static void set(hw_engine *e, uint64_t now, unsigned workers)
     hw__counter_set_double(&r->worked, worked(e, now));
     hw__counter_set(&r->since, now);
     r->at_work = workers;
+    r->cause = (int)cause;
     r->measured_from = now + 3 * hw__due_updates_of_window(e) / 4;
     e->recovery.delay = after;
     hw__flags_set_at_work(&e->flags, workers);
@@ -124,7 +125,7 @@ void hw__rest_at_end(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return;
-    set(e, now, r->fewest);
+    set(e, now, r->fewest, REST_ENDS);
     hw__counter_set(&e->due.window, now + 1);
 }
 
@@ -132,7 +133,7 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return false;
-    set(e, now, half(r));
+    set(e, now, half(r), REST_FAILS);
     hw__counter_set(&e->due.window, now + 1); /* look-ahead and rate are to be for them */
     r->hold = now + r->wait * hw__due_updates_of_window(e);
     if (r->wait < HW__REST_LONGEST / 2) r->wait *= 2;
@@ -143,7 +144,7 @@ bool hw__rest_at_start(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return false;
-    set(e, now, r->fewest);
+    set(e, now, r->fewest, REST_BEGINS);
     r->hold = now + hw__due_updates_of_window(e) / 2;
     return true;
 }
@@ -155,14 +156,22 @@ bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool r
     if (!r->possible) return false;
     double most = allowed(e, in);
     if (rate > OVER * most && r->at_work > r->fewest) {
-        set(e, in->update, half(r));
+        set(e, in->update, half(r), REST_BOUND);
     } else if (risen && in->update >= r->hold && r->at_work < e->crew.slots) {
         unsigned workers = 2 * r->at_work < e->crew.slots ? 2 * r->at_work : e->crew.slots;
         if (!risks) most /= fmax(1, e->config.compensation.margin);
         if (rate <= most * fmax(1, r->at_work - 1.0) / (workers - 1.0)) {
-            set(e, in->update, workers);
+            set(e, in->update, workers, REST_JOINS);
             r->hold = in->update + hw__due_updates_of_window(e) / 2;
         }
     }
     return r->at_work != before;
+}
+
+const char *hw__rest_why(const hw_engine *e)
+{
+    static const char *const why[] = {"a run begins", "more join in", "half rest: the rate is above what is allowed",
+                                      "half rest: the loss has risen", "the run ends"};
+    bool known = e->rest.cause >= 0 && (size_t)e->rest.cause < sizeof why / sizeof *why;
+    return e->rest.at_work != e->rest.told && known ? why[e->rest.cause] : NULL;
 }

@@ -272,9 +272,7 @@ hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t
     hw__counter_add(&w->losses, 1);
     if (e->recovery.on) {
         w->in_row = 0;
-        hw__counter_add_double(&w->look_loss, loss);
-        hw__counter_add_double(&w->look_squares, loss * loss);
-        hw__counter_add(&w->look_losses, 1);
+        hw__recovery_note(w, loss);
     }
     hw__counter_add(&w->updates, 1);
     if (e->steps.exchanges) w->since++;

@@ -168,6 +168,7 @@ void hw__recovery_resume(hw_engine *e); /* where a state tells nothing of it */
 /* A worker or a look asks for a return: true where there will be one, and what the worker has in hand is not to land.
  */
 bool hw__recovery_ask(hw_engine *e);
+void hw__recovery_note(hw_worker *w, double loss); /* of an update that has landed */
 /* The return itself, by this worker, with all parked between steps. */
 void hw__recovery_return(hw_worker *w);
 /* The last good parameters; velocities, last gradients and second moments start anew. Nobody steps. */
@@ -187,6 +188,8 @@ void hw__rest_plan(hw_engine *e);       /* whether workers of this engine may re
 void hw__rest_begin(hw_engine *e);      /* of a run: all step */
 void hw__rest_resume(hw_engine *e);     /* those who are said to, from now on: nobody runs yet */
 bool hw__has_steps(const hw_engine *e); /* some are left: the run goes on */
+/* Why the number has changed since the setting in force was made; NULL: it has not. */
+const char *hw__rest_why(const hw_engine *e);
 /* Of those, on average over the run's updates. */
 double hw__rest_mean(const hw_engine *e);
 /* Between steps: whether this worker is to wait, rather than to step. */

@@ -53,8 +53,10 @@ struct hw_worker {
     uint32_t version, setting_number;
     /* results, read by others while it runs */
     hw__base_counter loss, losses, updates, examples, clipped, skipped;
-    hw__base_counter look_loss, look_squares, look_losses; /* of finite losses since the last return: recovery.c */
-    unsigned in_row;                                       /* gradients that were skipped since one landed */
+    hw__base_counter look_loss, look_squares,
+        look_losses; /* of finite losses since the look of look_number: recovery.c */
+    hw__base_counter look_number;
+    unsigned in_row; /* gradients that were skipped since one landed */
     double first_loss, smooth_loss;
     unsigned loss_steps;
     char sentence[HW_WHY];
