@@ -20,6 +20,8 @@
  *   ADVERSARY    the oldest gradient is held back until it is `delay` old, all others land first come first
  *   REPLAY       a recorded trace's
  *
+ * m is those at work: policy AUTO lets some rest (hw_config.least_workers; all clocks but the last four).
+ *
  * Mean work is 1: virtual times are in units of it, and virtual nanoseconds (histogram of work, update events) count
  * 10^6 to the unit. `workers` counts threads' stand-ins for the clocks of work, ROUND_ROBIN and ADVERSARY; the clocks
  * DELAY, HISTOGRAM and REPLAY bring their own number.
