@@ -26,6 +26,7 @@ static const hw__field recovery_fields[] = {
     {"level", RECOVERY(level), WALK_F64, WALK_ANY},
     {"noise", RECOVERY(noise), WALK_F64, WALK_POSITIVE},
     {"start", RECOVERY(start), WALK_F64, WALK_ANY},
+    {"start_error", RECOVERY(start_error), WALK_F64, WALK_ANY},
     {"has_start", RECOVERY(has_start), WALK_BOOL, WALK_ANY},
     {"learnt", RECOVERY(learnt), WALK_BOOL, WALK_ANY},
 };

@@ -114,7 +114,7 @@ typedef struct hw__recovery {
     uint64_t returned;         /* the clock of the last return, which does not stand for the parameters before it */
     hw__base_counter looks;    /* which look the workers' sums are for */
     double before, level, best, noise; /* a look's mean: the last one's; over a few looks; its lowest; its variance */
-    double start;                      /* the first look's mean that was none of an explosion */
+    double start, start_error;         /* the first look's mean that was none of an explosion; its standard error */
     bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */
 } hw__recovery;
 

@@ -305,7 +305,10 @@ static void enter(hw__recovery *r, double mean, double error)
     /* It falls with the loss: an early look's says nothing of losses that have fallen by orders. */
     r->noise = fmin(r->noise, 4 * r->level * r->level);
     if (!r->has_best || r->level < r->best) r->best = r->level;
-    if (!r->has_start) r->start = mean;
+    if (!r->has_start) {
+        r->start = mean;
+        r->start_error = error;
+    }
     r->has_start = r->has_best = true;
 }
 
@@ -334,7 +337,7 @@ static bool has_died(const hw_engine *e, uint64_t now, double mean, double error
     const hw__recovery *r = &e->recovery;
     uint64_t from = r->returns ? r->returned : e->first_update;
     return r->has_best && r->noise > 0 && !r->learnt && now - from >= hw__due_updates_of_window(e) / 2 &&
-           mean - 4 * error > r->start;
+           mean - 4 * hypot(error, r->start_error) > r->start;
 }
 
 hw__recovery_sign hw__recovery_look(hw_engine *e)
