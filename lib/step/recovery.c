@@ -92,13 +92,6 @@ bool hw__recovery_ask(hw_engine *e)
     return true;
 }
 
-/* Updates that may still be lost for the loss' sake. */
-static double to_spend(const hw_engine *e, uint64_t now)
-{
-    uint64_t planned = hw__tickets_limit(e), run = now - e->first_update;
-    return share_lost * (double)(planned < HW__NO_LIMIT ? planned : run) - (double)e->recovery.spent;
-}
-
 /* --- the rate -------------------------------------------------------------------------------------------------------
  */
 
@@ -166,8 +159,7 @@ bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
     }
     double rate = rate_of(e);
     bool risen = rate >= 0.99 * (r->top > 0 ? fmin(r->top, r->most) : r->most) && r->learnt && has_time(e, in->update);
-    /* What may fail is worth it where the rest of the run makes up for a return. */
-    if (hw__rest_judge(e, in, rate, risen, 4 * (double)look_interval(e) <= to_spend(e, in->update))) return false;
+    if (hw__rest_judge(e, in, rate, risen)) return false;
     r->peak = fmax(r->peak, rate);
     if (rate >= s->rate && rate <= s->rate && !e->rest.possible) return true;
     char why[32] = "as wanted";
@@ -273,7 +265,9 @@ void hw__recovery_return(hw_worker *w)
 /* A return for the loss' sake, of a model that has learnt something. Others are made at any price. */
 static bool affordable(const hw_engine *e, uint64_t now)
 {
-    return (double)(now - e->kept.good_update) <= to_spend(e, now) + 4 * (double)look_interval(e);
+    uint64_t planned = hw__tickets_limit(e), run = now - e->first_update;
+    double most = share_lost * (double)(planned < HW__NO_LIMIT ? planned : run) + 4 * (double)look_interval(e);
+    return (double)(e->recovery.spent + now - e->kept.good_update) <= most;
 }
 
 /* --- looking --------------------------------------------------------------------------------------------------------

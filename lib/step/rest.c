@@ -10,7 +10,7 @@
 
 enum {
     HOLD = 10, /* windows after a failure in which nobody joins in; twice as many after each further one */
-    OVER = 2   /* the rate in force, over what is allowed, from which on half of them rest */
+    OVER = 2   /* the rate in force, over the linear bound, from which on half of them rest */
 };
 
 void hw__rest_plan(hw_engine *e)
@@ -149,17 +149,18 @@ bool hw__rest_at_start(hw_engine *e, uint64_t now)
     return true;
 }
 
-bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen, bool risks)
+bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen)
 {
     hw__rest *r = &e->rest;
     unsigned before = r->at_work;
     if (!r->possible) return false;
-    double most = allowed(e, in);
+    /* By the linear bound, also where nets stand more: a small one that four workers shook for two windows, at less
+     * than twice the bound, came to eight times the loss, and no loss on its way told. */
+    double most = allowed(e, in) / fmax(1, e->config.compensation.margin);
     if (rate > OVER * most && r->at_work > r->fewest) {
         set(e, in->update, half(r), REST_BOUND);
     } else if (risen && in->update >= r->hold && r->at_work < e->crew.slots) {
         unsigned workers = 2 * r->at_work < e->crew.slots ? 2 * r->at_work : e->crew.slots;
-        if (!risks) most /= fmax(1, e->config.compensation.margin);
         if (rate <= most * fmax(1, r->at_work - 1.0) / (workers - 1.0)) {
             set(e, in->update, workers, REST_JOINS);
             r->hold = in->update + hw__due_updates_of_window(e) / 2;

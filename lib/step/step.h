@@ -203,8 +203,8 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now);
 /* As few as may step do so from now on: what delay has shaken comes to rest. */
 void hw__rest_at_end(hw_engine *e, uint64_t now);
 /* With every new setting: true where that rate, which has risen as far as it may or not, is one for fewer or for more
- * of them, who step from now on. risks: more of them also beyond the linear bound, where that may fail. */
-bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen, bool risks);
+ * of them, who step from now on. */
+bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool risen);
 
 /* --- park.c ---------------------------------------------------------------------------------------------------------
  */
