@@ -339,7 +339,7 @@ void cli_caffe_solver(const hw_net *net, hw_config *config, hw_section *sections
 
 void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet, double epochs)
 {
-    *p = (cli_progress){out, label, quiet, isatty(fileno(out)) != 0, epochs, 10};
+    *p = (cli_progress){out, label, quiet, isatty(fileno(out)) != 0, epochs, 10, NULL, 0};
 }
 
 static void line(const cli_progress *p, const hw_progress *n)
@@ -352,6 +352,11 @@ static void line(const cli_progress *p, const hw_progress *n)
     fprintf(p->out, "%-28s epoch %.2f%s  %.0f img/s  loss %.3f%s  staleness %.2f  momentum %.2f", p->label, n->epoch,
             end, n->examples_per_second, n->train_loss, accuracy, n->staleness, n->momentum);
     if (n->ahead > 0) fprintf(p->out, "  look-ahead %.1f", n->ahead);
+    uint64_t lost, returns = hw_engine_returns(p->engine, &lost);
+    unsigned at_work = hw_engine_at_work(p->engine, NULL);
+    if (at_work && at_work < p->workers) fprintf(p->out, "  %u of %u at work", at_work, p->workers);
+    if (returns)
+        fprintf(p->out, "  back %llu times, %llu updates lost", (unsigned long long)returns, (unsigned long long)lost);
     fputs(eta, p->out);
 }
 

@@ -78,6 +78,8 @@ typedef struct cli_progress {
     const char *label;
     bool quiet, terminal;
     double epochs, next_plain;
+    const hw_engine *engine; /* whose returns and workers at rest are told, too; NULL: nobody's */
+    unsigned workers;        /* of it, that step on their own */
 } cli_progress;
 void cli_progress_init(cli_progress *p, FILE *out, const char *label, bool quiet, double epochs);
 hw_status cli_on_progress(void *progress, const hw_progress *now);

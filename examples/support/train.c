@@ -413,6 +413,8 @@ int train(const train_run *t, hw_config *config)
     if (code == 0) code = begin(t, config, state, path, &c, &engine);
     hw_state_free(state);
     if (code != 0) return code;
+    c.progress.engine = engine;
+    c.progress.workers = c.most;
     (void)hw_engine_run(engine, &result);
     cli_progress_done(&c.progress);
     code = finish(t, engine, &result, &c);

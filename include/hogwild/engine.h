@@ -385,7 +385,7 @@ HW_API const hw_evaluation *hw_engine_evaluations(const hw_engine *engine, size_
 HW_API const hw_setting *hw_engine_settings(const hw_engine *engine, size_t *count);
 HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
 /* How often the last run went back to earlier parameters instead of diverging (policy AUTO), and in *lost (may be NULL)
- * how many landed updates that threw away. Each return stands among the settings too. Outside a run. */
+ * how many landed updates that threw away. Each return stands among the settings too. Any thread. */
 HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
 /* since 0.2: how many of the workers (with GROUPS, groups) step now, or stepped when the run ended: the others rest
  * (hw_config.least_workers; before a run all do, and under SYNC all are one). mean (NULL: not asked for): how many did,

@@ -58,13 +58,13 @@ HW_API uint64_t hw_batch_step(const hw_batch *batch);
 HW_API double hw_evaluation_metric(const hw_evaluation *evaluation, unsigned metric);
 HW_API uint64_t hw_evaluation_update(const hw_evaluation *evaluation);
 /* A number of the last run by its name; NaN where there is none of that name: the single numbers of the record
- * (hw_result_json), from updates to work_correlation_staleness, returns and updates_lost, and
+ * (hw_result_json), from updates to work_correlation_staleness, and
  *   status bytes metric (the last evaluation's first) staleness (its mean) dispersion
  *   momentum rate look_ahead (in force at the end)
  * During a run, from any thread and any callback, of hw_engine_progress:
  *   updates examples epochs seconds examples_per_second train_loss staleness momentum look_ahead learning_rate
  *   fraction metric
- * At any time: at_work mean_at_work (hw_engine_at_work) */
+ * At any time: returns updates_lost (hw_engine_returns) at_work mean_at_work (hw_engine_at_work) */
 HW_API double hw_engine_number(hw_engine *engine, const char *name);
 
 #ifdef __cplusplus

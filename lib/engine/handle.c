@@ -115,8 +115,8 @@ hw_status hw_engine_layer_staleness(const hw_engine *e, size_t layer, hw_histogr
 
 uint64_t hw_engine_returns(const hw_engine *e, uint64_t *lost)
 {
-    if (lost) *lost = e ? e->recovery.lost : 0;
-    return e ? e->recovery.returns : 0;
+    if (lost) *lost = e ? hw__counter_get(&e->recovery.lost) : 0;
+    return e ? hw__counter_get(&e->recovery.returns) : 0;
 }
 
 unsigned hw_engine_at_work(const hw_engine *e, double *mean)

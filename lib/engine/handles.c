@@ -185,9 +185,13 @@ double hw_engine_number(hw_engine *e, const char *name)
     if (!e || !name) return NAN;
     double mean;
     unsigned at_work = hw_engine_at_work(e, &mean);
-    const number rests[] = {{"at_work", (double)at_work}, {"mean_at_work", mean}};
-    double rest = find(rests, sizeof rests / sizeof *rests, name);
-    if (!isnan(rest)) return rest;
+    uint64_t lost, returns = hw_engine_returns(e, &lost);
+    const number always[] = {{"at_work", (double)at_work},
+                             {"mean_at_work", mean},
+                             {"returns", (double)returns},
+                             {"updates_lost", (double)lost}};
+    double now = find(always, sizeof always / sizeof *always, name);
+    if (!isnan(now)) return now;
     if (hw__handle_running(e)) return hw_engine_progress(e, &p, &last) == HW_OK ? of_progress(&p, name) : NAN;
     hw_engine_result(e, &r);
     const number others[] = {{"status", r.status},
@@ -197,8 +201,6 @@ double hw_engine_number(hw_engine *e, const char *name)
                              {"rate", r.setting.rate},
                              {"look_ahead", r.setting.ahead},
                              {"metric", r.last.update ? r.last.metric[0] : NAN},
-                             {"returns", (double)e->recovery.returns},
-                             {"updates_lost", (double)e->recovery.lost},
                              {"bytes", (double)hw_engine_bytes(e)}};
     double other = find(others, sizeof others / sizeof *others, name);
     return isnan(other) ? hw__result_number(&r, name) : other;

@@ -168,8 +168,9 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
             fprintf(out, ",\"%s\":%llu", numbers[i].name, (unsigned long long)count_of(r, i));
     double mean;
     unsigned at_work = hw_engine_at_work(e, &mean);
-    fprintf(out, ",\"returns\":%llu,\"updates_lost\":%llu,\"at_work\":%u", (unsigned long long)e->recovery.returns,
-            (unsigned long long)e->recovery.lost, at_work);
+    uint64_t lost, returns = hw_engine_returns(e, &lost);
+    fprintf(out, ",\"returns\":%llu,\"updates_lost\":%llu,\"at_work\":%u", (unsigned long long)returns,
+            (unsigned long long)lost, at_work);
     number(out, "mean_at_work", mean);
     number(out, "bytes", (double)e->bytes);
     layers(e, out);

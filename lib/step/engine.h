@@ -109,10 +109,10 @@ typedef struct hw__recovery {
     double most, least, delay; /* the policy's rate; the window is never less; the delay that it is for */
     double peak, peak_before;  /* highest rates in force since the last snapshot, and between it and the one before */
     uint64_t hold, looks_from; /* the clock until which it does not rise; from which on losses are looked at */
-    uint64_t returns, lost;    /* lost: updates */
-    uint64_t spent;            /* of those, by returns that had a choice */
-    uint64_t returned;         /* the clock of the last return, which does not stand for the parameters before it */
-    hw__base_counter looks;    /* which look the workers' sums are for */
+    hw__base_counter returns, lost; /* lost: updates; asked for by any thread */
+    uint64_t spent;                 /* of those, by returns that had a choice */
+    uint64_t returned;      /* the clock of the last return, which does not stand for the parameters before it */
+    hw__base_counter looks; /* which look the workers' sums are for */
     double before, level, best, noise; /* a look's mean: the last one's; over a few looks; its lowest; its variance */
     double start, start_error;         /* the first look's mean that was none of an explosion; its standard error */
     bool has_start, has_best, learnt, ended; /* ended: the last look has been taken */

@@ -245,8 +245,8 @@ void hw__recovery_return(hw_worker *w)
     if (e->scheduler->settle) e->scheduler->settle(w);
     if (e->scheduler->forget) e->scheduler->forget(e);
     hw__recovery_fall_back(e);
-    r->returns++;
-    r->lost += now - back;
+    hw__counter_add(&r->returns, 1);
+    hw__counter_add(&r->lost, now - back);
     hw__counter_set(&r->left, hw__counter_get(&r->left) - 1);
     e->kept.candidate = 0;
     e->kept.good_update = now; /* the good parameters are these now */
@@ -329,7 +329,7 @@ static bool look(hw_engine *e, unsigned fewest, double *mean, double *error)
 static bool has_died(const hw_engine *e, uint64_t now, double mean, double error)
 {
     const hw__recovery *r = &e->recovery;
-    uint64_t from = r->returns ? r->returned : e->first_update;
+    uint64_t from = hw__counter_get(&r->returns) ? r->returned : e->first_update;
     return r->has_best && r->noise > 0 && !r->learnt && now - from >= hw__due_updates_of_window(e) / 2 &&
            mean - 4 * hypot(error, r->start_error) > r->start;
 }
