@@ -736,9 +736,34 @@ static void advice_sees_the_layers(void **state)
     }
 }
 
+/* Two of eight at work are two workers: in turns their layers are read when those of two are. */
+static void who_rests_makes_no_layer_older(void **state)
+{
+    (void)state;
+    float x[2][N];
+    quadratic q = quadratic_of(true);
+    for (int k = 0; k < 2; k++) {
+        hw_objective o = objective(&q);
+        hw_config c = config(HW_SIMULATED, k ? 8 : 2);
+        c.least_workers = 2;
+        c.layers = HW_LAYERS_AUTO;
+        c.compensation.policy = HW_POLICY_AUTO;
+        c.simulation.clock = HW_CLOCK_ROUND_ROBIN;
+        c.curvature = -1;
+        c.updates = 80;
+        hw_engine *e = engine_of(&o, &c);
+        assert_int_equal(hw_engine_run(e, NULL), HW_OK);
+        assert_int_equal(hw_engine_at_work(e, NULL), 2);
+        assert_int_equal(hw_engine_get(e, x[k]), HW_OK);
+        hw_engine_free(e);
+    }
+    assert_memory_equal(x[0], x[1], sizeof x[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_rests_makes_no_layer_older),
         cmocka_unit_test(the_arithmetic_is_that_of_whole_steps),
         cmocka_unit_test(in_turns_every_layer_has_its_own_delay),
         cmocka_unit_test(one_step_runs_under_every_scheduler),

@@ -78,7 +78,7 @@ void hw__virtual_layers_begin(hw_engine *e, hw_worker *w, const hw__timeline_eve
     virtual->began = event->time;
     /* In turns they land in the order in which they have read, one a turn. */
     const timeline *t = hw__simulated_of(e)->timeline;
-    virtual->due = t->timed ? event->due : event->time + (double)(t->n_heap + 1) / e->crew.members;
+    virtual->due = t->timed ? event->due : event->time + (double)(t->n_heap + 1) / t->at_work;
     /* What waits to land is, until it is computed, what has been read: as a capture has it. */
     w->pending = (hw__pending){hw__extent_all(&w->all), virtual->g, 0, HW_OK, true, true, false};
     w->pairs = 1;
