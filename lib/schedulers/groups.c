@@ -140,9 +140,9 @@ static bool any_stopped(const hw_worker *leader)
 static bool rests(hw_worker *w)
 {
     const group *team = member_of(w)->team;
-    bool now = hw__rest_now(w);
+    if (!hw__rest_now(w)) return false; /* as nearly every step finds: the others' memory is left alone */
     for (unsigned k = 1; k < team->count; k++) w[k].rest_seen = w->rest_seen;
-    return now;
+    return true;
 }
 
 static void rounds(hw_worker *w)
