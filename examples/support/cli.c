@@ -356,7 +356,8 @@ static void line(const cli_progress *p, const hw_progress *n)
     unsigned at_work = hw_engine_at_work(p->engine, NULL);
     if (at_work && at_work < p->workers) fprintf(p->out, "  %u of %u at work", at_work, p->workers);
     if (returns)
-        fprintf(p->out, "  back %llu times, %llu updates lost", (unsigned long long)returns, (unsigned long long)lost);
+        fprintf(p->out, "  back %llu time%s, %llu updates lost", (unsigned long long)returns, returns == 1 ? "" : "s",
+                (unsigned long long)lost);
     fputs(eta, p->out);
 }
 
