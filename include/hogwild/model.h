@@ -72,7 +72,13 @@ typedef struct hw_sparse_linear {
     void *plan;                /* the objective's, until hw_sparse_linear_free                                  */
 } hw_sparse_linear;
 HW_API hw_sparse_linear hw_sparse_linear_defaults(hw_sparse_loss loss, const hw_sparse *train);
-HW_API hw_status hw_sparse_linear_objective(hw_sparse_linear *model, hw_objective *objective, char *why);
+/* size: sizeof(hw_objective), which hw_sparse_linear_objective says by itself. */
+HW_API hw_status hw_sparse_linear_objective_init(hw_sparse_linear *model, hw_objective *objective, size_t size,
+                                                 char *why);
+static inline hw_status hw_sparse_linear_objective(hw_sparse_linear *model, hw_objective *objective, char *why)
+{
+    return hw_sparse_linear_objective_init(model, objective, sizeof *objective, why);
+}
 HW_API void hw_sparse_linear_free(hw_sparse_linear *model);
 /* The rule for l1, for hw_optimizer.user_rule (rule user): plain SGD on `schedule` (constant or inv), then the weight
  * is cut towards 0 by what it has been spared of the total penalty so far, l1 times the sum of all learning rates. One

@@ -52,6 +52,12 @@ typedef struct hw_layer {
     double held;
 } hw_layer;
 
+/* Where the loss is most curved. direction[parameters], zeros when it is asked for, gets the leading eigenvector of the
+ * Hessian, of any length, or something near it (of a linear model: its mean row); entries that hardly matter may stay
+ * 0. curvature[0] is the curvature along it and curvature[1] the largest one across it, per unit of length, both of the
+ * mean loss over the examples; what is too large costs some speed, what is too small lets workers overshoot. */
+typedef hw_status (*hw_principal)(void *self, float *direction, double curvature[2]);
+
 typedef struct hw_objective {
     size_t struct_size; /* sizeof(hw_objective); set by hw_objective_defaults()                                    */
     const char *name;
@@ -114,6 +120,9 @@ typedef struct hw_objective {
      * not. */
     const struct hw_layer *layers;
     size_t layer_count;
+    /* since 0.2: for the exchange of replicas, whose length it bounds and whose sums it corrects (hw_config.
+     * exchange_interval). Called when an engine is made that exchanges replicas under plain SGD. NULL: not known. */
+    hw_principal principal;
 } hw_objective;
 
 typedef struct hw_block {

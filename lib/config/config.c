@@ -80,7 +80,8 @@ hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, un
     p.exchange_interval = !hw__config_exchanges(c) ? 1 : c->exchange_interval > 1 ? c->exchange_interval : 2;
     p.exchanged = c->exchanged;
     /* Chosen: the hot parameters in replicas, if the others can be written one by one. */
-    if (c->exchange_interval == 0 && !c->exchanged && (c->write == HW_WRITE_RACY || c->write == HW_WRITE_ADD))
+    bool chosen = c->exchange_interval == 0 && !c->exchanged;
+    if (chosen && (c->write == HW_WRITE_RACY || c->write == HW_WRITE_ADD) && !hw__config_principal(c, o))
         p.exchanged = o->hot;
     return p;
 }
@@ -89,6 +90,13 @@ bool hw__config_exchanges(const hw_config *c)
 {
     /* Alone there is nobody to exchange with: chosen intervals are for more workers than one. */
     return c->exchange_interval == 0 ? c->workers > 1 : c->exchange_interval > 1;
+}
+
+bool hw__config_principal(const hw_config *c, const hw_objective *o)
+{
+    const hw_optimizer *r = &c->optimizer;
+    return o->principal && hw__config_exchanges(c) && hw__rule_of(r)->flags & HW__RULE_PLAIN && r->momentum == 0 &&
+           r->n_sections == 0 && hw__optimizer_arrays(r, &c->compensation) == 0;
 }
 
 static uint64_t mix(uint64_t hash, const double *x, size_t n)

@@ -162,7 +162,8 @@ static hw_status plan(hw_engine *e, char *why)
             hw__staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, e->config.allocator, why);
     if (status != HW_OK) return status;
     plan_steps(e);
-    status = hw__layers_plan(e, why);
+    status = hw__principal_plan(e, why);
+    if (status == HW_OK) status = hw__layers_plan(e, why);
     if (status == HW_OK) status = hw__ages_plan(e, why);
     if (status == HW_OK) status = e->scheduler->plan(e, why);
     if (status == HW_OK) status = plan_trace(e, why);

@@ -47,6 +47,9 @@ hw_status hw__probe_follow(hw__probe *p, const float *x, const uint32_t *index, 
 void hw__curvature_estimate(hw_engine *e);
 void hw__curvature_follow(hw_engine *e);
 
+/* principal.c: of the objective, into params, where exchanges go by it */
+hw_status hw__principal_plan(hw_engine *e, char *why);
+
 /* thread.c: what a worker thread sets up for itself and undoes */
 typedef struct hw__thread_state {
     unsigned control;

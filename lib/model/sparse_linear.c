@@ -353,26 +353,6 @@ static hw_status check(const hw_sparse_linear *m, char *why)
     return status == HW_OK && m->test ? check_labels(m, m->test, "test", why) : status;
 }
 
-/* What the frequencies of the columns say: l2 over the share of the rows that a column is in, and how many leading
- * columns have nine tenths of the non-zeros, if they are few. */
-static bool plan_columns(const hw_sparse_linear *m, hw__linear_plan *p)
-{
-    enum { MOST_HOT = 16384 };
-    size_t n = (size_t)m->train->columns + 1;
-    uint32_t *count = hw__base_zalloc(n, sizeof *count);
-    if (!count) return false;
-    hw_sparse_frequency(m->train, count);
-    if (m->l2 > 0) p->decay = hw__base_zalloc(n, sizeof *p->decay);
-    for (size_t i = 0; p->decay && i + 1 < n; i++)
-        p->decay[i] = count[i] ? (float)(m->l2 * (double)m->train->rows / (double)count[i]) : 0;
-    uint64_t covered = 0;
-    size_t i = 0;
-    while (i + 1 < n && covered < m->train->nonzeros / 10 * 9) covered += count[i++];
-    p->hot = n > MOST_HOT && i <= MOST_HOT ? i : 0; /* few columns are exchanged as a whole */
-    hw__base_free(count);
-    return m->l2 <= 0 || p->decay;
-}
-
 static uint64_t longest_row(const hw_sparse *d)
 {
     uint64_t longest = 0;
@@ -381,10 +361,10 @@ static uint64_t longest_row(const hw_sparse *d)
     return longest;
 }
 
-hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char *why)
+hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *objective, size_t size, char *why)
 {
     hw_status status =
-        o ? check(m, why) : hw__base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
+        objective ? check(m, why) : hw__base_fail(why, HW_E_ARGUMENT, "hw_sparse_linear_objective: objective is NULL");
     if (status != HW_OK) return status;
     const hw_sparse *d = m->train;
     uint64_t room = longest_row(d) * m->batch;
@@ -396,7 +376,7 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     hw_sparse_linear_free(m);
     hw__linear_plan *p = hw__base_zalloc(1, sizeof *p);
     m->plan = p;
-    if (!p || !plan_columns(m, p)) {
+    if (!p || !hw__linear_plan_columns(m, p)) {
         hw_sparse_linear_free(m);
         return hw__base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns",
                              m->train->columns);
@@ -404,8 +384,9 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     uint64_t touched = (room < d->columns ? room : d->columns) + (uint64_t)(m->intercept != 0);
     p->room = (size_t)room + 1;
     p->width = hw__linear_width(m);
-    (void)hw_objective_init(o, HW__OBJECTIVE_LEAST, "sparse linear",
-                            ((size_t)d->columns + (m->intercept ? 1 : 0)) * hw__linear_width(m));
+    hw_objective all = hw_objective_defaults("sparse linear",
+                                             ((size_t)d->columns + (m->intercept ? 1 : 0)) * hw__linear_width(m)),
+                 *o = &all;
     o->self = m;
     o->examples = d->rows;
     o->batch_limit = m->batch;
@@ -418,8 +399,22 @@ hw_status hw_sparse_linear_objective(hw_sparse_linear *m, hw_objective *o, char 
     o->evaluation_examples = m->test ? m->test->rows : d->rows;
     o->evaluation_chunk = 2000;
     o->metrics = m->loss == HW_SPARSE_SQUARED ? 1 : 2;
-    return HW_OK;
+    o->principal = p->hot || m->loss == HW_SPARSE_SOFTMAX || m->l1 > 0 ? NULL : hw__linear_principal;
+    status = hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
+    if (status == HW_OK) return HW_OK;
+    hw_sparse_linear_free(m);
+    return hw__base_fail(why, status, "hw_sparse_linear_objective: %zu bytes are no objective", size);
 }
+
+#if defined(__ELF__)
+/* What programs that were compiled against 0.1 call: their objective is shorter. */
+HW_API hw_status hw__sparse_linear_objective_0_1(hw_sparse_linear *m, hw_objective *o,
+                                                 char *why) __asm__("hw_sparse_linear_objective");
+hw_status hw__sparse_linear_objective_0_1(hw_sparse_linear *m, hw_objective *o, char *why)
+{
+    return hw_sparse_linear_objective_init(m, o, HW__OBJECTIVE_LEAST, why);
+}
+#endif
 
 void hw_sparse_linear_free(hw_sparse_linear *m)
 {

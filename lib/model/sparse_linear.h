@@ -9,10 +9,15 @@ typedef struct hw__linear_plan {
     float *decay; /* of each column; NULL without l2 */
     size_t room;  /* columns of one minibatch at most, with the intercept */
     unsigned width;
-    size_t hot; /* leading columns with nine tenths of the non-zeros */
+    size_t hot; /* leading columns with nine tenths of the non-zeros, where replicas of all would take too long to
+                   exchange; else 0 */
     double l1;
     hw_schedule schedule; /* of the rule for l1 */
 } hw__linear_plan;
+
+/* sparse_columns.c: what the columns of the training set say. plan: decay and hot; false: no memory. */
+bool hw__linear_plan_columns(const hw_sparse_linear *m, hw__linear_plan *p);
+hw_status hw__linear_principal(void *self, float *direction, double curvature[2]); /* hw_objective.principal */
 
 typedef struct hw__linear_scratch {
     uint32_t *column, n;

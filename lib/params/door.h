@@ -21,6 +21,13 @@ void hw__params_parts_read_end(hw_params *params, unsigned worker, hw_read_note 
 void hw__params_write_part(hw_params *params, const hw_form *form, const hw__extent *x, const float *g);
 uint64_t hw__params_parts_end(hw_params *params, unsigned worker, const hw_read_note *note);
 
+/* Beside replicas and no further arrays: the direction along which exchanges are corrected (replica.c), of length 1, as
+ * many floats as parameters; copied, with nothing under way. False: no memory, or no such handle. */
+bool hw__params_set_principal(hw_params *params, const float *direction);
+/* hw_params_exchange. undone: how much of what others have moved along that direction this worker's steps would have
+ * taken back, in [0, 1]; 0: they are added as they are. */
+uint64_t hw__params_exchange(hw_params *params, unsigned worker, uint64_t steps, double undone, hw_read_note *note);
+
 /* Whether a read is one past state under every circumstance (CONSISTENT, LOCKED). */
 bool hw__params_whole(const hw_params *params);
 

@@ -89,6 +89,8 @@ void hw__params_clock_measure(hw__params_clock *clock, unsigned worker);
 void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t n);
 uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v); /* quiescent only */
 
+struct hw__params_stretch; /* exchange.h */
+
 struct hw_params {
     hw__memory memory;
     hw_params_config config;
@@ -106,6 +108,10 @@ struct hw_params {
     struct hw__params_replica *replica;   /* one a worker; NULL without */
     size_t exchanged;                     /* leading parameters that replicas cover */
     hw__params_line *pushes;              /* exchanges of each worker */
+    void (*exchange)(const struct hw__params_stretch *s);
+    float
+        *principal; /* unit direction over what is exchanged, 0 outside of [principal_first, principal_end); or NULL */
+    size_t principal_first, principal_end;
 };
 
 #endif

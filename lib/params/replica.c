@@ -5,11 +5,13 @@
  * own cache. Only the exchange touches shared lines: one pass over the array, which leaves lines alone that the worker
  * has not changed. */
 #include "access.h"
+#include "door.h"
+#include "exchange.h"
 #include "fused.h"
 #include "lock.h"
 #include "mode.h"
 #include "shared.h"
-#include "wide.h"
+#include <string.h>
 
 static hw_status create(hw_params *p, char *why)
 {
@@ -39,74 +41,68 @@ static void refresh(hw_params *p)
         }
 }
 
-static void exchange_scalar(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
+/* How far the others have moved along the principal direction since this worker took its copy. */
+static double moved(const hw_params *p, const hw__params_replica *r)
 {
-    for (size_t i = 0; i < n; i++) {
-        float delta = hw__params_get(at + i) - hw__params_get(base + i), next = hw__params_get(shared + i) + delta;
-        if (delta != 0) hw__params_set(shared + i, next); /* a NaN too: it must be seen */
-        hw__params_set(at + i, next);
-        hw__params_set(base + i, next);
+    enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
+    double sum = 0;
+    const hw__params_float *shared = p->shared.at[0], *base = r->base.at[0];
+    for (size_t from = p->principal_first / A_LINE * A_LINE; from < p->principal_end; from += A_LINE) {
+        float part = 0;
+        size_t end = from + A_LINE < p->principal_end ? from + A_LINE : p->principal_end;
+        /* They are stored to next. */
+        if (from + AHEAD < p->principal_end) __builtin_prefetch((const char *)(shared + from + AHEAD), 1);
+        for (size_t i = from; i < end; i++)
+            if (p->principal[i] != 0) part += p->principal[i] * (hw__params_get(shared + i) - hw__params_get(base + i));
+        sum += (double)part;
     }
+    return sum;
 }
 
-/* Nothing that another adds meanwhile is lost. */
-static void exchange_cas(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
+static void exchange_part(const hw_params *p, hw__params_replica *r, float pull, unsigned array, size_t first, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        float delta = hw__params_get(at + i) - hw__params_get(base + i);
-        float next = delta != 0 ? hw__params_add_cas(shared + i, delta) : hw__params_get(shared + i);
-        hw__params_set(at + i, next);
-        hw__params_set(base + i, next);
-    }
+    bool along = array == 0 && pull != 0;
+    hw__params_stretch s = {p->shared.at[array] + first,
+                            r->at.at[array] + first,
+                            r->base.at[array] + first,
+                            along ? p->principal + first : NULL,
+                            pull,
+                            n};
+    p->exchange(&s);
 }
 
-#if PARAMS_WIDE
-AVX2 static void exchange_wide(hw__params_float *shared, hw__params_float *at, hw__params_float *base, size_t n)
-{
-    size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        __m256 delta = _mm256_sub_ps(hw__params_load(at + i), hw__params_load(base + i));
-        __m256 next = _mm256_add_ps(hw__params_load(shared + i), delta);
-        __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ);
-        hw__params_put_some(shared + i, changed, next);
-        hw__params_put(at + i, next);
-        hw__params_put(base + i, next);
-    }
-    /* Compilers do not see that the assembly above has left the upper halves of the registers dirty, and every SSE
-     * instruction after that would pay for it on Intel's processors. */
-    _mm256_zeroupper();
-    exchange_scalar(shared + i, at + i, base + i, n - i);
-}
-#endif
-
-static void exchange_part(const hw_params *p, hw__params_replica *r, unsigned array, size_t first, size_t n)
-{
-    hw__params_float *s = p->shared.at[array] + first, *x = r->at.at[array] + first, *b = r->base.at[array] + first;
-    if (p->config.write == HW_WRITE_ADD) {
-        exchange_cas(s, x, b, n);
-        return;
-    }
-#if PARAMS_WIDE
-    if (p->reads != &hw__params_scalar) {
-        exchange_wide(s, x, b, n);
-        return;
-    }
-#endif
-    exchange_scalar(s, x, b, n);
-}
-
-static void exchange_striped(const hw_params *p, hw__params_replica *r)
+static void exchange_striped(const hw_params *p, hw__params_replica *r, float pull)
 {
     size_t stripe = p->config.stripe;
     for (size_t first = 0; first < p->exchanged; first += stripe) {
         size_t n = p->exchanged - first < stripe ? p->exchanged - first : stripe;
         hw__params_lock(&p->stripes[first / stripe].mutex);
-        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, first, n);
+        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, first, n);
         hw__params_unlock(&p->stripes[first / stripe].mutex);
     }
 }
 
+bool hw__params_set_principal(hw_params *p, const float *direction)
+{
+    if (!p->replica || p->config.arrays) return false;
+    if (!p->principal) p->principal = hw__memory_alloc(&p->memory, hw__whole_lines(p->exchanged), sizeof(float));
+    if (!p->principal) return false;
+    memcpy(p->principal, direction, p->exchanged * sizeof *direction);
+    p->principal_first = p->principal_end = 0;
+    for (size_t i = 0; i < p->exchanged; i++) {
+        if (direction[i] == 0) continue;
+        if (!p->principal_end) p->principal_first = i;
+        p->principal_end = i + 1;
+    }
+    return true;
+}
+
 uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_read_note *note)
+{
+    return hw__params_exchange(p, worker, steps, 0, note);
+}
+
+uint64_t hw__params_exchange(hw_params *p, unsigned worker, uint64_t steps, double undone, hw_read_note *note)
 {
     *note = (hw_read_note){0, 0, 0, 0};
     if (!p->replica) return 0;
@@ -117,12 +113,13 @@ uint64_t hw_params_exchange(hw_params *p, unsigned worker, uint64_t steps, hw_re
     for (unsigned w = 0; w < p->config.workers; w++)
         if (w != worker) pushes += atomic_load_explicit(&p->pushes[w].value, memory_order_acquire);
     *note = (hw_read_note){r->clock, pushes - r->exchanges, 0, 1};
+    bool along = p->principal && undone > 0, locked = p->config.write == HW_WRITE_LOCKED;
     if (p->config.write == HW_WRITE_STRIPED) {
-        exchange_striped(p, r);
+        exchange_striped(p, r, along ? (float)(undone * moved(p, r)) : 0);
     } else {
-        bool locked = p->config.write == HW_WRITE_LOCKED;
         if (locked) hw__params_lock(&p->mutex);
-        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, a, 0, p->exchanged);
+        float pull = along ? (float)(undone * moved(p, r)) : 0;
+        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, 0, p->exchanged);
         if (locked) hw__params_unlock(&p->mutex);
     }
     r->clock = clock;
@@ -142,11 +139,20 @@ static bool takes(const hw_params_config *c)
     return c->exchange_interval > 1;
 }
 
+static hw__params_exchange_kernel kernel_of(const hw_params *p)
+{
+    if (p->config.write == HW_WRITE_ADD) return hw__params_exchange_cas;
+    for (unsigned lanes = 16; p->reads != &hw__params_scalar && lanes >= 8; lanes /= 2)
+        if (hw__params_exchange_wide(lanes)) return hw__params_exchange_wide(lanes);
+    return hw__params_exchange_racy;
+}
+
 static hw_status plan(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
     hw_status status = hw__shared_create(p, why);
     p->exchanged = c->exchanged && c->exchanged < c->size ? hw__whole_lines(c->exchanged) : c->size;
+    p->exchange = kernel_of(p);
     return status == HW_OK ? create(p, why) : status;
 }
 

@@ -57,7 +57,7 @@ bool hw__async_between(hw_worker *w)
     hw_engine *e = w->engine;
     /* Park here too, with no gradient pending, rather than compute one that ages while the others evaluate. */
     if (hw__flags_paused(&e->flags)) {
-        if (!hw__sweep_exchange(w, false) || !hw__park(w, HW__PARK_BETWEEN)) return false;
+        if (!hw__exchange(w, false) || !hw__park(w, HW__PARK_BETWEEN)) return false;
         w->exchange_ns = hw_now(); /* an evaluation is no work */
     }
     if (!rest(w)) return false;
@@ -81,12 +81,12 @@ bool hw__async_step(hw_worker *w, uint64_t ticket, const uint32_t *example)
     if (example) w->index[0] = *example;
     bool goes_on = hw__step_whole(w);
     if (w->uncounted) count_step(w);
-    return goes_on && hw__sweep_exchange(w, true);
+    return goes_on && hw__exchange(w, true);
 }
 
 void hw__async_end(hw_worker *w)
 {
-    (void)hw__sweep_exchange(w, false);
+    (void)hw__exchange(w, false);
     hw_params_release(w->engine->params, w->slot);
 }
 

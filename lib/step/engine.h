@@ -142,6 +142,12 @@ typedef struct hw__curvature {
     double value;
 } hw__curvature;
 
+/* engine/principal.c: the objective's curvatures along its principal direction and across it */
+typedef struct hw__principal {
+    bool on; /* params have the direction */
+    double along, across;
+} hw__principal;
+
 /* engine/capture.c */
 typedef struct hw__captures {
     hw_state *state; /* what the run's captures fill; NULL without on_checkpoint */
@@ -197,6 +203,7 @@ struct hw_engine {
     hw__recovery recovery;
     hw__rest rest;
     hw__layers layers;
+    hw__principal principal;
     hw__captures captures;
     hw__run run;
     struct hw__cores *cores; /* engine/pin.c; NULL: workers are not pinned */

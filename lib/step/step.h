@@ -102,12 +102,16 @@ void hw__layers_mix(const hw_engine *e, hw_histogram *mixed);
 void hw__layers_total(const hw_engine *e, size_t layer, uint64_t *updates, uint64_t *sum);
 void hw__layers_histogram(const hw_engine *e, size_t layer, hw_histogram *h);
 
-/* --- sweep.c: runs of single-example updates, and exchanges of replicas ---------------------------------------------
+/* --- sweep.c: runs of single-example updates -------------------------------------------------------------------------
  */
 /* tickets ticket .. ticket + count - 1, all in hand; false: the worker's loop ends. first NULL: as the sampling has it,
  * else the first of as many examples in a row. */
 bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first);
-bool hw__sweep_exchange(hw_worker *w, bool due);
+
+/* --- exchange.c ------------------------------------------------------------------------------------------------------
+ */
+/* Exchange the worker's replica where it has steps to exchange; due: only if its interval has passed. */
+bool hw__exchange(hw_worker *w, bool due);
 
 /* --- due.c ----------------------------------------------------------------------------------------------------------
  */

@@ -1,6 +1,5 @@
-/* sweep.c - runs of single-example updates through the objective's sweep, and the exchange of replicas: what the sparse
- * path does instead of one step at a time. It measures one step in ticket_block (or one exchange) and counts the rest.
- */
+/* sweep.c - runs of single-example updates through the objective's sweep: what the sparse path does instead of one step
+ * at a time. It measures one step in ticket_block (or one exchange) and counts the rest. */
 #include "step.h"
 #include "hogwild/advanced/sweep.h"
 #include <math.h>
@@ -81,45 +80,6 @@ void hw_sweep_landed(hw_worker *w, uint32_t examples)
     if (!w->engine->steps.exchanges && examples) hw_params_landed(w->engine->params, w->slot, examples);
 }
 
-/* --- exchanges ---------------------------------------------------------------------------------------------------- */
-
-/* So many steps that an exchange takes about a fortieth of their time, and at least 16. But what several workers do
- * from the same start adds up: where k steps along a direction nearly reach its optimum, M workers overshoot it M - 1
- * times. So at most 256 / (M - 1), and eight exchanges an epoch a worker, unless that would cost a fifth of the time.
- */
-static uint32_t chosen_interval(const hw_worker *w, double steps_ns, double exchange_ns)
-{
-    const hw_engine *e = w->engine;
-    double steps = exchange_ns / (steps_ns / w->since), most = e->crew.slots > 1 ? 256.0 / (e->crew.slots - 1) : 256;
-    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->crew.slots)));
-    return (uint32_t)fmin(1e9, fmax(16, fmax(4 * steps, fmin(40 * steps, most))));
-}
-
-bool hw__sweep_exchange(hw_worker *w, bool due)
-{
-    hw_engine *e = w->engine;
-    uint32_t every = w->exchange_every ? w->exchange_every : 256; /* not chosen yet: after a first stretch */
-    if (!e->steps.exchanges || w->since == 0 || (due && w->since < every)) return true;
-    double loss = w->smooth_loss;
-    uint64_t from = hw_now(), read_clock = w->read_clock;
-    w->read_ns = w->exchange_ns;
-    uint64_t others = hw_params_exchange(e->params, w->slot, w->since, &w->note);
-    uint64_t now = hw_now();
-    if (!w->exchange_every)
-        w->exchange_every = chosen_interval(w, (double)(from - w->exchange_ns), (double)(now - from));
-    w->read_clock = hw_params_clock(e->params);
-    w->since = 0;
-    hw__counter_add(&w->exchanges, 1);
-    if (w->unmeasured) {
-        w->unmeasured--; /* hw__step_observe adds the one that it is called for */
-        hw__step_observe(w, others);
-    }
-    w->exchange_ns = now;
-    w->parked_ns = 0;
-    hw__periodic_keep(e, hw_params_clock(e->params), loss, read_clock);
-    return !hw__flags_failed(&e->flags);
-}
-
 /* --- the run ------------------------------------------------------------------------------------------------------ */
 
 static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first)
@@ -147,7 +107,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     if (landed && hw__step_account(w, loss / landed, landed, status == HW_OK) != HW_OK && status == HW_OK)
         status = HW_E_STOPPED;
     w->batch.step = ticket + count - 1; /* the last ticket that is done */
-    if (status == HW_OK) return hw__sweep_exchange(w, true);
+    if (status == HW_OK) return hw__exchange(w, true);
     hw__fail_worker(w, status);
     return false;
 }

@@ -14,6 +14,11 @@ typedef struct hw__pending {
     bool loss_finite, finite, clipped;
 } hw__pending;
 
+/* Nanoseconds of the fastest exchange, and of a step where steps were fastest; 0: none yet. */
+typedef struct hw__exchange_times {
+    double exchange, step;
+} hw__exchange_times;
+
 struct hw_worker {
     _Alignas(HW_LINE) hw_engine *engine; /* NULL: a probe's */
     const hw__access *access;
@@ -34,8 +39,9 @@ struct hw_worker {
     /* sweeps and exchanges */
     uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
     uint64_t exchange_ns;           /* when that was */
-    uint32_t swept;                 /* examples that the sweep under way has landed */
-    float run_rate;                 /* learning rate of the sweep under way, where it is constant */
+    hw__exchange_times exchange_times;
+    uint32_t swept; /* examples that the sweep under way has landed */
+    float run_rate; /* learning rate of the sweep under way, where it is constant */
     hw__base_counter by_sweep, exchanges, collided, looked_at;
     hw__layer_step layers;
     /* of the pair under way */

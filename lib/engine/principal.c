@@ -1,0 +1,59 @@
+/* principal.c - the direction in which the loss is most curved, where an exchange of replicas goes by it. */
+#include "../config/config.h"
+#include "../params/door.h"
+#include "../step/members.h"
+#include "engine.h"
+#include <math.h>
+#include <string.h>
+
+/* Its length becomes 1, and the smallest entries 0 that have a fiftieth of the squares at most together, so that an
+ * exchange looks at few. Which those are, the squares by their exponents tell, in one pass. */
+static bool normalise(float *direction, size_t n)
+{
+    double squares[256] = {0}, all = 0, small = 0;
+    for (size_t i = 0; i < n; i++) {
+        union {
+            float x;
+            uint32_t bits;
+        } entry = {direction[i]};
+        squares[entry.bits >> 23 & 255] += (double)(direction[i] * direction[i]);
+    }
+    for (int e = 0; e < 256; e++) all += squares[e];
+    if (!(all > 0) || !hw__base_finite_double(all)) return false;
+    int least = 0; /* the exponent that the smallest entry has which stays */
+    while (small + squares[least] <= 0.02 * all) small += squares[least++];
+    float scale = (float)(1 / sqrt(all)), bound = ldexpf(1, least - 127);
+    for (size_t i = 0; i < n; i++) direction[i] = fabsf(direction[i]) < bound ? 0 : direction[i] * scale;
+    return true;
+}
+
+/* Asks the objective, into `direction` (zeros). */
+static hw_status ask(hw_engine *e, float *direction, char *why)
+{
+    const hw_objective *o = &e->objective;
+    double curvature[2] = {0, 0};
+    hw_status status = o->principal(o->self, direction, curvature);
+    if (status != HW_OK) return hw__base_fail(why, status, "the objective's principal returned %d", status);
+    if (!hw__base_all_finite(direction, o->parameters) || !hw__base_finite_double(curvature[0]) ||
+        !hw__base_finite_double(curvature[1]) || curvature[0] < 0 || curvature[1] < 0)
+        return hw__base_fail(why, HW_E_CALLBACK,
+                             "the objective's principal gave curvatures of %g and %g: they and the direction must be "
+                             "finite, and curvatures not negative",
+                             curvature[0], curvature[1]);
+    if (!normalise(direction, o->parameters)) return HW_OK; /* a loss without curvature has none */
+    if (!hw__params_set_principal(e->params, direction)) return hw__no_memory(why, "the principal direction");
+    e->principal = (hw__principal){true, curvature[0], curvature[1]};
+    return HW_OK;
+}
+
+hw_status hw__principal_plan(hw_engine *e, char *why)
+{
+    size_t n = e->objective.parameters;
+    if (!hw__config_principal(&e->config, &e->objective)) return HW_OK;
+    float *direction = hw__allocate(&e->memory.by, n, sizeof *direction);
+    if (!direction) return hw__no_memory(why, "the principal direction");
+    memset(direction, 0, n * sizeof *direction);
+    hw_status status = ask(e, direction, why);
+    hw__release(&e->memory.by, direction, n, sizeof *direction);
+    return status;
+}

@@ -1,0 +1,102 @@
+/* exchange_wide.c - one stretch of a replica against the shared array on x86-64, with vectors of 8 and of 16 floats.
+ * Loads and stores of shared floats are inline assembly, for the reasons given in wide.c; the reference is exchange.c.
+ *
+ * Lines that the worker has not changed are not stored to, so that the other cores keep theirs. Of the others the lines
+ * to come are asked for to be written: a load alone would fetch them to be shared, and the store wait for them again.
+ */
+#include "../base/cpu.h"
+#include "exchange.h"
+#include "wide.h"
+
+#if PARAMS_WIDE
+
+enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
+
+AVX2 static void exchange_8(const hw__params_stretch *s)
+{
+    size_t i = 0;
+    __m256 pull = _mm256_set1_ps(s->pull);
+    for (; i + 8 <= s->n; i += 8) {
+        if (i % A_LINE == 0 && i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
+        __m256 delta = _mm256_sub_ps(hw__params_load(s->copy + i), hw__params_load(s->base + i));
+        __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ),
+               shared = hw__params_load(s->shared + i);
+        int lanes = _mm256_movemask_ps(changed);
+        __m256 next = shared;
+        if (lanes) {
+            if (s->principal)
+                delta = _mm256_fnmadd_ps(pull, _mm256_and_ps(changed, _mm256_loadu_ps(s->principal + i)), delta);
+            next = _mm256_add_ps(shared, delta);
+            /* A masked store takes some ten times as long as a whole one on some processors. */
+            if (lanes == 255)
+                hw__params_put(s->shared + i, next);
+            else
+                hw__params_put_some(s->shared + i, changed, next);
+        }
+        hw__params_put(s->copy + i, next);
+        hw__params_put(s->base + i, next);
+    }
+    /* Compilers do not see that the assembly above has left the upper halves of the registers dirty, and every SSE
+     * instruction after that would pay for it on Intel's processors. */
+    _mm256_zeroupper();
+    hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
+                               s->pull,       s->n - i};
+    hw__params_exchange_racy(&rest);
+}
+
+#define AVX512 __attribute__((target("avx512f")))
+
+AVX512 static inline __m512 load(const hw__params_float *x)
+{
+    __m512 v;
+    __asm__ volatile("vmovaps %1, %0" : "=v"(v) : "m"(*(const __m512 *)(const void *)x));
+    return v;
+}
+
+AVX512 static inline void put(hw__params_float *x, __m512 v)
+{
+    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m512 *)(void *)x) : "v"(v));
+}
+
+AVX512 static inline void put_some(hw__params_float *x, __mmask16 mask, __m512 v)
+{
+    __asm__ volatile("vmovaps %2, %0%{%1%}" : "+m"(*(__m512 *)(void *)x) : "Yk"(mask), "v"(v));
+}
+
+AVX512 static void exchange_16(const hw__params_stretch *s)
+{
+    size_t i = 0;
+    __m512 pull = _mm512_set1_ps(s->pull);
+    for (; i + 16 <= s->n; i += 16) {
+        if (i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
+        __m512 delta = _mm512_sub_ps(load(s->copy + i), load(s->base + i)), next = load(s->shared + i);
+        __mmask16 changed = _mm512_cmp_ps_mask(delta, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+        if (changed) {
+            if (s->principal) delta = _mm512_fnmadd_ps(pull, _mm512_maskz_loadu_ps(changed, s->principal + i), delta);
+            next = _mm512_add_ps(next, delta);
+            put_some(s->shared + i, changed, next);
+        }
+        put(s->copy + i, next);
+        put(s->base + i, next);
+    }
+    _mm256_zeroupper();
+    hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
+                               s->pull,       s->n - i};
+    hw__params_exchange_racy(&rest);
+}
+
+hw__params_exchange_kernel hw__params_exchange_wide(unsigned lanes)
+{
+    if (lanes == 16) return hw__cpu_avx512() ? exchange_16 : NULL;
+    return hw__params_wide() ? exchange_8 : NULL;
+}
+
+#else
+
+hw__params_exchange_kernel hw__params_exchange_wide(unsigned lanes)
+{
+    (void)lanes;
+    return NULL;
+}
+
+#endif
