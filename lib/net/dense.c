@@ -1,14 +1,12 @@
 /* dense.c - fully connected: out n x o = in n x i times weights (o x i) transposed, plus biases; the whole batch. */
+#include "../conv/product.h"
 #include "net.h"
 
 static void forward(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     size_t in = hw__net_floats(l->in), out = l->out.c;
-    const float *bias = c->params + l->weights;
-    for (size_t i = 0; l->biases && i < c->n; i++)
-        for (size_t j = 0; j < out; j++) c->out[i * out + j] = bias[j];
-    hw__blas_gemm(false, true, c->n, out, in, 1, c->in, in, c->params, in, l->biases ? 1 : 0, c->out, out);
+    hw__product_dots(c->n, out, in, c->in, c->params, l->biases ? c->params + l->weights : NULL, c->out);
 }
 
 HW__HOT static void bias_gradient(float *g, const float *dout, size_t n, size_t out)
@@ -22,9 +20,9 @@ static void backward(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     size_t in = hw__net_floats(l->in), out = l->out.c;
-    hw__blas_gemm(true, false, out, in, c->n, 1, c->dout, out, c->in, in, 0, c->g, in);
+    hw__product_sums(true, out, in, c->n, c->dout, c->in, c->g);
     if (l->biases) bias_gradient(c->g + l->weights, c->dout, c->n, out);
-    if (c->din) hw__blas_gemm(false, false, c->n, in, out, 1, c->dout, out, c->params, in, 0, c->din, in);
+    if (c->din) hw__product_sums(false, c->n, in, out, c->dout, c->params, c->din);
 }
 
 static uint64_t multiply_adds(const hw__net_layer *l)
