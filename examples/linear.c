@@ -117,8 +117,6 @@ static hw_config configure(const options *o, const hw_linear_model *m, const hw_
                                 (c.optimizer.rule == HW_RULE_SGD && c.optimizer.momentum <= 0));
     bool threads = c.scheduler == HW_ASYNC || c.scheduler == HW_SEQUENTIAL;
     if (!o->exchange_given) c.exchange_interval = plain && threads && c.workers > 1 ? 0 : 1;
-    if (c.scheduler == HW_SIMULATED || c.scheduler == HW_ROUND_ROBIN || c.write == HW_WRITE_LOCKED)
-        c.clock_interval = 1; /* exact clocks */
     if (o->rate > 0) h->base = o->rate;
     if (o->rate <= 0) {
         bool adagrad = c.optimizer.rule == HW_RULE_ADAGRAD; /* its steps do not follow the rows' scale */
@@ -436,7 +434,7 @@ int main(int argc, char **argv)
     options o = {.base = "auto", .split = NAN, .l2 = -1, .intercept = true, .config = &config};
     config.batch = 1;
     config.write = HW_WRITE_RACY;
-    config.clock_interval = 64;
+    config.clock_interval = 0;
     config.shuffle_block = 64;
     config.optimizer.momentum = 0;
     config.optimizer.schedule.gamma = 0;

@@ -90,12 +90,16 @@ typedef struct hw_config {
     hw_read_mode read;
     hw_write_mode write;
     hw_path path;
-    unsigned stripe, clock_interval;
+    unsigned stripe;
+    unsigned clock_interval;    /* as in params.h; 0: chosen: 1 for steps that touch all parameters and for whatever
+                                   needs every update's age, 512 or less (16 turns an epoch a worker) for sweeps, else
+                                   64                                                                        */
     unsigned exchange_interval; /* 1: HOGWILD! as published. Above: each worker steps on a private replica and exchanges
                                    it every so many steps (ASYNC); 0: chosen from the first steps' times, so that
-                                   exchanges take about 1/40 of the time, but at most 256 / (workers - 1), since
-                                   what several workers do from the same start adds up, unless exchanges then took
-                                   more than a fifth                                                         */
+                                   exchanges take about 1/40 of the time, but at most 256 / (workers - 1), or
+                                   2 / (learning rate x the objective's second curvature x (workers - 1)) where it
+                                   knows its principal direction: what several workers do from the same start adds
+                                   up; unless exchanges then took more than a fifth                          */
     size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
     /* Use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd without momentum
      * or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing that looks at single updates

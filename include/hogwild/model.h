@@ -52,13 +52,6 @@ HW_API hw_status hw_linear_objective(hw_linear *model, hw_objective *objective, 
  * weight that is not in a row keeps its velocity and does not move. For averaged weights see hw_config.average_every.
  *
  * Metrics: mean loss (with the penalty), then, for the classifiers, accuracy; on the test rows where there are any. */
-typedef enum hw_sparse_loss {
-    HW_SPARSE_SQUARED,
-    HW_SPARSE_LOGISTIC,
-    HW_SPARSE_HINGE,
-    HW_SPARSE_SQUARED_HINGE,
-    HW_SPARSE_SOFTMAX
-} hw_sparse_loss;
 typedef struct hw_sparse_linear {
     size_t struct_size;
     hw_sparse_loss loss;

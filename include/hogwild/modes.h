@@ -1,4 +1,5 @@
-/* modes.h - how shared parameters are read and written, in names; advanced/params.h says what each promises. */
+/* modes.h - how shared parameters are read and written, in names (advanced/params.h says what each promises), and what
+ * steps that work in place need to know of a model. */
 #ifndef HOGWILD_MODES_H
 #define HOGWILD_MODES_H
 
@@ -26,6 +27,15 @@ typedef enum hw_write_mode { HW_WRITE_TABLE(HW_X) } hw_write_mode;
 /* AUTO takes the widest path of this CPU; SCALAR is the conforming C11 code, the reference; WIDE asks for vectors
  * and is refused where there are none (and in a ThreadSanitizer build, which only has SCALAR). */
 typedef enum hw_path { HW_PATH_AUTO, HW_PATH_SCALAR, HW_PATH_WIDE } hw_path;
+
+/* Losses of a linear model's score: model.h. */
+typedef enum hw_sparse_loss {
+    HW_SPARSE_SQUARED,
+    HW_SPARSE_LOGISTIC,
+    HW_SPARSE_HINGE,
+    HW_SPARSE_SQUARED_HINGE,
+    HW_SPARSE_SOFTMAX
+} hw_sparse_loss;
 
 #define HW_MAX_WORKERS 1024
 #define HW_MAX_ARRAYS  3

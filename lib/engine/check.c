@@ -224,13 +224,28 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     return status == HW_OK ? hw__optimizer_check(&c->optimizer, &c->compensation, o->parameters, why) : status;
 }
 
+/* A measured step takes as long as some ten of a sweep; but every worker takes so many tickets at once. */
+static unsigned chosen_clock(const hw_config *c, const hw_objective *o, const hw__scheduler *s)
+{
+    enum { MOST = 512, LEAST = 16 };
+    bool exact = c->trace || c->compensation.age != HW_AGE_NONE || c->delay_correction > 0;
+    if (exact || !o->touched || !(s->flags & HW__OWN_STEPS) || c->write == HW_WRITE_LOCKED) return 1;
+    if (!o->sweep || !c->sweep || c->batch != 1 || !o->examples) return 64;
+    unsigned interval = MOST;
+    while (interval > LEAST && (uint64_t)interval * 16 * c->workers > o->examples) interval /= 2;
+    return interval;
+}
+
 hw_status hw__engine_adopt(const hw_config *config, const hw_objective *objective, hw_config *c, hw_objective *o,
                            char *why)
 {
     hw_status status = hw__config_adopt(config, c, why);
     if (status == HW_OK && c->least_workers == 0) c->least_workers = 2;
     if (status == HW_OK) status = hw__objective_adopt(objective, o, why);
-    return status == HW_OK ? hw__engine_check(c, o, hw__scheduler_of(c, o), why) : status;
+    if (status != HW_OK) return status;
+    const hw__scheduler *s = hw__scheduler_of(c, o);
+    if (c->clock_interval == 0 && s) c->clock_interval = chosen_clock(c, o, s);
+    return hw__engine_check(c, o, s, why);
 }
 
 hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why)

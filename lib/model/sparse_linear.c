@@ -1,6 +1,7 @@
 /* sparse_linear.c - linear models on sparse rows: squared, logistic, hinge, squared hinge and softmax loss, with lazy
  * L2. A step gathers the touched weights, a sweep works in place; both take their slopes from the same functions.
  * sparse_rule.c has L1. */
+#include "../base/loss.h"
 #include "../base/sized.h"
 #include "sparse_linear.h"
 #include "../base/sort.h"
@@ -9,27 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Loss at margin or score z, and its slope over z. Logistic: without log(1 + e^-|margin|), whose 1 + ... goes into
- * *factor, so that a run takes one logarithm of their product. */
-static inline float slope_of(hw_sparse_loss kind, float z, float y, float *loss, float *factor)
-{
-    float m = y * z, e;
-    *factor = 1;
-    switch (kind) {
-    case HW_SPARSE_SQUARED: *loss = 0.5f * (z - y) * (z - y); return z - y;
-    case HW_SPARSE_HINGE: *loss = m >= 1 ? 0 : 1 - m; return m >= 1 ? 0 : -y;
-    case HW_SPARSE_SQUARED_HINGE: *loss = m >= 1 ? 0 : (1 - m) * (1 - m); return m >= 1 ? 0 : -2 * y * (1 - m);
-    default:
-        e = expf(-fabsf(m));
-        *loss = m > 0 ? 0 : -m;
-        *factor = 1 + e;
-        return -y * (m > 0 ? e : 1) / (1 + e);
-    }
-}
-
 static float slope_and_loss(hw_sparse_loss kind, float z, float y, float *loss)
 {
-    float factor, slope = slope_of(kind, z, y, loss, &factor);
+    float factor, slope = hw__loss_slope(kind, z, y, loss, &factor);
     *loss += logf(factor);
     return slope;
 }
@@ -152,76 +135,59 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 /* --- a sweep: in place -----------------------------------------------------------------------------------------------
  */
 
-/* The lines of a row itself, as many as most rows have. */
-static void prefetch_row(const hw_sparse *d, uint32_t row)
-{
-    enum { LINES = 10, A_LINE = HW_LINE / sizeof(float) };
-    uint64_t from = d->offset[row], end = d->offset[row + 1];
-    if (end > from + LINES * A_LINE) end = from + LINES * A_LINE;
-    for (; from < end; from += A_LINE) {
-        __builtin_prefetch(d->index + from);
-        __builtin_prefetch(d->value + from);
-    }
-}
-
-static inline double sweep_rows(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run, hw_sparse_loss kind)
+/* AdaGrad's steps take their rates from sums that stand beside the weights, the intercept's too. */
+static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
 {
     const hw_sparse *d = m->train;
     const hw__linear_plan *p = m->plan;
-    const float one = 1, *decay = p->decay;
+    const float one = 1;
     const uint32_t *intercept = &d->columns;
-    double total = 0, product = 1;
-    /* Every step writes the intercept, and its line would cross between the cores as often: a run has a copy of its own
-     * and adds what it changed at the end. AdaGrad's intercept has a sum beside it and stays shared. */
-    float bias = 0, before = 0;
-    bool own = m->intercept && !hw_sweep_adagrad(w);
-    if (own) hw_sweep_row_read(w, d->columns, 1, &before);
-    bias = before;
+    hw__loss_sum sum = {0, 1};
     for (uint32_t i = 0; i < run->count; i++) {
         uint32_t row = run->index[i];
         uint64_t from = d->offset[row];
         size_t n = (size_t)(d->offset[row + 1] - from);
         const uint32_t *index = d->index + from;
         const float *value = d->value + from;
-        if (i + 2 < run->count) prefetch_row(d, run->index[i + 2]);
+        float z = hw_sweep_dot_at(w, index, value, n), y = d->label[row], loss, factor, weight = weight_of(m, y);
+        if (m->intercept) z += hw_sweep_dot_at(w, intercept, &one, 1);
+        float slope = weight * hw__loss_slope(m->loss, z, y, &loss, &factor);
+        hw__loss_add(&sum, weight, loss, factor);
+        if (slope != 0 || p->decay) hw_sweep_axpy_at(w, i, index, value, n, slope, p->decay);
+        if (slope != 0 && m->intercept) hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
+        hw_sweep_landed(w, 1);
+    }
+    return hw__loss_total(&sum);
+}
+
+/* Every step writes the intercept, and its line would cross between the cores as often: a run has a copy of its own and
+ * adds what it changed at the end. */
+static double sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
+{
+    const hw_sparse *d = m->train;
+    const hw__linear_plan *p = m->plan;
+    hw_linear_rows form = {d, m->loss, p->decay, m->class_weight};
+    float bias = 0, before = 0;
+    if (m->intercept) hw_sweep_row_read(w, d->columns, 1, &before);
+    bias = before;
+    double loss = 0;
+    uint32_t part = m->prefetch ? 1 : run->count;
+    for (uint32_t i = 0; i < run->count; i += part) {
         if (m->prefetch && i + m->prefetch < run->count) {
             uint32_t next = run->index[i + m->prefetch];
             hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
         }
-        float z = hw_sweep_dot_at(w, index, value, n), y = d->label[row], loss;
-        if (m->intercept) z += own ? bias : hw_sweep_dot_at(w, intercept, &one, 1);
-        float weight = weight_of(m, y), factor, slope = weight * slope_of(kind, z, y, &loss, &factor);
-        if (m->class_weight) { /* a weighted logarithm is no factor */
-            loss = weight * (loss + logf(factor));
-            factor = 1;
-        }
-        total += (double)loss;
-        product *= (double)factor;
-        if (product > 1e280) {
-            total += log(product);
-            product = 1;
-        }
-        if (slope != 0 || decay) hw_sweep_axpy_at(w, i, index, value, n, slope, decay);
-        if (own)
-            bias -= hw_sweep_rate(w, i) * slope;
-        else if (slope != 0 && m->intercept)
-            hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
-        hw_sweep_landed(w, 1);
+        uint32_t n = run->count - i < part ? run->count - i : part;
+        loss += hw_sweep_linear(w, i, &form, run->index + i, n, m->intercept ? &bias : NULL);
     }
     bias -= before;
-    if (own) hw_sweep_row_add(w, d->columns, 1, &bias);
-    return total + log(product);
+    if (m->intercept) hw_sweep_row_add(w, d->columns, 1, &bias);
+    return loss;
 }
 
 static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
 {
-    const hw_sparse_linear *m = self;
-    switch (m->loss) { /* the loss is a constant inside, which the compiler folds */
-    case HW_SPARSE_SQUARED: *loss = sweep_rows(m, w, run, HW_SPARSE_SQUARED); break;
-    case HW_SPARSE_HINGE: *loss = sweep_rows(m, w, run, HW_SPARSE_HINGE); break;
-    case HW_SPARSE_SQUARED_HINGE: *loss = sweep_rows(m, w, run, HW_SPARSE_SQUARED_HINGE); break;
-    default: *loss = sweep_rows(m, w, run, HW_SPARSE_LOGISTIC); break;
-    }
+    *loss = hw_sweep_adagrad(w) ? sweep_adagrad(self, w, run) : sweep_sgd(self, w, run);
     return HW_OK;
 }
 

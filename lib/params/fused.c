@@ -117,8 +117,8 @@ static inline void rows_add(hw__params_float *const *w, size_t k, size_t n, cons
     {                                                                                                                 \
         rows_add(w, k, n, c, x, sum, lossless);                                                                       \
     }                                                                                                                 \
-    const hw__params_fused hw__params_fused_##name = {dot_at,      name##_axpy, name##_decay, name##_adagrad,         \
-                                                      name##_pair, NULL,        rows_dot,     name##_rows_add};
+    const hw__params_fused hw__params_fused_##name = {dot_at, name##_axpy, name##_decay, name##_adagrad, name##_pair, \
+                                                      NULL,   NULL,        rows_dot,     name##_rows_add};
 SET(racy, false)
 SET(cas, true)
 

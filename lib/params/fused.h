@@ -24,6 +24,9 @@ typedef struct hw__params_fused {
      * pair. */
     float (*pairs)(hw__params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
                    size_t coming, float rate);
+    /* n rows of a linear model whose columns all lie in w. NULL: row by row. */
+    double (*linear)(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate, size_t n,
+                     float *bias);
     /* k <= PARAMS_ROWS rows at once */
     void (*rows_dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
     void (*rows_add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
@@ -32,6 +35,9 @@ typedef struct hw__params_fused {
 
 extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
 const hw__params_fused *hw__params_fused_wide(void); /* or NULL */
+/* linear_wide.c */
+double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate,
+                              size_t n, float *bias);
 /* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where hw__params_fused_wide says that there are any */
 void hw__params_rows_dot_wide(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
 void hw__params_rows_add_wide(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,

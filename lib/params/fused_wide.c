@@ -2,77 +2,26 @@
  * multiply-adds. Loads and stores of shared floats are inline assembly, for the reasons given in wide.c. Rows begin at
  * multiples of 16 floats, so that their vectors are aligned and no lane tears. */
 #include "fused.h"
-#include "wide.h"
+#include "coordinates_wide.h"
 #include "../base/cpu.h"
 
 #if PARAMS_WIDE
 #include <math.h>
 
-AVX2 static inline float get(const hw__params_float *x)
+AVX2 static float dot(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n)
 {
-    float v;
-    __asm__ volatile("vmovss %1, %0" : "=x"(v) : "m"(*(const float *)(const void *)x));
-    return v;
+    return hw__params_dot_coordinates(w, indices, values, n);
 }
 
-AVX2 static inline void put(hw__params_float *x, float v)
+AVX2 static void axpy(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step)
 {
-    __asm__ volatile("vmovss %1, %0" : "=m"(*(float *)(void *)x) : "x"(v));
+    hw__params_axpy_coordinates(w, indices, values, n, step);
 }
 
-AVX2 static float dot_at(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n)
+AVX2 static void decay(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
+                       float rate, const float *lambda)
 {
-    float a = 0, b = 0, c = 0, d = 0;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        a = __builtin_fmaf(values[i], get(w + indices[i]), a);
-        b = __builtin_fmaf(values[i + 1], get(w + indices[i + 1]), b);
-        c = __builtin_fmaf(values[i + 2], get(w + indices[i + 2]), c);
-        d = __builtin_fmaf(values[i + 3], get(w + indices[i + 3]), d);
-    }
-    for (; i < n; i++) a = __builtin_fmaf(values[i], get(w + indices[i]), a);
-    return (a + b) + (c + d);
-}
-
-/* Indices are unique, so that the loads of the next coordinates need not wait for the stores of these. */
-AVX2 static void axpy_at(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step)
-{
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        hw__params_float *a = w + indices[i], *b = w + indices[i + 1], *c = w + indices[i + 2], *d = w + indices[i + 3];
-        float x = get(a), y = get(b), z = get(c), u = get(d);
-        put(a, __builtin_fmaf(step, values[i], x));
-        put(b, __builtin_fmaf(step, values[i + 1], y));
-        put(c, __builtin_fmaf(step, values[i + 2], z));
-        put(d, __builtin_fmaf(step, values[i + 3], u));
-    }
-    for (; i < n; i++) put(w + indices[i], __builtin_fmaf(step, values[i], get(w + indices[i])));
-}
-
-/* 1 - share of the weight stays, at most one share of it goes. */
-AVX2 static inline float kept(float rate, float decay)
-{
-    __m128 share = _mm_min_ss(_mm_set_ss(rate * decay), _mm_set_ss(1));
-    return 1 - _mm_cvtss_f32(share);
-}
-
-AVX2 static void decay_at(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float slope,
-                          float rate, const float *decay)
-{
-    float step = -rate * slope;
-    size_t i = 0;
-    for (; i + 4 <= n; i += 4) {
-        uint32_t a = indices[i], b = indices[i + 1], c = indices[i + 2], d = indices[i + 3];
-        float x = get(w + a), y = get(w + b), z = get(w + c), u = get(w + d);
-        put(w + a, __builtin_fmaf(kept(rate, decay[a]), x, step * values[i]));
-        put(w + b, __builtin_fmaf(kept(rate, decay[b]), y, step * values[i + 1]));
-        put(w + c, __builtin_fmaf(kept(rate, decay[c]), z, step * values[i + 2]));
-        put(w + d, __builtin_fmaf(kept(rate, decay[d]), u, step * values[i + 3]));
-    }
-    for (; i < n; i++) {
-        hw__params_float *x = w + indices[i];
-        put(x, __builtin_fmaf(kept(rate, decay[indices[i]]), get(x), step * values[i]));
-    }
+    hw__params_decay_coordinates(w, indices, values, n, slope, rate, lambda);
 }
 
 AVX2 static void adagrad_at(hw__params_float *w, hw__params_float *s, const uint32_t *indices, const float *values,
@@ -81,10 +30,11 @@ AVX2 static void adagrad_at(hw__params_float *w, hw__params_float *s, const uint
     float most = 1 / rule->rate;
     for (size_t i = 0; i < n; i++) {
         size_t at = indices[i];
-        float x = get(w + at), g = slope * values[i] + (rule->decay ? fminf(rule->decay[at], most) * x : 0);
-        float square = get(s + at) + g * g;
-        put(s + at, square);
-        put(w + at, x - rule->rate * g / (sqrtf(square) + rule->epsilon));
+        float x = hw__params_load_one(w + at),
+              g = slope * values[i] + (rule->decay ? fminf(rule->decay[at], most) * x : 0);
+        float square = hw__params_load_one(s + at) + g * g;
+        hw__params_put_one(s + at, square);
+        hw__params_put_one(w + at, x - rule->rate * g / (sqrtf(square) + rule->epsilon));
     }
 }
 
@@ -119,8 +69,6 @@ AVX2 static inline __m128 sum_two(__m256 a, __m256 b)
     return _mm_add_ps(y, _mm_movehl_ps(y, y));
 }
 
-#define ALWAYS static inline __attribute__((always_inline))
-
 /* What a pair's update is made of: x' = keep x + take y. */
 typedef struct pair_state {
     __m256 score, e, keep_p, keep_q, take_p, take_q;
@@ -128,8 +76,7 @@ typedef struct pair_state {
 } pair_state;
 
 /* dots: the lanes of p . q. */
-AVX2 ALWAYS pair_state pair_begin(const hw__params_pair *rows, const hw_pairs *form, float value, float rate,
-                                  __m256 dots)
+ALWAYS pair_state pair_begin(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, __m256 dots)
 {
     pair_state s;
     float known = value - form->mean;
@@ -149,7 +96,7 @@ AVX2 ALWAYS pair_state pair_begin(const hw__params_pair *rows, const hw_pairs *f
     return s;
 }
 
-AVX2 ALWAYS void pair_update(hw__params_float *p, hw__params_float *q, const pair_state *s, __m256 x, __m256 y)
+ALWAYS void pair_update(hw__params_float *p, hw__params_float *q, const pair_state *s, __m256 x, __m256 y)
 {
     hw__params_put(p, _mm256_fmadd_ps(s->take_p, y, _mm256_mul_ps(s->keep_p, x)));
     hw__params_put(q, _mm256_fmadd_ps(s->take_q, x, _mm256_mul_ps(s->keep_q, y)));
@@ -157,8 +104,8 @@ AVX2 ALWAYS void pair_update(hw__params_float *p, hw__params_float *q, const pai
 
 /* The heads. What G grows by, the mean of (l2 p - e q)^2, comes from |p|^2, |q|^2 and p . q, which are known before e
  * is; squares: |p|^2 and |q|^2 in the first two lanes. share: 1 / rank. */
-AVX2 ALWAYS void pair_end(const hw__params_pair *rows, const hw_pairs *form, const pair_state *s, __m128 squares,
-                          float share)
+ALWAYS void pair_end(const hw__params_pair *rows, const hw_pairs *form, const pair_state *s, __m128 squares,
+                     float share)
 {
     if (!form->biases && !form->adagrad) return;
     float l2 = form->l2;
@@ -175,8 +122,8 @@ AVX2 ALWAYS void pair_end(const hw__params_pair *rows, const hw_pairs *form, con
 }
 
 /* n vectors a row, constant: both rows stay in registers. Returns e in every lane. */
-AVX2 ALWAYS __m256 pair_near(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
-                             size_t n)
+ALWAYS __m256 pair_near(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+                        size_t n)
 {
     hw__params_float *const p = rows->p, *const q = rows->q;
     __m256 x[4], y[4], dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
@@ -203,8 +150,8 @@ AVX2 ALWAYS __m256 pair_near(const hw__params_pair *rows, const hw_pairs *form, 
 }
 
 /* Any even n: the rows are read again for the update. */
-AVX2 ALWAYS __m256 pair_far(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
-                            size_t n)
+ALWAYS __m256 pair_far(const hw__params_pair *rows, const hw_pairs *form, float value, float rate, float share,
+                       size_t n)
 {
     hw__params_float *const p = rows->p, *const q = rows->q;
     __m256 dots = _mm256_setzero_ps(), more = dots, pp = dots, qq = dots;
@@ -234,8 +181,8 @@ AVX2 static float pair(const hw__params_pair *rows, const hw_pairs *form, float 
 }
 
 /* A run of pairs; vectors, biases and adagrad are constants where the caller has them so. */
-AVX2 ALWAYS float run_of(hw__params_float *w, const hw_pairs *given, const hw_rating *list, const uint32_t *index,
-                         size_t n, size_t coming, float rate, size_t vectors, int biases, int adagrad)
+ALWAYS float run_of(hw__params_float *w, const hw_pairs *given, const hw_rating *list, const uint32_t *index, size_t n,
+                    size_t coming, float rate, size_t vectors, int biases, int adagrad)
 {
     enum { AHEAD = 24 }; /* ratings whose rows are on their way: large sets miss in the page table too */
     hw_pairs form = *given;
@@ -289,9 +236,24 @@ AVX2 static float pairs(hw__params_float *w, const hw_pairs *form, const hw_rati
 #undef RUN
 }
 
-static const hw__params_fused
-    avx2 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, hw__params_rows_dot_wide, hw__params_rows_add_wide},
-    avx512 = {dot_at, axpy_at, decay_at, adagrad_at, pair, pairs, hw__params_rows_dot_512, hw__params_rows_add_512};
+static const hw__params_fused avx2 = {dot,
+                                      axpy,
+                                      decay,
+                                      adagrad_at,
+                                      pair,
+                                      pairs,
+                                      hw__params_linear_wide,
+                                      hw__params_rows_dot_wide,
+                                      hw__params_rows_add_wide},
+                              avx512 = {dot,
+                                        axpy,
+                                        decay,
+                                        adagrad_at,
+                                        pair,
+                                        pairs,
+                                        hw__params_linear_wide,
+                                        hw__params_rows_dot_512,
+                                        hw__params_rows_add_512};
 
 const hw__params_fused *hw__params_fused_wide(void)
 {

@@ -34,6 +34,18 @@ AVX2 static inline void hw__params_put(hw__params_float *x, __m256 v)
 {
     __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m256 *)(void *)x) : "x"(v));
 }
+AVX2 static inline float hw__params_load_one(const hw__params_float *x)
+{
+    float v;
+    __asm__ volatile("vmovss %1, %0" : "=x"(v) : "m"(*(const float *)(const void *)x));
+    return v;
+}
+
+AVX2 static inline void hw__params_put_one(hw__params_float *x, float v)
+{
+    __asm__ volatile("vmovss %1, %0" : "=m"(*(float *)(void *)x) : "x"(v));
+}
+
 /* Only the lanes whose mask's top bit is set: the others belong to whoever writes them meanwhile. */
 AVX2 static inline void hw__params_put_some(hw__params_float *x, __m256 mask, __m256 v)
 {

@@ -41,6 +41,21 @@ void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n)
     hw_params_prefetch_at(w->engine->params, w->slot, indices, n);
 }
 
+double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n,
+                       float *bias)
+{
+    enum { PART = 64 };
+    float rate[PART];
+    double loss = 0;
+    for (size_t at = 0, part; at < n; at += part) {
+        part = n - at < PART ? n - at : PART;
+        for (size_t k = 0; k < part; k++) rate[k] = hw_sweep_rate(w, (uint32_t)(i + at + k));
+        loss += hw_params_linear(w->engine->params, w->slot, form, rows + at, rate, part, bias);
+        w->swept += (uint32_t)part;
+    }
+    return loss;
+}
+
 double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list, const uint32_t *index,
                       size_t n)
 {

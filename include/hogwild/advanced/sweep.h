@@ -3,7 +3,7 @@
  *
  * The calls of params.h's fused forms, on this worker's parameters, with the rule (sgd without momentum, or adagrad)
  * and the learning rate of example i of the run. Rows begin at multiples of 16 floats. hw_sweep_landed after the last
- * write of an example, or of a few; pairs counts itself. */
+ * write of an example, or of a few; linear and pairs count themselves. */
 #ifndef HOGWILD_ADVANCED_SWEEP_H
 #define HOGWILD_ADVANCED_SWEEP_H
 
@@ -21,6 +21,9 @@ HW_API float hw_sweep_dot_at(hw_worker *w, const uint32_t *indices, const float 
 HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, const float *values, size_t n,
                              float slope, const float *decay);
 HW_API void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n);
+/* Steps of a linear model on run->index[i .. i + n - 1], by sgd; lands them. */
+HW_API double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n,
+                              float *bias);
 HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list,
                              const uint32_t *index, size_t n);
 HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
