@@ -112,8 +112,8 @@ static bool speed(const bench_rows *rows, const options *o)
 {
     double l2 = 1.0 / rows->train.rows;
     way ways[] = {
-        {"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
-        {"1 worker, l2 1/n", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}},
+        {"1 worker", 1, 0, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
+        {"1 worker, l2 1/n", 1, 0, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}},
         {"1 worker, adagrad", 1, 1, HW_WRITE_RACY, HW_RULE_ADAGRAD, 0, 0.1, false, false, {0}, {0}},
         {"1 worker, by steps", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, true, false, {0}, {0}},
         {"2 workers, racy", 2, 1, HW_WRITE_RACY, HW_RULE_SGD, 0, 1, false, false, {0}, {0}},
@@ -144,7 +144,7 @@ static bool interval(const bench_rows *rows, const options *o)
     char names[9][40];
     double l2 = 1.0 / rows->train.rows;
     memset(ways, 0, sizeof ways);
-    ways[0] = (way){"1 worker", 1, 1, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}};
+    ways[0] = (way){"1 worker", 1, 0, HW_WRITE_RACY, HW_RULE_SGD, l2, 1, false, false, {0}, {0}};
     for (int i = 0; i < 8; i++) {
         (void)snprintf(names[i], sizeof names[i], k[i] ? "2 workers, exchange every %u" : "2 workers, interval chosen",
                        k[i]);
@@ -312,7 +312,7 @@ static bool target(const bench_rows *rows, const options *o)
     static const struct {
         const char *name;
         unsigned workers, interval;
-    } ways[] = {{"1 worker", 1, 1}, {"2 workers, racy", 2, 1}, {"2 workers, exchange", 2, 0}};
+    } ways[] = {{"1 worker", 1, 0}, {"2 workers, racy", 2, 1}, {"2 workers, exchange", 2, 0}};
     double ms[3][MOST], gap[3][MOST], accuracy[3][MOST];
     if (!isfinite(rows->optimum)) return true;
     printf("\n%s: milliseconds to within 1 %% of the optimum %.8f (l2 1/n): %.2f passes\n", rows->name, rows->optimum,

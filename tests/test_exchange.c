@@ -49,7 +49,7 @@ static void check_kernel(hw__params_exchange_kernel kernel, size_t n, bool along
     arrays a = drawn(&rng), before = drawn(&again);
     float principal[MOST];
     for (size_t i = 0; i < MOST; i++) principal[i] = (float)hw_rng_normal(&rng);
-    hw__params_stretch s = {a.shared, a.copy, a.base, along ? principal : NULL, 0.75f, n};
+    hw__params_stretch s = {a.shared, a.copy, a.base, along ? principal : NULL, 0.75f, 1, n};
     kernel(&s);
     for (size_t i = 0; i < MOST; i++) {
         float base = value_of(before.base, i), delta = value_of(before.copy, i) - base,
@@ -88,7 +88,7 @@ static void kernels_pass_on_what_is_no_number(void **state)
         arrays a = drawn(&rng);
         put(a.copy, 3, NAN);
         put(a.copy, 70, INFINITY);
-        hw__params_stretch s = {a.shared, a.copy, a.base, NULL, 0, MOST};
+        hw__params_stretch s = {a.shared, a.copy, a.base, NULL, 0, 1, MOST};
         if (kernels[k]) {
             kernels[k](&s);
             assert_true(isnan(value_of(a.shared, 3)) && isinf(value_of(a.shared, 70)));

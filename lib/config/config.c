@@ -68,6 +68,14 @@ hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why)
     return hw__sized_adopt(to, sizeof *to, from, HW__CONFIG_LEAST, "the configuration", "hw_config_defaults()", why);
 }
 
+/* Plain SGD, at one rate for all parameters. */
+static bool plain(const hw_config *c)
+{
+    const hw_optimizer *r = &c->optimizer;
+    return hw__rule_of(r)->flags & HW__RULE_PLAIN && r->momentum == 0 && r->n_sections == 0 &&
+           hw__optimizer_arrays(r, &c->compensation) == 0;
+}
+
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)
 {
     hw_params_config p = hw_params_defaults(o->parameters, writers);
@@ -77,7 +85,7 @@ hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, un
     p.path = c->path;
     p.stripe = c->stripe;
     p.clock_interval = c->clock_interval;
-    p.exchange_interval = !hw__config_exchanges(c) ? 1 : c->exchange_interval > 1 ? c->exchange_interval : 2;
+    p.exchange_interval = !hw__config_exchanges(c, o) ? 1 : c->exchange_interval > 1 ? c->exchange_interval : 2;
     p.exchanged = c->exchanged;
     /* Chosen: the hot parameters in replicas, if the others can be written one by one. */
     bool chosen = c->exchange_interval == 0 && !c->exchanged;
@@ -86,17 +94,27 @@ hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, un
     return p;
 }
 
-bool hw__config_exchanges(const hw_config *c)
+/* Whether one worker goes by sweeps of an objective whose decay is quick on a replica, and nothing looks at single
+ * updates. */
+static bool alone_on_replica(const hw_config *c, const hw_objective *o)
 {
-    /* Alone there is nobody to exchange with: chosen intervals are for more workers than one. */
-    return c->exchange_interval == 0 ? c->workers > 1 : c->exchange_interval > 1;
+    const hw_optimizer *r = &c->optimizer;
+    bool threads = c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC;
+    bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
+                  c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
+    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->read == HW_READ_ATOMIC;
+}
+
+bool hw__config_exchanges(const hw_config *c, const hw_objective *o)
+{
+    /* Alone there is nobody to exchange with. */
+    if (c->exchange_interval == 0) return c->workers > 1 || alone_on_replica(c, o);
+    return c->exchange_interval > 1;
 }
 
 bool hw__config_principal(const hw_config *c, const hw_objective *o)
 {
-    const hw_optimizer *r = &c->optimizer;
-    return o->principal && hw__config_exchanges(c) && hw__rule_of(r)->flags & HW__RULE_PLAIN && r->momentum == 0 &&
-           r->n_sections == 0 && hw__optimizer_arrays(r, &c->compensation) == 0;
+    return o->principal && c->workers > 1 && hw__config_exchanges(c, o) && plain(c);
 }
 
 static uint64_t mix(uint64_t hash, const double *x, size_t n)

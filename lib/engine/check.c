@@ -32,7 +32,7 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
             "objective '%.40s' has a rule of its own: config takes rule sgd with momentum.target 0, without "
             "weight_decay, clip_norm and age",
             o->name ? o->name : "");
-    if (!hw__config_exchanges(c)) return HW_OK;
+    if (!hw__config_exchanges(c, o)) return HW_OK;
     if (!threads || c->trace)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.exchange_interval is for schedulers async and sequential, without a trace");
@@ -84,7 +84,7 @@ static hw_status check_correction(const hw_config *c, const hw_objective *o, cha
     if (c->read != HW_READ_ATOMIC || c->write == HW_WRITE_LOCKED)
         refusal = "it looks at the parameters while others write them, so atomic reads with write add, striped or racy "
                   "are needed";
-    else if (hw__config_exchanges(c))
+    else if (hw__config_exchanges(c, o))
         refusal = "what replicas exchange are sums of updates, not gradients";
     else if (o->raw)
         refusal = "the objective writes steps of its own, not gradients";

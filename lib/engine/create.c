@@ -92,7 +92,7 @@ static bool can_sweep(const hw_engine *e)
 static void plan_steps(hw_engine *e)
 {
     const hw_config *c = &e->config;
-    e->steps.exchanges = hw__config_exchanges(c);
+    e->steps.exchanges = hw__config_exchanges(c, &e->objective);
     e->steps.sweeps = can_sweep(e);
     e->kept.every = keep_interval(e);
     e->recovery.on = hw__recovery_plan(e);

@@ -160,16 +160,13 @@ static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_ba
     return hw__loss_total(&sum);
 }
 
-/* Every step writes the intercept, and its line would cross between the cores as often: a run has a copy of its own and
- * adds what it changed at the end. */
+/* Every step writes the intercept, and its line would cross between the cores as often: some rows at a time have a copy
+ * of their own. */
 static double sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
 {
     const hw_sparse *d = m->train;
     const hw__linear_plan *p = m->plan;
-    hw_linear_rows form = {d, m->loss, p->decay, m->class_weight};
-    float bias = 0, before = 0;
-    if (m->intercept) hw_sweep_row_read(w, d->columns, 1, &before);
-    bias = before;
+    hw_linear_rows form = {d, m->loss, m->intercept, (float)m->l2, p->decay, m->class_weight};
     double loss = 0;
     uint32_t part = m->prefetch ? 1 : run->count;
     for (uint32_t i = 0; i < run->count; i += part) {
@@ -177,11 +174,8 @@ static double sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch 
             uint32_t next = run->index[i + m->prefetch];
             hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
         }
-        uint32_t n = run->count - i < part ? run->count - i : part;
-        loss += hw_sweep_linear(w, i, &form, run->index + i, n, m->intercept ? &bias : NULL);
+        loss += hw_sweep_linear(w, i, &form, run->index + i, part);
     }
-    bias -= before;
-    if (m->intercept) hw_sweep_row_add(w, d->columns, 1, &bias);
     return loss;
 }
 
@@ -365,6 +359,7 @@ hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *obj
     o->evaluation_examples = m->test ? m->test->rows : d->rows;
     o->evaluation_chunk = 2000;
     o->metrics = m->loss == HW_SPARSE_SQUARED ? 1 : 2;
+    o->shrinks = m->l2 > 0 && o->sweep && !p->hot;
     o->principal = p->hot || m->loss == HW_SPARSE_SOFTMAX || m->l1 > 0 ? NULL : hw__linear_principal;
     status = hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
     if (status == HW_OK) return HW_OK;

@@ -5,7 +5,7 @@
 /* What this worker adds to coordinate i: 0 where it has changed nothing. */
 static inline float delta_of(const hw__params_stretch *s, size_t i)
 {
-    float delta = hw__params_get(s->copy + i) - hw__params_get(s->base + i);
+    float delta = s->scale * hw__params_get(s->copy + i) - hw__params_get(s->base + i);
     return delta != 0 && s->principal ? delta - s->pull * s->principal[i] : delta;
 }
 

@@ -6,12 +6,12 @@
 #include "params.h"
 
 /* One stretch of n floats: the shared array, the worker's copy, and what was shared when the copy was taken; aligned
- * alike. delta = copy - base; shared += delta - pull * principal where delta is not 0; copy and base become what is
- * shared. principal NULL: delta as it is. Coordinates that the worker has not changed are not stored to. */
+ * alike. delta = scale * copy - base; shared += delta - pull * principal where delta is not 0; copy and base become
+ * what is shared. principal NULL: delta as it is. Coordinates that the worker has not changed are not stored to. */
 typedef struct hw__params_stretch {
     hw__params_float *shared, *copy, *base;
     const float *principal;
-    float pull;
+    float pull, scale;
     size_t n;
 } hw__params_stretch;
 

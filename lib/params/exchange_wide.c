@@ -15,10 +15,10 @@ enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
 AVX2 static void exchange_8(const hw__params_stretch *s)
 {
     size_t i = 0;
-    __m256 pull = _mm256_set1_ps(s->pull);
+    __m256 pull = _mm256_set1_ps(s->pull), scale = _mm256_set1_ps(s->scale);
     for (; i + 8 <= s->n; i += 8) {
         if (i % A_LINE == 0 && i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
-        __m256 delta = _mm256_sub_ps(hw__params_load(s->copy + i), hw__params_load(s->base + i));
+        __m256 delta = _mm256_sub_ps(_mm256_mul_ps(scale, hw__params_load(s->copy + i)), hw__params_load(s->base + i));
         __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ),
                shared = hw__params_load(s->shared + i);
         int lanes = _mm256_movemask_ps(changed);
@@ -40,7 +40,7 @@ AVX2 static void exchange_8(const hw__params_stretch *s)
      * instruction after that would pay for it on Intel's processors. */
     _mm256_zeroupper();
     hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
-                               s->pull,       s->n - i};
+                               s->pull,       s->scale,    s->n - i};
     hw__params_exchange_racy(&rest);
 }
 
@@ -66,10 +66,11 @@ AVX512 static inline void put_some(hw__params_float *x, __mmask16 mask, __m512 v
 AVX512 static void exchange_16(const hw__params_stretch *s)
 {
     size_t i = 0;
-    __m512 pull = _mm512_set1_ps(s->pull);
+    __m512 pull = _mm512_set1_ps(s->pull), scale = _mm512_set1_ps(s->scale);
     for (; i + 16 <= s->n; i += 16) {
         if (i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
-        __m512 delta = _mm512_sub_ps(load(s->copy + i), load(s->base + i)), next = load(s->shared + i);
+        __m512 delta = _mm512_sub_ps(_mm512_mul_ps(scale, load(s->copy + i)), load(s->base + i));
+        __m512 next = load(s->shared + i);
         __mmask16 changed = _mm512_cmp_ps_mask(delta, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         if (changed) {
             if (s->principal) delta = _mm512_fnmadd_ps(pull, _mm512_maskz_loadu_ps(changed, s->principal + i), delta);
@@ -81,7 +82,7 @@ AVX512 static void exchange_16(const hw__params_stretch *s)
     }
     _mm256_zeroupper();
     hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
-                               s->pull,       s->n - i};
+                               s->pull,       s->scale,    s->n - i};
     hw__params_exchange_racy(&rest);
 }
 

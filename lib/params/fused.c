@@ -148,6 +148,7 @@ static size_t replicated(const hw_params *p, const uint32_t *indices, size_t n)
 
 float hw_params_dot_at(const hw_params *p, unsigned worker, const uint32_t *indices, const float *values, size_t n)
 {
+    hw__params_settle(p, worker);
     size_t hot = replicated(p, indices, n);
     float sum = 0;
     if (hot) sum = p->fused->dot_at(p->replica[worker].at.at[0], indices, values, hot);
@@ -168,6 +169,7 @@ static void axpy_part(const hw__params_fused *k, const hw__params_arrays *a, con
 void hw_params_axpy_at(hw_params *p, unsigned worker, const hw_fused_rule *rule, const uint32_t *indices,
                        const float *values, size_t n, float slope)
 {
+    hw__params_settle(p, worker);
     size_t hot = replicated(p, indices, n);
     if (hot) axpy_part(p->fused, &p->replica[worker].at, rule, indices, values, hot, slope);
     if (hot < n) axpy_part(p->fused, &p->shared, rule, indices + hot, values + hot, n - hot, slope);
@@ -205,6 +207,7 @@ static float pairs_scalar(const hw_params *p, unsigned worker, const hw_pairs *f
 double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list, const uint32_t *index,
                        size_t n, float rate)
 {
+    hw__params_settle(p, worker);
     enum { PART = 8 }; /* ratings that enter the clock at once */
     bool whole = !p->replica || p->exchanged >= p->config.size, wide = whole && p->fused->pairs;
     hw__params_float *w = hw__params_place(p, worker, 0, 0, p->replica ? p->exchanged : 0);
@@ -240,6 +243,7 @@ static const hw__params_fused *rows_of(const hw_params *p, hw__params_float *con
 void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *x, float *out)
 {
+    hw__params_settle(p, worker);
     hw__params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
@@ -250,6 +254,7 @@ void hw_params_rows_dot(const hw_params *p, unsigned worker, const uint32_t *fir
 void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                         const float *coefficient, const float *x, float *sum)
 {
+    hw__params_settle(p, worker);
     hw__params_float *w[PARAMS_ROWS];
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
@@ -259,11 +264,13 @@ void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, si
 
 void hw_params_row_read(const hw_params *p, unsigned worker, size_t first, size_t n, float *values)
 {
+    hw__params_settle(p, worker);
     p->reads->copy(values, hw__params_place(p, worker, 0, first, n), n);
 }
 
 void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, const float *delta)
 {
+    hw__params_settle(p, worker);
     hw__params_float *w = hw__params_place(p, worker, 0, first, n);
     float one = 1;
     rows_of(p, &w, 1)->rows_add(&w, 1, n, &one, delta, NULL);

@@ -24,9 +24,10 @@ typedef struct hw__params_fused {
      * pair. */
     float (*pairs)(hw__params_float *w, const hw_pairs *form, const hw_rating *list, const uint32_t *index, size_t n,
                    size_t coming, float rate);
-    /* n rows of a linear model whose columns all lie in w. NULL: row by row. */
+    /* n rows of a linear model whose columns all lie in w. bias: the intercept, NULL: none. scale: NULL, or what w is
+     * to be multiplied by, which takes the decay by form->l2. NULL: row by row. */
     double (*linear)(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate, size_t n,
-                     float *bias);
+                     float *bias, float *scale);
     /* k <= PARAMS_ROWS rows at once */
     void (*rows_dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
     void (*rows_add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
@@ -37,7 +38,7 @@ extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
 const hw__params_fused *hw__params_fused_wide(void); /* or NULL */
 /* linear_wide.c */
 double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate,
-                              size_t n, float *bias);
+                              size_t n, float *bias, float *scale);
 /* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where hw__params_fused_wide says that there are any */
 void hw__params_rows_dot_wide(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
 void hw__params_rows_add_wide(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
@@ -50,7 +51,15 @@ void hw__params_rows_add_512(hw__params_float *const *w, size_t k, size_t n, con
 typedef struct hw__params_replica {
     _Alignas(HW_LINE) hw__params_arrays at, base; /* the copy, and what was shared when it was taken */
     uint64_t clock, exchanges;                    /* of the others, at the last exchange            */
+    float scale; /* parameters are the copy times it: 1, but between runs of hw_params_linear and the next exchange */
 } hw__params_replica;
+
+/* The copy itself is the parameters again: for whatever does not know of the scale. */
+void hw__params_fold(const hw_params *p, unsigned worker);
+static inline void hw__params_settle(const hw_params *p, unsigned worker)
+{
+    if (p->replica && (p->replica[worker].scale < 1 || p->replica[worker].scale > 1)) hw__params_fold(p, worker);
+}
 
 /* Where a worker finds the n floats from `first` on: in its replica if that has them all, else shared. */
 static inline hw__params_float *hw__params_place(const hw_params *p, unsigned worker, unsigned array, size_t first,

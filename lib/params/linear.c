@@ -1,42 +1,90 @@
 /* linear.c - runs of steps of a linear model on sparse rows: the public call, and the reference, row by row.
- * linear_wide.c has the vectors' processors. */
+ * linear_wide.c has the vectors' processors.
+ *
+ * Where a worker has all parameters to itself, l2 is a factor that they all have in common: w = scale * v. A step's
+ * decay is one multiplication, and what it adds to w goes into v divided by the scale; an exchange multiplies it out,
+ * in the pass that it makes anyway. Elsewhere a step decays what it touches, as much more as it is touched less often.
+ */
 #include "../base/loss.h"
 #include "fused.h"
 #include "hogwild/tables.h"
 
-static double row_by_row(hw_params *p, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
-                         const float *rate, size_t n, float *bias)
+/* A step on w, or on what the public calls find where w is NULL. */
+static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form, uint32_t row,
+                  float rate, float bias, float *scale, hw__loss_sum *sum)
 {
     const hw_sparse *d = form->data;
+    uint64_t from = d->offset[row];
+    size_t n = (size_t)(d->offset[row + 1] - from);
+    const uint32_t *index = d->index + from;
+    const float *value = d->value + from;
+    float y = d->label[row], weight = form->class_weight ? form->class_weight[y > 0] : 1, loss, factor;
+    float z = w ? p->fused->dot_at(w, index, value, n) : hw_params_dot_at(p, worker, index, value, n);
+    float slope = weight * hw__loss_slope(form->loss, bias + (scale ? *scale * z : z), y, &loss, &factor);
+    hw__loss_add(sum, weight, loss, factor);
+    if (scale) {
+        *scale *= 1 - rate * form->l2;
+        p->fused->axpy_at(w, index, value, n, -rate * slope / *scale);
+    } else if (slope != 0 || form->decay) {
+        hw_fused_rule rule = {rate, 0, form->decay, 0};
+        hw_params_axpy_at(p, worker, &rule, index, value, n, slope);
+    }
+    return slope;
+}
+
+static double row_by_row(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form,
+                         const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
+{
     hw__loss_sum sum = {0, 1};
     for (size_t i = 0; i < n; i++) {
-        uint64_t from = d->offset[rows[i]];
-        size_t entries = (size_t)(d->offset[rows[i] + 1] - from);
-        const uint32_t *index = d->index + from;
-        const float *value = d->value + from;
-        float z = hw_params_dot_at(p, worker, index, value, entries), y = d->label[rows[i]], loss, factor;
-        float weight = form->class_weight ? form->class_weight[y > 0] : 1;
-        float slope = weight * hw__loss_slope(form->loss, bias ? z + *bias : z, y, &loss, &factor);
-        hw__loss_add(&sum, weight, loss, factor);
-        hw_fused_rule rule = {rate[i], 0, form->decay, 0};
-        if (slope != 0 || form->decay) hw_params_axpy_at(p, worker, &rule, index, value, entries, slope);
+        float slope = step(p, worker, w, form, rows[i], rate[i], bias ? *bias : 0, scale, &sum);
         if (bias) *bias -= rate[i] * slope;
     }
     return hw__loss_total(&sum);
 }
 
+/* The scale of a worker's parameters where a decay can go there; NULL: it cannot. So many rows must not bring it out of
+ * what a float can hold. */
+static float *scale_of(const hw_params *p, unsigned worker, const hw_linear_rows *form, const float *rate, size_t n)
+{
+    if (!(form->l2 > 0) || !p->replica || p->exchanged < p->config.size || p->config.arrays) return NULL;
+    double left = 1;
+    for (size_t i = 0; i < n; i++) left *= 1 - (double)rate[i] * (double)form->l2;
+    if (!(left > 1e-6)) return NULL;
+    if (p->replica[worker].scale < 1e-6f) hw__params_fold(p, worker);
+    return &p->replica[worker].scale;
+}
+
+/* The intercept, scaled like the others. */
+static float read_intercept(const hw_params *p, const hw__params_float *at, const float *scale)
+{
+    float v;
+    p->reads->copy(&v, at, 1);
+    return scale ? *scale * v : v;
+}
+
 double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
-                        const float *rate, size_t n, float *bias)
+                        const float *rate, size_t n)
 {
     enum { PART = 8 }; /* rows that enter the clock at once */
-    bool wide = p->fused->linear && (!p->replica || p->exchanged >= p->config.size);
-    hw__params_float *w = hw__params_place(p, worker, 0, 0, p->replica ? p->exchanged : 0);
+    size_t columns = form->data->columns;
+    bool whole = !p->replica || p->exchanged >= p->config.size, wide = p->fused->linear && whole;
+    float *scale = scale_of(p, worker, form, rate, n), bias = 0, before = 0;
+    if (!scale) hw__params_settle(p, worker);
+    hw__params_float *w = whole ? hw__params_place(p, worker, 0, 0, p->config.size) : NULL;
+    hw__params_float *intercept = hw__params_place(p, worker, 0, columns, 1);
+    if (form->intercept) bias = before = read_intercept(p, intercept, scale);
     double loss = 0;
     for (size_t i = 0, part; i < n; i += part) {
+        float *own = form->intercept ? &bias : NULL;
         part = p->replica || n - i < PART ? n - i : PART;
-        loss += wide ? p->fused->linear(w, form, rows + i, rate + i, part, bias)
-                     : row_by_row(p, worker, form, rows + i, rate + i, part, bias);
+        loss += wide ? p->fused->linear(w, form, rows + i, rate + i, part, own, scale)
+                     : row_by_row(p, worker, w, form, rows + i, rate + i, part, own, scale);
         if (!p->replica) hw_params_landed(p, worker, part);
     }
+    if (!form->intercept) return loss;
+    /* What stands there has been decayed with the others; it is this worker's alone. */
+    float delta = scale ? (bias - read_intercept(p, intercept, scale)) / *scale : bias - before, one = 1;
+    p->fused->rows_add(&intercept, 1, 1, &one, &delta, NULL);
     return loss;
 }

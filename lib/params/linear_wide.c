@@ -19,14 +19,14 @@ ALWAYS void prefetch_row(const hw_sparse *d, uint32_t row)
     }
 }
 
-/* The loss is a constant where this is called. */
-ALWAYS double run_of(hw_sparse_loss kind, hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows,
-                     const float *rate, size_t n, float *bias)
+/* Loss, and whether there is a scale, are constants where this is called. */
+ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, const hw_linear_rows *form,
+                     const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
 {
     const hw_sparse *d = form->data;
-    const float *decay = form->decay;
+    const float *decay = scaled ? NULL : form->decay;
     hw__loss_sum sum = {0, 1};
-    float own = bias ? *bias : 0;
+    float own = bias ? *bias : 0, s = scaled ? *scale : 1;
     for (size_t i = 0; i < n; i++) {
         uint32_t row = rows[i];
         uint64_t from = d->offset[row];
@@ -34,28 +34,35 @@ ALWAYS double run_of(hw_sparse_loss kind, hw__params_float *w, const hw_linear_r
         const uint32_t *index = d->index + from;
         const float *value = d->value + from;
         if (i + 2 < n) prefetch_row(d, rows[i + 2]);
-        float z = own + hw__params_dot_coordinates(w, index, value, entries), y = d->label[row], loss, factor;
-        float weight = form->class_weight ? form->class_weight[y > 0] : 1;
+        float next = scaled ? s * (1 - rate[i] * form->l2) : 1, step = scaled ? -rate[i] / next : -rate[i];
+        float dot = hw__params_dot_coordinates(w, index, value, entries), z = scaled ? own + s * dot : own + dot;
+        float y = d->label[row], weight = form->class_weight ? form->class_weight[y > 0] : 1, loss, factor;
         float slope = weight * hw__loss_slope(kind, z, y, &loss, &factor);
         hw__loss_add(&sum, weight, loss, factor);
+        s = next;
         if (decay)
             hw__params_decay_coordinates(w, index, value, entries, slope, rate[i], decay);
         else if (slope != 0)
-            hw__params_axpy_coordinates(w, index, value, entries, -rate[i] * slope);
+            hw__params_axpy_coordinates(w, index, value, entries, step * slope);
         if (bias) own -= rate[i] * slope;
     }
     if (bias) *bias = own;
+    if (scaled) *scale = s;
     return hw__loss_total(&sum);
 }
 
+#define RUN(kind)                                                    \
+    (scale ? run_of(kind, true, w, form, rows, rate, n, bias, scale) \
+           : run_of(kind, false, w, form, rows, rate, n, bias, NULL))
+
 AVX2 double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows,
-                                   const float *rate, size_t n, float *bias)
+                                   const float *rate, size_t n, float *bias, float *scale)
 {
     switch (form->loss) {
-    case HW_SPARSE_SQUARED: return run_of(HW_SPARSE_SQUARED, w, form, rows, rate, n, bias);
-    case HW_SPARSE_HINGE: return run_of(HW_SPARSE_HINGE, w, form, rows, rate, n, bias);
-    case HW_SPARSE_SQUARED_HINGE: return run_of(HW_SPARSE_SQUARED_HINGE, w, form, rows, rate, n, bias);
-    default: return run_of(HW_SPARSE_LOGISTIC, w, form, rows, rate, n, bias);
+    case HW_SPARSE_SQUARED: return RUN(HW_SPARSE_SQUARED);
+    case HW_SPARSE_HINGE: return RUN(HW_SPARSE_HINGE);
+    case HW_SPARSE_SQUARED_HINGE: return RUN(HW_SPARSE_SQUARED_HINGE);
+    default: return RUN(HW_SPARSE_LOGISTIC);
     }
 }
 

@@ -13,6 +13,8 @@
 #include "shared.h"
 #include <string.h>
 
+static void refresh(hw_params *p);
+
 static hw_status create(hw_params *p, char *why)
 {
     const hw_params_config *c = &p->config;
@@ -29,11 +31,21 @@ static hw_status create(hw_params *p, char *why)
                 return hw__base_fail(why, HW_E_MEMORY, "hw_params_create: no memory for a replica of %zu floats",
                                      floats);
         }
+    refresh(p);
     return HW_OK;
+}
+
+void hw__params_fold(const hw_params *p, unsigned worker)
+{
+    hw__params_replica *r = p->replica + worker;
+    for (size_t i = 0; i < p->exchanged; i++)
+        hw__params_set(r->at.at[0] + i, r->scale * hw__params_get(r->at.at[0] + i));
+    r->scale = 1;
 }
 
 static void refresh(hw_params *p)
 {
+    for (unsigned w = 0; w < p->config.workers; w++) p->replica[w].scale = 1;
     for (unsigned w = 0; w < p->config.workers; w++)
         for (unsigned a = 0; a <= p->config.arrays; a++) {
             p->reads->copy((float *)p->replica[w].at.at[a], p->shared.at[a], p->exchanged);
@@ -41,10 +53,18 @@ static void refresh(hw_params *p)
         }
 }
 
+enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
+
+void hw__params_exchange_soon(const hw_params *p)
+{
+    if (!p->replica) return;
+    for (size_t i = 0; i < p->exchanged && i < AHEAD; i += A_LINE)
+        __builtin_prefetch((const char *)(p->shared.at[0] + i), 1);
+}
+
 /* How far the others have moved along the principal direction since this worker took its copy. */
 static double moved(const hw_params *p, const hw__params_replica *r)
 {
-    enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
     double sum = 0;
     const hw__params_float *shared = p->shared.at[0], *base = r->base.at[0];
     for (size_t from = p->principal_first / A_LINE * A_LINE; from < p->principal_end; from += A_LINE) {
@@ -67,6 +87,7 @@ static void exchange_part(const hw_params *p, hw__params_replica *r, float pull,
                             r->base.at[array] + first,
                             along ? p->principal + first : NULL,
                             pull,
+                            array ? 1 : r->scale,
                             n};
     p->exchange(&s);
 }
@@ -122,6 +143,7 @@ uint64_t hw__params_exchange(hw_params *p, unsigned worker, uint64_t steps, doub
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, 0, p->exchanged);
         if (locked) hw__params_unlock(&p->mutex);
     }
+    r->scale = 1;
     r->clock = clock;
     r->exchanges = pushes;
     hw__params_clock_advance(&p->clock, worker, steps);
@@ -186,6 +208,7 @@ static size_t part_of(const hw_params *p, size_t first, size_t n)
 static const float *read(hw_params *p, unsigned worker, const hw__extent *x, float ahead, float *values,
                          hw_read_note *note)
 {
+    hw__params_settle(p, worker);
     bool whole = p->exchanged >= p->config.size;
     *note = (hw_read_note){0, 0, 0, 0}; /* what is measured here are exchanges */
     if (whole && x->all && ahead == 0) return (const float *)p->replica[worker].at.at[0];
@@ -216,6 +239,7 @@ static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const 
     bool lossless = p->kernels == &hw__params_cas, whole = p->exchanged >= p->config.size;
     const hw__params_arrays *own = &p->replica[worker].at;
     (void)note;
+    hw__params_settle(p, worker);
     if (whole) {
         hw__shared_apply(p, p->reads, own, own, form, x, g);
         return 0;

@@ -11,18 +11,27 @@
 
 enum { FIRST = 256, LEAST = 16 };
 
-/* The longest interval at which the workers' sums stay what the same steps one after the other would come to; eight
+/* The longest interval at which the workers' sums stay what the same steps one after the other would come to; four
  * exchanges an epoch a worker. */
 static double longest(hw_worker *w)
 {
     const hw_engine *e = w->engine;
-    double others = e->crew.slots > 1 ? e->crew.slots - 1 : 1, most = 256 / others;
+    double others = e->crew.slots - 1, most = 256 / others;
     if (e->principal.on) {
         double strength = hw_learning_rate(w) * e->principal.across * others;
         most = strength > 0 ? fmin(1e6, 2 / strength) : 1e6;
     }
-    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (8.0 * e->crew.slots)));
+    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / (4.0 * e->crew.slots)));
     return most;
+}
+
+/* One worker's: as rare as what looks at the shared array allows. */
+static uint32_t alone(const hw_engine *e)
+{
+    double most = 4096;
+    if (e->average.mean) most = fmin(most, (double)e->config.average_every);
+    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / 8));
+    return (uint32_t)fmax(LEAST, most);
 }
 
 /* So many steps that an exchange takes about a fortieth of their time, but no more than is safe, unless that would cost
@@ -30,6 +39,7 @@ static double longest(hw_worker *w)
  */
 static uint32_t chosen_interval(hw_worker *w, double steps_ns, double exchange_ns)
 {
+    if (w->engine->crew.slots == 1) return alone(w->engine);
     hw__exchange_times *t = &w->exchange_times;
     t->step = t->step > 0 ? fmin(t->step, steps_ns / w->since) : steps_ns / w->since;
     t->exchange = t->exchange > 0 ? fmin(t->exchange, exchange_ns) : exchange_ns;
@@ -47,7 +57,8 @@ static double undone(hw_worker *w)
 
 static uint32_t due_after(hw_worker *w)
 {
-    return w->exchange_every ? w->exchange_every : (uint32_t)fmax(LEAST, fmin(FIRST, longest(w)));
+    if (w->exchange_every) return w->exchange_every;
+    return w->engine->crew.slots == 1 ? alone(w->engine) : (uint32_t)fmax(LEAST, fmin(FIRST, longest(w)));
 }
 
 bool hw__exchange(hw_worker *w, bool due)

@@ -1,5 +1,6 @@
 /* sweep.c - runs of single-example updates through the objective's sweep: what the sparse path does instead of one step
  * at a time. It measures one step in ticket_block (or one exchange) and counts the rest. */
+#include "../params/door.h"
 #include "step.h"
 #include "hogwild/advanced/sweep.h"
 #include <math.h>
@@ -41,8 +42,7 @@ void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n)
     hw_params_prefetch_at(w->engine->params, w->slot, indices, n);
 }
 
-double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n,
-                       float *bias)
+double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n)
 {
     enum { PART = 64 };
     float rate[PART];
@@ -50,7 +50,7 @@ double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, con
     for (size_t at = 0, part; at < n; at += part) {
         part = n - at < PART ? n - at : PART;
         for (size_t k = 0; k < part; k++) rate[k] = hw_sweep_rate(w, (uint32_t)(i + at + k));
-        loss += hw_params_linear(w->engine->params, w->slot, form, rows + at, rate, part, bias);
+        loss += hw_params_linear(w->engine->params, w->slot, form, rows + at, rate, part);
         w->swept += (uint32_t)part;
     }
     return loss;
@@ -127,6 +127,18 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     return false;
 }
 
+/* So many steps of a part at once that the run ends where an exchange is due, or a little before, where the lines that
+ * it begins with are asked for. */
+static uint32_t until_exchange(const hw_worker *w, uint32_t part)
+{
+    enum { SOON = 16 };
+    uint32_t left = w->exchange_every - w->since;
+    if (w->engine->crew.slots == 1 || part < left - (left > SOON ? SOON : 0)) return part < left ? part : left;
+    if (left > SOON) return left - SOON;
+    hw__params_exchange_soon(w->engine->params);
+    return part < left ? part : left;
+}
+
 bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first)
 {
     const hw_engine *e = w->engine;
@@ -135,8 +147,7 @@ bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint
         uint32_t part = count < e->tickets.block ? count : e->tickets.block;
         uint64_t left = n - ticket % n; /* an epoch's */
         if (part > left) part = (uint32_t)left;
-        if (e->steps.exchanges && w->exchange_every > w->since && part > w->exchange_every - w->since)
-            part = w->exchange_every - w->since;
+        if (e->steps.exchanges && w->exchange_every > w->since) part = until_exchange(w, part);
         if (!run_sweep(w, ticket, part, first ? &at : NULL)) return false;
         ticket += part;
         count -= part;

@@ -159,16 +159,20 @@ HW_API void hw_params_axpy_at(hw_params *params, unsigned worker, const hw_fused
                               const float *values, size_t n, float slope);
 /* Linear models on sparse rows: one step for each of rows[0 .. n-1] of a data set, in turn, as dot_at and axpy_at
  * would, at the rate rate[i] and without what calls between them cost. The slope is that of the loss at the row's
- * score, against its label, times the weight of its class (class_weight[0]: labels not above 0). bias: the caller's own
- * intercept, which is not decayed; NULL: none. Returns the sum of the losses, weighted. Counts n landings as it goes.
- */
+ * score, against its label, times the weight of its class (class_weight[0]: labels not above 0). intercept: parameter
+ * data->columns, which every row has and which is not decayed; others' changes to it meet this worker's after the n
+ * rows. decay: as in hw_fused_rule; l2: where the worker's replica is of all parameters, all of them are decayed by
+ * rate * l2 in each step instead, which costs no more than one. Returns the sum of the losses, weighted. Counts n
+ * landings as it goes. */
 typedef struct hw_linear_rows {
     const struct hw_sparse *data;
     hw_sparse_loss loss; /* but SOFTMAX */
+    int intercept;
+    float l2; /* 0: none, or decay only */
     const float *decay, *class_weight;
 } hw_linear_rows;
 HW_API double hw_params_linear(hw_params *params, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
-                               const float *rate, size_t n, float *bias);
+                               const float *rate, size_t n);
 /* Ask for the cache lines of coming coordinates, or of a coming row. */
 HW_API void hw_params_prefetch_at(const hw_params *params, unsigned worker, const uint32_t *indices, size_t n);
 HW_API void hw_params_prefetch_row(const hw_params *params, unsigned worker, size_t first, size_t n);

@@ -22,8 +22,7 @@ HW_API void hw_sweep_axpy_at(hw_worker *w, uint32_t i, const uint32_t *indices, 
                              float slope, const float *decay);
 HW_API void hw_sweep_prefetch_at(hw_worker *w, const uint32_t *indices, size_t n);
 /* Steps of a linear model on run->index[i .. i + n - 1], by sgd; lands them. */
-HW_API double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n,
-                              float *bias);
+HW_API double hw_sweep_linear(hw_worker *w, uint32_t i, const hw_linear_rows *form, const uint32_t *rows, size_t n);
 HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, const hw_rating *list,
                              const uint32_t *index, size_t n);
 HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
