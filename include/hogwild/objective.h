@@ -128,7 +128,8 @@ typedef struct hw_objective {
 } hw_objective;
 
 typedef struct hw_block {
-    uint32_t first, count, group[2]; /* groups below block_groups */
+    uint32_t first, count;
+    uint32_t group[2]; /* below block_groups; a worker keeps the first from one block to the next where it can */
 } hw_block;
 
 /* An objective of nothing but a name and so many parameters. size: sizeof(hw_objective). */

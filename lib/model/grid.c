@@ -64,6 +64,14 @@ static hw_status split_rows(const hw_ratings *r, bool items, unsigned parts, uin
     return status;
 }
 
+/* Cell c of the grid. The side with more rows first: a worker keeps it from one block to the next where it can. */
+static hw_block block_of(const hw_ratings *r, unsigned parts, uint32_t c, uint32_t first, uint32_t count)
+{
+    uint32_t user = c / parts, item = parts + c % parts;
+    bool items = r->items > r->users;
+    return (hw_block){first, count, {items ? item : user, items ? user : item}};
+}
+
 /* Ratings into the order of their blocks, then each block shuffled; empty blocks are left out. */
 static void order_ratings(const hw_ratings *r, unsigned parts, const uint16_t *user, const uint16_t *item,
                           uint64_t seed, uint32_t *next, hw__factorize_grid *g)
@@ -73,7 +81,7 @@ static void order_ratings(const hw_ratings *r, unsigned parts, const uint16_t *u
     for (uint32_t c = 0; c < cells; c++) {
         uint32_t n = next[c];
         next[c] = from;
-        if (n) g->block[g->blocks++] = (hw_block){from, n, {c / parts, parts + c % parts}};
+        if (n) g->block[g->blocks++] = block_of(r, parts, c, from, n);
         from += n;
     }
     for (uint32_t i = 0; i < r->count; i++) {

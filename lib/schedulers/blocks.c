@@ -158,20 +158,22 @@ static void fields(hw_engine *e, hw__walk *v)
     if (!good) hw__walk_refuse(v, "the entries 'blocks...' and 'worker.block...' of the state do not fit together");
 }
 
-/* Under the mutex: the free block that was handed out least often, the first such from `next` on; UINT32_MAX where none
- * is to be had now. None gets more than one pass ahead of the last one, and none more passes than the run has. */
-static uint32_t find(const hw_engine *e)
+/* Under the mutex: the free block that was handed out least often, of those one that has its first group in common with
+ * the block that this worker had last, whose rows are then in its core's cache already, else the first such from `next`
+ * on; UINT32_MAX where none is to be had now. None gets more than one pass ahead of the last one, and none more passes
+ * than the run has. */
+static uint32_t find(const hw_engine *e, const held *last)
 {
     const blocks *s = e->own;
     const hw_objective *o = &e->objective;
-    uint32_t best = UINT32_MAX, least = s->epoch;
+    uint32_t best = UINT32_MAX, least = s->epoch, group = o->block[last->block].group[0];
     for (uint32_t i = 0; i < o->blocks; i++) {
         uint32_t b = (s->next + i) % o->blocks;
         const hw_block *x = o->block + b;
         if (s->done[b] > least + 1 || s->done[b] >= s->passes) continue;
         if (s->busy[o->block_groups + b] || s->busy[x->group[0]] || s->busy[x->group[1]]) continue;
+        if (s->done[b] == least && x->group[0] == group) return b;
         if (best == UINT32_MAX || s->done[b] < s->done[best]) best = b;
-        if (s->done[b] == least) break; /* there is no rarer one */
     }
     return best;
 }
@@ -186,12 +188,12 @@ static void count(blocks *s, uint32_t b, uint32_t n)
     }
 }
 
-static uint32_t acquire(hw_engine *e)
+static uint32_t acquire(hw_engine *e, const held *last)
 {
     blocks *s = e->own;
     const hw_objective *o = &e->objective;
     (void)pthread_mutex_lock(&s->mutex);
-    uint32_t b = find(e);
+    uint32_t b = find(e, last);
     if (b != UINT32_MAX) {
         mark(e, b, true);
         count(s, b, o->blocks);
@@ -248,7 +250,7 @@ static void loop(hw_worker *w)
             if (!on) break;
         }
         if (hw__flags_stopped(&e->flags) || hw__counter_get(&e->tickets.taken) >= limit) break;
-        uint32_t b = acquire(e);
+        uint32_t b = acquire(e, h);
         if (b == UINT32_MAX) { /* the others have what is left of a pass: wait, but park where asked to */
             (void)sched_yield();
             if (!hw__async_between(w)) break;
