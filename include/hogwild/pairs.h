@@ -22,7 +22,15 @@ typedef struct hw_pairs {
     unsigned rank;
     float mean, l2;
     int biases, adagrad;
+    uint32_t apart; /* floats from one head to the next: HW_PAIRS_APART, or anything else for 2, as in 0.1 */
 } hw_pairs;
+
+/* A line each, so that no two workers write to the same one. */
+#define HW_PAIRS_APART 16
+static inline size_t hw_pairs_apart(const hw_pairs *p)
+{
+    return p->apart == HW_PAIRS_APART ? HW_PAIRS_APART : 2;
+}
 
 #ifdef __cplusplus
 }

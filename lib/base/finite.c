@@ -3,7 +3,8 @@
 #include "cpu.h"
 #include <string.h>
 
-/* An exponent of ones carries into the top bit, and nothing else does: additions and ors, which every vector unit has. */
+/* An exponent of ones carries into the top bit, and nothing else does: additions and ors, which every vector unit has.
+ */
 HW__HOT static uint32_t carries(const float *x, size_t n)
 {
     uint32_t carried = 0;

@@ -61,7 +61,7 @@ double hw_factorize_predict(const hw_factorize *m, const float *x, uint32_t user
 {
     const hw_pairs *f = &m->pairs;
     float score = f->mean + dot(x + f->a + user * f->stride, x + f->b + item * f->stride, f->rank);
-    if (f->biases) score += x[f->head_a + 2 * (size_t)user] + x[f->head_b + 2 * (size_t)item];
+    if (f->biases) score += x[f->head_a + hw_pairs_apart(f) * user] + x[f->head_b + hw_pairs_apart(f) * item];
     return hw__factorize_scale(m->plan) * (double)score;
 }
 
@@ -132,11 +132,12 @@ static void place_rows(gather *g, const hw_factorize *m, const hw_batch *batch)
 {
     const hw_rating *list = ratings(m);
     const hw_pairs *f = &m->pairs;
+    size_t apart = hw_pairs_apart(f);
     memset(g->table, 0, ((size_t)g->mask + 1) * sizeof *g->table);
     for (uint32_t i = 0; i < batch->count; i++) {
         const hw_rating *r = list + batch->index[i];
-        g->place[2 * i] = place_row(g, m, f->a + r->user * f->stride, f->head_a + 2 * (size_t)r->user);
-        g->place[2 * i + 1] = place_row(g, m, f->b + r->item * f->stride, f->head_b + 2 * (size_t)r->item);
+        g->place[2 * i] = place_row(g, m, f->a + r->user * f->stride, f->head_a + apart * r->user);
+        g->place[2 * i + 1] = place_row(g, m, f->b + r->item * f->stride, f->head_b + apart * r->item);
     }
 }
 
@@ -273,7 +274,8 @@ static double deviation_of(const hw_ratings *r)
 static hw_status lay_out(hw_factorize *m, double scale, size_t *parameters, char *why)
 {
     uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
-    uint64_t all = (users + items) * (stride + 2);
+    uint32_t apart = m->struct_size > LEAST ? HW_PAIRS_APART : 2; /* programs of 0.1 may look for them */
+    uint64_t all = (users + items) * (stride + apart);
     if (all > UINT32_MAX)
         return hw__base_fail(
             why, HW_E_LIMIT,
@@ -284,7 +286,8 @@ static hw_status lay_out(hw_factorize *m, double scale, size_t *parameters, char
                           .mean = (float)(m->train->mean / scale),
                           .l2 = (float)m->l2,
                           .biases = m->biases != 0,
-                          .adagrad = m->adagrad != 0};
+                          .adagrad = m->adagrad != 0,
+                          .apart = apart};
     *parameters = hw__pairs_lay_out(&m->pairs, (size_t)users, (size_t)items);
     return HW_OK;
 }
@@ -334,6 +337,7 @@ void hw_factorize_free(hw_factorize *m)
 void hw_factorize_start(const hw_factorize *m, double scale, uint64_t seed, float *x)
 {
     const hw_pairs *f = &m->pairs;
+    size_t apart = hw_pairs_apart(f);
     size_t rows = (size_t)m->train->users + m->train->items;
     hw_rng rng;
     hw_rng_seed(&rng, seed, 0);
@@ -342,7 +346,8 @@ void hw_factorize_start(const hw_factorize *m, double scale, uint64_t seed, floa
         for (size_t d = 0; d < f->stride; d++)
             x[r * f->stride + d] = d < f->rank ? (float)(scale * hw_rng_uniform(&rng)) : 0;
     for (size_t r = 0; r < rows; r++) {
-        x[f->head_a + 2 * r] = 0;
-        x[f->head_a + 2 * r + 1] = 1;
+        float *head = x + f->head_a + apart * r;
+        memset(head, 0, apart * sizeof *head);
+        head[1] = 1;
     }
 }

@@ -59,6 +59,12 @@ static void into_scale(hw_factors *f, double scale)
     for (size_t i = 0; i < f->items; i++) f->x[p->head_b + 2 * i] = (float)((double)f->x[p->head_b + 2 * i] * scale);
 }
 
+/* Heads that are `apart` floats apart, one behind the other. */
+static void copy_heads(float *to, const float *from, size_t apart, size_t rows)
+{
+    for (size_t i = 0; i < rows; i++) memcpy(to + 2 * i, from + apart * i, 2 * sizeof *to);
+}
+
 hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float *params, char *why)
 {
     if (!out || !m || !m->train || !params || !m->pairs.stride)
@@ -77,6 +83,7 @@ hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float
     double scale = hw__factorize_scale(m->plan);
     f->model.train = f->model.test = NULL;
     f->model.plan = NULL;
+    f->model.pairs.apart = 2; /* nobody else writes to them any more */
     bool ids = r->user_id && r->item_id;
     hw_status status = hw__factors_lay_out(f, ids, why);
     const hw_pairs *p = &f->model.pairs, *q = &m->pairs;
@@ -84,8 +91,8 @@ hw_status hw_factors_create(hw_factors **out, const hw_factorize *m, const float
         size_t factors = ((size_t)f->users + f->items) * p->stride, heads = 2 * ((size_t)f->users + f->items);
         memcpy(f->x, params + q->a, f->users * p->stride * sizeof *f->x);
         memcpy(f->x + p->b, params + q->b, f->items * p->stride * sizeof *f->x);
-        memcpy(f->x + p->head_a, params + q->head_a, 2 * (size_t)f->users * sizeof *f->x);
-        memcpy(f->x + p->head_b, params + q->head_b, 2 * (size_t)f->items * sizeof *f->x);
+        copy_heads(f->x + p->head_a, params + q->head_a, hw_pairs_apart(q), f->users);
+        copy_heads(f->x + p->head_b, params + q->head_b, hw_pairs_apart(q), f->items);
         into_scale(f, scale);
         if (!hw__base_all_finite(f->x, factors + heads))
             status = hw__base_fail(why, HW_E_DIVERGED, "hw_factors_create: a parameter is not finite");

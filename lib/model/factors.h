@@ -19,15 +19,16 @@ struct hw_factors {
     float *x;
 };
 
-/* Rows of users, rows of items, heads of users, heads of items, for the rank that is set; floats in all. */
+/* Rows of users, rows of items, heads of users, heads of items, for the rank and the distance that are set; floats in
+ * all. */
 static inline size_t hw__pairs_lay_out(hw_pairs *p, size_t users, size_t items)
 {
     p->stride = hw__whole_lines(p->rank);
     p->a = 0;
     p->b = users * p->stride;
     p->head_a = p->b + items * p->stride;
-    p->head_b = p->head_a + 2 * users;
-    return p->head_b + 2 * items;
+    p->head_b = p->head_a + hw_pairs_apart(p) * users;
+    return p->head_b + hw_pairs_apart(p) * items;
 }
 
 /* Memory for the counts and the rank that are set; ids: with ids. HW_E_MEMORY. */

@@ -192,12 +192,13 @@ static float pairs_scalar(const hw_params *p, unsigned worker, const hw_pairs *f
                           const uint32_t *index, size_t n, float rate)
 {
     float sum = 0;
+    size_t apart = hw_pairs_apart(f);
     for (size_t i = 0; i < n; i++) {
         const hw_rating *r = list + (index ? index[i] : i);
         hw__params_pair rows = {hw__params_place(p, worker, 0, f->a + r->user * f->stride, f->stride),
                                 hw__params_place(p, worker, 0, f->b + r->item * f->stride, f->stride),
-                                hw__params_place(p, worker, 0, f->head_a + 2 * (size_t)r->user, 2),
-                                hw__params_place(p, worker, 0, f->head_b + 2 * (size_t)r->item, 2)};
+                                hw__params_place(p, worker, 0, f->head_a + apart * r->user, 2),
+                                hw__params_place(p, worker, 0, f->head_b + apart * r->item, 2)};
         float e = p->fused->pair(&rows, f, r->value, rate);
         sum += e * e;
     }

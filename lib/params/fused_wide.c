@@ -189,6 +189,7 @@ ALWAYS float run_of(hw__params_float *w, const hw_pairs *given, const hw_rating 
     form.biases = biases;
     form.adagrad = adagrad;
     float share = 1 / (float)form.rank;
+    size_t apart = hw_pairs_apart(given);
     hw__params_float *const a = w + form.a, *const b = w + form.b, *const ha = w + form.head_a,
                             *const hb = w + form.head_b;
     __m256 sum = _mm256_setzero_ps();
@@ -202,13 +203,13 @@ ALWAYS float run_of(hw__params_float *w, const hw_pairs *given, const hw_rating 
                 __builtin_prefetch(q + 32 * v, 1);
             }
             if (biases || adagrad) {
-                __builtin_prefetch((const char *)(ha + 2 * (size_t)next->user), 1);
-                __builtin_prefetch((const char *)(hb + 2 * (size_t)next->item), 1);
+                __builtin_prefetch((const char *)(ha + apart * next->user), 1);
+                __builtin_prefetch((const char *)(hb + apart * next->item), 1);
             }
         }
         const hw_rating *r = list + (index ? index[i] : i);
-        hw__params_pair rows = {a + r->user * form.stride, b + r->item * form.stride, ha + 2 * (size_t)r->user,
-                                hb + 2 * (size_t)r->item};
+        hw__params_pair rows = {a + r->user * form.stride, b + r->item * form.stride, ha + apart * r->user,
+                                hb + apart * r->item};
         __m256 e = vectors <= 4 ? pair_near(&rows, &form, r->value, rate, share, vectors)
                                 : pair_far(&rows, &form, r->value, rate, share, vectors);
         sum = _mm256_fmadd_ps(e, e, sum);

@@ -179,9 +179,9 @@ HW_API void hw_params_prefetch_row(const hw_params *params, unsigned worker, siz
 
 /* Bilinear row models: score(u, i) = mean + b_u + b_i + p_u . q_i. Row u of a is `stride` floats from a + u * stride
  * on, of which `rank` are in use and the rest zero; a, b and stride are multiples of 16 floats. Its head is two floats
- * at head_a + 2 u: the bias b and, for AdaGrad, the row's sum of mean squared gradients G, in the way of LIBMF: the
- * rate is alpha / sqrt(G) with G before the step, then G += the mean over the row of g^2. One step with e = value -
- * score:
+ * at head_a + hw_pairs_apart u: the bias b and, for AdaGrad, the row's sum of mean squared gradients G, in the way of
+ * LIBMF: the rate is alpha / sqrt(G) with G before the step, then G += the mean over the row of g^2. One step with e =
+ * value - score:
  *
  *   p -= alpha_u (l2 p - e q); q -= alpha_i (l2 q - e p)
  *   b_u -= alpha_u (l2 b_u - e), and b_i alike, unless biases is 0
