@@ -25,7 +25,7 @@ typedef struct way {
     const char *name;
     unsigned workers, grid, interval;
     hw_write_mode write;
-    bool adagrad, steps;
+    bool adagrad, steps, plain; /* plain: no biases, as LIBMF's model */
     double ns[MOST], rmse[MOST];
     hw_result last;
 } way;
@@ -61,6 +61,7 @@ static bool run(const hw_ratings *train, const hw_ratings *test, way *v, unsigne
     m.test = test;
     m.l2 = 0.1;
     m.adagrad = v->adagrad;
+    m.biases = !v->plain;
     m.grid = v->grid;
     m.seed = round + 1;
     float *x = NULL;
@@ -122,17 +123,19 @@ int main(int argc, char **argv)
     bench_header("matrix");
     if (!open_ratings(&o, &train, &test, &name)) return 1;
     way ways[] = {
-        {"1 worker, adagrad", 1, 0, 1, HW_WRITE_RACY, true, false, {0}, {0}, {0}},
-        {"1 worker, sgd", 1, 0, 1, HW_WRITE_RACY, false, false, {0}, {0}, {0}},
-        {"1 worker, adagrad, blocks of 4 x 4", 1, 4, 1, HW_WRITE_RACY, true, false, {0}, {0}, {0}},
-        {"1 worker, adagrad, by steps", 1, 0, 1, HW_WRITE_RACY, true, true, {0}, {0}, {0}},
-        {"2 workers, adagrad, racy", 2, 0, 1, HW_WRITE_RACY, true, false, {0}, {0}, {0}},
-        {"2 workers, adagrad, add", 2, 0, 1, HW_WRITE_ADD, true, false, {0}, {0}, {0}},
-        {"2 workers, adagrad, locked (by steps)", 2, 0, 1, HW_WRITE_LOCKED, true, true, {0}, {0}, {0}},
-        {"2 workers, adagrad, replicas every 4096", 2, 0, 4096, HW_WRITE_STRIPED, true, false, {0}, {0}, {0}},
-        {"2 workers, adagrad, blocks of 4 x 4", 2, 4, 1, HW_WRITE_RACY, true, false, {0}, {0}, {0}},
-        {"2 workers, sgd, racy", 2, 0, 1, HW_WRITE_RACY, false, false, {0}, {0}, {0}},
-        {"2 workers, sgd, blocks of 4 x 4", 2, 4, 1, HW_WRITE_RACY, false, false, {0}, {0}, {0}},
+        {"1 worker, adagrad", 1, 0, 1, HW_WRITE_RACY, true, false, false, {0}, {0}, {0}},
+        {"1 worker, sgd", 1, 0, 1, HW_WRITE_RACY, false, false, false, {0}, {0}, {0}},
+        {"1 worker, adagrad, blocks of 4 x 4", 1, 4, 1, HW_WRITE_RACY, true, false, false, {0}, {0}, {0}},
+        {"1 worker, adagrad, by steps", 1, 0, 1, HW_WRITE_RACY, true, true, false, {0}, {0}, {0}},
+        {"1 worker, adagrad, no biases", 1, 0, 1, HW_WRITE_RACY, true, false, true, {0}, {0}, {0}},
+        {"2 workers, adagrad, no biases, blocks", 2, 4, 1, HW_WRITE_RACY, true, false, true, {0}, {0}, {0}},
+        {"2 workers, adagrad, racy", 2, 0, 1, HW_WRITE_RACY, true, false, false, {0}, {0}, {0}},
+        {"2 workers, adagrad, add", 2, 0, 1, HW_WRITE_ADD, true, false, false, {0}, {0}, {0}},
+        {"2 workers, adagrad, locked (by steps)", 2, 0, 1, HW_WRITE_LOCKED, true, true, false, {0}, {0}, {0}},
+        {"2 workers, adagrad, replicas every 4096", 2, 0, 4096, HW_WRITE_STRIPED, true, false, false, {0}, {0}, {0}},
+        {"2 workers, adagrad, blocks of 4 x 4", 2, 4, 1, HW_WRITE_RACY, true, false, false, {0}, {0}, {0}},
+        {"2 workers, sgd, racy", 2, 0, 1, HW_WRITE_RACY, false, false, false, {0}, {0}, {0}},
+        {"2 workers, sgd, blocks of 4 x 4", 2, 4, 1, HW_WRITE_RACY, false, false, false, {0}, {0}, {0}},
     };
     size_t n = sizeof ways / sizeof *ways;
     printf("\n%s: %u users, %u items, %u ratings to train on, %u to test; rank %u, biases, l2 0.1, %u passes\n", name,

@@ -568,8 +568,8 @@ static void a_model_of_the_first_release_has_the_scale_1(void **state)
     assert_int_equal(at[0].head_a % 16, 0);
     assert_int_equal(hw_pairs_apart(&at[1]), 2);
     assert_memory_equal(x[0], x[1], at[0].head_a * sizeof *x[0]);
-    for (size_t row = 0; row < USERS + ITEMS; row++)
-        assert_memory_equal(x[0] + at[0].head_a + 16 * row, x[1] + at[1].head_a + 2 * row, 2 * sizeof *x[0]);
+    for (size_t k = 0; k < USERS + ITEMS; k++)
+        assert_memory_equal(x[0] + at[0].head_a + 16 * k, x[1] + at[1].head_a + 2 * k, 2 * sizeof *x[0]);
     free(x[0]);
     free(x[1]);
     hw_ratings_free(&r);
