@@ -23,7 +23,7 @@ static void refer(model *m, const hw_linear_rows *form, uint32_t row, double rat
     }
     m->loss += weight * loss;
     if (all) /* an intercept is not decayed; without one the last parameter is one like the others */
-        for (int i = 0; i < COLUMNS + !form->intercept; i++) m->w[i] *= 1 - rate * (double)form->l2;
+        for (int i = 0; i < COLUMNS + !form->intercept; i++) m->w[i] *= fmax(1 - rate * (double)form->l2, 0);
     for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
         double *w = m->w + d->index[k];
         if (!all && form->decay) *w *= 1 - fmin(rate * (double)form->decay[d->index[k]], 1);
@@ -151,16 +151,14 @@ static void a_scale_does_not_leave_what_floats_hold(void **state)
             for (int i = 0; i <= COLUMNS; i++) m.w[i] = 1;
             hw_params *p = make(places + at, &m);
             hw_linear_rows form = {&d, HW_SPARSE_LOGISTIC, 1, strengths[k], NULL, NULL};
-            float decay[COLUMNS], now[COLUMNS + 1];
+            float now[COLUMNS + 1];
             hw_read_note note;
             if (!p) continue;
-            for (int i = 0; i < COLUMNS; i++) decay[i] = strengths[k];
-            form.decay = decay;
             for (unsigned step = 0; step < 4000; step++) {
                 uint32_t row = step % ROWS;
                 float rate = 0.05f;
                 (void)hw_params_linear(p, 0, &form, &row, &rate, 1);
-                refer(&m, &form, row, (double)rate, rate * strengths[k] < 1);
+                refer(&m, &form, row, (double)rate, true);
             }
             (void)hw_params_exchange(p, 0, 4000, &note);
             hw_params_get(p, 0, now);

@@ -123,8 +123,12 @@ typedef struct hw_objective {
     /* since 0.2: for the exchange of replicas, whose length it bounds and whose sums it corrects (hw_config.
      * exchange_interval). Called when an engine is made that exchanges replicas under plain SGD. NULL: not known. */
     hw_principal principal;
-    int shrinks; /* since 0.2: its sweep decays all parameters in every step (hw_linear_rows.l2), which is quick on a
-                    replica: a chosen exchange interval gives one worker one too */
+    /* since 0.2: its sweep decays all parameters in every step (hw_linear_rows.l2) where they are its worker's own,
+     * which is quick on a replica: a chosen exchange interval gives one worker one too. Called when an engine is made;
+     * all: steps that decay what they touch are not going to come, so that nothing need be kept for them. NULL: it does
+     * not.
+     */
+    hw_status (*shrinks)(void *self, int all);
 } hw_objective;
 
 typedef struct hw_block {

@@ -102,6 +102,16 @@ static void plan_steps(hw_engine *e)
     if (e->steps.exchanges && e->steps.sweeps && e->tickets.block < 64) e->tickets.block = 64;
 }
 
+/* Single steps come where there is no sweep, or beside sweeps of the shared array, as what is measured. */
+static hw_status plan_decay(const hw_engine *e, char *why)
+{
+    const hw_objective *o = &e->objective;
+    bool all = e->steps.sweeps && e->steps.exchanges && e->config.exchanged == 0 &&
+               hw__rule_of(&e->config.optimizer)->flags & HW__RULE_PLAIN;
+    hw_status status = o->shrinks ? o->shrinks(o->self, all) : HW_OK;
+    return status == HW_OK ? status : hw__base_fail(why, status, "the objective's shrinks returned %d", status);
+}
+
 static bool plan_locks(hw_engine *e)
 {
     e->settings.ready = pthread_mutex_init(&e->settings.mutex, NULL) == 0;
@@ -162,7 +172,8 @@ static hw_status plan(hw_engine *e, char *why)
             hw__staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, e->config.allocator, why);
     if (status != HW_OK) return status;
     plan_steps(e);
-    status = hw__principal_plan(e, why);
+    status = plan_decay(e, why);
+    if (status == HW_OK) status = hw__principal_plan(e, why);
     if (status == HW_OK) status = hw__layers_plan(e, why);
     if (status == HW_OK) status = hw__ages_plan(e, why);
     if (status == HW_OK) status = e->scheduler->plan(e, why);

@@ -5,27 +5,55 @@
 #include <math.h>
 #include <string.h>
 
-/* l2 over the share of the rows that a column is in, and how many leading columns have nine tenths of the non-zeros
- * where a thousand rows touch less than there is to exchange. */
-bool hw__linear_plan_columns(const hw_sparse_linear *m, hw__linear_plan *p)
+/* How many leading columns have nine tenths of the non-zeros, where a thousand rows touch less than there is to
+ * exchange; 0 elsewhere. */
+bool hw__linear_plan_hot(const hw_sparse_linear *m, hw__linear_plan *p)
 {
     enum { MOST_HOT = 16384, ROWS = 1024 };
     const hw_sparse *d = m->train;
-    size_t n = (size_t)d->columns + 1;
-    bool wide = n > MOST_HOT && (double)n * d->rows > (double)ROWS * (double)d->nonzeros;
-    if (m->l2 <= 0 && !wide) return true;
+    size_t n = (size_t)d->columns + 1, i = 0;
+    if (n <= MOST_HOT || (double)n * d->rows <= (double)ROWS * (double)d->nonzeros) return true;
     uint32_t *count = hw__base_zalloc(n, sizeof *count);
     if (!count) return false;
     hw_sparse_frequency(d, count);
-    if (m->l2 > 0) p->decay = hw__base_zalloc(n, sizeof *p->decay);
-    for (size_t i = 0; p->decay && i + 1 < n; i++)
-        p->decay[i] = count[i] ? (float)(m->l2 * (double)d->rows / (double)count[i]) : 0;
     uint64_t covered = 0;
-    size_t i = 0;
-    while (wide && i + 1 < n && covered < d->nonzeros / 10 * 9) covered += count[i++];
+    while (i + 1 < n && covered < d->nonzeros / 10 * 9) covered += count[i++];
     p->hot = i <= MOST_HOT ? i : 0;
     hw__base_free(count);
-    return m->l2 <= 0 || p->decay;
+    return true;
+}
+
+static float *decay_of(const hw_sparse_linear *m)
+{
+    const hw_sparse *d = m->train;
+    size_t n = (size_t)d->columns + 1;
+    uint32_t *count = hw__base_zalloc(n, sizeof *count);
+    float *decay = count ? hw__base_zalloc(n, sizeof *decay) : NULL;
+    if (decay) hw_sparse_frequency(d, count);
+    for (size_t i = 0; decay && i + 1 < n; i++)
+        decay[i] = count[i] ? (float)(m->l2 * (double)d->rows / (double)count[i]) : 0;
+    hw__base_free(count);
+    return decay;
+}
+
+/* Counting takes as long as a third of a pass, and sweeps on replicas need none of it: so it waits until somebody asks.
+ * That is when an engine is made or a gradient is looked at, not between start and stop. */
+const float *hw__linear_decay(const hw_sparse_linear *m)
+{
+    hw__linear_plan *p = m->plan;
+    if (m->l2 <= 0 || atomic_load(&p->decay)) return atomic_load(&p->decay);
+    (void)pthread_mutex_lock(&p->mutex);
+    if (!atomic_load(&p->decay)) atomic_store(&p->decay, decay_of(m));
+    (void)pthread_mutex_unlock(&p->mutex);
+    return atomic_load(&p->decay);
+}
+
+hw_status hw__linear_shrinks(void *self, int all)
+{
+    const hw_sparse_linear *m = self;
+    hw__linear_plan *p = m->plan;
+    if (all) atomic_store(&p->all, true);
+    return all || hw__linear_decay(m) ? HW_OK : HW_E_MEMORY;
 }
 
 /* The second derivative of the loss over the score is at most that, or where it has none, what its slope falls by. */

@@ -67,7 +67,7 @@ static void read_columns(const hw_sparse_linear *m, hw_worker *w, hw__linear_scr
 
 /* One row's scores, slopes and gradient. The gathered columns ascend like the row's; those of a minibatch of one are
  * the row's own. */
-static float single_gradient(const hw_sparse_linear *m, const hw__linear_plan *p, hw__linear_scratch *s, uint32_t row)
+static float single_gradient(const hw_sparse_linear *m, hw__linear_scratch *s, uint32_t row)
 {
     const hw_sparse *d = m->train;
     const float *x = d->value + d->offset[row], *v = s->value;
@@ -79,13 +79,12 @@ static float single_gradient(const hw_sparse_linear *m, const hw__linear_plan *p
     float z = (sum[0] + sum[1]) + (sum[2] + sum[3]) + (m->intercept ? v[n] : 0);
     float slope = weight * slope_and_loss(m->loss, z, y, &loss);
     for (i = 0; i < n; i++) s->gradient[i] = slope * x[i];
-    for (i = 0; p->decay && i < n; i++) s->gradient[i] += fminf(p->decay[s->column[i]], s->most_decay) * v[i];
+    for (i = 0; s->decay && i < n; i++) s->gradient[i] += fminf(s->decay[s->column[i]], s->most_decay) * v[i];
     if (m->intercept) s->gradient[n] = slope;
     return loss * weight;
 }
 
-static float row_gradient(const hw_sparse_linear *m, const hw__linear_plan *p, hw__linear_scratch *s, uint32_t row,
-                          float share)
+static float row_gradient(const hw_sparse_linear *m, hw__linear_scratch *s, uint32_t row, float share)
 {
     const hw_sparse *d = m->train;
     unsigned classes = hw__linear_width(m);
@@ -103,7 +102,7 @@ static float row_gradient(const hw_sparse_linear *m, const hw__linear_plan *p, h
     at = 0;
     for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++) {
         while (s->column[at] != d->index[k]) at++;
-        float decay = p->decay ? share * fminf(p->decay[d->index[k]], s->most_decay) : 0;
+        float decay = s->decay ? share * fminf(s->decay[d->index[k]], s->most_decay) : 0;
         for (unsigned c = 0; c < classes; c++) {
             size_t i = (size_t)at * classes + c;
             s->gradient[i] += weight * z[c] * d->value[k] + decay * s->value[i];
@@ -119,15 +118,17 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
     const hw__linear_plan *p = m->plan;
     hw__linear_scratch s = hw__linear_scratch_of(p, hw_scratch(w));
     float share = 1 / (float)batch->count, loss = 0;
-    double rate = p->decay ? hw_learning_rate(w) : 0;
+    s.decay = hw__linear_decay(m);
+    if (m->l2 > 0 && !s.decay) return hw_fail(w, HW_E_MEMORY, "no memory for the decay of each column");
+    double rate = s.decay ? hw_learning_rate(w) : 0;
     s.most_decay = rate > 0 ? (float)(1 / rate) : INFINITY;
     read_columns(m, w, &s, collect(m, batch, s.column));
     if (batch->count == 1 && hw__linear_width(m) == 1) {
-        loss = single_gradient(m, p, &s, batch->index[0]);
+        loss = single_gradient(m, &s, batch->index[0]);
         return hw_write_at(w, s.column, s.n, s.gradient, (double)loss);
     }
     memset(s.gradient, 0, (size_t)s.n * hw__linear_width(m) * sizeof *s.gradient);
-    for (uint32_t i = 0; i < batch->count; i++) loss += row_gradient(m, p, &s, batch->index[i], share);
+    for (uint32_t i = 0; i < batch->count; i++) loss += row_gradient(m, &s, batch->index[i], share);
     return hw__linear_width(m) == 1 ? hw_write_at(w, s.column, s.n, s.gradient, (double)loss)
                                     : hw_write_ranges(w, s.range, s.n, s.gradient, (double)loss);
 }
@@ -139,8 +140,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
 {
     const hw_sparse *d = m->train;
-    const hw__linear_plan *p = m->plan;
-    const float one = 1;
+    const float one = 1, *decay = hw__linear_decay(m);
     const uint32_t *intercept = &d->columns;
     hw__loss_sum sum = {0, 1};
     for (uint32_t i = 0; i < run->count; i++) {
@@ -153,7 +153,7 @@ static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_ba
         if (m->intercept) z += hw_sweep_dot_at(w, intercept, &one, 1);
         float slope = weight * hw__loss_slope(m->loss, z, y, &loss, &factor);
         hw__loss_add(&sum, weight, loss, factor);
-        if (slope != 0 || p->decay) hw_sweep_axpy_at(w, i, index, value, n, slope, p->decay);
+        if (slope != 0 || decay) hw_sweep_axpy_at(w, i, index, value, n, slope, decay);
         if (slope != 0 && m->intercept) hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
         hw_sweep_landed(w, 1);
     }
@@ -166,7 +166,8 @@ static double sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch 
 {
     const hw_sparse *d = m->train;
     const hw__linear_plan *p = m->plan;
-    hw_linear_rows form = {d, m->loss, m->intercept, (float)m->l2, p->decay, m->class_weight};
+    const float *decay = atomic_load(&p->all) ? atomic_load(&p->decay) : hw__linear_decay(m);
+    hw_linear_rows form = {d, m->loss, m->intercept, (float)m->l2, decay, m->class_weight};
     double loss = 0;
     uint32_t part = m->prefetch ? 1 : run->count;
     for (uint32_t i = 0; i < run->count; i += part) {
@@ -336,7 +337,7 @@ hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *obj
     hw_sparse_linear_free(m);
     hw__linear_plan *p = hw__base_zalloc(1, sizeof *p);
     m->plan = p;
-    if (!p || !hw__linear_plan_columns(m, p)) {
+    if (!p || pthread_mutex_init(&p->mutex, NULL) != 0 || !hw__linear_plan_hot(m, p)) {
         hw_sparse_linear_free(m);
         return hw__base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns",
                              m->train->columns);
@@ -359,11 +360,16 @@ hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *obj
     o->evaluation_examples = m->test ? m->test->rows : d->rows;
     o->evaluation_chunk = 2000;
     o->metrics = m->loss == HW_SPARSE_SQUARED ? 1 : 2;
-    o->shrinks = m->l2 > 0 && o->sweep && !p->hot;
+    bool shrinks = m->l2 > 0 && o->sweep && !p->hot;
+    o->shrinks = shrinks ? hw__linear_shrinks : NULL;
     o->principal = p->hot || m->loss == HW_SPARSE_SOFTMAX || m->l1 > 0 ? NULL : hw__linear_principal;
     status = hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
-    if (status == HW_OK) return HW_OK;
+    /* Who has a shorter objective is not asked for them later. */
+    bool later = m->l2 <= 0 || (shrinks && size >= sizeof all);
+    if (status == HW_OK && (later || hw__linear_decay(m))) return HW_OK;
     hw_sparse_linear_free(m);
+    if (status == HW_OK)
+        return hw__base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns", d->columns);
     return hw__base_fail(why, status, "hw_sparse_linear_objective: %zu bytes are no objective", size);
 }
 
@@ -381,7 +387,8 @@ void hw_sparse_linear_free(hw_sparse_linear *m)
 {
     hw__linear_plan *p = m ? m->plan : NULL;
     if (!p) return;
-    hw__base_free(p->decay);
+    hw__base_free(atomic_load(&p->decay));
+    (void)pthread_mutex_destroy(&p->mutex);
     hw__base_free(p);
     m->plan = NULL;
 }

@@ -4,10 +4,14 @@
 
 #include "../base/base.h"
 #include "hogwild/model.h"
+#include <pthread.h>
+#include <stdatomic.h>
 
 typedef struct hw__linear_plan {
-    float *decay; /* of each column; NULL without l2 */
-    size_t room;  /* columns of one minibatch at most, with the intercept */
+    float *_Atomic decay; /* of each column; NULL without l2, and until it has been asked for */
+    _Atomic bool all;     /* an engine's steps decay all columns: its sweeps ask for none */
+    pthread_mutex_t mutex;
+    size_t room; /* columns of one minibatch at most, with the intercept */
     unsigned width;
     size_t hot; /* leading columns with nine tenths of the non-zeros, where replicas of all would take too long to
                    exchange; else 0 */
@@ -15,14 +19,19 @@ typedef struct hw__linear_plan {
     hw_schedule schedule; /* of the rule for l1 */
 } hw__linear_plan;
 
-/* sparse_columns.c: what the columns of the training set say. plan: decay and hot; false: no memory. */
-bool hw__linear_plan_columns(const hw_sparse_linear *m, hw__linear_plan *p);
+/* sparse_columns.c: what the columns of the training set say. false: no memory. */
+bool hw__linear_plan_hot(const hw_sparse_linear *m, hw__linear_plan *p);
+/* l2 over the share of the rows that a column is in, for steps that decay what they touch. NULL: no l2, or no memory.
+ */
+const float *hw__linear_decay(const hw_sparse_linear *m);
+hw_status hw__linear_shrinks(void *self, int all);                                 /* hw_objective.shrinks */
 hw_status hw__linear_principal(void *self, float *direction, double curvature[2]); /* hw_objective.principal */
 
 typedef struct hw__linear_scratch {
     uint32_t *column, n;
     float *value, *gradient, *score;
     hw_range *range;
+    const float *decay;
     float most_decay; /* 1 / learning rate */
 } hw__linear_scratch;
 

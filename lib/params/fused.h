@@ -36,6 +36,14 @@ typedef struct hw__params_fused {
 
 extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
 const hw__params_fused *hw__params_fused_wide(void); /* or NULL */
+/* Of all parameters in one step; never quite nothing. A scale below PARAMS_SCALE is multiplied out. */
+#define PARAMS_SCALE 1e-6f
+static inline float hw__params_kept_of_all(float rate, float l2)
+{
+    float kept = 1 - rate * l2;
+    return kept > PARAMS_SCALE ? kept : PARAMS_SCALE;
+}
+
 /* linear_wide.c */
 double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate,
                               size_t n, float *bias, float *scale);

@@ -23,7 +23,7 @@ static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_l
     float slope = weight * hw__loss_slope(form->loss, bias + (scale ? *scale * z : z), y, &loss, &factor);
     hw__loss_add(sum, weight, loss, factor);
     if (scale) {
-        *scale *= 1 - rate * form->l2;
+        *scale *= hw__params_kept_of_all(rate, form->l2);
         p->fused->axpy_at(w, index, value, n, -rate * slope / *scale);
     } else if (slope != 0 || form->decay) {
         hw_fused_rule rule = {rate, 0, form->decay, 0};
@@ -43,16 +43,21 @@ static double row_by_row(hw_params *p, unsigned worker, hw__params_float *w, con
     return hw__loss_total(&sum);
 }
 
-/* The scale of a worker's parameters where a decay can go there; NULL: it cannot. So many rows must not bring it out of
- * what a float can hold. */
-static float *scale_of(const hw_params *p, unsigned worker, const hw_linear_rows *form, const float *rate, size_t n)
+/* The scale of a worker's parameters where a decay can go there; NULL: others write to them. */
+static float *scale_of(const hw_params *p, unsigned worker, const hw_linear_rows *form)
 {
     if (!(form->l2 > 0) || !p->replica || p->exchanged < p->config.size || p->config.arrays) return NULL;
-    double left = 1;
-    for (size_t i = 0; i < n; i++) left *= 1 - (double)rate[i] * (double)form->l2;
-    if (!(left > 1e-6)) return NULL;
-    if (p->replica[worker].scale < 1e-6f) hw__params_fold(p, worker);
     return &p->replica[worker].scale;
+}
+
+/* How many of the rows, one at least, bring the scale no farther down than a float can hold; it begins near 1. */
+static size_t rows_at_once(const hw_params *p, unsigned worker, const hw_linear_rows *form, const float *rate, size_t n)
+{
+    double left = 1;
+    size_t rows = 0;
+    if (p->replica[worker].scale < PARAMS_SCALE) hw__params_fold(p, worker);
+    for (; rows < n && (rows == 0 || left > PARAMS_SCALE); rows++) left *= hw__params_kept_of_all(rate[rows], form->l2);
+    return rows;
 }
 
 /* The intercept, scaled like the others. */
@@ -69,7 +74,7 @@ double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *for
     enum { PART = 8 }; /* rows that enter the clock at once */
     size_t columns = form->data->columns;
     bool whole = !p->replica || p->exchanged >= p->config.size, wide = p->fused->linear && whole;
-    float *scale = scale_of(p, worker, form, rate, n), bias = 0, before = 0;
+    float *scale = scale_of(p, worker, form), bias = 0, before = 0;
     if (!scale) hw__params_settle(p, worker);
     hw__params_float *w = whole ? hw__params_place(p, worker, 0, 0, p->config.size) : NULL;
     hw__params_float *intercept = hw__params_place(p, worker, 0, columns, 1);
@@ -78,6 +83,7 @@ double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *for
     for (size_t i = 0, part; i < n; i += part) {
         float *own = form->intercept ? &bias : NULL;
         part = p->replica || n - i < PART ? n - i : PART;
+        if (scale) part = rows_at_once(p, worker, form, rate + i, part);
         loss += wide ? p->fused->linear(w, form, rows + i, rate + i, part, own, scale)
                      : row_by_row(p, worker, w, form, rows + i, rate + i, part, own, scale);
         if (!p->replica) hw_params_landed(p, worker, part);

@@ -34,7 +34,8 @@ ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, cons
         const uint32_t *index = d->index + from;
         const float *value = d->value + from;
         if (i + 2 < n) prefetch_row(d, rows[i + 2]);
-        float next = scaled ? s * (1 - rate[i] * form->l2) : 1, step = scaled ? -rate[i] / next : -rate[i];
+        float next = scaled ? s * hw__params_kept_of_all(rate[i], form->l2) : 1,
+              step = scaled ? -rate[i] / next : -rate[i];
         float dot = hw__params_dot_coordinates(w, index, value, entries), z = scaled ? own + s * dot : own + dot;
         float y = d->label[row], weight = form->class_weight ? form->class_weight[y > 0] : 1, loss, factor;
         float slope = weight * hw__loss_slope(kind, z, y, &loss, &factor);
