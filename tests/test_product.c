@@ -29,15 +29,18 @@ typedef struct sizes {
 } sizes;
 
 /* steps NULL: as dense layers call it. */
-static void check_dots(const hw__product_steps *steps, sizes s, hw_rng *rng)
+static void check_dots(const hw__product_steps *steps, bool wide, sizes s, hw_rng *rng)
 {
     matrix a = matrix_of(s.m * s.k, rng), b = matrix_of(s.n * s.k, rng), bias = matrix_of(s.n, rng),
            out = matrix_of(s.m * s.n, rng), again = matrix_of(s.m * s.n, rng);
     const float *with = hw_rng_below(rng, 3) ? bias.x : NULL;
-    void (*dots)(size_t, size_t, size_t, const float *, const float *, const float *, float *) =
-        steps ? steps->dots : hw__product_dots;
-    dots(s.m, s.n, s.k, a.x, b.x, with, out.x);
-    dots(s.m, s.n, s.k, a.x, b.x, with, again.x);
+    for (int k = 0; k < 2; k++) {
+        float *to = k ? again.x : out.x;
+        if (steps)
+            steps->dots(s.m, s.n, s.k, a.x, b.x, with, to);
+        else
+            hw__product_dots(wide, s.m, s.n, s.k, a.x, b.x, with, to);
+    }
     assert_memory_equal(out.x, again.x, s.m * s.n * sizeof(float));
     for (size_t i = 0; i < s.m; i++)
         for (size_t j = 0; j < s.n; j++) {
@@ -53,14 +56,14 @@ static void check_dots(const hw__product_steps *steps, sizes s, hw_rng *rng)
     free(a.all), free(b.all), free(bias.all), free(out.all), free(again.all);
 }
 
-static void check_sums(const hw__product_steps *steps, sizes s, int transposed, hw_rng *rng)
+static void check_sums(const hw__product_steps *steps, bool wide, sizes s, bool transposed, hw_rng *rng)
 {
     matrix a = matrix_of(s.m * s.k, rng), b = matrix_of(s.k * s.n, rng), out = matrix_of(s.m * s.n, rng);
     size_t row = transposed ? 1 : s.k, column = transposed ? s.m : 1;
     if (steps)
         steps->sums(s.m, s.n, s.k, a.x, row, column, b.x, out.x);
     else
-        hw__product_sums(transposed, s.m, s.n, s.k, a.x, b.x, out.x);
+        hw__product_sums(wide, transposed, s.m, s.n, s.k, a.x, b.x, out.x);
     for (size_t i = 0; i < s.m; i++)
         for (size_t j = 0; j < s.n; j++) {
             double sum = 0, size = 0;
@@ -75,7 +78,7 @@ static void check_sums(const hw__product_steps *steps, sizes s, int transposed, 
     free(a.all), free(b.all), free(out.all);
 }
 
-static void check_all(const hw__product_steps *steps)
+static void check_all(const hw__product_steps *steps, bool wide)
 {
     static const sizes layers[] = {{64, 500, 800}, {64, 10, 500}, {100, 64, 1024}, {4, 120, 400}, {4, 84, 120},
                                    {4, 10, 84},    {1, 1, 1},     {128, 10, 64},   {1, 17, 33},   {3, 8, 16}};
@@ -84,9 +87,9 @@ static void check_all(const hw__product_steps *steps)
     for (int i = 0; i < 10 + (CHECK_SLOW ? 60 : 600); i++) {
         sizes s = {1 + hw_rng_below(&rng, 20), 1 + hw_rng_below(&rng, 60), 1 + hw_rng_below(&rng, 60)};
         if (i < 10) s = layers[i];
-        check_dots(steps, s, &rng);
-        check_sums(steps, s, 0, &rng);
-        check_sums(steps, s, 1, &rng);
+        check_dots(steps, wide, s, &rng);
+        check_sums(steps, wide, s, false, &rng);
+        check_sums(steps, wide, s, true, &rng);
     }
 }
 
@@ -97,7 +100,7 @@ static void products_of_every_width_are_right(void **state)
     unsigned known = 0;
     for (int i = 0; i < 2; i++)
         if (widths[i]) {
-            check_all(widths[i]);
+            check_all(widths[i], true);
             known++;
         }
     if (!known) skip();
@@ -106,13 +109,14 @@ static void products_of_every_width_are_right(void **state)
 static void layers_products_are_right(void **state)
 {
     (void)state;
-    check_all(NULL);
+    check_all(NULL, true);
+    check_all(NULL, false); /* the reference */
     hw_rng rng; /* too large for the caches: OpenBLAS */
     hw_rng_seed(&rng, 2, 0);
     sizes large = {3, 1030, 1021};
-    check_dots(NULL, large, &rng);
-    check_sums(NULL, large, 0, &rng);
-    check_sums(NULL, large, 1, &rng);
+    check_dots(NULL, true, large, &rng);
+    check_sums(NULL, true, large, false, &rng);
+    check_sums(NULL, true, large, true, &rng);
 }
 
 /* Infinities and what is not a number go where the definition takes them. */
@@ -125,7 +129,7 @@ static void what_is_not_finite_is_passed_on(void **state)
     for (size_t i = 0; i < N * K; i++) b[i] = 1;
     a[2 * K + 36] = NAN;
     b[18 * K] = INFINITY;
-    hw__product_dots(M, N, K, a, b, NULL, out);
+    hw__product_dots(true, M, N, K, a, b, NULL, out);
     for (size_t i = 0; i < M; i++)
         for (size_t j = 0; j < N; j++) {
             float x = out[i * N + j];

@@ -58,8 +58,10 @@ static hw_config config_of(hw_scheduler scheduler, unsigned workers)
     return c;
 }
 
-/* One pass in double: x and targets read at `from`, updates to `to` (the same array: in place). */
-static double pass_of(const task *t, const hw__window_pass *pass, const double *from, double *to, double rate)
+/* One pass in double: x and targets read at `from`, updates to `to` (the same array: in place). together: of a window
+ * whose passes are made at once; an input that comes twice in it goes to the targets as its first time has left it. */
+static double pass_of(const task *t, const hw__window_pass *pass, const double *from, double *to, double rate,
+                      bool together)
 {
     size_t n = t->model.stride;
     double x[64] = {0}, error[64] = {0}, c[16], loss = 0;
@@ -74,11 +76,20 @@ static double pass_of(const task *t, const hw__window_pass *pass, const double *
     for (uint32_t k = 0; k < pass->targets; k++)
         for (size_t i = 0; i < n; i++) {
             error[i] += c[k] * from[pass->target[k] + i];
-            to[pass->target[k] + i] += c[k] * x[i];
+            to[pass->target[k] + i] += c[k] * (together ? to[pass->input[0] + i] : x[i]);
         }
     for (uint32_t k = 0; k < pass->inputs; k++)
         for (size_t i = 0; i < n; i++) to[pass->input[k] + i] += error[i];
     return loss;
+}
+
+/* Few targets, none of them twice. */
+static bool differ(const hw__window_pass *pass)
+{
+    for (uint32_t k = 1; k < pass->targets; k++)
+        for (uint32_t i = 0; i < k; i++)
+            if (pass->target[i] == pass->target[k]) return false;
+    return pass->targets <= 6;
 }
 
 static void reference(const task *t, const hw_config *c, uint32_t updates, uint32_t block, double *w)
@@ -98,7 +109,9 @@ static void reference(const task *t, const hw_config *c, uint32_t updates, uint3
         memcpy(from, w, n * sizeof *from);
         for (uint32_t i = 0; i < passes; i++) {
             at = hw__window_next(at, &pass);
-            (void)pass_of(t, &pass, in_place ? w : from, w, c->optimizer.schedule.base);
+            bool together = in_place && t->model.shared_negatives && !t->model.cbow && differ(&pass);
+            const double *values = in_place && !together ? w : from;
+            (void)pass_of(t, &pass, values, w, c->optimizer.schedule.base, together);
         }
     }
     drop(&x);

@@ -157,6 +157,10 @@ static void loss_function(void **state)
 typedef struct kernels {
     void (*dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
     void (*add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x, float *sum);
+    void (*window_dot)(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                       float *score);
+    void (*window_add)(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                       const float *coefficient);
 } kernels;
 
 /* One to six rows, one of them twice, whole and broken vectors, with and without the sum. */
@@ -195,6 +199,55 @@ static void rows_like_the_scalar(const kernels *k)
     free(a);
     free(b);
 }
+
+/* One to six targets, one to sixteen inputs, of which the third comes twice: against double precision. */
+static void windows_like_the_definition(void (*dot)(hw__params_float *const *, size_t, hw__params_float *const *,
+                                                    size_t, size_t, float *),
+                                        void (*add)(hw__params_float *const *, size_t, hw__params_float *const *,
+                                                    size_t, size_t, const float *))
+{
+    enum { MOST = 16, LENGTH = 112, ALL = (MOST + 6) * LENGTH };
+    hw__params_float *a = check_floats(ALL), *in[MOST], *out[6];
+    static double x[MOST + 6][LENGTH], before[6][LENGTH];
+    float score[MOST * 6], coefficient[MOST * 6];
+    hw_rng rng;
+    hw_rng_seed(&rng, 5, 0);
+    for (size_t t = 1; t <= 6; t++)
+        for (size_t k = 1; k <= MOST; k += 3)
+            for (size_t n = 5; n <= LENGTH; n += 35) {
+                for (size_t i = 0; i < ALL; i++) {
+                    float v = (float)hw_rng_normal(&rng);
+                    atomic_store(a + i, v);
+                    x[i / LENGTH][i % LENGTH] = (double)v;
+                }
+                size_t row[MOST];
+                for (size_t i = 0; i < k; i++) row[i] = i == 3 ? 2 : i;
+                for (size_t i = 0; i < k; i++) in[i] = a + row[i] * LENGTH;
+                for (size_t r = 0; r < t; r++) out[r] = a + (MOST + r) * LENGTH;
+                for (size_t i = 0; i < k * t; i++) coefficient[i] = 0.1f * (float)hw_rng_normal(&rng);
+                dot(in, k, out, t, n, score);
+                add(in, k, out, t, n, coefficient);
+                memcpy(before, x[MOST], sizeof before);
+                for (size_t i = 0; i < k; i++)
+                    for (size_t r = 0; r < t; r++) {
+                        double z = 0;
+                        for (size_t v = 0; v < n; v++) z += before[r][v] * x[row[i]][v];
+                        if (i <= 3 && row[i] == i) assert_near((double)score[i * t + r], z, 1e-4 * (1 + fabs(z)));
+                    }
+                for (size_t i = 0; i < k; i++)
+                    for (size_t v = 0; v < n; v++) {
+                        double old = x[row[i]][v];
+                        for (size_t r = 0; r < t; r++) {
+                            x[row[i]][v] += (double)coefficient[i * t + r] * before[r][v];
+                            x[MOST + r][v] += (double)coefficient[i * t + r] * old;
+                        }
+                    }
+                for (size_t i = 0; i < ALL; i++)
+                    assert_near((double)atomic_load(a + i), x[i / LENGTH][i % LENGTH],
+                                1e-4 * (1 + fabs(x[i / LENGTH][i % LENGTH])));
+            }
+    free(a);
+}
 #endif
 
 /* Without vectors (or under ThreadSanitizer) there is nothing to compare. */
@@ -202,8 +255,15 @@ static void rows(void **state)
 {
     (void)state;
 #if PARAMS_WIDE
-    kernels eight = {hw__params_rows_dot_wide, hw__params_rows_add_wide},
-            sixteen = {hw__params_rows_dot_512, hw__params_rows_add_512};
+    kernels eight = {hw__params_rows_dot_wide, hw__params_rows_add_wide, hw__params_window_dot_wide,
+                     hw__params_window_add_wide},
+            sixteen = {hw__params_rows_dot_512, hw__params_rows_add_512, hw__params_window_dot_512,
+                       hw__params_window_add_512};
+    windows_like_the_definition(hw__params_fused_racy.window_dot, hw__params_fused_racy.window_add);
+    windows_like_the_definition(hw__params_fused_cas.window_dot, hw__params_fused_cas.window_add);
+    if (hw__params_wide()) windows_like_the_definition(eight.window_dot, eight.window_add);
+    if (hw__params_wide() && __builtin_cpu_supports("avx512f"))
+        windows_like_the_definition(sixteen.window_dot, sixteen.window_add);
     if (hw__params_wide()) rows_like_the_scalar(&eight);
     if (hw__params_wide() && __builtin_cpu_supports("avx512f")) rows_like_the_scalar(&sixteen);
 #endif

@@ -11,9 +11,10 @@ static const hw__product_steps *steps_for(size_t m, size_t n, size_t k)
     return wide ? wide : hw__product_avx2();
 }
 
-void hw__product_dots(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias, float *out)
+void hw__product_dots(bool wide, size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                      float *out)
 {
-    const hw__product_steps *steps = steps_for(m, n, k);
+    const hw__product_steps *steps = wide ? steps_for(m, n, k) : NULL;
     if (steps) {
         steps->dots(m, n, k, a, b, bias, out);
         return;
@@ -23,11 +24,12 @@ void hw__product_dots(size_t m, size_t n, size_t k, const float *a, const float 
     hw__blas_gemm(false, true, m, n, k, 1, a, k, b, k, bias ? 1 : 0, out, n);
 }
 
-void hw__product_sums(int transposed, size_t m, size_t n, size_t k, const float *a, const float *b, float *out)
+void hw__product_sums(bool wide, bool transposed, size_t m, size_t n, size_t k, const float *a, const float *b,
+                      float *out)
 {
-    const hw__product_steps *steps = steps_for(m, n, k);
+    const hw__product_steps *steps = wide ? steps_for(m, n, k) : NULL;
     if (steps)
         steps->sums(m, n, k, a, transposed ? 1 : k, transposed ? m : 1, b, out);
     else
-        hw__blas_gemm(transposed != 0, false, m, n, k, 1, a, transposed ? m : k, b, n, 0, out, n);
+        hw__blas_gemm(transposed, false, m, n, k, 1, a, transposed ? m : k, b, n, 0, out, n);
 }

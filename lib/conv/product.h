@@ -4,15 +4,20 @@
 #ifndef HW__CONV_PRODUCT_H
 #define HW__CONV_PRODUCT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* Dots: every output is the dot product of two rows. out (m x n) = a (m x k) b^T + bias, with b n x k and bias n floats
+/* wide false: by OpenBLAS, whatever the sizes.
+ *
+ * Dots: every output is the dot product of two rows. out (m x n) = a (m x k) b^T + bias, with b n x k and bias n floats
  * or NULL. */
-void hw__product_dots(size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias, float *out);
+void hw__product_dots(bool wide, size_t m, size_t n, size_t k, const float *a, const float *b, const float *bias,
+                      float *out);
 
 /* Sums: every row of the output is a weighted sum of rows. out (m x n) = A b, with b k x n and A m x k, or where
- * transposed is not 0 its transpose k x m, at a. */
-void hw__product_sums(int transposed, size_t m, size_t n, size_t k, const float *a, const float *b, float *out);
+ * transposed its transpose k x m, at a. */
+void hw__product_sums(bool wide, bool transposed, size_t m, size_t n, size_t k, const float *a, const float *b,
+                      float *out);
 
 /* What one width of vectors does; NULL where the processor has it not. In sums, A's element of row i and column t is
  * a[i * row + t * column]. */

@@ -82,19 +82,31 @@ static inline bool hw__logistic_wide(void)
     return hw__cpu_avx2();
 }
 
-/* n scores, the first one's label 1, the others' 0: slope[t] = label - sigma(score[t]); returns the loss. score, slope
- * and loss have room for a multiple of LOGISTIC_LANES. wide: as hw__logistic_wide says. */
-static inline double hw__logistic_loss(bool wide, const float *score, unsigned n, float *slope, float *loss)
+/* `inputs` times n scores, of each input the first one's label 1, the others' 0: slope[t] = label - sigma(score[t]);
+ * returns the loss. score, slope and loss have room for a multiple of LOGISTIC_LANES. wide: as hw__logistic_wide says.
+ */
+static inline double hw__logistic_window(bool wide, const float *score, unsigned inputs, unsigned n, float *slope,
+                                         float *loss)
 {
-    for (unsigned t = 0; t < n; t += LOGISTIC_LANES)
+    unsigned all = inputs * n;
+    for (unsigned t = 0; t < all; t += LOGISTIC_LANES)
         if (wide)
             logistic_lanes_wide(score + t, slope + t, loss + t);
         else
             hw__logistic_lanes(score + t, slope + t, loss + t);
-    float sum = -score[0];
-    for (unsigned t = 0; t < n; t++) sum += loss[t];
-    slope[0] += 1;
+    float sum = 0;
+    for (unsigned t = 0; t < all; t++) sum += loss[t];
+    for (unsigned i = 0; i < inputs; i++) {
+        sum -= score[i * n];
+        slope[i * n] += 1;
+    }
     return (double)sum;
+}
+
+/* One input. */
+static inline double hw__logistic_loss(bool wide, const float *score, unsigned n, float *slope, float *loss)
+{
+    return hw__logistic_window(wide, score, 1, n, slope, loss);
 }
 
 #endif

@@ -8,7 +8,8 @@
  * word2vec's learning rates take it. In CBOW every input gets the full error vector (word2vec.c; the gradient of the
  * mean would be 1 / inputs of it). The step evaluates all passes of a window at the values that it read, the sweep each
  * pass at what the one before has left: they agree to first order in the learning rate, and exactly in windows of one
- * pass whose targets differ. */
+ * pass whose targets differ, or whose passes share targets that differ (pWord2Vec, Ji et al. 2016: a window is then a
+ * small matrix product, which is written back once). */
 #include "../base/sized.h"
 #include "hogwild/advanced/sweep.h"
 #include "hogwild/model.h"
@@ -20,8 +21,9 @@ enum {
     MOST_DIMENSION = 4096,
     MOST_WINDOW = 100,
     MOST_NEGATIVES = 100,
-    STRETCH = 64,  /* positions that a sweep draws at once */
-    AHEAD = 4,     /* passes whose rows are on their way   */
+    STRETCH = 64, /* positions that a sweep draws at once */
+    AHEAD = 4,    /* passes whose rows are on their way; whole windows of them: */
+    AHEAD_AT_ONCE = 24,
     PROBES = 10000 /* windows of the evaluation            */
 };
 
@@ -40,6 +42,7 @@ typedef struct work {
     hw_range *range;
     float *value, *gradient;
     uint32_t *slot, rows;
+    uint32_t *input; /* of the passes of a window that are made at once */
 } work;
 
 /* --- the step ------------------------------------------------------------------------------------------------------
@@ -154,6 +157,41 @@ static double pass_in_place(const plan *p, hw_worker *w, work *s, const hw__wind
     return loss;
 }
 
+/* Whether a window's passes can be made at once: they share their targets, which are few and differ. */
+static bool at_once(const plan *p, const hw__window_pass *pass)
+{
+    if (!p->window.shared || p->window.cbow || pass->targets > HW_WINDOW_TARGETS) return false;
+    for (uint32_t t = 1; t < pass->targets; t++)
+        for (uint32_t k = 0; k < t; k++)
+            if (pass->target[t] == pass->target[k]) return false;
+    return true;
+}
+
+/* A pass takes the inputs of those of the `left` that follow it in its window; where the list goes on. */
+static const uint32_t *whole_window(const uint32_t *at, uint32_t left, hw__window_pass *pass, uint32_t *input)
+{
+    hw__window_pass other;
+    input[0] = pass->input[0];
+    for (pass->input = input; pass->inputs <= left; pass->inputs++) {
+        const uint32_t *next = hw__window_next(at, &other);
+        if (other.example != pass->example) break;
+        input[pass->inputs] = other.input[0];
+        at = next;
+    }
+    return at;
+}
+
+/* Passes that share their targets, all->inputs of them: every input by what the targets are before any of them. */
+static double window_in_place(const plan *p, hw_worker *w, work *s, const hw__window_pass *all, float rate)
+{
+    size_t n = p->window.stride;
+    hw_sweep_window_dot(w, all->input, all->inputs, all->target, all->targets, n, s->score);
+    double loss = hw__logistic_window(p->wide, s->score, all->inputs, all->targets, s->slope, s->loss);
+    for (uint32_t t = 0; t < all->inputs * all->targets; t++) s->slope[t] *= rate;
+    hw_sweep_window_add(w, all->input, all->inputs, all->target, all->targets, n, s->slope);
+    return loss;
+}
+
 /* Neighbouring positions, beginning at example `first` of the run. */
 static double stretch(const plan *p, hw_worker *w, work *s, const hw_batch *run, uint32_t first, uint32_t count)
 {
@@ -163,8 +201,9 @@ static double stretch(const plan *p, hw_worker *w, work *s, const hw_batch *run,
     hw__window_pass pass, next = {.targets = 0};
     double loss = 0;
     float rate = 0;
+    uint32_t early = p->window.shared && !p->window.cbow ? AHEAD_AT_ONCE : AHEAD;
     for (uint32_t i = 0; i < passes; i++) {
-        for (; asked < passes && asked <= i + AHEAD; asked++) {
+        for (; asked < passes && asked <= i + early; asked++) {
             hw__window_pass before = next;
             ahead = hw__window_next(ahead, &next);
             prefetch(p, w, &next, &before);
@@ -173,7 +212,13 @@ static double stretch(const plan *p, hw_worker *w, work *s, const hw_batch *run,
         if (i == 0 || landed < pass.example) rate = hw_sweep_rate(w, first + pass.example);
         hw_sweep_landed(w, pass.example - landed);
         landed = pass.example;
-        loss += pass_in_place(p, w, s, &pass, rate);
+        if (!at_once(p, &pass)) {
+            loss += pass_in_place(p, w, s, &pass, rate);
+            continue;
+        }
+        at = whole_window(at, passes - i - 1, &pass, s->input);
+        i += pass.inputs - 1;
+        loss += window_in_place(p, w, s, &pass, rate);
     }
     hw_sweep_landed(w, count - landed);
     return loss;
@@ -259,8 +304,8 @@ static void *take(room *r, size_t bytes)
 static size_t lay_out(const plan *p, void *memory)
 {
     room r = {memory, 0};
-    size_t row = p->window.stride * sizeof(float),
-           scores = (LOGISTIC_LANES + (size_t)p->window.negatives) * sizeof(float);
+    size_t row = p->window.stride * sizeof(float), inputs = 2 * (size_t)p->window.width,
+           scores = (LOGISTIC_LANES + (size_t)p->window.negatives + inputs * HW_WINDOW_TARGETS) * sizeof(float);
     work *s = take(&r, sizeof *s);
     void *draws = take(&r, hw__window_draws_bytes(&p->window, STRETCH));
     work parts = {.x = take(&r, row),
@@ -271,7 +316,8 @@ static size_t lay_out(const plan *p, void *memory)
                   .range = take(&r, p->rows * sizeof(hw_range)),
                   .value = take(&r, p->rows * row),
                   .gradient = take(&r, p->rows * row),
-                  .slot = take(&r, p->slots * sizeof(uint32_t))};
+                  .slot = take(&r, p->slots * sizeof(uint32_t)),
+                  .input = take(&r, inputs * sizeof(uint32_t))};
     if (!memory) return r.used;
     *s = parts;
     s->draws = hw__window_draws_place(&p->window, STRETCH, draws);

@@ -6,7 +6,7 @@ static void forward(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     size_t in = hw__net_floats(l->in), out = l->out.c;
-    hw__product_dots(c->n, out, in, c->in, c->params, l->biases ? c->params + l->weights : NULL, c->out);
+    hw__product_dots(l->wide, c->n, out, in, c->in, c->params, l->biases ? c->params + l->weights : NULL, c->out);
 }
 
 /* Sums of columns, as many at once as stay in registers. */
@@ -31,9 +31,9 @@ static void backward(const hw__net_call *c)
 {
     const hw__net_layer *l = c->layer;
     size_t in = hw__net_floats(l->in), out = l->out.c;
-    hw__product_sums(true, out, in, c->n, c->dout, c->in, c->g);
+    hw__product_sums(l->wide, true, out, in, c->n, c->dout, c->in, c->g);
     if (l->biases) bias_gradient(c->g + l->weights, c->dout, c->n, out);
-    if (c->din) hw__product_sums(false, c->n, in, out, c->dout, c->params, c->din);
+    if (c->din) hw__product_sums(l->wide, false, c->n, in, out, c->dout, c->params, c->din);
 }
 
 static uint64_t multiply_adds(const hw__net_layer *l)

@@ -92,6 +92,36 @@ static inline void rows_add(hw__params_float *const *w, size_t k, size_t n, cons
         }
 }
 
+static void window_dot(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                       float *score)
+{
+    for (size_t i = 0; i < k; i++)
+        for (size_t r = 0; r < t; r++) {
+            float sum[8] = {0};
+            for (size_t v = 0; v < n; v++) sum[v % 8] += hw__params_get(in[i] + v) * hw__params_get(out[r] + v);
+            for (int l = 0; l < 4; l++) sum[l] += sum[l + 4];
+            *score++ = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+        }
+}
+
+static inline void window_add(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                              const float *coefficient, bool lossless)
+{
+    for (size_t v = 0; v < n; v++) {
+        float before[PARAMS_ROWS], delta[PARAMS_ROWS] = {0};
+        for (size_t r = 0; r < t; r++) before[r] = hw__params_get(out[r] + v);
+        for (size_t i = 0; i < k; i++) {
+            float x = hw__params_get(in[i] + v), sum = 0;
+            for (size_t r = 0; r < t; r++) {
+                sum += coefficient[i * t + r] * before[r];
+                delta[r] += coefficient[i * t + r] * x;
+            }
+            hw__params_add(in[i] + v, sum, lossless);
+        }
+        for (size_t r = 0; r < t; r++) hw__params_add(out[r] + v, delta[r], lossless);
+    }
+}
+
 /* The two sets differ in one constant, which the compiler folds. */
 #define SET(name, lossless)                                                                                           \
     static void name##_axpy(hw__params_float *w, const uint32_t *i, const float *v, size_t n, float step)             \
@@ -117,8 +147,14 @@ static inline void rows_add(hw__params_float *const *w, size_t k, size_t n, cons
     {                                                                                                                 \
         rows_add(w, k, n, c, x, sum, lossless);                                                                       \
     }                                                                                                                 \
-    const hw__params_fused hw__params_fused_##name = {dot_at, name##_axpy, name##_decay, name##_adagrad, name##_pair, \
-                                                      NULL,   NULL,        rows_dot,     name##_rows_add};
+    static void name##_window_add(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t,      \
+                                  size_t n, const float *c)                                                           \
+    {                                                                                                                 \
+        window_add(in, k, out, t, n, c, lossless);                                                                    \
+    }                                                                                                                 \
+    const hw__params_fused hw__params_fused_##name = {                                                                \
+        dot_at, name##_axpy, name##_decay,    name##_adagrad, name##_pair,      NULL,                                 \
+        NULL,   rows_dot,    name##_rows_add, window_dot,     name##_window_add};
 SET(racy, false)
 SET(cas, true)
 
@@ -260,6 +296,46 @@ void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, si
     for (size_t from = 0, k; from < rows; from += k) {
         k = places(p, worker, first, from, rows, n, w);
         rows_of(p, w, k)->rows_add(w, k, n, coefficient + from, x, sum);
+    }
+}
+
+/* As many inputs at once as the lists below have room for. */
+enum { INPUTS = 16 };
+
+typedef struct window_rows {
+    hw__params_float *in[INPUTS], *out[PARAMS_ROWS];
+    const hw__params_fused *kernels;
+} window_rows;
+
+static void find_window(const hw_params *p, unsigned worker, const uint32_t *inputs, size_t k, const uint32_t *targets,
+                        size_t t, size_t n, window_rows *w)
+{
+    for (size_t i = 0; i < k; i++) w->in[i] = hw__params_place(p, worker, 0, inputs[i], n);
+    (void)places(p, worker, targets, 0, t, n, w->out);
+    w->kernels = rows_of(p, w->in, k) == rows_of(p, w->out, t) ? rows_of(p, w->in, k) : &hw__params_fused_racy;
+}
+
+void hw_params_window_dot(const hw_params *p, unsigned worker, const uint32_t *inputs, size_t k,
+                          const uint32_t *targets, size_t t, size_t n, float *score)
+{
+    window_rows w;
+    hw__params_settle(p, worker);
+    for (size_t from = 0, part; from < k; from += part) {
+        part = k - from < INPUTS ? k - from : INPUTS;
+        find_window(p, worker, inputs + from, part, targets, t, n, &w);
+        w.kernels->window_dot(w.in, part, w.out, t, n, score + from * t);
+    }
+}
+
+void hw_params_window_add(hw_params *p, unsigned worker, const uint32_t *inputs, size_t k, const uint32_t *targets,
+                          size_t t, size_t n, const float *coefficient)
+{
+    window_rows w;
+    hw__params_settle(p, worker);
+    for (size_t from = 0, part; from < k; from += part) {
+        part = k - from < INPUTS ? k - from : INPUTS;
+        find_window(p, worker, inputs + from, part, targets, t, n, &w);
+        w.kernels->window_add(w.in, part, w.out, t, n, coefficient + from * t);
     }
 }
 

@@ -10,7 +10,7 @@ typedef struct hw__params_pair {
     hw__params_float *p, *q, *hp, *hq;
 } hw__params_pair;
 
-#define PARAMS_ROWS 6 /* a word and five negatives; their sums and coefficients fit in registers */
+#define PARAMS_ROWS HW_WINDOW_TARGETS /* a word and five negatives; their sums and coefficients fit in registers */
 typedef struct hw__params_fused {
     float (*dot_at)(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n);
     void (*axpy_at)(hw__params_float *w, const uint32_t *indices, const float *values, size_t n, float step);
@@ -32,6 +32,11 @@ typedef struct hw__params_fused {
     void (*rows_dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
     void (*rows_add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
                      float *sum);
+    /* k inputs, t <= PARAMS_ROWS targets, which differ; score and coefficient are k x t */
+    void (*window_dot)(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                       float *score);
+    void (*window_add)(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                       const float *coefficient);
 } hw__params_fused;
 
 extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
@@ -54,6 +59,15 @@ void hw__params_rows_add_wide(hw__params_float *const *w, size_t k, size_t n, co
 void hw__params_rows_dot_512(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
 void hw__params_rows_add_512(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
                              float *sum);
+
+void hw__params_window_dot_wide(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                                float *score);
+void hw__params_window_add_wide(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                                const float *coefficient);
+void hw__params_window_dot_512(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                               float *score);
+void hw__params_window_add_512(hw__params_float *const *in, size_t k, hw__params_float *const *out, size_t t, size_t n,
+                               const float *coefficient);
 
 /* replica.c: the private copies of one worker */
 typedef struct hw__params_replica {

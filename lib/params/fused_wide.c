@@ -245,7 +245,9 @@ static const hw__params_fused avx2 = {dot,
                                       pairs,
                                       hw__params_linear_wide,
                                       hw__params_rows_dot_wide,
-                                      hw__params_rows_add_wide},
+                                      hw__params_rows_add_wide,
+                                      hw__params_window_dot_wide,
+                                      hw__params_window_add_wide},
                               avx512 = {dot,
                                         axpy,
                                         decay,
@@ -254,7 +256,9 @@ static const hw__params_fused avx2 = {dot,
                                         pairs,
                                         hw__params_linear_wide,
                                         hw__params_rows_dot_512,
-                                        hw__params_rows_add_512};
+                                        hw__params_rows_add_512,
+                                        hw__params_window_dot_512,
+                                        hw__params_window_add_512};
 
 const hw__params_fused *hw__params_fused_wide(void)
 {

@@ -74,6 +74,18 @@ void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t 
     hw_params_rows_add(w->engine->params, w->slot, first, rows, n, coefficient, x, sum);
 }
 
+void hw_sweep_window_dot(hw_worker *w, const uint32_t *inputs, size_t k, const uint32_t *targets, size_t t, size_t n,
+                         float *score)
+{
+    hw_params_window_dot(w->engine->params, w->slot, inputs, k, targets, t, n, score);
+}
+
+void hw_sweep_window_add(hw_worker *w, const uint32_t *inputs, size_t k, const uint32_t *targets, size_t t, size_t n,
+                         const float *coefficient)
+{
+    hw_params_window_add(w->engine->params, w->slot, inputs, k, targets, t, n, coefficient);
+}
+
 void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values)
 {
     hw_params_row_read(w->engine->params, w->slot, first, n, values);

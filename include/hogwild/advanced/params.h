@@ -200,6 +200,16 @@ HW_API void hw_params_rows_dot(const hw_params *params, unsigned worker, const u
                                const float *x, float *out);
 HW_API void hw_params_rows_add(hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                                const float *coefficient, const float *x, float *sum);
+/* Windows: each of k input rows against each of t target rows, which all differ; at most HW_WINDOW_TARGETS.
+ *
+ *   dot: score[i t + r] = in_i . out_r
+ *   add: in_i += sum_r coefficient[i t + r] out_r and out_r += sum_i coefficient[i t + r] in_i, by what stood in the
+ *        targets before (of more than 16 inputs, 16 at a time) */
+#define HW_WINDOW_TARGETS 6
+HW_API void hw_params_window_dot(const hw_params *params, unsigned worker, const uint32_t *inputs, size_t k,
+                                 const uint32_t *targets, size_t t, size_t n, float *score);
+HW_API void hw_params_window_add(hw_params *params, unsigned worker, const uint32_t *inputs, size_t k,
+                                 const uint32_t *targets, size_t t, size_t n, const float *coefficient);
 HW_API void hw_params_row_read(const hw_params *params, unsigned worker, size_t first, size_t n, float *values);
 HW_API void hw_params_row_add(hw_params *params, unsigned worker, size_t first, size_t n, const float *delta);
 

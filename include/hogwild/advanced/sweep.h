@@ -28,6 +28,10 @@ HW_API double hw_sweep_pairs(hw_worker *w, uint32_t i, const hw_pairs *form, con
 HW_API void hw_sweep_rows_dot(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *x, float *out);
 HW_API void hw_sweep_rows_add(hw_worker *w, const uint32_t *first, size_t rows, size_t n, const float *coefficient,
                               const float *x, float *sum);
+HW_API void hw_sweep_window_dot(hw_worker *w, const uint32_t *inputs, size_t k, const uint32_t *targets, size_t t,
+                                size_t n, float *score);
+HW_API void hw_sweep_window_add(hw_worker *w, const uint32_t *inputs, size_t k, const uint32_t *targets, size_t t,
+                                size_t n, const float *coefficient);
 HW_API void hw_sweep_row_read(hw_worker *w, size_t first, size_t n, float *values);
 HW_API void hw_sweep_row_add(hw_worker *w, size_t first, size_t n, const float *delta);
 HW_API void hw_sweep_prefetch_row(hw_worker *w, size_t first, size_t n);
