@@ -12,6 +12,18 @@
 
 enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
 
+/* What is less than a vector, from float i on. */
+static void finish(const hw__params_stretch *s, size_t i)
+{
+    hw__params_stretch rest = *s;
+    rest.shared += i;
+    rest.copy += i;
+    rest.base += i;
+    if (s->principal) rest.principal += i;
+    rest.n -= i;
+    hw__params_exchange_racy(&rest);
+}
+
 AVX2 static void exchange_8(const hw__params_stretch *s)
 {
     size_t i = 0;
@@ -39,23 +51,7 @@ AVX2 static void exchange_8(const hw__params_stretch *s)
     /* Compilers do not see that the assembly above has left the upper halves of the registers dirty, and every SSE
      * instruction after that would pay for it on Intel's processors. */
     _mm256_zeroupper();
-    hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
-                               s->pull,       s->scale,    s->n - i};
-    hw__params_exchange_racy(&rest);
-}
-
-#define AVX512 __attribute__((target("avx512f")))
-
-AVX512 static inline __m512 load(const hw__params_float *x)
-{
-    __m512 v;
-    __asm__ volatile("vmovaps %1, %0" : "=v"(v) : "m"(*(const __m512 *)(const void *)x));
-    return v;
-}
-
-AVX512 static inline void put(hw__params_float *x, __m512 v)
-{
-    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m512 *)(void *)x) : "v"(v));
+    finish(s, i);
 }
 
 AVX512 static inline void put_some(hw__params_float *x, __mmask16 mask, __m512 v)
@@ -69,21 +65,20 @@ AVX512 static void exchange_16(const hw__params_stretch *s)
     __m512 pull = _mm512_set1_ps(s->pull), scale = _mm512_set1_ps(s->scale);
     for (; i + 16 <= s->n; i += 16) {
         if (i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
-        __m512 delta = _mm512_sub_ps(_mm512_mul_ps(scale, load(s->copy + i)), load(s->base + i));
-        __m512 next = load(s->shared + i);
+        __m512 delta =
+            _mm512_sub_ps(_mm512_mul_ps(scale, hw__params_load_16(s->copy + i)), hw__params_load_16(s->base + i));
+        __m512 next = hw__params_load_16(s->shared + i);
         __mmask16 changed = _mm512_cmp_ps_mask(delta, _mm512_setzero_ps(), _CMP_NEQ_UQ);
         if (changed) {
             if (s->principal) delta = _mm512_fnmadd_ps(pull, _mm512_maskz_loadu_ps(changed, s->principal + i), delta);
             next = _mm512_add_ps(next, delta);
             put_some(s->shared + i, changed, next);
         }
-        put(s->copy + i, next);
-        put(s->base + i, next);
+        hw__params_put_16(s->copy + i, next);
+        hw__params_put_16(s->base + i, next);
     }
     _mm256_zeroupper();
-    hw__params_stretch rest = {s->shared + i, s->copy + i, s->base + i, s->principal ? s->principal + i : NULL,
-                               s->pull,       s->scale,    s->n - i};
-    hw__params_exchange_racy(&rest);
+    finish(s, i);
 }
 
 hw__params_exchange_kernel hw__params_exchange_wide(unsigned lanes)

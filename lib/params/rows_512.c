@@ -4,24 +4,11 @@
 
 #if PARAMS_WIDE
 
-#define TARGET __attribute__((target("avx512f")))
-
-TARGET static inline __m512 load(const hw__params_float *x)
-{
-    __m512 v;
-    __asm__ volatile("vmovaps %1, %0" : "=v"(v) : "m"(*(const __m512 *)(const void *)x));
-    return v;
-}
-
-TARGET static inline void put(hw__params_float *x, __m512 v)
-{
-    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m512 *)(void *)x) : "v"(v));
-}
-
+#define TARGET     AVX512
 #define VECTOR     __m512
 #define LANES      16
-#define LOAD       load
-#define PUT        put
+#define LOAD       hw__params_load_16
+#define PUT        hw__params_put_16
 #define ZERO       _mm512_setzero_ps
 #define SPREAD     _mm512_set1_ps
 #define GET        _mm512_loadu_ps

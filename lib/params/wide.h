@@ -46,6 +46,21 @@ AVX2 static inline void hw__params_put_one(hw__params_float *x, float v)
     __asm__ volatile("vmovss %1, %0" : "=m"(*(float *)(void *)x) : "x"(v));
 }
 
+/* Sixteen at once: a whole line. */
+#define AVX512 __attribute__((target("avx512f")))
+
+AVX512 static inline __m512 hw__params_load_16(const hw__params_float *x)
+{
+    __m512 v;
+    __asm__ volatile("vmovaps %1, %0" : "=v"(v) : "m"(*(const __m512 *)(const void *)x));
+    return v;
+}
+
+AVX512 static inline void hw__params_put_16(hw__params_float *x, __m512 v)
+{
+    __asm__ volatile("vmovaps %1, %0" : "=m"(*(__m512 *)(void *)x) : "v"(v));
+}
+
 /* Only the lanes whose mask's top bit is set: the others belong to whoever writes them meanwhile. */
 AVX2 static inline void hw__params_put_some(hw__params_float *x, __m256 mask, __m256 v)
 {
