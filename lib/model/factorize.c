@@ -274,7 +274,9 @@ static double deviation_of(const hw_ratings *r)
 static hw_status lay_out(hw_factorize *m, double scale, size_t *parameters, char *why)
 {
     uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
-    uint32_t apart = m->struct_size > LEAST ? HW_PAIRS_APART : 2; /* programs of 0.1 may look for them */
+    /* Programs of 0.1 may look for them. Of more rows than a cache has lines two workers hardly ever meet in one, and
+     * eight heads a line are fetched sooner. */
+    uint32_t apart = m->struct_size > LEAST && users + items <= 1 << 17 ? HW_PAIRS_APART : 2;
     uint64_t all = (users + items) * (stride + apart);
     if (all > UINT32_MAX)
         return hw__base_fail(
