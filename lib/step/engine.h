@@ -27,6 +27,9 @@ typedef struct hw__tickets {
     uint64_t per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
     uint32_t block;                        /* tickets that a worker takes at once */
 } hw__tickets;
+_Static_assert(offsetof(hw__tickets, limit) - offsetof(hw__tickets, taken) >= HW_LINE &&
+                   offsetof(hw__tickets, further) - offsetof(hw__tickets, limit) >= HW_LINE,
+               "what all workers write stands on a line of its own");
 
 /* periodic.c: the clock from which on something is to be done; epoch and checkpoint_epoch, and evaluation where it goes
  * by epochs, by hw__due_steps. */
