@@ -4,6 +4,14 @@
 #include "engine.h"
 #include <string.h>
 
+/* Who asks for the progress meanwhile reads it under this lock. */
+static void set_mark(hw_engine *e, const hw__evaluation_mark *mark)
+{
+    (void)pthread_mutex_lock(&e->pause.mutex);
+    e->evaluation.mark = *mark;
+    (void)pthread_mutex_unlock(&e->pause.mutex);
+}
+
 static hw_status fill(hw_engine *e, hw_state *state, char *why)
 {
     hw__walk v = {WALK_PUT, state, NULL, HW_OK, why};
@@ -15,11 +23,11 @@ static hw_status fill(hw_engine *e, hw_state *state, char *why)
     const hw__evaluation_mark now = e->evaluation.mark;
     size_t count = e->evaluation.log.count;
     if (e->evaluation.leaves_out) {
-        e->evaluation.mark = e->evaluation.before_last;
+        set_mark(e, &e->evaluation.before_last);
         if (count) e->evaluation.log.count--; /* a list that was thinned for it would be with the next one anyway */
     }
     hw__capture_walk(e, &v);
-    e->evaluation.mark = now;
+    if (e->evaluation.leaves_out) set_mark(e, &now);
     e->evaluation.log.count = count;
     return v.status;
 }
