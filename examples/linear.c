@@ -278,7 +278,7 @@ static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sp
         l.intercept = m->intercept;
         l.class_weight = o->n_weights ? o->class_weight : NULL;
         l.batch = o->config->batch;
-        l.prefetch = 2;
+        l.prefetch = s->columns > 1U << 18 ? 2 : 0; /* fewer weights are in a core's own cache as it is */
         code = drive(o, r, m, &l, s, ordered, fold);
         hw_sparse_linear_free(&l);
         memcpy(x, ordered, n * sizeof *x);

@@ -1,6 +1,7 @@
 /* test_linear_rows.c - runs of a linear model's steps against the same in double precision: every loss, both paths, on
  * the shared array and on replicas; decay of what is touched and of all. */
 #include "check.h"
+#include "../lib/params/door.h"
 
 enum { ROWS = 400, COLUMNS = 70 };
 
@@ -131,7 +132,7 @@ static void runs_are_the_steps_of_the_definition(void **state)
     for (int i = 0; i < COLUMNS; i++) decay[i] = (float)hw_rng_uniform(&rng) * (i % 9 ? 1 : 30); /* some at the cap */
     for (size_t at = 0; at < sizeof places / sizeof *places; at++)
         for (int k = 0; k < 32; k++) {
-            hw_linear_rows form = {&d, (hw_sparse_loss)(k % 4), k & 4, 0, NULL, NULL};
+            hw_linear_rows form = {&d, (hw_sparse_loss)(k % 4), k & 4, 0, NULL, NULL, (unsigned)k / 2 % 3};
             if (k & 8) form.decay = decay, form.l2 = 0.02f;
             if (k & 16) form.class_weight = weights;
             check_run(places + at, &form, k % 3 != 0, &rng);
@@ -150,7 +151,7 @@ static void a_scale_does_not_leave_what_floats_hold(void **state)
             model m = {{0}, 0};
             for (int i = 0; i <= COLUMNS; i++) m.w[i] = 1;
             hw_params *p = make(places + at, &m);
-            hw_linear_rows form = {&d, HW_SPARSE_LOGISTIC, 1, strengths[k], NULL, NULL};
+            hw_linear_rows form = {&d, HW_SPARSE_LOGISTIC, 1, strengths[k], NULL, NULL, 0};
             float now[COLUMNS + 1];
             hw_read_note note;
             if (!p) continue;
@@ -168,13 +169,103 @@ static void a_scale_does_not_leave_what_floats_hold(void **state)
     hw_sparse_free(&d);
 }
 
+/* The scale and the correction of an exchange together: what a worker's decayed parameters are, less half of the
+ * other's way along the direction where it has changed anything. */
+static void a_scale_goes_with_a_correction(void **state)
+{
+    (void)state;
+    hw_sparse d = data();
+    for (size_t at = 3; at < 8; at++) {
+        model m = {{0}, 0};
+        for (int i = 0; i <= COLUMNS; i++) m.w[i] = (double)(float)(0.1 * (i % 5) - 0.2);
+        hw_params *p = make(places + at, &m);
+        if (!p) continue;
+        float u[COLUMNS + 1], one[COLUMNS + 1], now[COLUMNS + 1];
+        double length = 0, moved = 0;
+        for (int i = 0; i <= COLUMNS; i++) length += (i + 1.0) * (i + 1);
+        for (int i = 0; i <= COLUMNS; i++) {
+            u[i] = (float)((i + 1) / sqrt(length));
+            one[i] = 0.01f * (float)(i % 3);
+            moved += (double)u[i] * (double)one[i];
+        }
+        assert_true(hw__params_set_principal(p, u));
+        hw_linear_rows form = {&d, HW_SPARSE_LOGISTIC, 1, 0.5f, NULL, NULL, 0};
+        hw_read_note note;
+        hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+        hw_range all = {0, COLUMNS + 1};
+        uint32_t rows[200];
+        float rate[200];
+        model before = m;
+        for (uint32_t i = 0; i < 200; i++) {
+            rows[i] = i;
+            rate[i] = 0.05f;
+            refer(&m, &form, i, 0.05, true);
+        }
+        (void)hw_params_linear(p, 0, &form, rows, rate, 200);
+        (void)hw_params_write(p, 1, &add, &all, 1, one, &note);
+        (void)hw__params_exchange(p, 1, 1, 0, &note);
+        (void)hw__params_exchange(p, 0, 200, 0.5, &note);
+        hw_params_get(p, 0, now);
+        for (int i = 0; i <= COLUMNS; i++) {
+            bool same = m.w[i] == before.w[i];
+            double next = same ? before.w[i] : m.w[i] - 0.5 * moved * (double)u[i];
+            assert_near(now[i], next + (double)one[i], 2e-4);
+        }
+        hw_params_free(p);
+    }
+    hw_sparse_free(&d);
+}
+
+/* What a state holds of a run of sweeps goes on with the same bits. */
+static void sweeps_are_resumed(void **state)
+{
+    (void)state;
+    hw_sparse d = data();
+    for (int k = 0; k < 4; k++) {
+        hw_sparse_linear m = hw_sparse_linear_defaults(HW_SPARSE_LOGISTIC, &d);
+        hw_objective o;
+        hw_engine *e[3];
+        hw_result r;
+        char why[HW_WHY];
+        float x[2][COLUMNS + 1];
+        m.l2 = k % 2 ? 1e-3 : 0;
+        assert_int_equal(hw_sparse_linear_objective(&m, &o, why), HW_OK);
+        hw_config c = hw_config_defaults();
+        c.scheduler = HW_SEQUENTIAL;
+        c.workers = 1;
+        c.batch = 1;
+        c.write = HW_WRITE_RACY;
+        c.clock_interval = k < 2 ? 16 : 0;
+        c.exchange_interval = k < 2 ? 1 : 0;
+        c.optimizer.momentum = 0;
+        c.optimizer.schedule.base = 0.05;
+        c.compensation.policy = HW_POLICY_NONE;
+        c.evaluate_epochs = 0; /* on a replica an evaluation is an exchange, and so are an epoch's end and a run's */
+        hw_state *s = hw_state_create();
+        for (int i = 0; i < 3; i++) { /* one epoch; the whole run, of two; its rest */
+            c.epochs = i ? 2 : 1;
+            assert_int_equal(hw_engine_create(e + i, &o, &c, NULL, why), HW_OK);
+            if (i == 2 && hw_engine_restore(e[i], s, why) != HW_OK) fail_msg("%s", why);
+            assert_int_equal(hw_engine_run(e[i], &r), HW_OK);
+            assert_true(r.swept > 300);
+            if (i == 0) assert_int_equal(hw_engine_capture(e[0], s), HW_OK);
+            if (i) assert_int_equal(hw_engine_get(e[i], x[i - 1]), HW_OK);
+        }
+        assert_memory_equal(x[0], x[1], o.parameters * sizeof(float));
+        for (int i = 0; i < 3; i++) hw_engine_free(e[i]);
+        hw_state_free(s);
+        hw_sparse_linear_free(&m);
+    }
+    hw_sparse_free(&d);
+}
+
 /* A worker alone takes a replica where decay is quick on one, and nowhere else. */
 static void one_worker_takes_a_replica_for_its_decay(void **state)
 {
     (void)state;
     hw_sparse d = data();
     float *x = check_floats(COLUMNS + 1);
-    for (int k = 0; k < 6; k++) {
+    for (int k = 0; k < 9; k++) {
         hw_sparse_linear m = hw_sparse_linear_defaults(HW_SPARSE_LOGISTIC, &d);
         hw_objective o;
         hw_result r;
@@ -193,6 +284,9 @@ static void one_worker_takes_a_replica_for_its_decay(void **state)
         c.optimizer.clip_norm = k == 5 ? 1 : 0;
         c.optimizer.schedule.base = 0.05;
         c.average_every = 100;
+        if (k == 6) c.compensation.policy = HW_POLICY_LOOK_AHEAD;
+        if (k == 7) c.exchanged = 16;
+        if (k == 8) c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_ADD;
         c.epochs = 2;
         memset(x, 0, (COLUMNS + 1) * sizeof *x);
         assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
@@ -209,8 +303,9 @@ static void one_worker_takes_a_replica_for_its_decay(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_are_the_steps_of_the_definition),
-                                       cmocka_unit_test(a_scale_does_not_leave_what_floats_hold),
-                                       cmocka_unit_test(one_worker_takes_a_replica_for_its_decay)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_are_the_steps_of_the_definition),
+        cmocka_unit_test(a_scale_does_not_leave_what_floats_hold), cmocka_unit_test(a_scale_goes_with_a_correction),
+        cmocka_unit_test(sweeps_are_resumed), cmocka_unit_test(one_worker_takes_a_replica_for_its_decay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -392,8 +392,10 @@ static void factorisations_come_back(void **state)
         /* Of a pair with an unknown side: the mean, and the bias of the other one. */
         double mean = hw_factors_fallback(g, UINT32_MAX, UINT32_MAX, 0), scale = ids ? 1 : mean / (double)m.pairs.mean;
         assert_near(mean, r.mean, 1e-5);
-        assert_near(hw_factors_fallback(g, 3, UINT32_MAX, 0), mean + scale * (double)x[m.pairs.head_a + hw_pairs_apart(&m.pairs) * 3], 1e-5);
-        assert_near(hw_factors_fallback(g, r.users, 4, 0), mean + scale * (double)x[m.pairs.head_b + hw_pairs_apart(&m.pairs) * 4], 1e-5);
+        assert_near(hw_factors_fallback(g, 3, UINT32_MAX, 0),
+                    mean + scale * (double)x[m.pairs.head_a + hw_pairs_apart(&m.pairs) * 3], 1e-5);
+        assert_near(hw_factors_fallback(g, r.users, 4, 0),
+                    mean + scale * (double)x[m.pairs.head_b + hw_pairs_apart(&m.pairs) * 4], 1e-5);
         assert_true(hw_factors_fallback(g, UINT32_MAX, UINT32_MAX, 1) <= (double)r.high);
         for (uint32_t i = 0; i < r.items; i++) {
             assert_int_equal(hw_factors_item(g, ids ? item[i] : i), i);

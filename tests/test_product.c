@@ -111,7 +111,7 @@ static void layers_products_are_right(void **state)
     (void)state;
     check_all(NULL, true);
     check_all(NULL, false); /* the reference */
-    hw_rng rng; /* too large for the caches: OpenBLAS */
+    hw_rng rng;             /* too large for the caches: OpenBLAS */
     hw_rng_seed(&rng, 2, 0);
     sizes large = {3, 1030, 1021};
     check_dots(NULL, true, large, &rng);

@@ -13,7 +13,7 @@ typedef struct bench_rows {
     struct {
         double passes, rate, gamma, power, average_from;
         uint64_t average_every;
-    } target;       /* schedule rate / (1 + gamma t)^power */
+    } target; /* schedule rate / (1 + gamma t)^power */
     /* For longer runs: a rate that falls as 1 / sqrt(1 + gamma t), and what enters the mean; rate 0: a constant one. */
     struct {
         double rate, gamma, average_from;

@@ -95,7 +95,7 @@ typedef struct hw_config {
                                    needs every update's age, 512 or less (16 turns an epoch a worker) for sweeps, else
                                    64                                                                        */
     unsigned exchange_interval; /* 1: HOGWILD! as published. Above: each worker steps on a private replica and exchanges
-                                   it every so many steps (ASYNC); 0: chosen from the first steps' times, so that
+                                   it every so many steps (ASYNC); 0: chosen from the fastest times so far, so that
                                    exchanges take about 1/40 of the time, but at most 256 / (workers - 1), or
                                    2 / (learning rate x the objective's second curvature x (workers - 1)) where it
                                    knows its principal direction: what several workers do from the same start adds

@@ -102,7 +102,8 @@ static bool alone_on_replica(const hw_config *c, const hw_objective *o)
     bool threads = c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC;
     bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
                   c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
-    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->read == HW_READ_ATOMIC;
+    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->exchanged == 0 &&
+           c->read == HW_READ_ATOMIC && hw__optimizer_adds_up(r, &c->compensation);
 }
 
 bool hw__config_exchanges(const hw_config *c, const hw_objective *o)
@@ -114,7 +115,7 @@ bool hw__config_exchanges(const hw_config *c, const hw_objective *o)
 
 bool hw__config_principal(const hw_config *c, const hw_objective *o)
 {
-    return o->principal && c->workers > 1 && hw__config_exchanges(c, o) && plain(c);
+    return o->principal && c->workers > 1 && c->exchanged == 0 && hw__config_exchanges(c, o) && plain(c);
 }
 
 static uint64_t mix(uint64_t hash, const double *x, size_t n)

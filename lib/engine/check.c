@@ -229,7 +229,9 @@ static unsigned chosen_clock(const hw_config *c, const hw_objective *o, const hw
 {
     enum { MOST = 512, LEAST = 16 };
     bool exact = c->trace || c->compensation.age != HW_AGE_NONE || c->delay_correction > 0;
-    if (exact || !o->touched || !(s->flags & HW__OWN_STEPS) || c->write == HW_WRITE_LOCKED) return 1;
+    if (exact || !o->touched || !(s->flags & HW__OWN_STEPS) || c->write == HW_WRITE_LOCKED ||
+        c->read == HW_READ_CONSISTENT)
+        return 1;
     if (!o->sweep || !c->sweep || c->batch != 1 || !o->examples) return 64;
     unsigned interval = MOST;
     while (interval > LEAST && (uint64_t)interval * 16 * c->workers > o->examples) interval /= 2;

@@ -16,14 +16,16 @@ static bool normalise(float *direction, size_t n)
             float x;
             uint32_t bits;
         } entry = {direction[i]};
-        squares[entry.bits >> 23 & 255] += (double)(direction[i] * direction[i]);
+        squares[entry.bits >> 23 & 255] += (double)direction[i] * (double)direction[i];
     }
     for (int e = 0; e < 256; e++) all += squares[e];
     if (!(all > 0) || !hw__base_finite_double(all)) return false;
     int least = 0; /* the exponent that the smallest entry has which stays */
     while (small + squares[least] <= 0.02 * all) small += squares[least++];
-    float scale = (float)(1 / sqrt(all)), bound = ldexpf(1, least - 127);
-    for (size_t i = 0; i < n; i++) direction[i] = fabsf(direction[i]) < bound ? 0 : direction[i] * scale;
+    double scale = 1 / sqrt(all);
+    float bound = ldexpf(1, least - 127);
+    for (size_t i = 0; i < n; i++)
+        direction[i] = fabsf(direction[i]) < bound ? 0 : (float)((double)direction[i] * scale);
     return true;
 }
 

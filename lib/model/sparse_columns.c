@@ -5,14 +5,15 @@
 #include <math.h>
 #include <string.h>
 
-/* How many leading columns have nine tenths of the non-zeros, where a thousand rows touch less than there is to
- * exchange; 0 elsewhere. */
+/* Whether a thousand rows touch less than there is to exchange, and then how many leading columns have nine tenths of
+ * the non-zeros; 0: too many. */
 bool hw__linear_plan_hot(const hw_sparse_linear *m, hw__linear_plan *p)
 {
     enum { MOST_HOT = 16384, ROWS = 1024 };
     const hw_sparse *d = m->train;
     size_t n = (size_t)d->columns + 1, i = 0;
-    if (n <= MOST_HOT || (double)n * d->rows <= (double)ROWS * (double)d->nonzeros) return true;
+    p->wide = n > MOST_HOT && (double)n * d->rows > (double)ROWS * (double)d->nonzeros;
+    if (!p->wide) return true;
     uint32_t *count = hw__base_zalloc(n, sizeof *count);
     if (!count) return false;
     hw_sparse_frequency(d, count);

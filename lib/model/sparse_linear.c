@@ -33,6 +33,8 @@ static float weight_of(const hw_sparse_linear *m, float y)
     return m->class_weight[m->loss == HW_SPARSE_SOFTMAX ? (unsigned)y : y > 0];
 }
 
+#define NO_DECAY "no memory for the decay of each column"
+
 /* --- a step: columns that several rows of the minibatch share stand once ------------------------------------------ */
 
 static uint32_t collect(const hw_sparse_linear *m, const hw_batch *batch, uint32_t *column)
@@ -119,7 +121,7 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
     hw__linear_scratch s = hw__linear_scratch_of(p, hw_scratch(w));
     float share = 1 / (float)batch->count, loss = 0;
     s.decay = hw__linear_decay(m);
-    if (m->l2 > 0 && !s.decay) return hw_fail(w, HW_E_MEMORY, "no memory for the decay of each column");
+    if (m->l2 > 0 && !s.decay) return hw_fail(w, HW_E_MEMORY, NO_DECAY);
     double rate = s.decay ? hw_learning_rate(w) : 0;
     s.most_decay = rate > 0 ? (float)(1 / rate) : INFINITY;
     read_columns(m, w, &s, collect(m, batch, s.column));
@@ -137,12 +139,13 @@ static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
  */
 
 /* AdaGrad's steps take their rates from sums that stand beside the weights, the intercept's too. */
-static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
+static hw_status sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run, double *total)
 {
     const hw_sparse *d = m->train;
     const float one = 1, *decay = hw__linear_decay(m);
     const uint32_t *intercept = &d->columns;
     hw__loss_sum sum = {0, 1};
+    if (m->l2 > 0 && !decay) return hw_fail(w, HW_E_MEMORY, NO_DECAY);
     for (uint32_t i = 0; i < run->count; i++) {
         uint32_t row = run->index[i];
         uint64_t from = d->offset[row];
@@ -157,33 +160,26 @@ static double sweep_adagrad(const hw_sparse_linear *m, hw_worker *w, const hw_ba
         if (slope != 0 && m->intercept) hw_sweep_axpy_at(w, i, intercept, &one, 1, slope, NULL);
         hw_sweep_landed(w, 1);
     }
-    return hw__loss_total(&sum);
+    *total = hw__loss_total(&sum);
+    return HW_OK;
 }
 
 /* Every step writes the intercept, and its line would cross between the cores as often: some rows at a time have a copy
  * of their own. */
-static double sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run)
+static hw_status sweep_sgd(const hw_sparse_linear *m, hw_worker *w, const hw_batch *run, double *loss)
 {
     const hw_sparse *d = m->train;
     const hw__linear_plan *p = m->plan;
     const float *decay = atomic_load(&p->all) ? atomic_load(&p->decay) : hw__linear_decay(m);
-    hw_linear_rows form = {d, m->loss, m->intercept, (float)m->l2, decay, m->class_weight};
-    double loss = 0;
-    uint32_t part = m->prefetch ? 1 : run->count;
-    for (uint32_t i = 0; i < run->count; i += part) {
-        if (m->prefetch && i + m->prefetch < run->count) {
-            uint32_t next = run->index[i + m->prefetch];
-            hw_sweep_prefetch_at(w, d->index + d->offset[next], (size_t)(d->offset[next + 1] - d->offset[next]));
-        }
-        loss += hw_sweep_linear(w, i, &form, run->index + i, part);
-    }
-    return loss;
+    if (m->l2 > 0 && !decay && !atomic_load(&p->all)) return hw_fail(w, HW_E_MEMORY, NO_DECAY);
+    hw_linear_rows form = {d, m->loss, m->intercept, (float)m->l2, decay, m->class_weight, m->prefetch};
+    *loss = hw_sweep_linear(w, 0, &form, run->index, run->count);
+    return HW_OK;
 }
 
 static hw_status sweep(void *self, hw_worker *w, const hw_batch *run, double *loss)
 {
-    *loss = hw_sweep_adagrad(w) ? sweep_adagrad(self, w, run) : sweep_sgd(self, w, run);
-    return HW_OK;
+    return hw_sweep_adagrad(w) ? sweep_adagrad(self, w, run, loss) : sweep_sgd(self, w, run, loss);
 }
 
 /* --- evaluation ------------------------------------------------------------------------------------------------------
@@ -336,8 +332,12 @@ hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *obj
                              m->batch, (unsigned long long)room);
     hw_sparse_linear_free(m);
     hw__linear_plan *p = hw__base_zalloc(1, sizeof *p);
+    if (p && pthread_mutex_init(&p->mutex, NULL) != 0) {
+        hw__base_free(p);
+        return hw__base_fail(why, HW_E_THREAD, "hw_sparse_linear_objective: a lock is not to be had");
+    }
     m->plan = p;
-    if (!p || pthread_mutex_init(&p->mutex, NULL) != 0 || !hw__linear_plan_hot(m, p)) {
+    if (!p || !hw__linear_plan_hot(m, p)) {
         hw_sparse_linear_free(m);
         return hw__base_fail(why, HW_E_MEMORY, "hw_sparse_linear_objective: no memory for %u columns",
                              m->train->columns);
@@ -360,9 +360,9 @@ hw_status hw_sparse_linear_objective_init(hw_sparse_linear *m, hw_objective *obj
     o->evaluation_examples = m->test ? m->test->rows : d->rows;
     o->evaluation_chunk = 2000;
     o->metrics = m->loss == HW_SPARSE_SQUARED ? 1 : 2;
-    bool shrinks = m->l2 > 0 && o->sweep && !p->hot;
+    bool shrinks = m->l2 > 0 && o->sweep && !p->wide;
     o->shrinks = shrinks ? hw__linear_shrinks : NULL;
-    o->principal = p->hot || m->loss == HW_SPARSE_SOFTMAX || m->l1 > 0 ? NULL : hw__linear_principal;
+    o->principal = p->wide || m->loss == HW_SPARSE_SOFTMAX || m->l1 > 0 ? NULL : hw__linear_principal;
     status = hw__sized_fill(objective, size, &all, sizeof all, HW__OBJECTIVE_LEAST);
     /* Who has a shorter objective is not asked for them later. */
     bool later = m->l2 <= 0 || (shrinks && size >= sizeof all);

@@ -13,6 +13,7 @@ typedef struct hw__linear_plan {
     pthread_mutex_t mutex;
     size_t room; /* columns of one minibatch at most, with the intercept */
     unsigned width;
+    bool wide;  /* a thousand rows touch less than there is to exchange */
     size_t hot; /* leading columns with nine tenths of the non-zeros, where replicas of all would take too long to
                    exchange; else 0 */
     double l1;

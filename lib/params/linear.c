@@ -32,11 +32,17 @@ static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_l
     return slope;
 }
 
+static void ask_for(const hw_params *p, unsigned worker, const hw_sparse *d, uint32_t row)
+{
+    hw_params_prefetch_at(p, worker, d->index + d->offset[row], (size_t)(d->offset[row + 1] - d->offset[row]));
+}
+
 static double row_by_row(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form,
                          const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
 {
     hw__loss_sum sum = {0, 1};
     for (size_t i = 0; i < n; i++) {
+        if (form->prefetch && i + form->prefetch < n) ask_for(p, worker, form->data, rows[i + form->prefetch]);
         float slope = step(p, worker, w, form, rows[i], rate[i], bias ? *bias : 0, scale, &sum);
         if (bias) *bias -= rate[i] * slope;
     }

@@ -19,6 +19,12 @@ ALWAYS void prefetch_row(const hw_sparse *d, uint32_t row)
     }
 }
 
+ALWAYS void prefetch_weights(hw__params_float *w, const hw_sparse *d, uint32_t row)
+{
+    for (uint64_t k = d->offset[row]; k < d->offset[row + 1]; k++)
+        __builtin_prefetch((const char *)(w + d->index[k]), 1);
+}
+
 /* Loss, and whether there is a scale, are constants where this is called. */
 ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, const hw_linear_rows *form,
                      const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
@@ -34,6 +40,7 @@ ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, cons
         const uint32_t *index = d->index + from;
         const float *value = d->value + from;
         if (i + 2 < n) prefetch_row(d, rows[i + 2]);
+        if (form->prefetch && i + form->prefetch < n) prefetch_weights(w, d, rows[i + form->prefetch]);
         float next = scaled ? s * hw__params_kept_of_all(rate[i], form->l2) : 1,
               step = scaled ? -rate[i] / next : -rate[i];
         float dot = hw__params_dot_coordinates(w, index, value, entries), z = scaled ? own + s * dot : own + dot;

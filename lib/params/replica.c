@@ -108,9 +108,11 @@ bool hw__params_set_principal(hw_params *p, const float *direction)
     if (!p->replica || p->config.arrays) return false;
     if (!p->principal) p->principal = hw__memory_alloc(&p->memory, hw__whole_lines(p->exchanged), sizeof(float));
     if (!p->principal) return false;
-    memcpy(p->principal, direction, p->exchanged * sizeof *direction);
+    size_t n = p->exchanged < p->config.size ? p->exchanged : p->config.size;
+    memset(p->principal, 0, hw__whole_lines(p->exchanged) * sizeof *p->principal);
+    memcpy(p->principal, direction, n * sizeof *direction);
     p->principal_first = p->principal_end = 0;
-    for (size_t i = 0; i < p->exchanged; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (direction[i] == 0) continue;
         if (!p->principal_end) p->principal_first = i;
         p->principal_end = i + 1;

@@ -166,7 +166,8 @@ static uint32_t find(const hw_engine *e, const held *last)
 {
     const blocks *s = e->own;
     const hw_objective *o = &e->objective;
-    uint32_t best = UINT32_MAX, least = s->epoch, group = o->block[last->block].group[0];
+    uint32_t best = UINT32_MAX, least = s->epoch;
+    uint32_t group = last->block < o->blocks ? o->block[last->block].group[0] : UINT32_MAX; /* a state's may be any */
     for (uint32_t i = 0; i < o->blocks; i++) {
         uint32_t b = (s->next + i) % o->blocks;
         const hw_block *x = o->block + b;

@@ -25,12 +25,19 @@ static double longest(hw_worker *w)
     return most;
 }
 
-/* One worker's: as rare as what looks at the shared array allows. */
+static double less(double most, double every)
+{
+    return every > 0 ? fmin(most, every) : most;
+}
+
+/* One worker's: as rare as what goes by updates of the shared array allows. */
 static uint32_t alone(const hw_engine *e)
 {
-    double most = 4096;
-    if (e->average.mean) most = fmin(most, (double)e->config.average_every);
-    if (e->objective.examples) most = fmin(most, floor((double)e->objective.examples / 8));
+    const hw_config *c = &e->config;
+    double most = less(4096, floor((double)e->objective.examples / 8));
+    if (e->average.mean) most = less(most, (double)c->average_every);
+    if (e->objective.evaluate) most = less(most, (double)c->evaluate_every);
+    if (e->captures.state) most = less(most, (double)c->checkpoint_every);
     return (uint32_t)fmax(LEAST, most);
 }
 
@@ -55,7 +62,7 @@ static double undone(hw_worker *w)
     return e->principal.on ? 1 - exp(-hw_learning_rate(w) * e->principal.along * w->since) : 0;
 }
 
-static uint32_t due_after(hw_worker *w)
+uint32_t hw__exchange_interval(hw_worker *w)
 {
     if (w->exchange_every) return w->exchange_every;
     return w->engine->crew.slots == 1 ? alone(w->engine) : (uint32_t)fmax(LEAST, fmin(FIRST, longest(w)));
@@ -64,7 +71,7 @@ static uint32_t due_after(hw_worker *w)
 bool hw__exchange(hw_worker *w, bool due)
 {
     hw_engine *e = w->engine;
-    if (!e->steps.exchanges || w->since == 0 || (due && w->since < due_after(w))) return true;
+    if (!e->steps.exchanges || w->since == 0 || (due && w->since < hw__exchange_interval(w))) return true;
     double loss = w->smooth_loss;
     uint64_t from = hw_now(), read_clock = w->read_clock;
     w->read_ns = w->exchange_ns;

@@ -112,6 +112,7 @@ bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint
  */
 /* Exchange the worker's replica where it has steps to exchange; due: only if its interval has passed. */
 bool hw__exchange(hw_worker *w, bool due);
+uint32_t hw__exchange_interval(hw_worker *w); /* steps from the last one to the next */
 
 /* --- due.c ----------------------------------------------------------------------------------------------------------
  */

@@ -130,21 +130,23 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     w->swept = 0;
     hw_status status = e->objective.sweep(e->objective.self, w, &w->batch, &loss);
     uint32_t landed = status == HW_OK ? count : w->swept; /* one that failed landed what it said it had */
-    w->since += landed;
+    if (e->steps.exchanges) w->since += landed;
     if (landed && hw__step_account(w, loss / landed, landed, status == HW_OK) != HW_OK && status == HW_OK)
         status = HW_E_STOPPED;
     w->batch.step = ticket + count - 1; /* the last ticket that is done */
-    if (status == HW_OK) return hw__exchange(w, true);
+    /* What is due with an epoch would come late for one worker, whose exchanges are rare. */
+    bool ends = e->crew.slots == 1 && (ticket + count) % n == 0;
+    if (status == HW_OK) return hw__exchange(w, !ends);
     hw__fail_worker(w, status);
     return false;
 }
 
 /* So many steps of a part at once that the run ends where an exchange is due, or a little before, where the lines that
  * it begins with are asked for. */
-static uint32_t until_exchange(const hw_worker *w, uint32_t part)
+static uint32_t until_exchange(hw_worker *w, uint32_t part)
 {
     enum { SOON = 16 };
-    uint32_t left = w->exchange_every - w->since;
+    uint32_t every = hw__exchange_interval(w), left = every > w->since ? every - w->since : 1;
     if (w->engine->crew.slots == 1 || part < left - (left > SOON ? SOON : 0)) return part < left ? part : left;
     if (left > SOON) return left - SOON;
     hw__params_exchange_soon(w->engine->params);
@@ -159,7 +161,7 @@ bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint
         uint32_t part = count < e->tickets.block ? count : e->tickets.block;
         uint64_t left = n - ticket % n; /* an epoch's */
         if (part > left) part = (uint32_t)left;
-        if (e->steps.exchanges && w->exchange_every > w->since) part = until_exchange(w, part);
+        if (e->steps.exchanges) part = until_exchange(w, part);
         if (!run_sweep(w, ticket, part, first ? &at : NULL)) return false;
         ticket += part;
         count -= part;

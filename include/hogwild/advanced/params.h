@@ -26,9 +26,10 @@
  * of updates, never of the language: each float is loaded and stored atomically.
  *
  * Memory: ATOMIC and LOCKED hold (1 + arrays) * size floats, and with replicas 2 (1 + arrays) floats more a worker for
- * each that is exchanged. CONSISTENT holds 2 (workers + 1) + 2 versions of that:
- * one is current, each worker (and the handle itself, for get) pins at most one and owns at most one being filled,
- * and at most one is between its retirement and its release. The slots are allocated once; nothing grows.
+ * each that is exchanged, and one for all workers where exchanges go by a direction. CONSISTENT holds 2 (workers + 1) +
+ * 2 versions of that: one is current, each worker (and the handle itself, for get) pins at most one and owns at most
+ * one being filled, and at most one is between its retirement and its release. The slots are allocated once; nothing
+ * grows.
  *
  * The clock counts landed updates. With clock_interval 1 it is exact: staleness of every update is known. With n > 1
  * every worker counts on a cache line of its own and only every n-th update of a worker is measured, by adding up
@@ -161,8 +162,10 @@ HW_API void hw_params_axpy_at(hw_params *params, unsigned worker, const hw_fused
  * would, at the rate rate[i] and without what calls between them cost. The slope is that of the loss at the row's
  * score, against its label, times the weight of its class (class_weight[0]: labels not above 0). intercept: parameter
  * data->columns, which every row has and which is not decayed; others' changes to it meet this worker's after the n
- * rows. decay: as in hw_fused_rule; l2: where the worker's replica is of all parameters, all of them are decayed by
- * rate * l2 in each step instead, which costs no more than one. Returns the sum of the losses, weighted. Counts n
+ * rows. decay: as in hw_fused_rule; l2: where the worker's replica is of all parameters, and there are no arrays beside
+ * them, all of them are decayed by rate * l2 in each step instead, which costs no more than one: a factor that they
+ * have in common, which the next exchange takes out, or before that whatever else looks at the replica, in a pass over
+ * all of it. Returns the sum of the losses, weighted. Counts n
  * landings as it goes. */
 typedef struct hw_linear_rows {
     const struct hw_sparse *data;
@@ -170,6 +173,7 @@ typedef struct hw_linear_rows {
     int intercept;
     float l2; /* 0: none, or decay only */
     const float *decay, *class_weight;
+    unsigned prefetch; /* rows ahead whose weights are asked for; 0: none */
 } hw_linear_rows;
 HW_API double hw_params_linear(hw_params *params, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
                                const float *rate, size_t n);
@@ -200,7 +204,8 @@ HW_API void hw_params_rows_dot(const hw_params *params, unsigned worker, const u
                                const float *x, float *out);
 HW_API void hw_params_rows_add(hw_params *params, unsigned worker, const uint32_t *first, size_t rows, size_t n,
                                const float *coefficient, const float *x, float *sum);
-/* Windows: each of k input rows against each of t target rows, which all differ; at most HW_WINDOW_TARGETS.
+/* Windows: each of k input rows against each of t target rows, 1 .. HW_WINDOW_TARGETS, which all differ (inputs may
+ * come twice: in turn).
  *
  *   dot: score[i t + r] = in_i . out_r
  *   add: in_i += sum_r coefficient[i t + r] out_r and out_r += sum_i coefficient[i t + r] in_i, by what stood in the
