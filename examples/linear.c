@@ -116,7 +116,7 @@ static hw_config configure(const options *o, const hw_linear_model *m, const hw_
     bool plain = o->l1 <= 0 && (c.optimizer.rule == HW_RULE_ADAGRAD ||
                                 (c.optimizer.rule == HW_RULE_SGD && c.optimizer.momentum <= 0));
     bool threads = c.scheduler == HW_ASYNC || c.scheduler == HW_SEQUENTIAL;
-    if (!o->exchange_given) c.exchange_interval = plain && threads && c.workers > 1 ? 0 : 1;
+    if (!o->exchange_given) c.exchange_interval = plain && threads ? 0 : 1;
     if (o->rate > 0) h->base = o->rate;
     if (o->rate <= 0) {
         bool adagrad = c.optimizer.rule == HW_RULE_ADAGRAD; /* its steps do not follow the rows' scale */

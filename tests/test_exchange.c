@@ -223,9 +223,11 @@ static void intervals_follow_curvature_rate_and_workers(void **state)
     /* 20 microseconds an exchange, 0.1 a step: 200 steps; a fortieth of the time would be 8,000. */
     e->principal.across = 0.001;
     assert_int_equal(chosen_interval(w, 20000, 20000), 1000);
-    e->principal.across = 0.1; /* 40 are safe, but would take five sixths of the time */
+    e->principal.across = 0.02; /* 200 are safe, but would take half of the time */
     assert_int_equal(chosen_interval(w, 20000, 20000), 800);
     assert_int_equal(chosen_interval(w, 2e9, 2e6), 800); /* it lost its core meanwhile: the fastest count */
+    e->principal.across = 0.1;                           /* 40 are safe: four times as many at most */
+    assert_int_equal(chosen_interval(w, 20000, 20000), 160);
     e->crew.slots = 1;
     assert_int_equal(chosen_interval(w, 20000, 20000), 1500);
     e->config.average_every = 64;
@@ -317,7 +319,7 @@ static void what_it_says_is_checked(void **state)
         const char *says;
     } cases[] = {{{1, {1, 0}, HW_OK, 0}, HW_OK, NULL},
                  {{0, {1, 1}, HW_OK, 0}, HW_OK, NULL}, /* no direction: as if it were not known */
-                 {{NAN, {1, 1}, HW_OK, 0}, HW_E_CALLBACK, "the direction must be finite"},
+                 {{NAN, {1, 1}, HW_OK, 0}, HW_E_CALLBACK, "nan as entry 1 of the direction"},
                  {{1, {INFINITY, 1}, HW_OK, 0}, HW_E_CALLBACK, "curvatures of inf and 1"},
                  {{1, {1, -1}, HW_OK, 0}, HW_E_CALLBACK, "curvatures of 1 and -1"},
                  {{1, {1, 1}, HW_E_MEMORY, 0}, HW_E_MEMORY, "principal returned"}};

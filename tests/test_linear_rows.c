@@ -169,6 +169,35 @@ static void a_scale_does_not_leave_what_floats_hold(void **state)
     hw_sparse_free(&d);
 }
 
+/* A decay that a float cannot tell from none in one step adds up all the same. */
+static void a_small_decay_is_not_lost(void **state)
+{
+    (void)state;
+    hw_sparse d = data();
+    static const float nothing[2] = {1e-30f, 1e-30f}; /* of the gradient */
+    for (size_t at = 3; at < 8; at++) {
+        model m = {{0}, 0};
+        for (int i = 0; i <= COLUMNS; i++) m.w[i] = 1 + i % 3;
+        hw_params *p = make(places + at, &m);
+        if (!p) continue;
+        hw_linear_rows form = {&d, HW_SPARSE_LOGISTIC, 1, 2e-7f, NULL, nothing, 0};
+        uint32_t rows[ROWS];
+        float rate[ROWS], now[COLUMNS + 1];
+        hw_read_note note;
+        for (uint32_t i = 0; i < ROWS; i++) rows[i] = i, rate[i] = 0.05f;
+        for (int k = 0; k < 2500; k++) {
+            (void)hw_params_linear(p, 0, &form, rows, rate, ROWS);
+            if (k % 25 == 24) (void)hw_params_exchange(p, 0, 25 * ROWS, &note);
+        }
+        hw_params_get(p, 0, now);
+        double left = exp(-2500.0 * ROWS * 0.05 * 2e-7); /* 0.99 */
+        for (int i = 0; i < COLUMNS; i++) assert_near(now[i], left * (1 + i % 3), 2e-4);
+        assert_near(now[COLUMNS], 1 + COLUMNS % 3, 1e-6);
+        hw_params_free(p);
+    }
+    hw_sparse_free(&d);
+}
+
 /* The scale and the correction of an exchange together: what a worker's decayed parameters are, less half of the
  * other's way along the direction where it has changed anything. */
 static void a_scale_goes_with_a_correction(void **state)
@@ -259,6 +288,50 @@ static void sweeps_are_resumed(void **state)
     hw_sparse_free(&d);
 }
 
+/* Of many columns only the hottest ones would be exchanged: not where all are decayed. */
+static void many_columns_are_decayed_too(void **state)
+{
+    (void)state;
+    hw_sparse d;
+    hw_sparse_plan plan = hw_sparse_plan_defaults(4000, 20000);
+    plan.nonzeros = 40;
+    assert_int_equal(hw_sparse_generate(&plan, NULL, &d, NULL), HW_OK);
+    float *x = check_floats(20000);
+    double squares[5];
+    for (int k = 0; k < 5; k++) { /* none; of what is touched; one worker; two; adagrad, which has only a part */
+        hw_sparse_linear m = hw_sparse_linear_defaults(HW_SPARSE_LOGISTIC, &d);
+        hw_objective o;
+        hw_result r;
+        m.l2 = k ? 3e-3 : 0;
+        assert_int_equal(hw_sparse_linear_objective(&m, &o, NULL), HW_OK);
+        assert_true(o.hot > 0 && o.hot < 20000);
+        hw_config c = hw_config_defaults();
+        c.scheduler = k > 2 ? HW_ASYNC : HW_SEQUENTIAL;
+        c.workers = k > 2 ? 2 : 1;
+        c.batch = 1;
+        c.write = HW_WRITE_RACY;
+        c.clock_interval = 0;
+        c.exchange_interval = k < 2;
+        c.optimizer.rule = k == 4 ? HW_RULE_ADAGRAD : HW_RULE_SGD;
+        c.optimizer.momentum = 0;
+        c.optimizer.schedule.base = 0.1;
+        c.compensation.policy = HW_POLICY_NONE;
+        c.epochs = 6;
+        memset(x, 0, 20000 * sizeof *x);
+        assert_int_equal(hw_train(&o, &c, x, &r), HW_OK);
+        assert_int_equal(r.exchanges > 0, k > 1);
+        squares[k] = 0;
+        for (int i = 0; i < 20000; i++) squares[k] += (double)x[i] * (double)x[i];
+        hw_sparse_linear_free(&m);
+    }
+    assert_true(squares[1] < 0.9 * squares[0]);
+    assert_near(squares[2] / squares[1], 1, 0.05);
+    assert_near(squares[3] / squares[1], 1, 0.1);
+    assert_true(squares[4] > 0);
+    free(x);
+    hw_sparse_free(&d);
+}
+
 /* A worker alone takes a replica where decay is quick on one, and nowhere else. */
 static void one_worker_takes_a_replica_for_its_decay(void **state)
 {
@@ -303,9 +376,12 @@ static void one_worker_takes_a_replica_for_its_decay(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(runs_are_the_steps_of_the_definition),
-        cmocka_unit_test(a_scale_does_not_leave_what_floats_hold), cmocka_unit_test(a_scale_goes_with_a_correction),
-        cmocka_unit_test(sweeps_are_resumed), cmocka_unit_test(one_worker_takes_a_replica_for_its_decay)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_are_the_steps_of_the_definition),
+                                       cmocka_unit_test(a_scale_does_not_leave_what_floats_hold),
+                                       cmocka_unit_test(a_scale_goes_with_a_correction),
+                                       cmocka_unit_test(a_small_decay_is_not_lost),
+                                       cmocka_unit_test(many_columns_are_decayed_too),
+                                       cmocka_unit_test(sweeps_are_resumed),
+                                       cmocka_unit_test(one_worker_takes_a_replica_for_its_decay)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,8 +54,9 @@ typedef struct hw_layer {
 
 /* Where the loss is most curved. direction[parameters], zeros when it is asked for, gets the leading eigenvector of the
  * Hessian, of any length, or something near it (of a linear model: its mean row); entries that hardly matter may stay
- * 0. curvature[0] is the curvature along it and curvature[1] the largest one across it, per unit of length, both of the
- * mean loss over the examples; what is too large costs some speed, what is too small lets workers overshoot. */
+ * 0, and where all do it is not known. curvature[0] is the curvature along it and curvature[1] the largest one across
+ * it, per unit of length, both of the mean loss over the examples; what is too large costs some speed, what is too
+ * small lets workers overshoot. */
 typedef hw_status (*hw_principal)(void *self, float *direction, double curvature[2]);
 
 typedef struct hw_objective {

@@ -76,6 +76,18 @@ static bool plain(const hw_config *c)
            hw__optimizer_arrays(r, &c->compensation) == 0;
 }
 
+/* Whether one worker goes by sweeps of an objective whose decay is quick on a replica, and nothing looks at single
+ * updates. */
+static bool alone_on_replica(const hw_config *c, const hw_objective *o)
+{
+    const hw_optimizer *r = &c->optimizer;
+    bool threads = c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC;
+    bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
+                  c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
+    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->exchanged == 0 &&
+           c->read == HW_READ_ATOMIC && hw__optimizer_adds_up(r, &c->compensation);
+}
+
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)
 {
     hw_params_config p = hw_params_defaults(o->parameters, writers);
@@ -89,21 +101,9 @@ hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, un
     p.exchanged = c->exchanged;
     /* Chosen: the hot parameters in replicas, if the others can be written one by one. */
     bool chosen = c->exchange_interval == 0 && !c->exchanged;
-    if (chosen && (c->write == HW_WRITE_RACY || c->write == HW_WRITE_ADD) && !hw__config_principal(c, o))
-        p.exchanged = o->hot;
+    bool whole = hw__config_principal(c, o) || (c->workers == 1 && alone_on_replica(c, o));
+    if (chosen && (c->write == HW_WRITE_RACY || c->write == HW_WRITE_ADD) && !whole) p.exchanged = o->hot;
     return p;
-}
-
-/* Whether one worker goes by sweeps of an objective whose decay is quick on a replica, and nothing looks at single
- * updates. */
-static bool alone_on_replica(const hw_config *c, const hw_objective *o)
-{
-    const hw_optimizer *r = &c->optimizer;
-    bool threads = c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC;
-    bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
-                  c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
-    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->exchanged == 0 &&
-           c->read == HW_READ_ATOMIC && hw__optimizer_adds_up(r, &c->compensation);
 }
 
 bool hw__config_exchanges(const hw_config *c, const hw_objective *o)

@@ -1,6 +1,7 @@
 /* create.c - an engine: everything that a run will need, planned and allocated. */
 #include "../config/config.h"
 #include "../optimizer/optimizer.h"
+#include "../params/door.h"
 #include "../schedulers/schedulers.h"
 #include "../staleness/staleness.h"
 #include "../step/ages.h"
@@ -106,8 +107,7 @@ static void plan_steps(hw_engine *e)
 static hw_status plan_decay(const hw_engine *e, char *why)
 {
     const hw_objective *o = &e->objective;
-    bool all = e->steps.sweeps && e->steps.exchanges && e->config.exchanged == 0 &&
-               hw__rule_of(&e->config.optimizer)->flags & HW__RULE_PLAIN;
+    bool all = e->steps.sweeps && hw__params_scales(e->params);
     hw_status status = o->shrinks ? o->shrinks(o->self, all) : HW_OK;
     return status == HW_OK ? status : hw__base_fail(why, status, "the objective's shrinks returned %d", status);
 }

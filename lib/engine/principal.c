@@ -36,12 +36,16 @@ static hw_status ask(hw_engine *e, float *direction, char *why)
     double curvature[2] = {0, 0};
     hw_status status = o->principal(o->self, direction, curvature);
     if (status != HW_OK) return hw__base_fail(why, status, "the objective's principal returned %d", status);
-    if (!hw__base_all_finite(direction, o->parameters) || !hw__base_finite_double(curvature[0]) ||
-        !hw__base_finite_double(curvature[1]) || curvature[0] < 0 || curvature[1] < 0)
-        return hw__base_fail(why, HW_E_CALLBACK,
-                             "the objective's principal gave curvatures of %g and %g: they and the direction must be "
-                             "finite, and curvatures not negative",
-                             curvature[0], curvature[1]);
+    for (size_t i = 0; i < o->parameters; i++)
+        if (!hw__base_finite(direction[i]))
+            return hw__base_fail(why, HW_E_CALLBACK, "the objective's principal gave %g as entry %zu of the direction",
+                                 (double)direction[i], i);
+    for (int i = 0; i < 2; i++)
+        if (!hw__base_finite_double(curvature[i]) || curvature[i] < 0)
+            return hw__base_fail(why, HW_E_CALLBACK,
+                                 "the objective's principal gave curvatures of %g and %g: they must be finite and not "
+                                 "negative",
+                                 curvature[0], curvature[1]);
     if (!normalise(direction, o->parameters)) return HW_OK; /* a loss without curvature has none */
     if (!hw__params_set_principal(e->params, direction)) return hw__no_memory(why, "the principal direction");
     e->principal = (hw__principal){true, curvature[0], curvature[1]};

@@ -5,20 +5,24 @@
 #include <math.h>
 #include <string.h>
 
-/* Whether a thousand rows touch less than there is to exchange, and then how many leading columns have nine tenths of
- * the non-zeros; 0: too many. */
+/* Whether a thousand rows touch less than there is to exchange; and where columns are many, how many leading ones have
+ * nine tenths of the non-zeros, in a thousand rows from all of the set; 0: too many. */
 bool hw__linear_plan_hot(const hw_sparse_linear *m, hw__linear_plan *p)
 {
     enum { MOST_HOT = 16384, ROWS = 1024 };
     const hw_sparse *d = m->train;
     size_t n = (size_t)d->columns + 1, i = 0;
-    p->wide = n > MOST_HOT && (double)n * d->rows > (double)ROWS * (double)d->nonzeros;
-    if (!p->wide) return true;
-    uint32_t *count = hw__base_zalloc(n, sizeof *count);
+    if (n <= MOST_HOT) return true;
+    p->wide = (double)n * d->rows > (double)ROWS * (double)d->nonzeros;
+    uint32_t *count = hw__base_zalloc(n, sizeof *count), rows = d->rows < ROWS ? d->rows : ROWS;
     if (!count) return false;
-    hw_sparse_frequency(d, count);
-    uint64_t covered = 0;
-    while (i + 1 < n && covered < d->nonzeros / 10 * 9) covered += count[i++];
+    uint64_t covered = 0, all = 0;
+    for (uint32_t k = 0; k < rows; k++) {
+        uint64_t row = (uint64_t)k * d->rows / rows;
+        for (uint64_t at = d->offset[row]; at < d->offset[row + 1]; at++) count[d->index[at]]++;
+        all += d->offset[row + 1] - d->offset[row];
+    }
+    while (i + 1 < n && covered * 10 < all * 9) covered += count[i++];
     p->hot = i <= MOST_HOT ? i : 0;
     hw__base_free(count);
     return true;

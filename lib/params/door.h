@@ -24,6 +24,8 @@ uint64_t hw__params_parts_end(hw_params *params, unsigned worker, const hw_read_
 /* Beside replicas and no further arrays: the direction along which exchanges are corrected (replica.c), of length 1, as
  * many floats as parameters; copied, with nothing under way. False: no memory, or no such handle. */
 bool hw__params_set_principal(hw_params *params, const float *direction);
+/* Whether a decay of all parameters goes into a factor that they have in common (linear.c). */
+bool hw__params_scales(const hw_params *params);
 /* Ask for the first lines that an exchange will store to: they may be far away, in another core's cache. */
 void hw__params_exchange_soon(const hw_params *params);
 /* hw_params_exchange. undone: how much of what others have moved along that direction this worker's steps would have

@@ -27,7 +27,7 @@ typedef struct hw__params_fused {
     /* n rows of a linear model whose columns all lie in w. bias: the intercept, NULL: none. scale: NULL, or what w is
      * to be multiplied by, which takes the decay by form->l2. NULL: row by row. */
     double (*linear)(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate, size_t n,
-                     float *bias, float *scale);
+                     float *bias, double *scale);
     /* k <= PARAMS_ROWS rows at once */
     void (*rows_dot)(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
     void (*rows_add)(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
@@ -41,17 +41,18 @@ typedef struct hw__params_fused {
 
 extern const hw__params_fused hw__params_fused_racy, hw__params_fused_cas;
 const hw__params_fused *hw__params_fused_wide(void); /* or NULL */
-/* Of all parameters in one step; never quite nothing. A scale below PARAMS_SCALE is multiplied out. */
-#define PARAMS_SCALE 1e-6f
-static inline float hw__params_kept_of_all(float rate, float l2)
+/* What one step leaves of all parameters, never quite nothing. In double: of 1 - 1e-8 a float has nothing left. A scale
+ * below PARAMS_SCALE is multiplied out. */
+#define PARAMS_SCALE 1e-6
+static inline double hw__params_kept_of_all(float rate, float l2)
 {
-    float kept = 1 - rate * l2;
+    double kept = 1 - (double)rate * (double)l2;
     return kept > PARAMS_SCALE ? kept : PARAMS_SCALE;
 }
 
 /* linear_wide.c */
 double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows, const float *rate,
-                              size_t n, float *bias, float *scale);
+                              size_t n, float *bias, double *scale);
 /* rows_wide.c, rows_512.c: vectors of 8 and of 16 floats, where hw__params_fused_wide says that there are any */
 void hw__params_rows_dot_wide(hw__params_float *const *w, size_t k, size_t n, const float *x, float *out);
 void hw__params_rows_add_wide(hw__params_float *const *w, size_t k, size_t n, const float *coefficient, const float *x,
@@ -73,7 +74,7 @@ void hw__params_window_add_512(hw__params_float *const *in, size_t k, hw__params
 typedef struct hw__params_replica {
     _Alignas(HW_LINE) hw__params_arrays at, base; /* the copy, and what was shared when it was taken */
     uint64_t clock, exchanges;                    /* of the others, at the last exchange            */
-    float scale; /* parameters are the copy times it: 1, but between runs of hw_params_linear and the next exchange */
+    double scale; /* parameters are the copy times it: 1, but between runs of hw_params_linear and the next exchange */
 } hw__params_replica;
 
 /* The copy itself is the parameters again: for whatever does not know of the scale. */

@@ -6,12 +6,13 @@
  * in the pass that it makes anyway. Elsewhere a step decays what it touches, as much more as it is touched less often.
  */
 #include "../base/loss.h"
+#include "door.h"
 #include "fused.h"
 #include "hogwild/tables.h"
 
 /* A step on w, or on what the public calls find where w is NULL. */
 static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form, uint32_t row,
-                  float rate, float bias, float *scale, hw__loss_sum *sum)
+                  float rate, float bias, double *scale, hw__loss_sum *sum)
 {
     const hw_sparse *d = form->data;
     uint64_t from = d->offset[row];
@@ -20,11 +21,11 @@ static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_l
     const float *value = d->value + from;
     float y = d->label[row], weight = form->class_weight ? form->class_weight[y > 0] : 1, loss, factor;
     float z = w ? p->fused->dot_at(w, index, value, n) : hw_params_dot_at(p, worker, index, value, n);
-    float slope = weight * hw__loss_slope(form->loss, bias + (scale ? *scale * z : z), y, &loss, &factor);
+    float slope = weight * hw__loss_slope(form->loss, bias + (scale ? (float)*scale * z : z), y, &loss, &factor);
     hw__loss_add(sum, weight, loss, factor);
     if (scale) {
         *scale *= hw__params_kept_of_all(rate, form->l2);
-        p->fused->axpy_at(w, index, value, n, -rate * slope / *scale);
+        p->fused->axpy_at(w, index, value, n, (float)(-(double)rate / *scale) * slope);
     } else if (slope != 0 || form->decay) {
         hw_fused_rule rule = {rate, 0, form->decay, 0};
         hw_params_axpy_at(p, worker, &rule, index, value, n, slope);
@@ -38,7 +39,7 @@ static void ask_for(const hw_params *p, unsigned worker, const hw_sparse *d, uin
 }
 
 static double row_by_row(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form,
-                         const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
+                         const uint32_t *rows, const float *rate, size_t n, float *bias, double *scale)
 {
     hw__loss_sum sum = {0, 1};
     for (size_t i = 0; i < n; i++) {
@@ -49,11 +50,15 @@ static double row_by_row(hw_params *p, unsigned worker, hw__params_float *w, con
     return hw__loss_total(&sum);
 }
 
-/* The scale of a worker's parameters where a decay can go there; NULL: others write to them. */
-static float *scale_of(const hw_params *p, unsigned worker, const hw_linear_rows *form)
+bool hw__params_scales(const hw_params *p)
 {
-    if (!(form->l2 > 0) || !p->replica || p->exchanged < p->config.size || p->config.arrays) return NULL;
-    return &p->replica[worker].scale;
+    return p->replica && p->exchanged >= p->config.size && p->config.arrays == 0;
+}
+
+/* The scale of a worker's parameters where a decay can go there; NULL: others write to them. */
+static double *scale_of(const hw_params *p, unsigned worker, const hw_linear_rows *form)
+{
+    return form->l2 > 0 && hw__params_scales(p) ? &p->replica[worker].scale : NULL;
 }
 
 /* How many of the rows, one at least, bring the scale no farther down than a float can hold; it begins near 1. */
@@ -67,11 +72,11 @@ static size_t rows_at_once(const hw_params *p, unsigned worker, const hw_linear_
 }
 
 /* The intercept, scaled like the others. */
-static float read_intercept(const hw_params *p, const hw__params_float *at, const float *scale)
+static float read_intercept(const hw_params *p, const hw__params_float *at, const double *scale)
 {
     float v;
     p->reads->copy(&v, at, 1);
-    return scale ? *scale * v : v;
+    return scale ? (float)*scale * v : v;
 }
 
 double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
@@ -80,7 +85,8 @@ double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *for
     enum { PART = 8 }; /* rows that enter the clock at once */
     size_t columns = form->data->columns;
     bool whole = !p->replica || p->exchanged >= p->config.size, wide = p->fused->linear && whole;
-    float *scale = scale_of(p, worker, form), bias = 0, before = 0;
+    double *scale = scale_of(p, worker, form);
+    float bias = 0, before = 0;
     if (!scale) hw__params_settle(p, worker);
     hw__params_float *w = whole ? hw__params_place(p, worker, 0, 0, p->config.size) : NULL;
     hw__params_float *intercept = hw__params_place(p, worker, 0, columns, 1);
@@ -96,7 +102,7 @@ double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *for
     }
     if (!form->intercept) return loss;
     /* What stands there has been decayed with the others; it is this worker's alone. */
-    float delta = scale ? (bias - read_intercept(p, intercept, scale)) / *scale : bias - before, one = 1;
+    float delta = scale ? (bias - read_intercept(p, intercept, scale)) / (float)*scale : bias - before, one = 1;
     p->fused->rows_add(&intercept, 1, 1, &one, &delta, NULL);
     return loss;
 }

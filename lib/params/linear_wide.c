@@ -27,12 +27,13 @@ ALWAYS void prefetch_weights(hw__params_float *w, const hw_sparse *d, uint32_t r
 
 /* Loss, and whether there is a scale, are constants where this is called. */
 ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, const hw_linear_rows *form,
-                     const uint32_t *rows, const float *rate, size_t n, float *bias, float *scale)
+                     const uint32_t *rows, const float *rate, size_t n, float *bias, double *scale)
 {
     const hw_sparse *d = form->data;
     const float *decay = scaled ? NULL : form->decay;
     hw__loss_sum sum = {0, 1};
-    float own = bias ? *bias : 0, s = scaled ? *scale : 1;
+    float own = bias ? *bias : 0;
+    double s = scaled ? *scale : 1;
     for (size_t i = 0; i < n; i++) {
         uint32_t row = rows[i];
         uint64_t from = d->offset[row];
@@ -41,9 +42,9 @@ ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, cons
         const float *value = d->value + from;
         if (i + 2 < n) prefetch_row(d, rows[i + 2]);
         if (form->prefetch && i + form->prefetch < n) prefetch_weights(w, d, rows[i + form->prefetch]);
-        float next = scaled ? s * hw__params_kept_of_all(rate[i], form->l2) : 1,
-              step = scaled ? -rate[i] / next : -rate[i];
-        float dot = hw__params_dot_coordinates(w, index, value, entries), z = scaled ? own + s * dot : own + dot;
+        double next = scaled ? s * hw__params_kept_of_all(rate[i], form->l2) : 1;
+        float step = scaled ? (float)(-(double)rate[i] / next) : -rate[i];
+        float dot = hw__params_dot_coordinates(w, index, value, entries), z = scaled ? own + (float)s * dot : own + dot;
         float y = d->label[row], weight = form->class_weight ? form->class_weight[y > 0] : 1, loss, factor;
         float slope = weight * hw__loss_slope(kind, z, y, &loss, &factor);
         hw__loss_add(&sum, weight, loss, factor);
@@ -64,7 +65,7 @@ ALWAYS double run_of(hw_sparse_loss kind, bool scaled, hw__params_float *w, cons
            : run_of(kind, false, w, form, rows, rate, n, bias, NULL))
 
 AVX2 double hw__params_linear_wide(hw__params_float *w, const hw_linear_rows *form, const uint32_t *rows,
-                                   const float *rate, size_t n, float *bias, float *scale)
+                                   const float *rate, size_t n, float *bias, double *scale)
 {
     switch (form->loss) {
     case HW_SPARSE_SQUARED: return RUN(HW_SPARSE_SQUARED);

@@ -39,7 +39,7 @@ void hw__params_fold(const hw_params *p, unsigned worker)
 {
     hw__params_replica *r = p->replica + worker;
     for (size_t i = 0; i < p->exchanged; i++)
-        hw__params_set(r->at.at[0] + i, r->scale * hw__params_get(r->at.at[0] + i));
+        hw__params_set(r->at.at[0] + i, (float)r->scale * hw__params_get(r->at.at[0] + i));
     r->scale = 1;
 }
 
@@ -87,7 +87,7 @@ static void exchange_part(const hw_params *p, hw__params_replica *r, float pull,
                             r->base.at[array] + first,
                             along ? p->principal + first : NULL,
                             pull,
-                            array ? 1 : r->scale,
+                            array ? 1 : (float)r->scale,
                             n};
     p->exchange(&s);
 }

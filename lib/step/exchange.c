@@ -41,8 +41,9 @@ static uint32_t alone(const hw_engine *e)
     return (uint32_t)fmax(LEAST, most);
 }
 
-/* So many steps that an exchange takes about a fortieth of their time, but no more than is safe, unless that would cost
- * a fifth of the time. A thread that lost its core meanwhile says nothing of how long either takes: the fastest count.
+/* So many steps that an exchange takes about a fortieth of their time, but no more than is safe, or up to four times as
+ * many where that would cost a fifth of the time. A thread that lost its core meanwhile says nothing of how long either
+ * takes: the fastest count.
  */
 static uint32_t chosen_interval(hw_worker *w, double steps_ns, double exchange_ns)
 {
@@ -51,7 +52,8 @@ static uint32_t chosen_interval(hw_worker *w, double steps_ns, double exchange_n
     t->step = t->step > 0 ? fmin(t->step, steps_ns / w->since) : steps_ns / w->since;
     t->exchange = t->exchange > 0 ? fmin(t->exchange, exchange_ns) : exchange_ns;
     double steps = t->step > 0 ? t->exchange / t->step : 0;
-    return (uint32_t)fmin(1e9, fmax(LEAST, fmax(4 * steps, fmin(40 * steps, longest(w)))));
+    double safe = longest(w), chosen = fmax(4 * steps, fmin(40 * steps, safe));
+    return (uint32_t)fmin(1e9, fmax(LEAST, fmin(chosen, 4 * safe)));
 }
 
 /* What the worker's steps since the last exchange would have taken back of the others' way along the principal
