@@ -286,7 +286,7 @@ static bool target_of(const bench_rows *rows, unsigned workers, unsigned interva
     c.epochs = rows->target.passes;
     c.optimizer.schedule.kind = HW_SCHEDULE_INV;
     c.optimizer.schedule.gamma = rows->target.gamma;
-    c.optimizer.schedule.power = rows->target.power;
+    c.optimizer.schedule.power = 0.5;
     c.average_every = rows->target.average_every;
     c.average_from = rows->target.average_from;
     hw_status status = x ? hw_sparse_linear_objective(&m, &o, why) : HW_E_MEMORY;

@@ -223,11 +223,11 @@ static void intervals_follow_curvature_rate_and_workers(void **state)
     /* 20 microseconds an exchange, 0.1 a step: 200 steps; a fortieth of the time would be 8,000. */
     e->principal.across = 0.001;
     assert_int_equal(chosen_interval(w, 20000, 20000), 1000);
-    e->principal.across = 0.02; /* 200 are safe, but would take half of the time */
+    e->principal.across = 0.02; /* 200 are safe, but would take half of the time: twice as many at most */
+    assert_int_equal(chosen_interval(w, 20000, 20000), 400);
+    assert_int_equal(chosen_interval(w, 2e9, 2e6), 400); /* it lost its core meanwhile: the fastest count */
+    e->principal.across = 0.006;                         /* 667 are safe, and 800 take a fifth */
     assert_int_equal(chosen_interval(w, 20000, 20000), 800);
-    assert_int_equal(chosen_interval(w, 2e9, 2e6), 800); /* it lost its core meanwhile: the fastest count */
-    e->principal.across = 0.1;                           /* 40 are safe: four times as many at most */
-    assert_int_equal(chosen_interval(w, 20000, 20000), 160);
     e->crew.slots = 1;
     assert_int_equal(chosen_interval(w, 20000, 20000), 1500);
     e->config.average_every = 64;

@@ -72,16 +72,11 @@ bool bench_reviews(const char *program, bench_rows *r)
         o.base = 0;
         o.columns = WORDS;
         r->name = "imdb-bow (tf-idf, unit rows)";
-        r->target.passes = 1.4;
-        r->target.rate = 3;
-        r->target.gamma = 1.2e-4; /* l2 times the rate: 1 / (l2 (t + t0)) */
-        r->target.power = 1;
+        r->target.passes = 1.75;
+        r->target.rate = 2;
+        r->target.gamma = 2e-4;
         r->target.average_from = 0.5;
-        r->target.average_every = 512;
-        r->falling.rate = 2;
-        r->falling.gamma = 2e-4;
-        r->falling.average_from = 0.5;
-        r->falling.average_every = 1024;
+        r->target.average_every = 1024;
         r->optimum = 0.34336921; /* by L-BFGS in double precision, and by liblinear's dual solver */
         status = read_pair(paths, &o, 5, r, why);
         if (status == HW_OK) status = weigh(r, why);
@@ -110,13 +105,8 @@ bool bench_census(const char *program, bench_rows *r)
     r->target.passes = 0.75;
     r->target.rate = 0.1;
     r->target.gamma = 4e-4;
-    r->target.power = 0.5;
     r->target.average_from = 0.1;
     r->target.average_every = 128;
-    r->falling.rate = 0.1;
-    r->falling.gamma = 4e-4;
-    r->falling.average_from = 0.1;
-    r->falling.average_every = 128;
     r->optimum = 0.32337958;
     hw_status status = read_pair(paths, &o, NAN, r, why);
     if (status == HW_OK) status = shuffle(&r->train, why);

@@ -9,16 +9,11 @@ typedef struct bench_rows {
     const char *name;
     hw_sparse train, test; /* labels -1 and +1; train shuffled once */
     bool has_test;
-    /* What comes within 1 % of the optimum in the least passes (a search over schedules, eight seeds all inside). */
+    /* What comes within 1 % of the optimum in the least passes (a search over schedules, five seeds all inside). */
     struct {
-        double passes, rate, gamma, power, average_from;
+        double passes, rate, gamma, average_from;
         uint64_t average_every;
-    } target; /* schedule rate / (1 + gamma t)^power */
-    /* For longer runs: a rate that falls as 1 / sqrt(1 + gamma t), and what enters the mean; rate 0: a constant one. */
-    struct {
-        double rate, gamma, average_from;
-        uint64_t average_every;
-    } falling;
+    } target;       /* schedule base / sqrt(1 + gamma t) */
     double rate;    /* a constant learning rate that is safe for every loss and rule */
     double optimum; /* least mean logistic loss + 1/(2 rows) |w|^2, no intercept; NAN where it is not known */
 } bench_rows;

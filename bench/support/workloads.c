@@ -270,10 +270,10 @@ static bool open_rows(const char *program, uint32_t images, workload *w)
     c->clock_interval = 64;
     c->optimizer.momentum = 0;
     c->optimizer.schedule.base = d->rows.rate;
-    if (d->rows.falling.rate > 0) /* falling, and averaged: the last of constant steps is noise */
-        c->optimizer.schedule = (hw_schedule){HW_SCHEDULE_INV, d->rows.falling.rate, d->rows.falling.gamma, 0.5, 0, 0};
-    c->average_every = d->rows.falling.average_every;
-    c->average_from = d->rows.falling.average_from;
+    if (d->rows.target.rate > 0) /* falling, and averaged: the last of constant steps is noise */
+        c->optimizer.schedule = (hw_schedule){HW_SCHEDULE_INV, d->rows.target.rate, d->rows.target.gamma, 0.5, 0, 0};
+    c->average_every = d->rows.target.average_every;
+    c->average_from = d->rows.target.average_from;
     c->epochs = 3;
     c->evaluate_epochs = 0;
     w->unit = "accuracy, %";

@@ -99,7 +99,7 @@ typedef struct hw_config {
                                    exchanges take about 1/40 of the time, but at most 256 / (workers - 1), or
                                    2 / (learning rate x the objective's second curvature x (workers - 1)) where it
                                    knows its principal direction: what several workers do from the same start adds
-                                   up; unless exchanges then took more than a fifth                          */
+                                   up; up to twice that where they took a fifth                               */
     size_t exchanged;           /* only so many leading parameters in the replicas, the others shared; 0: all */
     /* Use the objective's sweep where it can be: one example an update, SEQUENTIAL or ASYNC, rule sgd without momentum
      * or adagrad, write racy or add or an exchange interval, a sampled clock, and nothing that looks at single updates

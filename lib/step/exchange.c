@@ -41,8 +41,8 @@ static uint32_t alone(const hw_engine *e)
     return (uint32_t)fmax(LEAST, most);
 }
 
-/* So many steps that an exchange takes about a fortieth of their time, but no more than is safe, or up to four times as
- * many where that would cost a fifth of the time. A thread that lost its core meanwhile says nothing of how long either
+/* So many steps that an exchange takes about a fortieth of their time, but no more than is safe, or up to twice as many
+ * where that would cost a fifth of the time. A thread that lost its core meanwhile says nothing of how long either
  * takes: the fastest count.
  */
 static uint32_t chosen_interval(hw_worker *w, double steps_ns, double exchange_ns)
@@ -53,7 +53,7 @@ static uint32_t chosen_interval(hw_worker *w, double steps_ns, double exchange_n
     t->exchange = t->exchange > 0 ? fmin(t->exchange, exchange_ns) : exchange_ns;
     double steps = t->step > 0 ? t->exchange / t->step : 0;
     double safe = longest(w), chosen = fmax(4 * steps, fmin(40 * steps, safe));
-    return (uint32_t)fmin(1e9, fmax(LEAST, fmin(chosen, 4 * safe)));
+    return (uint32_t)fmin(1e9, fmax(LEAST, fmin(chosen, 2 * safe)));
 }
 
 /* What the worker's steps since the last exchange would have taken back of the others' way along the principal
