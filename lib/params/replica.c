@@ -3,7 +3,13 @@
  *
  * A replica is touched by its worker alone, so the kernels' relaxed accesses to it are ordinary memory traffic in its
  * own cache. Only the exchange touches shared lines: one pass over the array, which leaves lines alone that the worker
- * has not changed. */
+ * has not changed.
+ *
+ * What several workers do from the same start adds up. Along a direction u of curvature h, k steps at rate a go
+ * 1 - exp(-a h k) of the way to the optimum, whoever takes them, and the sum of two workers' changes overshoots it.
+ * Had the steps begun where the others have gone meanwhile, a distance o along u further on, they would have ended
+ * exp(-a h k) o further on instead of o. So an exchange takes u (1 - exp(-a h k)) (u . o) off what it adds, which is
+ * what the same steps one after the other come to, for the one direction in which most examples pull alike. */
 #include "access.h"
 #include "door.h"
 #include "exchange.h"
