@@ -1,6 +1,7 @@
 /* test_product.c - the small matrix products of dense layers against sums in double precision: every width of vectors
  * that the processor has, OpenBLAS, odd sizes, memory beyond the matrices, the same bits twice. */
 #include "check.h"
+#include "../lib/base/blas.h"
 #include "../lib/conv/product.h"
 
 enum { GUARD = 40 };
@@ -140,8 +141,11 @@ static void what_is_not_finite_is_passed_on(void **state)
 
 int main(void)
 {
+    hw__blas_held held = hw__blas_hold(true); /* as an engine does: OpenBLAS's own threads are nobody's to check */
     const struct CMUnitTest tests[] = {cmocka_unit_test(products_of_every_width_are_right),
                                        cmocka_unit_test(layers_products_are_right),
                                        cmocka_unit_test(what_is_not_finite_is_passed_on)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    hw__blas_unhold(&held);
+    return failed;
 }
