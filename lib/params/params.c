@@ -139,6 +139,7 @@ void hw_params_free(hw_params *p)
 {
     if (!p) return;
     if (p->mode->free) p->mode->free(p);
+    if (p->turn_ready) (void)pthread_mutex_destroy(&p->turn);
     hw__memory_release(&p->memory);
 }
 

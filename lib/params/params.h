@@ -112,6 +112,8 @@ struct hw_params {
     float
         *principal; /* unit direction over what is exchanged, 0 outside of [principal_first, principal_end); or NULL */
     size_t principal_first, principal_end;
+    pthread_mutex_t turn; /* of who exchanges along it */
+    bool turn_ready;
 };
 
 #endif

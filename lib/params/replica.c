@@ -98,20 +98,39 @@ static void exchange_part(const hw_params *p, hw__params_replica *r, float pull,
     p->exchange(&s);
 }
 
-static void exchange_striped(const hw_params *p, hw__params_replica *r, float pull)
+/* Floats first .. end - 1, by the write mode. */
+static void exchange_range(const hw_params *p, hw__params_replica *r, float pull, size_t first, size_t end)
 {
-    size_t stripe = p->config.stripe;
-    for (size_t first = 0; first < p->exchanged; first += stripe) {
-        size_t n = p->exchanged - first < stripe ? p->exchanged - first : stripe;
-        hw__params_lock(&p->stripes[first / stripe].mutex);
+    bool striped = p->config.write == HW_WRITE_STRIPED;
+    size_t stripe = striped ? p->config.stripe : SIZE_MAX;
+    for (size_t n; first < end; first += n) {
+        n = striped ? stripe - first % stripe : end - first;
+        if (n > end - first) n = end - first;
+        if (striped) hw__params_lock(&p->stripes[first / stripe].mutex);
         for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, first, n);
-        hw__params_unlock(&p->stripes[first / stripe].mutex);
+        if (striped) hw__params_unlock(&p->stripes[first / stripe].mutex);
     }
+}
+
+/* What goes by the principal direction, one worker at a time: of two at once neither would know of the other's way. The
+ * others wait for a pass over the lines that the direction has something in. */
+static void exchange_along(hw_params *p, hw__params_replica *r, double undone)
+{
+    size_t first = p->principal_first / A_LINE * A_LINE, end = hw__whole_lines(p->principal_end);
+    if (end > p->exchanged) end = p->exchanged;
+    hw__params_lock(&p->turn);
+    float pull = (float)(undone * moved(p, r));
+    exchange_range(p, r, pull, first, end);
+    hw__params_unlock(&p->turn);
+    exchange_range(p, r, 0, 0, first);
+    exchange_range(p, r, 0, end, p->exchanged);
 }
 
 bool hw__params_set_principal(hw_params *p, const float *direction)
 {
     if (!p->replica || p->config.arrays) return false;
+    if (!p->turn_ready && pthread_mutex_init(&p->turn, NULL) != 0) return false;
+    p->turn_ready = true;
     if (!p->principal) p->principal = hw__memory_alloc(&p->memory, hw__whole_lines(p->exchanged), sizeof(float));
     if (!p->principal) return false;
     size_t n = p->exchanged < p->config.size ? p->exchanged : p->config.size;
@@ -142,15 +161,13 @@ uint64_t hw__params_exchange(hw_params *p, unsigned worker, uint64_t steps, doub
     for (unsigned w = 0; w < p->config.workers; w++)
         if (w != worker) pushes += atomic_load_explicit(&p->pushes[w].value, memory_order_acquire);
     *note = (hw_read_note){r->clock, pushes - r->exchanges, 0, 1};
-    bool along = p->principal && undone > 0, locked = p->config.write == HW_WRITE_LOCKED;
-    if (p->config.write == HW_WRITE_STRIPED) {
-        exchange_striped(p, r, along ? (float)(undone * moved(p, r)) : 0);
-    } else {
-        if (locked) hw__params_lock(&p->mutex);
-        float pull = along ? (float)(undone * moved(p, r)) : 0;
-        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, 0, p->exchanged);
-        if (locked) hw__params_unlock(&p->mutex);
-    }
+    bool locked = p->config.write == HW_WRITE_LOCKED;
+    if (locked) hw__params_lock(&p->mutex);
+    if (p->principal && undone > 0)
+        exchange_along(p, r, undone);
+    else
+        exchange_range(p, r, 0, 0, p->exchanged);
+    if (locked) hw__params_unlock(&p->mutex);
     r->scale = 1;
     r->clock = clock;
     r->exchanges = pushes;
