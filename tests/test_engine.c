@@ -377,8 +377,10 @@ static void refusals(void **state)
     REFUSED((c.scheduler = HW_GROUPS, c.groups = 3), HW_E_ARGUMENT, "config.groups is 3");
     REFUSED((c.read = HW_READ_CONSISTENT, c.write = HW_WRITE_RACY), HW_E_UNSUPPORTED, "CONSISTENT");
     REFUSED((c.exchange_interval = 8, c.scheduler = HW_SYNC), HW_E_UNSUPPORTED, "exchange_interval");
-    REFUSED((c.exchange_interval = 8, c.optimizer.momentum = 0.5), HW_E_UNSUPPORTED, "what replicas add up are sums");
-    REFUSED((c.exchange_interval = 8, c.optimizer.rule = HW_RULE_ADAM), HW_E_UNSUPPORTED, "exchange_interval");
+    REFUSED((c.exchange_interval = 8, c.optimizer.momentum = 0.5), HW_E_UNSUPPORTED, "momentum.target is 0.5");
+    REFUSED((c.exchange_interval = 8, c.optimizer.rule = HW_RULE_ADAM), HW_E_UNSUPPORTED, "rule is adam");
+    REFUSED((c.exchange_interval = 8, c.optimizer.momentum = 0, c.compensation.policy = HW_POLICY_THEORY),
+            HW_E_UNSUPPORTED, "compensation is theory");
     REFUSED(c.batch = 5000, HW_E_ARGUMENT, "5000");
     REFUSED(c.optimizer.velocity = HW_VELOCITY_PRIVATE, HW_E_UNSUPPORTED, "private velocity");
     REFUSED((c.optimizer.rule = HW_RULE_ADAGRAD, c.compensation.policy = HW_POLICY_THEORY), HW_E_UNSUPPORTED,

@@ -85,7 +85,7 @@ static bool alone_on_replica(const hw_config *c, const hw_objective *o)
     bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
                   c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
     return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->exchanged == 0 &&
-           c->read == HW_READ_ATOMIC && hw__optimizer_adds_up(r, &c->compensation);
+           c->read == HW_READ_ATOMIC && !hw__optimizer_no_sum(r, &c->compensation);
 }
 
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)

@@ -36,12 +36,14 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     if (!threads || c->trace)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.exchange_interval is for schedulers async and sequential, without a trace");
-    if (!hw__optimizer_adds_up(r, &c->compensation))
-        return hw__base_fail(
-            why, HW_E_UNSUPPORTED,
-            "config.exchange_interval: what replicas add up are sums, so the rule must be adagrad, or sgd "
-            "without momentum or with velocity private and compensation none, and no age");
-    return HW_OK;
+    const char *option = hw__optimizer_no_sum(r, &c->compensation);
+    if (!option) return HW_OK;
+    char value[32] = "";
+    (void)hw_config_get(c, option, value, sizeof value);
+    return hw__base_fail(why, HW_E_UNSUPPORTED,
+                         "config.exchange_interval: what replicas add up are sums, but %s is %s; the rule must be "
+                         "adagrad, or sgd without momentum or with velocity private and compensation none, and no age",
+                         option, value);
 }
 
 static hw_status check_age(const hw_config *c, char *why)

@@ -82,7 +82,7 @@ static bool can_sweep(const hw_engine *e)
     const hw_objective *o = &e->objective;
     const hw_optimizer *r = &c->optimizer;
     bool shared = r->velocity == HW_VELOCITY_SHARED, plain = hw__rule_of(r)->flags & HW__RULE_PLAIN;
-    bool rule = hw__optimizer_adds_up(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
+    bool rule = !hw__optimizer_no_sum(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
     bool single = c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
                   c->on_nan == HW_NAN_SKIP || c->delay_correction > 0;
     return o->sweep && c->sweep && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&

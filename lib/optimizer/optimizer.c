@@ -22,14 +22,16 @@ bool hw__optimizer_needs_clock(const hw_optimizer *o, const hw_compensation *c)
            c->age != HW_AGE_NONE;
 }
 
-bool hw__optimizer_adds_up(const hw_optimizer *o, const hw_compensation *c)
+const char *hw__optimizer_no_sum(const hw_optimizer *o, const hw_compensation *c)
 {
     const hw__rule *r = hw__rule_of(o);
     unsigned policy = hw__policy_of(c->policy)->flags;
-    if (!(r->flags & HW__RULE_IN_PLACE) || c->age != HW_AGE_NONE) return false;
-    if (!(r->flags & HW__RULE_LINEAR)) return true;
-    if (o->velocity == HW_VELOCITY_PRIVATE) return policy & HW__POLICY_PRIVATE;
-    return o->momentum == 0 && policy & HW__POLICY_LEAVES;
+    if (!(r->flags & HW__RULE_IN_PLACE)) return "rule";
+    if (c->age != HW_AGE_NONE) return "compensation.age";
+    if (!(r->flags & HW__RULE_LINEAR)) return NULL;
+    if (o->velocity == HW_VELOCITY_PRIVATE) return policy & HW__POLICY_PRIVATE ? NULL : "compensation";
+    if (o->momentum != 0) return "momentum.target";
+    return policy & HW__POLICY_LEAVES ? NULL : "compensation";
 }
 
 void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s)

@@ -10,9 +10,9 @@
 unsigned hw__optimizer_arrays(const hw_optimizer *o, const hw_compensation *c);
 /* Whether a write looks at the clock. */
 bool hw__optimizer_needs_clock(const hw_optimizer *o, const hw_compensation *c);
-/* Whether what several workers did apart from each other may be added up (replicas), so that sweeps are possible too.
- */
-bool hw__optimizer_adds_up(const hw_optimizer *o, const hw_compensation *c);
+/* The option that keeps what several workers did apart from each other from being added up; NULL: it may be (replicas),
+ * so that sweeps are possible too. */
+const char *hw__optimizer_no_sum(const hw_optimizer *o, const hw_compensation *c);
 /* What a policy's setting, which is made for heavy-ball momentum, means for this rule. */
 void hw__optimizer_adjust(const hw_optimizer *o, hw_setting *s);
 hw_status hw__optimizer_check(const hw_optimizer *o, const hw_compensation *c, size_t size, char *why);
