@@ -310,6 +310,26 @@ static void it_is_asked_for_where_exchanges_go_by_it(void **state)
     }
 }
 
+static void a_given_interval_is_in_force_before_the_first_run(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    told t = {2, {1, 0.1}, HW_OK, 0};
+    hw_config c = exchanging();
+    c.exchange_interval = 512;
+    hw_objective o = hw_objective_defaults("told", 3);
+    o.self = &t;
+    o.examples = 1000;
+    o.step = step;
+    o.principal = tell;
+    hw_engine *e;
+    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, why), HW_OK);
+    hw_result r;
+    hw_engine_result(e, &r);
+    assert_int_equal(r.exchange_interval, 512);
+    hw_engine_free(e);
+}
+
 static void what_it_says_is_checked(void **state)
 {
     (void)state;
@@ -481,6 +501,7 @@ int main(void)
                                        cmocka_unit_test(nothing_undone_is_a_plain_exchange),
                                        cmocka_unit_test(intervals_follow_curvature_rate_and_workers),
                                        cmocka_unit_test(it_is_asked_for_where_exchanges_go_by_it),
+                                       cmocka_unit_test(a_given_interval_is_in_force_before_the_first_run),
                                        cmocka_unit_test(what_it_says_is_checked),
                                        cmocka_unit_test(its_length_does_not_matter),
                                        cmocka_unit_test(linear_models_know_theirs),

@@ -41,8 +41,8 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     char value[32] = "";
     (void)hw_config_get(c, option, value, sizeof value);
     return hw__base_fail(why, HW_E_UNSUPPORTED,
-                         "config.exchange_interval: what replicas add up are sums, but %s is %s; the rule must be "
-                         "adagrad, or sgd without momentum or with velocity private and compensation none, and no age",
+                         "config.exchange_interval: what replicas add up are sums, but %s is %s; adagrad, sgd without "
+                         "momentum (compensation none or auto) and private velocities (compensation none) add up",
                          option, value);
 }
 
