@@ -170,13 +170,9 @@ void hw_engine_result(hw_engine *e, hw_result *r)
         looked_at += hw__counter_get(&e->worker[i].looked_at);
         collided += hw__counter_get(&e->worker[i].collided);
     }
-    r->exchange_interval = 1;
-    if (e->steps.exchanges) { /* of the first worker that has come to choose one */
-        r->exchange_interval = 0;
-        for (unsigned i = 0; i < e->crew.members && !r->exchange_interval; i++)
-            r->exchange_interval = e->worker[i].exchange_every;
-        if (!r->exchange_interval) r->exchange_interval = hw__exchange_interval(e->worker);
-    }
+    unsigned chose = 0; /* the first worker that has come to choose an interval */
+    while (chose + 1 < e->crew.members && !e->worker[chose].exchange_every) chose++;
+    r->exchange_interval = e->steps.exchanges ? hw__exchange_interval(e->worker + chose) : 1;
     r->collisions = looked_at ? (double)collided / (double)looked_at : NAN;
     uint64_t limit = hw__counter_get(&e->tickets.limit), tickets = hw__counter_get(&e->tickets.taken);
     r->tickets = (tickets < limit ? tickets : limit) - e->tickets.first;

@@ -21,7 +21,7 @@ static void reset_worker(hw_worker *w)
     hw__counter_set(&w->collided, 0);
     hw__counter_set(&w->looked_at, 0);
     w->since = 0;
-    w->exchange_every = w->engine->config.exchange_interval;
+    w->exchange_every = 0;
     w->exchange_times = (hw__exchange_times){0, 0};
     w->loss_steps = 0;
     w->in_row = 0;

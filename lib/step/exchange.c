@@ -66,8 +66,8 @@ static double undone(hw_worker *w)
 
 uint32_t hw__exchange_interval(hw_worker *w)
 {
+    if (w->engine->config.exchange_interval) return w->engine->config.exchange_interval;
     if (w->exchange_every) return w->exchange_every;
-    if (w->engine->config.exchange_interval) return w->engine->config.exchange_interval; /* before the first run */
     return w->engine->crew.slots == 1 ? alone(w->engine) : (uint32_t)fmax(LEAST, fmin(FIRST, longest(w)));
 }
 

@@ -37,8 +37,9 @@ struct hw_worker {
     hw_batch batch;
     uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
     /* sweeps and exchanges */
-    uint32_t since, exchange_every; /* steps since the last exchange, and from one to the next (0: to be chosen) */
-    uint64_t exchange_ns;           /* when that was */
+    uint32_t since,
+        exchange_every;   /* steps since the last exchange, and from one to the next, as chosen (0: not yet) */
+    uint64_t exchange_ns; /* when that was */
     hw__exchange_times exchange_times;
     uint32_t swept; /* examples that the sweep under way has landed */
     float run_rate; /* learning rate of the sweep under way, where it is constant */
