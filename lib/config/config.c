@@ -76,16 +76,20 @@ static bool plain(const hw_config *c)
            hw__optimizer_arrays(r, &c->compensation) == 0;
 }
 
+bool hw__config_single(const hw_config *c)
+{
+    const hw_optimizer *r = &c->optimizer;
+    return c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
+           c->on_nan == HW_NAN_SKIP || c->delay_correction > 0;
+}
+
 /* Whether one worker goes by sweeps of an objective whose decay is quick on a replica, and nothing looks at single
  * updates. */
 static bool alone_on_replica(const hw_config *c, const hw_objective *o)
 {
-    const hw_optimizer *r = &c->optimizer;
     bool threads = c->scheduler == HW_SEQUENTIAL || c->scheduler == HW_ASYNC;
-    bool single = c->trace || c->on_update || r->clip_norm > 0 || r->weight_decay > 0 || c->on_nan == HW_NAN_SKIP ||
-                  c->delay_correction > 0 || c->compensation.age != HW_AGE_NONE;
-    return o->shrinks && c->sweep && c->batch == 1 && threads && !single && plain(c) && c->exchanged == 0 &&
-           c->read == HW_READ_ATOMIC && !hw__optimizer_no_sum(r, &c->compensation);
+    return o->shrinks && c->sweep && c->batch == 1 && threads && !hw__config_single(c) && plain(c) &&
+           c->exchanged == 0 && c->read == HW_READ_ATOMIC && !hw__optimizer_no_sum(&c->optimizer, &c->compensation);
 }
 
 hw_params_config hw__config_params(const hw_config *c, const hw_objective *o, unsigned writers)

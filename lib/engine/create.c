@@ -83,10 +83,8 @@ static bool can_sweep(const hw_engine *e)
     const hw_optimizer *r = &c->optimizer;
     bool shared = r->velocity == HW_VELOCITY_SHARED, plain = hw__rule_of(r)->flags & HW__RULE_PLAIN;
     bool rule = !hw__optimizer_no_sum(r, &c->compensation) && shared && (plain || !o->sweep_sgd);
-    bool single = c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
-                  c->on_nan == HW_NAN_SKIP || c->delay_correction > 0;
     return o->sweep && c->sweep && c->batch == 1 && o->examples && e->scheduler->flags & HW__OWN_STEPS && rule &&
-           !single && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
+           !hw__config_single(c) && hw_params_fused(e->params) && (c->clock_interval > 1 || e->steps.exchanges);
 }
 
 /* How a run steps: by whole runs of single examples, on replicas. */
