@@ -5,6 +5,9 @@
 
 #include "params.h"
 
+/* Floats of a line, and how far ahead lines that are going to be stored to are asked for: a dozen. */
+enum { EXCHANGE_LINE = HW_LINE / sizeof(float), EXCHANGE_AHEAD = 12 * EXCHANGE_LINE };
+
 /* One stretch of n floats: the shared array, the worker's copy, and what was shared when the copy was taken; aligned
  * alike. delta = scale * copy - base; shared += delta - pull * principal where delta is not 0; copy and base become
  * what is shared. principal NULL: delta as it is. Coordinates that the worker has not changed are not stored to. */

@@ -10,8 +10,6 @@
 
 #if PARAMS_WIDE
 
-enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
-
 /* What is less than a vector, from float i on. */
 static void finish(const hw__params_stretch *s, size_t i)
 {
@@ -29,7 +27,8 @@ AVX2 static void exchange_8(const hw__params_stretch *s)
     size_t i = 0;
     __m256 pull = _mm256_set1_ps(s->pull), scale = _mm256_set1_ps(s->scale);
     for (; i + 8 <= s->n; i += 8) {
-        if (i % A_LINE == 0 && i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
+        if (i % EXCHANGE_LINE == 0 && i + EXCHANGE_AHEAD < s->n)
+            __builtin_prefetch((const char *)(s->shared + i + EXCHANGE_AHEAD), 1);
         __m256 delta = _mm256_sub_ps(_mm256_mul_ps(scale, hw__params_load(s->copy + i)), hw__params_load(s->base + i));
         __m256 changed = _mm256_cmp_ps(delta, _mm256_setzero_ps(), _CMP_NEQ_UQ),
                shared = hw__params_load(s->shared + i);
@@ -64,7 +63,7 @@ AVX512 static void exchange_16(const hw__params_stretch *s)
     size_t i = 0;
     __m512 pull = _mm512_set1_ps(s->pull), scale = _mm512_set1_ps(s->scale);
     for (; i + 16 <= s->n; i += 16) {
-        if (i + AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + AHEAD), 1);
+        if (i + EXCHANGE_AHEAD < s->n) __builtin_prefetch((const char *)(s->shared + i + EXCHANGE_AHEAD), 1);
         __m512 delta =
             _mm512_sub_ps(_mm512_mul_ps(scale, hw__params_load_16(s->copy + i)), hw__params_load_16(s->base + i));
         __m512 next = hw__params_load_16(s->shared + i);

@@ -59,12 +59,10 @@ static void refresh(hw_params *p)
         }
 }
 
-enum { A_LINE = HW_LINE / sizeof(float), AHEAD = 12 * A_LINE };
-
 void hw__params_exchange_soon(const hw_params *p)
 {
     if (!p->replica) return;
-    for (size_t i = 0; i < p->exchanged && i < AHEAD; i += A_LINE)
+    for (size_t i = 0; i < p->exchanged && i < EXCHANGE_AHEAD; i += EXCHANGE_LINE)
         __builtin_prefetch((const char *)(p->shared.at[0] + i), 1);
 }
 
@@ -73,11 +71,13 @@ static double moved(const hw_params *p, const hw__params_replica *r)
 {
     double sum = 0;
     const hw__params_float *shared = p->shared.at[0], *base = r->base.at[0];
-    for (size_t from = p->principal_first / A_LINE * A_LINE; from < p->principal_end; from += A_LINE) {
+    for (size_t from = p->principal_first / EXCHANGE_LINE * EXCHANGE_LINE; from < p->principal_end;
+         from += EXCHANGE_LINE) {
         float part = 0;
-        size_t end = from + A_LINE < p->principal_end ? from + A_LINE : p->principal_end;
+        size_t end = from + EXCHANGE_LINE < p->principal_end ? from + EXCHANGE_LINE : p->principal_end;
         /* They are stored to next. */
-        if (from + AHEAD < p->principal_end) __builtin_prefetch((const char *)(shared + from + AHEAD), 1);
+        if (from + EXCHANGE_AHEAD < p->principal_end)
+            __builtin_prefetch((const char *)(shared + from + EXCHANGE_AHEAD), 1);
         for (size_t i = from; i < end; i++)
             if (p->principal[i] != 0) part += p->principal[i] * (hw__params_get(shared + i) - hw__params_get(base + i));
         sum += (double)part;
@@ -116,7 +116,7 @@ static void exchange_range(const hw_params *p, hw__params_replica *r, float pull
  * others wait for a pass over the lines that the direction has something in. */
 static void exchange_along(hw_params *p, hw__params_replica *r, double undone)
 {
-    size_t first = p->principal_first / A_LINE * A_LINE, end = hw__whole_lines(p->principal_end);
+    size_t first = p->principal_first / EXCHANGE_LINE * EXCHANGE_LINE, end = hw__whole_lines(p->principal_end);
     if (end > p->exchanged) end = p->exchanged;
     hw__params_lock(&p->turn);
     float pull = (float)(undone * moved(p, r));
