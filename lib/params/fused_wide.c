@@ -237,28 +237,12 @@ AVX2 static float pairs(hw__params_float *w, const hw_pairs *form, const hw_rati
 #undef RUN
 }
 
-static const hw__params_fused avx2 = {dot,
-                                      axpy,
-                                      decay,
-                                      adagrad_at,
-                                      pair,
-                                      pairs,
-                                      hw__params_linear_wide,
-                                      hw__params_rows_dot_wide,
-                                      hw__params_rows_add_wide,
-                                      hw__params_window_dot_wide,
-                                      hw__params_window_add_wide},
-                              avx512 = {dot,
-                                        axpy,
-                                        decay,
-                                        adagrad_at,
-                                        pair,
-                                        pairs,
-                                        hw__params_linear_wide,
-                                        hw__params_rows_dot_512,
-                                        hw__params_rows_add_512,
-                                        hw__params_window_dot_512,
-                                        hw__params_window_add_512};
+#define SET(width)                                                                                      \
+    {                                                                                                   \
+        dot, axpy, decay, adagrad_at, pair, pairs, hw__params_linear_wide, hw__params_rows_dot_##width, \
+            hw__params_rows_add_##width, hw__params_window_dot_##width, hw__params_window_add_##width   \
+    }
+static const hw__params_fused avx2 = SET(wide), avx512 = SET(512);
 
 const hw__params_fused *hw__params_fused_wide(void)
 {
