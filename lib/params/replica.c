@@ -62,7 +62,8 @@ static void refresh(hw_params *p)
 void hw__params_exchange_soon(const hw_params *p)
 {
     if (!p->replica) return;
-    for (size_t i = 0; i < p->exchanged && i < EXCHANGE_AHEAD; i += EXCHANGE_LINE)
+    size_t first = p->principal ? p->principal_first / EXCHANGE_LINE * EXCHANGE_LINE : 0;
+    for (size_t i = first; i < p->exchanged && i < first + EXCHANGE_AHEAD; i += EXCHANGE_LINE)
         __builtin_prefetch((const char *)(p->shared.at[0] + i), 1);
 }
 
