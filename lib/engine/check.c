@@ -40,10 +40,11 @@ static hw_status check_exchange(const hw_config *c, const hw_objective *o, const
     if (!option) return HW_OK;
     char value[32] = "";
     (void)hw_config_get(c, option, value, sizeof value);
-    return hw__base_fail(why, HW_E_UNSUPPORTED,
-                         "config.exchange_interval: what replicas add up are sums, but %s is %s; adagrad, sgd without "
-                         "momentum (compensation none or auto) and private velocities (compensation none) add up",
-                         option, value);
+    return hw__base_fail(
+        why, HW_E_UNSUPPORTED,
+        "config.exchange_interval: what replicas add up are sums, but %s is %s; adagrad, sgd without "
+        "momentum (compensation none or auto) and private velocities (compensation none, fixed or user) add up",
+        option, value);
 }
 
 static hw_status check_age(const hw_config *c, char *why)

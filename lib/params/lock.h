@@ -1,5 +1,5 @@
-/* lock.h (internal) - a mutex that is held for about a microsecond (the turn to exchange along a direction: for two passes
- * over that direction), unless its holder lost its core: spin briefly, then sleep. */
+/* lock.h (internal) - a mutex that is held for about a microsecond (the turn to exchange along a direction: for two
+ * passes over that direction), unless its holder lost its core: spin briefly, then sleep. */
 #ifndef HW__PARAMS_LOCK_H
 #define HW__PARAMS_LOCK_H
 
