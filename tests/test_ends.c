@@ -90,6 +90,8 @@ static void a_step_or_a_callback_ends_a_run_well(void **state)
                 fail_msg("%u %d: status %d reason %d '%s'", i, by, status, (int)r.reason, r.message);
             assert_int_equal(asked, by ? 0 : 1);
             uint64_t least = by ? 60 : 40 - each[i].workers, most = by ? 79 : 40 + each[i].workers;
+            /* One that asks may lose its processor before it is heard; who waits for nobody goes on meanwhile. */
+            if (each[i].scheduler == HW_ASYNC || each[i].scheduler == HW_GROUPS) most = UINT64_MAX;
             if (r.updates < least || r.updates > most)
                 fail_msg("%u %d: %llu updates", i, by, (unsigned long long)r.updates);
             assert_true(x[0] > 0.1F); /* the parameters are those of the end */
