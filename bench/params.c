@@ -14,7 +14,7 @@ typedef struct task {
     float *x, *g, *y; /* private */
     size_t n, rounds;
     unsigned worker;
-    int what; /* 0 read, 1 add, 2 momentum, 3 read with look-ahead, 4 memcpy, 5 saxpy, 6 read and add */
+    int what; /* 0 read, 1 add, 2 momentum, 3 read with look-ahead, 4 memcpy, 5 saxpy, 6 read and add, 7 and momentum */
     _Atomic unsigned *ready;
     unsigned threads;
     double ns, sum;
@@ -46,7 +46,7 @@ static void once(task *t)
         break;
     default:
         t->sum += (double)hw_params_read(t->p, t->worker, 0, t->x, &note)[0];
-        (void)hw_params_write(t->p, t->worker, &add, &all, 1, t->g, &note);
+        (void)hw_params_write(t->p, t->worker, t->what == 6 ? &add : &momentum, &all, 1, t->g, &note);
     }
 }
 
@@ -93,12 +93,13 @@ static double timed(hw_params *p, int what, size_t n, unsigned threads)
     return sum / threads;
 }
 
-static hw_params *make(size_t n, hw_read_mode read, hw_write_mode write, hw_path path)
+/* arrays: beside the parameters; one is the velocity. */
+static hw_params *make(size_t n, unsigned arrays, hw_read_mode read, hw_write_mode write, hw_path path)
 {
     hw_params_config c = hw_params_defaults(n, MOST_THREADS);
     hw_params *p;
     char why[HW_WHY];
-    c.arrays = 1;
+    c.arrays = arrays;
     c.read = read;
     c.write = write;
     c.path = path;
@@ -146,8 +147,8 @@ static void table(size_t n)
         for (int r = 0; r < REPEATS; r++)
             for (unsigned threads = 1; threads <= 2; threads++) {
                 hw_params *p = lines[l].read < 0 ? NULL
-                                                 : make(n, (hw_read_mode)lines[l].read, (hw_write_mode)lines[l].write,
-                                                        (hw_path)lines[l].path);
+                                                 : make(n, lines[l].what > 1, (hw_read_mode)lines[l].read,
+                                                        (hw_write_mode)lines[l].write, (hw_path)lines[l].path);
                 ns[threads - 1][r] = timed(p, lines[l].what, n, threads);
                 if (p) verify(p, lines[l].what, n, 40000000.0 / (double)n);
                 hw_params_free(p);
@@ -159,10 +160,10 @@ static void table(size_t n)
     }
 }
 
-static void contention(size_t n)
+static void contention(size_t n, int what)
 {
-    printf("\n%zu floats, each thread reads and adds: microseconds a pair per thread, median of %d\n%-24s", n, REPEATS,
-           "threads");
+    printf("\n%zu floats, each thread reads and %s: microseconds a pair per thread, median of %d\n%-24s", n,
+           what == 6 ? "adds" : "makes a step with momentum", REPEATS, "threads");
     for (unsigned threads = 1; threads <= MOST_THREADS; threads *= 2) printf("%10u", threads);
     const struct {
         const char *name;
@@ -177,8 +178,8 @@ static void contention(size_t n)
         for (unsigned threads = 1; threads <= MOST_THREADS; threads *= 2) {
             double us[REPEATS];
             for (int r = 0; r < REPEATS; r++) {
-                hw_params *p = make(n, modes[m].read, modes[m].write, HW_PATH_AUTO);
-                us[r] = timed(p, 6, n, threads) * (double)n * 1e-3;
+                hw_params *p = make(n, what == 7, modes[m].read, modes[m].write, HW_PATH_AUTO);
+                us[r] = timed(p, what, n, threads) * (double)n * 1e-3;
                 hw_params_free(p);
             }
             printf("%10.1f", bench_of(us, REPEATS).median);
@@ -201,7 +202,8 @@ int main(int argc, char **argv)
     bench_header("params");
     table(60000);
     table(430000);
-    contention(60000);
+    contention(60000, 6);
+    contention(60000, 7);
     printf("a line crosses the cores in %.0f ns\n", bench_latency());
     return 0;
 }
