@@ -34,6 +34,39 @@ static void permutation_mixes(void **state)
     assert_near(step / 20000, 333.3, 10);
 }
 
+/* What a resumed run and a recorded figure of any version go by. */
+static void permutation_stays_the_same(void **state)
+{
+    (void)state;
+    static const uint32_t count[] = {2, 3, 1000, 32561, 1000000, 4294967295U};
+    static const uint32_t expected[][4] = {{1, 1, 1, 0},
+                                           {1, 1, 2, 2},
+                                           {737, 352, 534, 901},
+                                           {6617, 22368, 17567, 13666},
+                                           {264711, 519097, 255548, 122909},
+                                           {4123944049U, 1891901377, 3119650908U, 569378622}};
+    for (size_t k = 0; k < sizeof count / sizeof *count; k++)
+        for (uint32_t i = 0; i < 4; i++)
+            assert_int_equal(hw_permute(7, 3, count[k], (uint32_t)((uint64_t)i * count[k] / 5)), expected[k][i]);
+}
+
+/* Runs of every length, at both ends of the positions; nothing is written behind them. */
+static void permutation_of_many_is_that_of_each(void **state)
+{
+    (void)state;
+    static const uint32_t count[] = {1, 2, 5, 64, 1000, 1025, 32561, 65536, 65537, 3000000, 1U << 31, UINT32_MAX};
+    uint32_t at[200];
+    for (size_t k = 0; k < sizeof count / sizeof *count; k++)
+        for (uint32_t n = 0; n <= 199 && n <= count[k]; n += n < 20 ? 1 : 7)
+            for (int end = 0; end < 2; end++) {
+                uint32_t first = end ? count[k] - n : 0;
+                at[n] = 12345;
+                hw__base_permute(k + 1, n, count[k], first, n, at);
+                for (uint32_t i = 0; i < n; i++) assert_int_equal(at[i], hw_permute(k + 1, n, count[k], first + i));
+                assert_int_equal(at[n], 12345);
+            }
+}
+
 static void random_numbers(void **state)
 {
     (void)state;
@@ -168,6 +201,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(permutation_is_a_bijection),
         cmocka_unit_test(permutation_mixes),
+        cmocka_unit_test(permutation_stays_the_same),
+        cmocka_unit_test(permutation_of_many_is_that_of_each),
         cmocka_unit_test(random_numbers),
         cmocka_unit_test(every_status_has_a_sentence),
         cmocka_unit_test(finite_by_bits),

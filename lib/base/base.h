@@ -14,6 +14,18 @@
 #define HW_PRINTF(f, a)
 #endif
 
+/* The next of the numbers that begin with *state (Steele, Lea, Flood). */
+static inline uint64_t hw__base_splitmix(uint64_t *state)
+{
+    uint64_t z = (*state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+/* hw_permute of positions first .. first + n - 1, many at once. first + n <= 2^32. */
+void hw__base_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t first, size_t n, uint32_t *at);
+
 /* One of 0 .. n - 1 by cumulative shares (ascending to about 1), n >= 1; one number off the stream. */
 size_t hw__base_draw(const double *share, size_t n, hw_rng *rng);
 

@@ -7,7 +7,6 @@
 static uint32_t example_at(const hw_engine *e, uint64_t epoch, uint32_t position)
 {
     uint32_t n = e->objective.examples, block = e->config.shuffle_block, whole = n / block;
-    if (block == 1) return hw_permute(e->config.seed, epoch, n, position);
     if (position / block >= whole) return position;
     return hw_permute(e->config.seed, epoch, whole, position / block) * block + position % block;
 }
@@ -15,6 +14,10 @@ static uint32_t example_at(const hw_engine *e, uint64_t epoch, uint32_t position
 void hw__sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index)
 {
     uint32_t block = e->config.shuffle_block;
+    if (block == 1) {
+        hw__base_permute(e->config.seed, epoch, e->objective.examples, position, count, index);
+        return;
+    }
     for (uint32_t i = 0; i < count;) {
         uint32_t at = example_at(e, epoch, position + i), run = block - (position + i) % block;
         if (run > count - i) run = count - i;
