@@ -76,6 +76,19 @@ typedef struct hw_progress {
     const hw_evaluation *last; /* or NULL */
 } hw_progress;
 
+/* Work that is added to every step of every thread, between its last read and its first write, so that steps of any
+ * law of duration, stragglers and queues can be had on any box: what the papers' assumptions speak of. law: kind
+ * EXPONENTIAL, GAMMA, LOGNORMAL, PARETO or CONSTANT, mean in seconds; ROUND_ROBIN, the default: none. Draws are
+ * independent, from a stream of seed and worker. Sleeping, the default, leaves the cores to others, so that there may
+ * be more workers than cores; a sleep ends some 0.06 ms late. Threads of a group each have their own work, and the
+ * group waits for the last. Recorded work times and staleness have it in. Steps go one by one then: sweeps are not
+ * used. */
+typedef struct hw_work {
+    hw_clock law;
+    int spin;             /* keep the core busy instead of sleeping */
+    const hw_clock *each; /* workers entries in place of law, or NULL: borrowed, read by create */
+} hw_work;
+
 typedef struct hw_config {
     size_t struct_size; /* set by hw_config_init; new fields are added at the end (docs/abi.md) */
     /* who runs */
@@ -185,6 +198,8 @@ typedef struct hw_config {
      * always step all: other policies, rules than sgd and nesterov, sparse objectives, gathering, replicas, clocks of
      * order. hw_engine_at_work */
     unsigned least_workers;
+    /* since 0.2: schedulers of threads only; may be another for a run that goes on */
+    hw_work work;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less

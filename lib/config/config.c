@@ -43,6 +43,7 @@ static hw_config defaults(void)
     c.compensation.window = 200;
     c.compensation.age_gain = 1;
     c.compensation.age_base = 2;
+    c.work.law.shape = 2;
     c.seed = 1;
     c.epochs = 1;
     c.target_metric = 1;
@@ -80,7 +81,8 @@ bool hw__config_single(const hw_config *c)
 {
     const hw_optimizer *r = &c->optimizer;
     return c->on_update || c->trace || r->clip_norm > 0 || r->weight_decay > 0 || r->n_sections ||
-           c->on_nan == HW_NAN_SKIP || c->delay_correction > 0;
+           c->on_nan == HW_NAN_SKIP || c->delay_correction > 0 || c->work.law.kind != HW_CLOCK_ROUND_ROBIN ||
+           c->work.each;
 }
 
 /* Whether one worker goes by sweeps of an objective whose decay is quick on a replica, and nothing looks at single

@@ -18,6 +18,10 @@ static bool is_free(const hw__option_entry *o)
                                         "pin",
                                         "progress_ms",
                                         "simulation.threads",
+                                        "work",
+                                        "work.mean",
+                                        "work.shape",
+                                        "work.spin",
                                         "trace",
                                         "trace_room",
                                         "checkpoint_every",
@@ -28,11 +32,13 @@ static bool is_free(const hw__option_entry *o)
     return false;
 }
 
-/* Options that states of 0.1 do not have, where this one's value is what such a run did: of layers that stands
- * elsewhere in the state. */
+/* Options that states of 0.1 do not have, where this one's value is what such a run did (of layers that stands
+ * elsewhere in the state), or may be another one. */
 static bool was_so(const hw__option_entry *o, double x)
 {
-    return o->offset == AT(layers) || o->offset == AT(least_workers) || (o->offset == AT(delay_correction) && !(x > 0));
+    bool work = o->offset >= AT(work) && o->offset < AT(work) + sizeof(hw_work);
+    return work || o->offset == AT(layers) || o->offset == AT(least_workers) ||
+           (o->offset == AT(delay_correction) && !(x > 0));
 }
 
 /* Every option, as config.<name>: choices by their names. */

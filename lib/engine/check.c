@@ -106,6 +106,27 @@ static hw_status check_clock(const hw_config *c, char *why)
                          "gather): it goes with scheduler simulated");
 }
 
+static hw_status check_work(const hw_config *c, const hw__scheduler *s, char *why)
+{
+    const hw_work *x = &c->work;
+    bool law = x->law.kind != HW_CLOCK_ROUND_ROBIN;
+    if (!law && x->law.mean > 0)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.work.mean is %g, but config.work is none: there is no law of that mean",
+                             x->law.mean);
+    if ((law || x->each) && s->flags & HW__VIRTUAL)
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.work is for threads: simulated workers have a clock of their own (config.clock)");
+    for (unsigned i = 0; i < (x->each ? c->workers : law); i++) {
+        const hw_clock *k = x->each ? x->each + i : &x->law;
+        if (!hw__timeline_clock_of_work(k->kind))
+            return hw__base_fail(why, HW_E_ARGUMENT, "config.work.each[%u] is no law of work times", i);
+        hw_status status = hw__timeline_check_clock(k, x->each ? "work.each " : "work of worker ", i, why);
+        if (status != HW_OK) return status;
+    }
+    return HW_OK;
+}
+
 static hw_status check_workers(const hw_config *c, const hw_objective *o, const hw__scheduler *s, unsigned threads,
                                char *why)
 {
@@ -156,6 +177,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     if (status != HW_OK) return status;
     hw__crew crew;
     status = s->flags & HW__VIRTUAL ? HW_OK : check_clock(c, why);
+    if (status == HW_OK) status = check_work(c, s, why);
     if (status == HW_OK && s->check) status = s->check(c, o, why);
     if (status == HW_OK) status = s->crew(c, &crew, why);
     if (status == HW_OK) status = check_workers(c, o, s, crew.threads, why);

@@ -1,6 +1,7 @@
 /* members.c - the memory of workers that are threads, all of it allocated before the start. */
 #include "correct.h"
 #include "members.h"
+#include "step.h"
 
 hw_status hw__no_memory(char *why, const char *what)
 {
@@ -19,6 +20,7 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     w->in_force = &w->setting;
     w->all.count = n;
     hw_rng_seed(&w->rng, e->config.seed, i + 1);
+    hw__work_plan(w);
     bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % e->crew.share == 0;
     uint32_t examples = e->tickets.block > e->config.batch ? e->tickets.block : e->config.batch;
     /* Sparse objectives fill the beginning of snapshot and gradient only: pages that nobody touches cost nothing. */

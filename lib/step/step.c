@@ -10,6 +10,7 @@ hw_status hw__step_run(hw_worker *w)
 {
     const hw_objective *o = w->objective;
     w->pairs = 0;
+    w->worked = false;
     w->has_sentence = false;
     if (o->blas) hw__blas_keep();
     hw__layers_forget(&w->layers, o->layer_count); /* of a step that failed on its way */

@@ -37,6 +37,11 @@ void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t pa
 /* A caller's objective, shorter or longer, as this version has it. */
 hw_status hw__objective_adopt(const hw_objective *from, hw_objective *to, char *why);
 
+/* --- work.c: work that the configuration adds to a step -------------------------------------------------------------
+ */
+void hw__work_plan(hw_worker *w);
+void hw__work_do(hw_worker *w); /* once a step, before its first write */
+
 /* --- sample.c: which examples ---------------------------------------------------------------------------------------
  */
 void hw__sample_run(const hw_engine *e, uint64_t epoch, uint32_t position, uint32_t count, uint32_t *index);

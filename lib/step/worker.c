@@ -5,6 +5,7 @@
 
 static hw_status write_access(hw_worker *w, hw__extent x, const float *g, double loss)
 {
+    hw__work_do(w);
     hw_status status = w->access->write(w, &x, g, loss);
     w->layers.whole = NULL;
     w->pairs++;
@@ -94,7 +95,9 @@ hw_status hw_write_layer(hw_worker *w, size_t layer)
 {
     if (is_none(w, layer))
         return hw_fail(w, HW_E_ARGUMENT, "hw_write_layer: the objective has no layer of that number");
-    return by_layer(w) ? w->access->write_layer(w, layer) : HW_OK;
+    if (!by_layer(w)) return HW_OK;
+    hw__work_do(w);
+    return w->access->write_layer(w, layer);
 }
 
 double hw_learning_rate(hw_worker *w)

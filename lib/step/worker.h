@@ -36,6 +36,9 @@ struct hw_worker {
     hw_range all;
     hw_batch batch;
     uint64_t ticket_end; /* tickets in hand: batch.step + 1 .. ticket_end - 1 */
+    hw_clock work;       /* added to each of its steps; mean 0: none */
+    hw_rng work_rng;
+    bool worked; /* in the step under way */
     /* sweeps and exchanges */
     uint32_t since,
         exchange_every;   /* steps since the last exchange, and from one to the next, as chosen (0: not yet) */

@@ -5,7 +5,7 @@
 
 #define MOST_DELAY 1048575u
 
-static hw_status check_clock(const hw_clock *c, const char *what, uint32_t worker, char *why)
+hw_status hw__timeline_check_clock(const hw_clock *c, const char *what, uint32_t worker, char *why)
 {
     bool good = true;
     const char *need = "";
@@ -109,11 +109,11 @@ hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__tim
     for (uint32_t i = 0; s->each && i < workers; i++) {
         if (!hw__timeline_clock_of_work(s->each[i].kind))
             return hw__base_fail(why, HW_E_ARGUMENT, "config.simulation.each[%u] is no clock of work times", i);
-        hw_status status = check_clock(s->each + i, "simulation.each ", i, why);
+        hw_status status = hw__timeline_check_clock(s->each + i, "simulation.each ", i, why);
         if (status != HW_OK) return status;
     }
     hw_clock all = {s->clock, s->shape, 1};
-    return work && !s->each ? check_clock(&all, "simulation.clock of worker ", 0, why) : HW_OK;
+    return work && !s->each ? hw__timeline_check_clock(&all, "simulation.clock of worker ", 0, why) : HW_OK;
 }
 
 static void *array(size_t count, size_t size, hw__memory *from, bool *good)

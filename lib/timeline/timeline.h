@@ -32,6 +32,8 @@ typedef struct hw__timeline_plan {
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why);
 hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, hw__memory *memory,
                               char *why);
+/* Of a clock of work: its shape and its mean. The sentence names config.<what><number>. */
+hw_status hw__timeline_check_clock(const hw_clock *c, const char *what, uint32_t number, char *why);
 /* No member has a gradient pending: all that read at the start read anew. */
 void hw__timeline_restart(timeline *t);
 void hw__timeline_next(timeline *t, hw__timeline_event *event);
