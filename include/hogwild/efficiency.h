@@ -1,0 +1,134 @@
+/* efficiency.h - hardware against statistical efficiency (Mitliagkas et al., Section 1) of any objective: T_m seconds
+ * per update, I_m updates to a target, for a grid of settings and some seeds; ratios to one worker, with intervals.
+ *
+ * A grid is the product of axes, and an axis is an option of hw_config by its name with a list of values ("workers",
+ * "1,2,4"). Its first row is the reference: hardware efficiency T_m / T_1, statistical efficiency I_m / I_1, and their
+ * product, the time to the target, relative to it. Lower is better. Which of three things is compared is asked for
+ * (hw_question), and every table says it.
+ *
+ * A run that has not met its target when its limit comes is no number: it is a censored observation. I_m is the
+ * Kaplan-Meier median over the seeds; where fewer than half of the runs meet the target the row has none.
+ *
+ * One thread at a time uses a handle. The library prints nothing of itself. Not included by hogwild.h. */
+#ifndef HOGWILD_EFFICIENCY_H
+#define HOGWILD_EFFICIENCY_H
+
+#include "engine.h"
+#include "report.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- statistics of runs that may not have met their target ---------------------------------------------------------
+ */
+
+/* A figure with the ends of its 95 % interval. value NaN: there is none; high INFINITY: no upper end; low and high NaN:
+ * too few runs to say. */
+typedef struct hw_estimate {
+    double value, low, high;
+} hw_estimate;
+
+/* The Kaplan-Meier estimate from n observations: time[i] is when i met its target where met[i] is not 0, else until
+ * when it was seen not to. median: the first time at which the curve falls below one half (the middle of that and of
+ * the time since which it stood at one half, if it did); NaN where it never does: half of the runs or fewer. mean:
+ * restricted to [0, horizon], the area under the curve; a run is counted as `horizon` where it takes longer. n up to
+ * 65536; HW_E_ARGUMENT, HW_E_MEMORY. */
+HW_API hw_status hw_survival(const double *time, const int *met, size_t n, double horizon, double *median,
+                             double *mean);
+/* The median with an interval by bootstrap (2,000 draws of the n runs, percentiles; the same seed gives the same). */
+HW_API hw_status hw_survival_median(const double *time, const int *met, size_t n, uint64_t seed, hw_estimate *median);
+
+/* --- the grid ------------------------------------------------------------------------------------------------------
+ */
+
+#define HW_QUESTION_TABLE(X)                                                                                \
+    X(HW_QUESTION_FIXED, fixed, "fixed", "learning rate and momentum the same everywhere, no compensation") \
+    X(HW_QUESTION_TUNED, tuned, "tuned", "the best of a grid of learning rates and momenta for each row")   \
+    X(HW_QUESTION_COMPENSATED, compensated, "compensated", "the solver of one worker, compensated by the policy")
+#define HW_X(value, row, name, help) value,
+typedef enum hw_question { HW_QUESTION_TABLE(HW_X) } hw_question;
+#undef HW_X
+HW_API const char *hw_question_name(hw_question question);
+
+/* What one run came to. */
+typedef struct hw_efficiency_run {
+    unsigned row;
+    int tuning; /* one of the runs that chose the row's learning rate and momentum */
+    uint64_t seed;
+    int met, diverged;
+    double updates; /* to the target, between two evaluations as their metrics say; else those it was seen for */
+    double seconds_per_update; /* median over the windows between evaluations, which are not in it; simulated: virtual
+                                  time, in units of mean work */
+    double metric;             /* of the target, at the end */
+    double staleness, dispersion, learning_rate, momentum, seconds;
+} hw_efficiency_run;
+
+typedef struct hw_efficiency_plan {
+    size_t struct_size;
+    const char *name;              /* of the workload, for tables and records */
+    const hw_objective *objective; /* evaluates the target's metric; borrowed, with all it points to */
+    const hw_config *config;       /* the solver of one worker; target, target_metric; its stop by updates or epochs is
+                                      the limit of a run, and evaluate_every (0: a hundredth of the limit) how finely
+                                      updates are seen; borrowed until create returns, but for what it points to */
+    void (*start)(void *context, uint64_t seed, float *params); /* initial parameters; NULL: zeros */
+    hw_status (*on_run)(void *context, const hw_efficiency_run *run, size_t done, size_t all); /* after each; a status
+                                       other than HW_OK ends the measuring with it */
+    void *context;
+    hw_question question;
+    unsigned seeds;        /* runs of each row, seeds config.seed and on; default 5, at most 1024 */
+    uint64_t warm;         /* every row starts where one worker stands after so many updates; 0: cold */
+    const double *rates;   /* TUNED: the grid, n_rates x n_momenta runs a row of a seed of their own; a point ends */
+    const double *momenta; /* when it has taken as many updates as the best before it                              */
+    size_t n_rates, n_momenta;
+    const char *record; /* CSV file: finished runs are added there at once, and those in it are not repeated; or NULL */
+    const volatile sig_atomic_t *stop_flag; /* or NULL: ends the measuring well; unfinished runs are not kept */
+} hw_efficiency_plan;
+
+/* question FIXED, 5 seeds, all else empty. size: sizeof(hw_efficiency_plan). */
+HW_API hw_status hw_efficiency_plan_init(hw_efficiency_plan *plan, size_t size);
+
+typedef struct hw_efficiency hw_efficiency;
+HW_API hw_status hw_efficiency_create(hw_efficiency **efficiency, const hw_efficiency_plan *plan, char *why);
+HW_API void hw_efficiency_free(hw_efficiency *efficiency);
+/* One axis more, the later ones turning faster: an option of hw_config and its values, with commas. HW_E_ARGUMENT with
+ * a sentence: no such option or value; HW_E_LIMIT: more than 1,024 rows. */
+HW_API hw_status hw_efficiency_axis(hw_efficiency *efficiency, const char *option, const char *values, char *why);
+/* Runs all that is not in the record: tuning first, then seed by seed through the rows, so that a drift of the machine
+ * meets all alike. A row that cannot run is refused, with its sentence in the row, and the others go on. HW_E_STOPPED:
+ * the stop flag; what has been measured can be looked at, and measuring again goes on. HW_E_IO, HW_E_FORMAT: the record
+ * (the sentence names the line); HW_E_MEMORY. */
+HW_API hw_status hw_efficiency_measure(hw_efficiency *efficiency, char *why);
+
+typedef struct hw_efficiency_row {
+    char label[200];  /* its values of the axes: "workers 4, write racy" */
+    hw_config config; /* as its runs have it, but for seed and stop */
+    int refused, simulated;
+    char why[HW_WHY]; /* refused: the sentence */
+    unsigned runs, met, diverged;
+    double learning_rate, momentum; /* chosen by tuning, else config's */
+    unsigned tuning_runs;           /* the cost of that */
+    double tuning_updates, tuning_seconds;
+    hw_estimate time, updates,
+        mean_updates; /* T: median over runs; I: Kaplan-Meier median, and mean restricted to the limit */
+    hw_estimate hardware, statistical, product; /* relative to the reference, paired by seed; hardware and product of
+                                                   simulated rows to the first simulated one */
+    double staleness, dispersion;               /* means over runs */
+} hw_efficiency_row;
+
+HW_API size_t hw_efficiency_rows(const hw_efficiency *efficiency);
+/* Row i as far as it has been measured, into *row. HW_E_ARGUMENT: there is none. */
+HW_API hw_status hw_efficiency_row_of(const hw_efficiency *efficiency, size_t i, hw_efficiency_row *row);
+/* A table for people; one JSON object on one line, without a newline. HW_E_IO. */
+HW_API hw_status hw_efficiency_print(const hw_efficiency *efficiency, FILE *out);
+HW_API hw_status hw_efficiency_json(const hw_efficiency *efficiency, FILE *out);
+/* Into a page: the table; hardware and statistical efficiency and their product over the number of workers (groups),
+ * with intervals, in three pictures, a curve for each combination of the other axes; rows without a figure stand at the
+ * upper border as crosses. Names of files begin with `prefix` (letters, digits, _ and -). */
+HW_API hw_status hw_efficiency_report(const hw_efficiency *efficiency, hw_report *report, const char *prefix,
+                                      char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,86 @@
+/* efficiency.h (internal) - a grid of rows, the runs they came to, and what follows from those. It trains through the
+ * public engine, as a caller would. */
+#ifndef HW__EFFICIENCY_EFFICIENCY_H
+#define HW__EFFICIENCY_EFFICIENCY_H
+
+#include "../base/base.h"
+#include "hogwild/efficiency.h"
+#include <stdlib.h>
+
+enum { EFFICIENCY_ROWS = 1024, EFFICIENCY_AXES = 16, EFFICIENCY_SEEDS = 1024 };
+
+/* --- survival.c ----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hw__observed {
+    double time;
+    int met;
+} hw__observed;
+
+typedef struct hw__survivors {
+    double median, mean;
+} hw__survivors;
+
+/* Sorts x. */
+hw__survivors hw__survival_of(hw__observed *x, size_t n, double horizon);
+/* value with the percentiles of `of` over draws of n things; NaN counts as beyond everything. */
+hw_estimate hw__bootstrap(size_t n, uint64_t seed, double value,
+                          double (*of)(void *context, const uint32_t *draw, size_t n), void *context);
+
+/* --- the grid ------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hw__grid_row {
+    char label[200];
+    hw_config config;
+    hw_status refused; /* HW_OK: it runs */
+    char why[HW_WHY];
+    double limit; /* updates */
+    /* TUNED: the best point so far */
+    bool tuned;
+    double rate, momentum, best, tuning_updates, tuning_seconds;
+    unsigned tuning_runs;
+} hw__grid_row;
+
+typedef struct hw__kept_run {
+    uint64_t key; /* of everything that the run depends on */
+    hw_efficiency_run run;
+} hw__kept_run;
+
+struct hw_efficiency {
+    hw_efficiency_plan plan;
+    hw_config base;
+    hw_objective objective;
+    char name[100];
+    double *rates, *momenta;
+    char *record;
+    struct {
+        char *option, *values;
+    } axis[EFFICIENCY_AXES];
+    unsigned axes;
+    hw__grid_row *row;
+    size_t rows;
+    hw__kept_run *kept; /* measured, and read from the record */
+    size_t n_kept, room;
+    size_t done, all;
+    hw_state *warm;
+    float *start;
+};
+
+/* grid.c: the rows anew from the axes. */
+hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why);
+/* A row as it runs: with its seed, rate, momentum and limit in updates. */
+hw_config hw__efficiency_config(const hw_efficiency *e, const hw__grid_row *row, uint64_t seed, double rate,
+                                double momentum, double limit);
+/* run.c */
+hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw_efficiency_run *run, char *why);
+hw_status hw__efficiency_warm(hw_efficiency *e, char *why);
+/* record.c */
+hw_status hw__record_key(const hw_efficiency *e, const hw_config *c, bool tuning, uint64_t *key);
+const hw_efficiency_run *hw__record_find(const hw_efficiency *e, uint64_t key);
+hw_status hw__record_read(hw_efficiency *e, char *why);
+hw_status hw__record_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
+/* A run of the row that measures, by its seed's number; NULL: not there yet. */
+const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
+
+#endif

@@ -1,0 +1,223 @@
+/* page.c - the rows in a report: a table, and a picture each of hardware, statistical efficiency and their product over
+ * the number of workers. */
+#include "efficiency.h"
+#include <math.h>
+#include <string.h>
+
+enum { COLUMNS = 9, TEXT = 64, CURVES = 24 };
+
+/* A row, and where it stands in a picture. */
+typedef struct point {
+    hw_efficiency_row row;
+    double m;
+    char curve[200]; /* its label without the axis of the picture */
+} point;
+
+static double count_of(const hw_config *c)
+{
+    return c->scheduler == HW_GROUPS ? c->groups : c->workers;
+}
+
+/* "workers 4, write racy" without "workers 4". */
+static void name_curve(point *p)
+{
+    const char *axis = p->row.config.scheduler == HW_GROUPS ? "groups " : "workers ";
+    size_t used = 0;
+    p->curve[0] = 0;
+    for (const char *at = p->row.label; *at;) {
+        size_t n = strcspn(at, ",");
+        if (strncmp(at, axis, strlen(axis)) != 0) {
+            int put = snprintf(p->curve + used, sizeof p->curve - used, "%s%.*s", used ? ", " : "", (int)n, at);
+            used += put > 0 ? (size_t)put : 0;
+            if (used >= sizeof p->curve) return;
+        }
+        at += n;
+        at += strspn(at, ", ");
+    }
+}
+
+static point *points_of(const hw_efficiency *e, hw_status *status)
+{
+    point *p = hw__base_zalloc(e->rows, sizeof *p);
+    *status = p ? HW_OK : HW_E_MEMORY;
+    for (size_t i = 0; i < e->rows && *status == HW_OK; i++) {
+        *status = hw_efficiency_row_of(e, i, &p[i].row);
+        p[i].m = count_of(&p[i].row.config);
+        name_curve(p + i);
+    }
+    return p;
+}
+
+static void put(char *text, hw_estimate x, double scale, int digits)
+{
+    if (isnan(x.value))
+        (void)snprintf(text, TEXT, "-");
+    else if (isnan(x.low))
+        (void)snprintf(text, TEXT, "%.*f", digits, scale * x.value);
+    else if (isinf(x.high))
+        (void)snprintf(text, TEXT, "%.*f (%.*f and more)", digits, scale * x.value, digits, scale * x.low);
+    else
+        (void)snprintf(text, TEXT, "%.*f (%.*f to %.*f)", digits, scale * x.value, digits, scale * x.low, digits,
+                       scale * x.high);
+}
+
+static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
+{
+    static const char *const heads[COLUMNS] = {"row",           "reached",     "ms per update", "updates to target",
+                                               "hardware",      "statistical", "product",       "staleness",
+                                               "rate, momentum"};
+    size_t cells = (e->rows + 1) * COLUMNS;
+    char(*text)[TEXT] = hw__base_zalloc(cells, TEXT);
+    const char **cell = hw__base_zalloc(cells, sizeof *cell);
+    hw_status status = text && cell ? HW_OK : HW_E_MEMORY;
+    for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
+        const hw_efficiency_row *x = &p[i].row;
+        char(*t)[TEXT] = text + (i + 1) * COLUMNS;
+        if (x->refused) {
+            (void)snprintf(t[1], TEXT, "refused");
+            continue;
+        }
+        (void)snprintf(t[1], TEXT, "%u of %u%s", x->met, x->runs, x->diverged ? ", some diverged" : "");
+        put(t[2], x->time, x->simulated ? 1 : 1e3, 3);
+        if (x->simulated && strlen(t[2]) + 11 < TEXT) (void)strncat(t[2], " (virtual)", 11);
+        put(t[3], x->updates, 1, 0);
+        if (x->runs && isnan(x->updates.value)) (void)snprintf(t[3], TEXT, "not reached");
+        put(t[4], x->hardware, 1, 3);
+        put(t[5], x->statistical, 1, 2);
+        put(t[6], x->product, 1, 2);
+        if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
+        (void)snprintf(t[8], TEXT, "%.3g, %.3g", x->learning_rate, x->momentum);
+    }
+    for (size_t i = 0; status == HW_OK && i < cells; i++)
+        cell[i] = i < COLUMNS ? heads[i] : i % COLUMNS == 0 ? p[i / COLUMNS - 1].row.label : text[i];
+    if (status == HW_OK) status = hw_report_table(r, cell, e->rows + 1, COLUMNS);
+    hw__base_free(text);
+    hw__base_free(cell);
+    return status;
+}
+
+static hw_estimate figure_of(const hw_efficiency_row *r, int which)
+{
+    return which == 0 ? r->hardware : which == 1 ? r->statistical : r->product;
+}
+
+/* Rooms for the points of all curves, their intervals (two ends and a gap each), and crosses. */
+typedef struct plot {
+    hw_curve curve[2 * CURVES + 1];
+    size_t curves;
+    double *number;
+} plot;
+
+static double *some(plot *g, size_t n)
+{
+    double *x = g->number;
+    g->number += n;
+    return x;
+}
+
+/* The rows of p[first]'s curve from there on; taken: which have been drawn. */
+static void add_curve(plot *g, const point *p, size_t rows, size_t first, bool *taken, int which)
+{
+    hw_curve c = {.name = p[first].curve[0] ? p[first].curve : "workers", .style = HW_CURVE_LINE_POINTS};
+    hw_curve ends = {.name = "", .style = HW_CURVE_LINE};
+    double *x = some(g, rows), *y = some(g, rows), *at = some(g, 3 * rows), *end = some(g, 3 * rows);
+    for (size_t i = first; i < rows; i++) {
+        if (strcmp(p[i].curve, p[first].curve) != 0) continue;
+        taken[i] = true;
+        hw_estimate f = figure_of(&p[i].row, which);
+        x[c.n] = p[i].m;
+        y[c.n++] = f.value; /* NaN: a gap */
+        if (isnan(f.value) || isnan(f.low) || isinf(f.high)) continue;
+        const double ys[] = {f.low, f.high, NAN};
+        for (int k = 0; k < 3; k++) {
+            at[ends.n] = p[i].m;
+            end[ends.n++] = ys[k];
+        }
+    }
+    c.x = x;
+    c.y = y;
+    ends.x = at;
+    ends.y = end;
+    c.colour = ends.colour = (unsigned)(g->curves / 2 % 8) + 1;
+    g->curve[g->curves++] = c;
+    g->curve[g->curves++] = ends;
+}
+
+/* Rows that ran and have no figure, where nobody takes them for one. */
+static void add_misses(plot *g, const point *p, size_t rows, int which, double top)
+{
+    hw_curve c = {.name = "not reached", .style = HW_CURVE_POINTS, .colour = 8};
+    double *x = some(g, rows), *y = some(g, rows);
+    for (size_t i = 0; which > 0 && i < rows; i++) {
+        if (p[i].row.refused || !p[i].row.runs || !isnan(figure_of(&p[i].row, which).value)) continue;
+        x[c.n] = p[i].m;
+        y[c.n++] = top;
+    }
+    c.x = x;
+    c.y = y;
+    if (c.n) g->curve[g->curves++] = c;
+}
+
+static hw_status put_picture(const point *p, size_t rows, int which, hw_report *r, const char *prefix, char *why)
+{
+    static const char *const names[] = {"hardware", "statistical", "product"},
+                             *const titles[] = {"Hardware efficiency: time per update",
+                                                "Statistical efficiency: updates to the target",
+                                                "Product: time to the target"};
+    char file[120];
+    plot *g = hw__base_zalloc(1, sizeof *g);
+    double *room = hw__base_zalloc(rows, (8 * CURVES + 2) * sizeof *room), top = 1;
+    bool *taken = hw__base_zalloc(rows, sizeof *taken);
+    hw_status status = g && room && taken ? HW_OK : HW_E_MEMORY;
+    if (status == HW_OK) {
+        g->number = room;
+        for (size_t i = 0; i < rows; i++) {
+            hw_estimate f = figure_of(&p[i].row, which);
+            double high = isinf(f.high) || isnan(f.high) ? f.value : f.high;
+            if (high > top) top = high;
+        }
+        top *= 1.15;
+        for (size_t i = 0; i < rows && g->curves < 2 * CURVES; i++)
+            if (!taken[i] && !p[i].row.refused) add_curve(g, p, rows, i, taken, which);
+        add_misses(g, p, rows, which, top);
+        (void)snprintf(file, sizeof file, "%.60s-%s", prefix, names[which]);
+        hw_chart chart = {.file = file,
+                          .title = titles[which],
+                          .x_label = "workers (groups)",
+                          .y_label = "relative to the first row; lower is better",
+                          .log_x = 1,
+                          .y_low = 0,
+                          .y_high = 1.05 * top};
+        status = hw_report_chart(r, &chart, g->curve, g->curves, why);
+    }
+    hw__base_free(g);
+    hw__base_free(room);
+    hw__base_free(taken);
+    return status;
+}
+
+hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char *prefix, char *why)
+{
+    char text[400];
+    hw_status status;
+    if (!e || !r || !prefix)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_report: a grid, a report and a prefix are needed");
+    point *p = points_of(e, &status);
+    if (status == HW_OK) status = hw_report_heading(r, e->name);
+    (void)snprintf(
+        text, sizeof text,
+        "Question: %s. Target: metric %d %s %g. Medians over %u seeds with 95 %% intervals (bootstrap, paired by "
+        "seed); runs that missed the target count as longer than their limit.",
+        hw_question_name(e->plan.question), e->base.target_metric, e->base.target_metric ? "at least" : "at most",
+        e->base.target, e->plan.seeds);
+    if (status == HW_OK) status = hw_report_text(r, text);
+    for (int which = 0; status == HW_OK && which < 3; which++) status = put_picture(p, e->rows, which, r, prefix, why);
+    if (status == HW_OK) status = put_table(e, p, r);
+    for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
+        if (!p[i].row.refused) continue;
+        (void)snprintf(text, sizeof text, "%s was refused: %s", p[i].row.label, p[i].row.why);
+        status = hw_report_text(r, text);
+    }
+    hw__base_free(p);
+    return status == HW_E_MEMORY ? hw__base_fail(why, status, "hw_efficiency_report: no memory") : status;
+}

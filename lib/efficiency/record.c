@@ -1,0 +1,172 @@
+/* record.c - finished runs in memory, and in a CSV file that a measuring which was interrupted goes on from. A run is
+ * known by a key of everything that it depends on; what the objective computes from is not in it. */
+#include "../base/files.h"
+#include "../base/hash.h"
+#include "../base/number.h"
+#include "efficiency.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static const char head[] =
+    "key,seed,tuning,met,diverged,updates,time,metric,staleness,dispersion,learning_rate,momentum,"
+    "seconds,row\n";
+enum { NUMBERS = 12, LINE = 1024, CAP = 256 << 20 };
+
+hw_status hw__record_key(const hw_efficiency *e, const hw_config *c, bool tuning, uint64_t *key)
+{
+    /* How long a run may be and how often it is looked at follows from the row's limit and from what was there before.
+     */
+    static const char *const free_options[] = {"updates", "epochs", "evaluate_every", "evaluate_epochs", "progress_ms"};
+    uint64_t hash = hw__hash(HW__HASH_START, e->name, strlen(e->name));
+    for (size_t i = 0; i < hw_option_count(); i++) {
+        hw_option o;
+        char value[64];
+        bool taken = true;
+        if (hw_option_get(i, &o) != HW_OK || hw_config_get(c, o.name, value, sizeof value) != HW_OK)
+            return HW_E_ARGUMENT;
+        for (size_t k = 0; k < sizeof free_options / sizeof *free_options; k++)
+            taken &= strcmp(o.name, free_options[k]) != 0;
+        if (taken) hash = hw__hash(hash, value, strlen(value) + 1);
+    }
+    const uint64_t also[] = {
+        e->objective.parameters, e->objective.examples, e->objective.evaluation_examples, e->plan.warm, tuning,
+        e->base.updates,         e->base.evaluate_every};
+    hash = hw__hash(hash, also, sizeof also);
+    *key = hw__hash(hash, &e->base.epochs, sizeof e->base.epochs);
+    return HW_OK;
+}
+
+const hw_efficiency_run *hw__record_find(const hw_efficiency *e, uint64_t key)
+{
+    for (size_t i = 0; i < e->n_kept; i++)
+        if (e->kept[i].key == key) return &e->kept[i].run;
+    return NULL;
+}
+
+static hw_status keep(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+{
+    if (e->n_kept == e->room) {
+        size_t room = e->room ? 2 * e->room : 64;
+        hw__kept_run *more = hw__base_alloc(room, sizeof *more);
+        if (!more) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the runs");
+        if (e->n_kept) memcpy(more, e->kept, e->n_kept * sizeof *more);
+        hw__base_free(e->kept);
+        e->kept = more;
+        e->room = room;
+    }
+    e->kept[e->n_kept++] = (hw__kept_run){key, *run};
+    return HW_OK;
+}
+
+/* --- lines ---------------------------------------------------------------------------------------------------------
+ */
+
+static size_t print_line(char *line, uint64_t key, const hw_efficiency_run *r, const char *label)
+{
+    const double x[NUMBERS] = {(double)r->seed,       r->tuning, r->met,       r->diverged,   r->updates,
+                               r->seconds_per_update, r->metric, r->staleness, r->dispersion, r->learning_rate,
+                               r->momentum,           r->seconds};
+    size_t at = (size_t)snprintf(line, LINE, "%016llx", (unsigned long long)key);
+    for (int i = 0; i < NUMBERS; i++) {
+        line[at++] = ',';
+        at += hw__number_print(line + at, LINE - at, 17, x[i]);
+    }
+    at += (size_t)snprintf(line + at, LINE - at, ",\"%s\"\n", label);
+    return at;
+}
+
+static bool parse_line(const char *at, const char *end, uint64_t *key, hw_efficiency_run *r)
+{
+    double x[NUMBERS];
+    char *stop, text[17];
+    if (end - at < 17) return false;
+    memcpy(text, at, 16);
+    text[16] = 0;
+    if (strspn(text, "0123456789abcdef") != 16) return false;
+    *key = strtoull(text, &stop, 16);
+    at += 16;
+    for (int i = 0; i < NUMBERS; i++) {
+        const char *next;
+        if (*at++ != ',') return false;
+        if (strncmp(at, "nan", 3) == 0 || strncmp(at, "-nan", 4) == 0) {
+            x[i] = NAN;
+            at += *at == '-' ? 4 : 3;
+        } else if (hw__number_parse(at, &next, x + i)) {
+            at = next;
+        } else {
+            return false;
+        }
+    }
+    if (*at != ',' || !(x[0] >= 0 && x[0] < 9e15) || !(x[4] >= 0)) return false;
+    *r = (hw_efficiency_run){.seed = (uint64_t)x[0],
+                             .tuning = x[1] > 0,
+                             .met = x[2] > 0,
+                             .diverged = x[3] > 0,
+                             .updates = x[4],
+                             .seconds_per_update = x[5],
+                             .metric = x[6],
+                             .staleness = x[7],
+                             .dispersion = x[8],
+                             .learning_rate = x[9],
+                             .momentum = x[10],
+                             .seconds = x[11]};
+    return true;
+}
+
+static hw_status rewrite(const char *path, const unsigned char *data, size_t size, char *why)
+{
+    hw__file_writer w;
+    hw_status status = hw__file_write_begin(&w, path, why);
+    if (status != HW_OK) return status;
+    fwrite(data, 1, size, w.stream);
+    return hw__file_write_end(&w, why);
+}
+
+hw_status hw__record_read(hw_efficiency *e, char *why)
+{
+    hw__file f;
+    FILE *there = e->record ? fopen(e->record, "r") : NULL;
+    if (!there) return HW_OK;
+    (void)fclose(there);
+    hw_status status = hw__file_read(e->record, CAP, &f, why);
+    if (status != HW_OK) return status;
+    size_t line = 1, at = sizeof head - 1, whole = f.size;
+    while (whole && f.data[whole - 1] != '\n')
+        whole--; /* the last line of a process that was killed while writing it */
+    if (whole < at || memcmp(f.data, head, at) != 0) {
+        bool begun = whole < at && f.size < at && memcmp(f.data, head, f.size) == 0;
+        if (!begun)
+            status = hw__base_fail(why, HW_E_FORMAT, "%.150s: line 1 is not the head of such a record", e->record);
+        whole = 0;
+    }
+    e->n_kept = 0;
+    while (status == HW_OK && at < whole) {
+        const char *text = (const char *)f.data + at, *end = memchr(text, '\n', whole - at);
+        hw_efficiency_run run;
+        uint64_t key;
+        line++;
+        if (!parse_line(text, end, &key, &run))
+            status = hw__base_fail(why, HW_E_FORMAT, "%.150s: line %zu is no run", e->record, line);
+        else if (!hw__record_find(e, key))
+            status = keep(e, key, &run, why);
+        at += (size_t)(end - text) + 1;
+    }
+    if (status == HW_OK && whole < f.size) status = rewrite(e->record, f.data, whole, why);
+    hw__base_free(f.data);
+    return status;
+}
+
+hw_status hw__record_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+{
+    hw_status status = keep(e, key, run, why);
+    if (status != HW_OK || !e->record) return status;
+    char line[LINE];
+    size_t n = print_line(line, key, run, e->row[run->row].label);
+    FILE *f = fopen(e->record, "a");
+    bool good = f != NULL;
+    if (good && ftell(f) == 0) good = fputs(head, f) >= 0; /* "a" stands at the end of what is there */
+    if (good) good = fwrite(line, 1, n, f) == n;
+    if (f && fclose(f) != 0) good = false;
+    return good ? HW_OK : hw__base_fail(why, HW_E_IO, "%.150s: %.80s", e->record, strerror(errno));
+}

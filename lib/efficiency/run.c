@@ -1,0 +1,130 @@
+/* run.c - one run of a row: updates to the target between two evaluations, and seconds per update between them. */
+#include "efficiency.h"
+#include "hogwild/advanced/state.h"
+#include <math.h>
+
+/* Metric 0 falls to its target, the others rise. */
+static bool meets(const hw_config *c, double metric)
+{
+    return c->target_metric == 0 ? metric <= c->target : metric >= c->target;
+}
+
+/* The update at which the line between two evaluations crosses the target. */
+static double crossing(const hw_config *c, const hw_evaluation *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        double there = x[i].metric[c->target_metric];
+        if (!meets(c, there)) continue;
+        if (i == 0) return (double)x[i].update;
+        double before = x[i - 1].metric[c->target_metric], part = (c->target - before) / (there - before);
+        if (!(part >= 0 && part <= 1)) part = 1; /* the one before was no number */
+        return (double)x[i - 1].update + part * (double)(x[i].update - x[i - 1].update);
+    }
+    return NAN;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Median over the windows between evaluations; NaN without one, or without memory for them. */
+static double time_of(const hw_evaluation *x, size_t n, bool simulated)
+{
+    double *each = n ? hw__base_alloc(n, sizeof *each) : NULL, before = 0, median = NAN;
+    uint64_t update = 0;
+    size_t m = 0;
+    for (size_t i = 0; each && i < n; i++) {
+        double now = simulated ? x[i].virtual_time : x[i].seconds;
+        if (x[i].update > update) each[m++] = (now - before) / (double)(x[i].update - update);
+        before = now;
+        update = x[i].update;
+    }
+    if (m) {
+        qsort(each, m, sizeof *each, by_value);
+        median = m % 2 ? each[m / 2] : 0.5 * (each[m / 2 - 1] + each[m / 2]);
+    }
+    hw__base_free(each);
+    return median;
+}
+
+static hw_status engine_of(hw_efficiency *e, const hw_config *c, hw_engine **engine, char *why)
+{
+    if (e->plan.start) {
+        if (!e->start) e->start = hw__base_zalloc(e->objective.parameters, sizeof *e->start);
+        if (!e->start) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for parameters");
+        e->plan.start(e->plan.context, c->seed, e->start);
+    }
+    return hw_engine_create(engine, &e->objective, c, e->start, why);
+}
+
+hw_status hw__efficiency_warm(hw_efficiency *e, char *why)
+{
+    if (!e->plan.warm || e->warm) return HW_OK;
+    hw_engine *engine;
+    hw_result r;
+    hw_config c = e->base;
+    c.scheduler = HW_SEQUENTIAL;
+    c.workers = 1;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.epochs = 0;
+    c.updates = e->plan.warm;
+    c.target = 0;
+    c.evaluate_every = 0;
+    c.evaluate_epochs = 0;
+    c.stop_flag = e->plan.stop_flag;
+    hw_status status = engine_of(e, &c, &engine, why);
+    if (status != HW_OK) return status;
+    status = hw_engine_run(engine, &r);
+    if (status != HW_OK) (void)hw__base_fail(why, status, "hw_efficiency_measure: the warm start: %.200s", r.message);
+    if (status == HW_OK && r.reason == HW_STOP_ASKED) status = hw__base_fail(why, HW_E_STOPPED, "stopped");
+    if (status == HW_OK && !(e->warm = hw_state_create()))
+        status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the warm start");
+    if (status == HW_OK) status = hw_engine_capture(engine, e->warm);
+    hw_engine_free(engine);
+    return status;
+}
+
+static void tell(const hw__grid_row *row, const hw_config *c, hw_engine *engine, const hw_result *r,
+                 hw_efficiency_run *run)
+{
+    size_t n;
+    const hw_evaluation *x = hw_engine_evaluations(engine, &n);
+    double crossed = crossing(c, x, n);
+    run->seed = c->seed;
+    run->met = !isnan(crossed);
+    run->diverged = r->status == HW_E_DIVERGED;
+    /* One that has diverged never meets it: it was seen not to, until the limit. */
+    run->updates = run->met ? crossed : run->diverged ? (double)c->updates : (double)r->updates;
+    run->seconds_per_update = time_of(x, n, row->config.scheduler == HW_SIMULATED);
+    run->metric = n ? x[n - 1].metric[c->target_metric] : NAN;
+    run->staleness = r->staleness.mean;
+    run->dispersion = r->staleness.dispersion;
+    run->learning_rate = c->optimizer.schedule.base;
+    run->momentum = c->optimizer.momentum;
+    run->seconds = r->seconds;
+}
+
+hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw_efficiency_run *run, char *why)
+{
+    hw_engine *engine;
+    hw_result r;
+    hw_status status = engine_of(e, c, &engine, why);
+    if (status != HW_OK) return status;
+    if (e->warm) status = hw_engine_begin_from(engine, e->warm, NULL, why);
+    if (status == HW_OK) {
+        status = hw_engine_run(engine, &r);
+        if (status != HW_OK && status != HW_E_DIVERGED)
+            (void)hw__base_fail(why, status, "hw_efficiency_measure: %.100s, seed %llu: %.300s", e->row[at].label,
+                                (unsigned long long)c->seed, r.message);
+    }
+    if (status == HW_E_DIVERGED) status = HW_OK;
+    if (status == HW_OK && r.reason == HW_STOP_ASKED) status = hw__base_fail(why, HW_E_STOPPED, "stopped");
+    if (status == HW_OK) {
+        *run = (hw_efficiency_run){.row = (unsigned)at};
+        tell(e->row + at, c, engine, &r, run);
+    }
+    hw_engine_free(engine);
+    return status;
+}
