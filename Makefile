@@ -110,14 +110,16 @@ $(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support
 $(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
-	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(WHOLE) $(filter %.a,$^) $(if $(WHOLE),-Wl$(comma)--no-whole-archive) $(LDLIBS)
 $(OUT)/bench/papers: $(PAPERS:%.c=$(OUT)/%.o)
+# It takes objectives out of shared objects, which find the library in it.
+$(OUT)/bench/efficiency: WHOLE = -rdynamic -Wl,--whole-archive
 $(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP)) $(if $(findstring crash,$*),-Wl$(comma)--wrap=write)
 
 build-tests: $(TESTS)
-run-tests: lib examples build-tests $(OUT)/bench/papers $(OUT)/bench/regret
+run-tests: lib examples build-tests $(OUT)/bench/papers $(OUT)/bench/regret $(OUT)/bench/efficiency
 	@OUT=$(OUT) CC="$(CC)" CXX="$(CXX)" SAN="$(SAN)" LIBS="$(LDLIBS)" sh tests/run $(TESTS)
 # The test programs by themselves: what the sanitizers look at.
 run-units: $(OUT)/libhogwild.a build-tests

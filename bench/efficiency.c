@@ -1,284 +1,337 @@
-/* efficiency.c - hardware against statistical efficiency on the mnist workload (Mitliagkas et al., Section 1): T_m mean
- * seconds per update, I_m updates to the target, for a list of workers and policies, over several seeds. */
+/* efficiency.c - hardware against statistical efficiency (Mitliagkas et al., Section 1) of the workloads that policies
+ * are judged on, or of anybody's objective out of a shared object: a grid of settings, some seeds, one of three
+ * questions. It can be interrupted, and goes on. */
 #include "cli.h"
 #include "bench.h"
-#include <math.h>
-#include <stddef.h>
+#include "gnuplot.h"
+#include "workloads.h"
+#include <dlfcn.h>
+#include <hogwild/efficiency.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { MOST = 16, SEEDS = 32 };
+enum { PAIRS = 24, POINTS = 64 };
+
+typedef struct pair {
+    char option[48], value[200];
+} pair;
 
 typedef struct options {
-    const char *data, *out;
-    unsigned workers[MOST], n_workers;
-    hw_policy policies[MOST];
-    unsigned n_policies;
-    unsigned seeds, images;
-    double target;
-    bool caffe, full;
+    const char *workload, *object, *out;
+    bool list;
+    unsigned question, seeds, images, warm, tests;
+    double target, epochs;
+    pair axis[PAIRS], set[PAIRS];
+    unsigned axes, sets;
+    double rates[POINTS], momenta[POINTS];
+    size_t n_rates, n_momenta;
 } options;
 
-typedef struct cell {
-    unsigned workers;
-    hw_policy policy;
-    double update_seconds[SEEDS], updates[SEEDS], accuracy[SEEDS], rate[SEEDS];
-    size_t runs, reached, finished;
-} cell;
-
 static const cli_option own[] = {
-    {"--data", "FOLDER", "where the MNIST files are (else $HOGWILD_DATA, the user's data folder, generated digits)",
-     CLI_TEXT, offsetof(options, data), 0, 0},
-    {"--images", "N", "train on the first N images; generated digits: how many (60000; 1000 to 60000)", CLI_WHOLE,
-     offsetof(options, images), 1000, 60000},
-    {"--workers", "LIST", "numbers of workers, the first is the reference (1,2,4)", CLI_CALL, 0, 0, 0},
-    {"--policies", "LIST", "compensation policies (auto,none)", CLI_CALL, 0, 0, 0},
-    {"--seeds", "N", "runs of each (3; 1 to 32)", CLI_WHOLE, offsetof(options, seeds), 1, SEEDS},
-    {"--target", "PERCENT", "test accuracy that counts as reached (97; 1 to 100)", CLI_NUMBER,
-     offsetof(options, target), 1, 100},
-    {"--full", NULL, "go on to the end instead of stopping at the target", CLI_SWITCH, offsetof(options, full), 0, 0},
-    {"--caffe", NULL, "inv(1e-4, 0.75), biases at twice the rate", CLI_SWITCH, offsetof(options, caffe), 0, 0},
-    {"--out", "FOLDER", "write efficiency.csv, efficiency.svg (gnuplot) and runs.jsonl there", CLI_TEXT,
+    {"--workload", "NAME", "what is trained (lenet); --list shows them", CLI_TEXT, offsetof(options, workload), 0, 0},
+    {"--objective", "FILE", "instead: a shared object with hw_efficiency_objective (hogwild/efficiency.h)", CLI_TEXT,
+     offsetof(options, object), 0, 0},
+    {"--list", NULL, "the workloads with their targets, and nothing else", CLI_SWITCH, offsetof(options, list), 0, 0},
+    {"--question", "fixed|tuned|compensated",
+     "rate and momentum the same; the best of a grid for each row; the solver of one worker, and the policy",
+     CLI_CHOICE, offsetof(options, question), 0, 0},
+    {"--workers", "LIST", "axis of workers, the first is the reference (1,2,4)", CLI_CALL, 0, 0, 0},
+    {"--axis", "OPTION=LIST", "one axis more, by an option of the library: write=racy,striped; several times", CLI_CALL,
+     0, 0, 0},
+    {"--set", "OPTION=VALUE", "the same for all rows: learning_rate=0.02; several times", CLI_CALL, 0, 0, 0},
+    {"--rates", "LIST", "tuned: learning rates (1/4, 1/2, 1, 2 and 4 times the workload's)", CLI_CALL, 0, 0, 0},
+    {"--momenta", "LIST", "tuned: momenta (0, 0.5, 0.9; where the workload has none: 0)", CLI_CALL, 0, 0, 0},
+    {"--seeds", "N", "runs of each row (5)", CLI_WHOLE, offsetof(options, seeds), 1, 1000},
+    {"--target", "X", "of the target's metric (the workload's own)", CLI_NUMBER, offsetof(options, target), -1e30,
+     1e30},
+    {"--epochs", "X", "limit of a run, times the workload's own (3)", CLI_NUMBER, offsetof(options, epochs), 0.001,
+     1000},
+    {"--start", "N", "every row starts where one worker stands after N updates (0)", CLI_WHOLE, offsetof(options, warm),
+     0, 1e9},
+    {"--images", "N", "images to train on (all, at most 20,000 generated)", CLI_WHOLE, offsetof(options, images), 100,
+     1e6},
+    {"--tests", "N", "test examples an evaluation looks at (2000)", CLI_WHOLE, offsetof(options, tests), 1, 1e9},
+    {"--out", "FOLDER", "runs.csv, from where an interrupted measuring goes on, efficiency.json, index.html", CLI_TEXT,
      offsetof(options, out), 0, 0},
 };
 
-static const char *const engine_flags[] = {
-    "--epochs=epochs",
-    "--updates=updates",
-    "--batch=batch",
-    "--learning-rate=learning_rate",
-    "--momentum=momentum.target",
-    "--weight-decay=weight_decay",
-    "--read=read",
-    "--write=write",
-    "--scheduler=scheduler",
-    "--evaluate-epochs=evaluate_epochs",
-    "--margin=compensation.margin",
-    "--curvature=curvature",
-};
+/* What one worker comes to in a good part of its own epochs: real data, generated data. */
+static const struct aim {
+    const char *name;
+    int metric;
+    double real, generated;
+} aims[] = {{"lenet", 1, 0.96, 0.92},       {"lenet-3", 1, 0.96, 0.92},       {"mlp", 1, 0.945, 0.89},
+            {"quick", 1, 0.5, 0.55},        {"convnet", 1, 0.45, 0.3},        {"xu", 1, 0.4, 0.5},
+            {"residual", 1, 0.38, 0.5},     {"imdb-logistic", 1, 0.88, 0.74}, {"imdb-hinge", 1, 0.87, 0.7},
+            {"a9a-logistic", 0, 0.4, 0.57}, {"a9a-hinge", 0, 0.425, 0.6},     {"matrix", 0, 0.8, 0.55},
+            {"words", 0, 0.55, 0.55}};
 
 static bool bad(const char *flag, const char *value, const char *wanted)
 {
-    char text[200];
-    (void)snprintf(text, sizeof text, "%s %.60s: %s", flag, value, wanted);
+    char text[300];
+    (void)snprintf(text, sizeof text, "%s %.100s: %s", flag, value, wanted);
     (void)cli_error("efficiency", 2, text);
     return false;
 }
 
-static bool lists(options *o, const char *flag, const char *value)
+static bool take_pair(pair *list, unsigned *n, const char *flag, const char *option, size_t length, const char *value)
 {
-    char copy[200], *save = NULL;
-    (void)snprintf(copy, sizeof copy, "%s", value);
-    bool workers = strcmp(flag, "--workers") == 0;
-    unsigned n = 0;
-    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save), n++) {
-        double x = 0;
-        if (n == MOST) return bad(flag, value, "at most 16 entries");
-        if (workers) {
-            if (!cli_number("efficiency", flag, word, 1, HW_MAX_WORKERS, &x)) return false;
-            o->workers[n] = (unsigned)x;
-            continue;
-        }
-        hw_config c = hw_config_defaults();
-        char why[HW_WHY];
-        if (hw_config_set(&c, "compensation", word, why) != HW_OK || c.compensation.policy == HW_POLICY_USER)
-            return bad(flag, word, "auto, none, fixed, theory, measured, exact, mean-lag or look-ahead");
-        o->policies[n] = c.compensation.policy;
-    }
-    if (!n) return bad(flag, value, "a list with commas is needed");
-    *(workers ? &o->n_workers : &o->n_policies) = n;
+    if (*n == PAIRS) return bad(flag, value, "too many of these");
+    if (!length || length >= sizeof list->option || !*value || strlen(value) >= sizeof list->value)
+        return bad(flag, value, "OPTION=VALUES is needed, with an option of the library and at most 199 letters");
+    (void)snprintf(list[*n].option, sizeof list->option, "%.*s", (int)length, option);
+    (void)snprintf(list[*n].value, sizeof list->value, "%s", value);
+    (*n)++;
     return true;
 }
 
-static bool set(void *context, const char *flag, const char *value)
+static bool take_numbers(double *x, size_t *n, const char *flag, const char *value)
 {
-    return lists(context, flag, value);
-}
-
-static void run_one(cell *c, cli_lenet *l, hw_config config, unsigned seed, const options *o, FILE *lines)
-{
-    hw_engine *engine;
-    hw_result r;
-    char why[HW_WHY], name[64];
-    config.workers = c->workers;
-    if (c->workers == 1 && config.scheduler == HW_ASYNC) config.scheduler = HW_SEQUENTIAL;
-    config.compensation.policy = c->policy;
-    config.seed = seed;
-    config.target = !o->full ? o->target / 100 : 0;
-    config.stop_flag = &cli_interrupted;
-    hw_net_init(l->net, seed, l->params);
-    if (hw_engine_create(&engine, &l->objective, &config, l->params, why) != HW_OK) {
-        (void)cli_error("efficiency", 1, why);
-        return;
+    char copy[400], *save = NULL;
+    (void)snprintf(copy, sizeof copy, "%s", value);
+    *n = 0;
+    for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save)) {
+        if (*n == POINTS) return bad(flag, value, "at most 64 numbers");
+        if (!cli_number("efficiency", flag, word, 0, 1e6, x + *n)) return false;
+        ++*n;
     }
-    hw_status status = hw_engine_run(engine, &r);
-    size_t n, k = c->runs++;
-    const hw_evaluation *ev = hw_engine_evaluations(engine, &n);
-    c->update_seconds[k] = r.updates ? r.seconds / (double)r.updates : NAN;
-    c->updates[k] = NAN;
-    for (size_t i = 0; i < n && isnan(c->updates[k]); i++)
-        if (100 * ev[i].metric[1] >= o->target) c->updates[k] = (double)ev[i].update;
-    c->accuracy[k] = status == HW_OK ? 100 * r.last.metric[1] : NAN;
-    c->rate[k] = r.setting.rate;
-    c->reached += isnan(c->updates[k]) ? 0 : 1;
-    c->finished += status == HW_OK ? 1 : 0;
-    (void)snprintf(name, sizeof name, "%u workers, %s, seed %u", c->workers, hw_policy_name(c->policy), seed);
-    fprintf(stderr, "  %-34s %s  %.2f %%  %.0f img/s  staleness %.2f  rate x %.2f\n", name,
-            status == HW_OK ? "finished" : "diverged", 100 * r.last.metric[1], (double)r.examples / r.seconds,
-            r.staleness.mean, r.setting.rate);
-    if (lines) {
-        (void)hw_run_json(engine, name, &r, lines);
-        fputc('\n', lines);
+    return *n ? true : bad(flag, value, "a list with commas is needed");
+}
+
+static bool take(void *context, const char *flag, const char *value)
+{
+    options *o = context;
+    const char *equals = strchr(value, '=');
+    if (strcmp(flag, "--rates") == 0) return take_numbers(o->rates, &o->n_rates, flag, value);
+    if (strcmp(flag, "--momenta") == 0) return take_numbers(o->momenta, &o->n_momenta, flag, value);
+    if (strcmp(flag, "--workers") == 0) return take_pair(o->axis, &o->axes, flag, "workers", 7, value);
+    if (!equals) return bad(flag, value, "OPTION=VALUES is needed");
+    size_t length = (size_t)(equals - value);
+    return strcmp(flag, "--axis") == 0 ? take_pair(o->axis, &o->axes, flag, value, length, equals + 1)
+                                       : take_pair(o->set, &o->sets, flag, value, length, equals + 1);
+}
+
+/* --- what is measured -----------------------------------------------------------------------------------------------
+ */
+
+typedef struct subject {
+    workload w;
+    void *object;
+    hw_objective objective;
+    hw_config config;
+    hw_efficiency_plan plan;
+    void (*start)(void *context, uint64_t seed, float *x); /* a shared object's */
+    void *context;
+    time_t begun;
+} subject;
+
+static void start(void *context, uint64_t seed, float *x)
+{
+    const subject *s = context;
+    if (s->start)
+        s->start(s->context, seed, x);
+    else
+        s->w.start(&s->w, seed, x);
+}
+
+static int open_object(subject *s, const char *path)
+{
+    char why[HW_WHY] = "", text[HW_WHY + 300];
+    void *found = NULL;
+    s->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (s->object) found = dlsym(s->object, "hw_efficiency_objective");
+    if (!found) {
+        (void)snprintf(text, sizeof text, "--objective: %.250s", dlerror());
+        return cli_error("efficiency", 2, text);
     }
-    hw_engine_free(engine);
+    hw_efficiency_entry *entry;
+    memcpy(&entry, &found, sizeof entry); /* C has no other way from an object's address to a function's */
+    hw_status status = entry(&s->objective, &s->config, &s->plan, why);
+    s->start = s->plan.start;
+    s->context = s->plan.context;
+    if (s->start) s->plan.start = start;
+    if (status == HW_OK) return 0;
+    (void)snprintf(text, sizeof text, "--objective: %.200s: %.250s", path, why[0] ? why : hw_status_text(status));
+    return cli_error("efficiency", 1, text);
 }
 
-static size_t finite(const double *x, size_t n, double *out)
+static int open_workload(subject *s, const options *o)
 {
-    size_t m = 0;
-    for (size_t i = 0; i < n; i++)
-        if (isfinite(x[i])) out[m++] = x[i];
-    return m;
-}
-
-static void print(const cell *cells, size_t n, const options *o, FILE *csv)
-{
-    double copy[SEEDS];
-    printf("\n%-8s %-11s %-9s %-22s %-24s %-9s %-9s %-9s %-18s %s\n", "workers", "policy", "reached",
-           "ms/update (low-high)", "updates to target +-95%", "hardware", "statist.", "product", "accuracy (sd)",
-           "rate");
-    if (csv)
-        fprintf(csv, "workers,policy,runs,reached,finished,seconds_per_update,low,high,updates_to_target,interval,"
-                     "hardware_efficiency,statistical_efficiency,product,accuracy,accuracy_sd,rate\n");
-    double t1 = NAN, i1 = NAN;
-    for (size_t k = 0; k < n; k++) {
-        const cell *c = cells + k;
-        bench_stat t = bench_of(copy, finite(c->update_seconds, c->runs, copy));
-        double missed = (double)(c->runs - c->reached);
-        bench_stat i = bench_of(copy, finite(c->updates, c->runs, copy)),
-                   a = bench_of(copy, finite(c->accuracy, c->runs, copy)),
-                   rate = bench_of(copy, finite(c->rate, c->runs, copy));
-        if (k == 0) t1 = t.median, i1 = i.mean;
-        char updates[40] = "-", accuracy[40] = "-", span[40];
-        if (i.n)
-            (void)snprintf(updates, sizeof updates, "%.0f +- %.0f%s", i.mean, bench_interval(&i),
-                           missed > 0 ? " of those" : "");
-        if (a.n) (void)snprintf(accuracy, sizeof accuracy, "%.2f (%.2f)", a.mean, a.deviation);
-        (void)snprintf(span, sizeof span, "%.3f (%.3f-%.3f)", 1e3 * t.median, 1e3 * t.low, 1e3 * t.high);
-        char reached[16];
-        (void)snprintf(reached, sizeof reached, "%zu of %zu", c->reached, c->runs);
-        printf("%-8u %-11s %-9s %-22s %-24s %-9.3f %-9.3f %-9.3f %-18s %.2f\n", c->workers, hw_policy_name(c->policy),
-               reached, span, updates, t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, accuracy, rate.mean);
-        if (csv)
-            fprintf(csv, "%u,%s,%zu,%zu,%zu,%.6g,%.6g,%.6g,%.6g,%.6g,%.5g,%.5g,%.5g,%.5g,%.5g,%.4g\n", c->workers,
-                    hw_policy_name(c->policy), c->runs, c->reached, c->finished, t.median, t.low, t.high, i.mean,
-                    bench_interval(&i), t.median / t1, i.mean / i1, t.median / t1 * i.mean / i1, a.mean, a.deviation,
-                    rate.mean);
+    for (size_t i = 0; i < sizeof aims / sizeof *aims; i++) {
+        if (strcmp(aims[i].name, o->workload) != 0) continue;
+        for (size_t k = 0; k < workloads_count(); k++) {
+            if (strcmp(workloads_name(k), o->workload) != 0) continue;
+            if (!workload_open("efficiency", k, o->images, &s->w)) return 1;
+            s->objective = s->w.objective;
+            s->config = s->w.config;
+            s->config.target_metric = aims[i].metric;
+            s->config.target = strstr(s->w.what, "generated") ? aims[i].generated : aims[i].real;
+            s->plan.name = s->w.name;
+            s->plan.start = start;
+            return 0;
+        }
     }
-    printf("target %.2f %%; updates and accuracy are means over the runs that got there; runs that missed are in "
-           "'reached'\n",
-           o->target);
+    (void)bad("--workload", o->workload, "there is no such workload; --list shows them");
+    return 2;
 }
 
-/* Each policy's points as a block of data in the script, so that its line is whole. */
-static void plot(const char *folder, const cell *cells, size_t n)
+static hw_status told(void *context, const hw_efficiency_run *r, size_t done, size_t all)
 {
-    char path[1000], command[1100];
-    double copy[SEEDS];
-    (void)snprintf(path, sizeof path, "%s/efficiency.gp", folder);
+    const subject *s = context;
+    double passed = difftime(time(NULL), s->begun), left = passed / (double)done * (double)(all - done);
+    fprintf(stderr, "  %zu of %zu: seed %llu%s: %s after %.0f updates, staleness %.2f; %.0f s, about %.0f s to go\n",
+            done, all, (unsigned long long)r->seed, r->tuning ? ", tuning" : "",
+            r->met        ? "target met"
+            : r->diverged ? "diverged, counted"
+                          : "target not met",
+            r->updates, r->staleness, passed, left);
+    return HW_OK;
+}
+
+/* The program's part of the plan: the objective's stays its own. */
+static int set_up(subject *s, options *o)
+{
+    char why[HW_WHY];
+    hw_config *c = &s->config;
+    for (unsigned i = 0; i < o->sets; i++)
+        if (hw_config_set(c, o->set[i].option, o->set[i].value, why) != HW_OK) return cli_error("efficiency", 2, why);
+    if (o->target > -1e30) c->target = o->target;
+    if (c->epochs > 0) c->epochs *= o->epochs;
+    if (s->objective.evaluation_examples > o->tests) s->objective.evaluation_examples = o->tests;
+    if (o->question == HW_QUESTION_TUNED) {
+        static const double times[] = {0.25, 0.5, 1, 2, 4}, momenta[] = {0, 0.5, 0.9};
+        if (!o->n_rates)
+            for (; o->n_rates < 5; o->n_rates++) o->rates[o->n_rates] = times[o->n_rates] * c->optimizer.schedule.base;
+        if (!o->n_momenta) {
+            o->n_momenta = c->optimizer.momentum > 0 ? 3 : 1;
+            memcpy(o->momenta, momenta, sizeof momenta);
+        }
+        s->plan.rates = o->rates;
+        s->plan.momenta = o->momenta;
+        s->plan.n_rates = o->n_rates;
+        s->plan.n_momenta = o->n_momenta;
+    }
+    s->plan.objective = &s->objective;
+    s->plan.config = c;
+    s->plan.question = (hw_question)o->question;
+    s->plan.seeds = o->seeds;
+    s->plan.warm = o->warm;
+    s->plan.stop_flag = &cli_interrupted;
+    s->plan.on_run = told;
+    s->plan.context = s;
+    return 0;
+}
+
+/* --- what is written ------------------------------------------------------------------------------------------------
+ */
+
+static int write_json(const hw_efficiency *e, const char *folder)
+{
+    char path[1100];
+    (void)snprintf(path, sizeof path, "%s/efficiency.json", folder);
     FILE *f = fopen(path, "w");
-    if (!f) return;
-    double t1 = bench_of(copy, finite(cells->update_seconds, cells->runs, copy)).median;
-    double i1 = bench_of(copy, finite(cells->updates, cells->runs, copy)).mean;
-    fputs("set terminal svg size 760,400 font 'sans-serif,13' background '#ffffff'\nset output 'efficiency.svg'\n"
-          "set title 'Time to target against one worker'\nset xlabel 'workers'\nset logscale x 2\n"
-          "set ylabel 'relative to one worker (lower is better)'\nset yrange [0:*]\nset key top left\n"
-          "set grid lc rgb '#dddddd'\nset xrange [0.9:*]\n",
-          f);
-    const char *lead = "plot ";
-    char lines[4000] = "";
-    static const char *const colours[] = {"#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#000000"};
-    unsigned drawn = 0;
-    for (int policy = HW_POLICY_AUTO; policy < HW_POLICY_USER; policy++) {
-        bool any = false;
-        for (size_t k = 0; k < n; k++) any |= k > 0 && (int)cells[k].policy == policy && cells[k].reached;
-        if (!any) continue;
-        fprintf(f, "$p%d << EOD\n", policy);
-        for (size_t k = 0; k < n; k++) {
-            const cell *c = cells + k;
-            if (k > 0 && ((int)c->policy != policy || !c->reached)) continue;
-            double t = bench_of(copy, finite(c->update_seconds, c->runs, copy)).median;
-            double u = bench_of(copy, finite(c->updates, c->runs, copy)).mean;
-            fprintf(f, "%u %.5g %.5g %.5g\n", c->workers, t / t1, u / i1, t / t1 * u / i1);
-        }
-        fputs("EOD\n", f);
-        static const char *const what[] = {"hardware", "statistical", "product"};
-        for (int q = 0; q < 3; q++) {
-            size_t used = strlen(lines);
-            (void)snprintf(lines + used, sizeof lines - used,
-                           "%s$p%d using 1:%d with linespoints lw 2 dt %d pt %u lc rgb '%s' title '%s, %s'", lead,
-                           policy, q + 2, q + 1, 4 + drawn, colours[drawn % 6], what[q],
-                           hw_policy_name((hw_policy)policy));
-            lead = ", ";
-        }
-        drawn++;
+    bool good = f && hw_efficiency_json(e, f) == HW_OK && fputc('\n', f) != EOF;
+    if (f && fclose(f) != 0) good = false;
+    return good ? 0 : cli_error("efficiency", 1, "--out: efficiency.json could not be written");
+}
+
+/* The folder is there from the start on, and the page at the end. */
+static int write_page(const hw_efficiency *e, hw_report *r, const subject *s)
+{
+    char why[HW_WHY] = "", path[1100], machine[200], library[300];
+    hw_report_plotter(r, support_gnuplot, NULL);
+    (void)snprintf(machine, sizeof machine, "%u processors; a line crosses the cores in %.0f ns", hw_processors(),
+                   bench_latency());
+    hw_build_info(library, sizeof library);
+    (void)hw_report_note(r, "data", s->w.what ? s->w.what : "a shared object's");
+    (void)hw_report_note(r, "machine", machine);
+    (void)hw_report_note(r, "library", library);
+    hw_status status = hw_efficiency_report(e, r, "efficiency", why),
+              closed = hw_report_close(r, path, sizeof path, why);
+    if (status != HW_OK || closed != HW_OK) return cli_error("efficiency", 1, why);
+    printf("page: %s%s%s\n", path, why[0] ? "; " : "", why);
+    return 0;
+}
+
+static int measure(subject *s, const options *o)
+{
+    char why[HW_WHY] = "", record[1100];
+    hw_efficiency *e = NULL;
+    hw_report *page = NULL;
+    if (o->out) {
+        (void)snprintf(record, sizeof record, "%.1000s/runs.csv", o->out);
+        s->plan.record = record;
+        if (hw_report_open(&page, o->out, "Hardware against statistical efficiency", why) != HW_OK)
+            return cli_error("efficiency", 2, why);
     }
-    fprintf(f, "%s\n", drawn ? lines : "plot NaN notitle");
-    (void)fclose(f);
-    (void)snprintf(command, sizeof command, "cd '%s' && gnuplot efficiency.gp 2>/dev/null", folder);
-    if (system(command) != 0)
-        fprintf(stderr, "efficiency: no plot (gnuplot is missing or failed); the CSV has the data\n");
+    int code = hw_efficiency_create(&e, &s->plan, why) == HW_OK ? 0 : cli_error("efficiency", 2, why);
+    for (unsigned i = 0; i < o->axes && code == 0; i++)
+        if (hw_efficiency_axis(e, o->axis[i].option, o->axis[i].value, why) != HW_OK)
+            code = cli_error("efficiency", 2, why);
+    s->begun = time(NULL);
+    hw_status status = code == 0 ? hw_efficiency_measure(e, why) : HW_OK;
+    if (status != HW_OK && status != HW_E_STOPPED) code = cli_error("efficiency", 1, why);
+    if (code == 0) {
+        (void)hw_efficiency_print(e, stdout);
+        printf("a line crosses the cores in %.0f ns\n", bench_latency());
+        if (o->out) code = write_json(e, o->out);
+    }
+    if (page && code == 0)
+        code = write_page(e, page, s);
+    else if (page)
+        (void)hw_report_close(page, NULL, 0, NULL);
+    if (code == 0 && status == HW_E_STOPPED)
+        code = cli_error("efficiency", 1, o->out ? "interrupted: the same command goes on" : "interrupted");
+    hw_efficiency_free(e);
+    return code;
 }
 
 int main(int argc, char **argv)
 {
-    options o = {NULL, NULL, {1, 2, 4}, 3, {HW_POLICY_AUTO, HW_POLICY_NONE}, 2, 3, 60000, 97, false, false};
-    hw_config config = hw_config_defaults();
-    config.batch = 64;
-    config.epochs = 2;
-    config.optimizer.weight_decay = 5e-4;
-    config.evaluate_epochs = 0.1;
+    static subject s;
+    static options o;
+    o = (options){.workload = "lenet",
+                  .question = HW_QUESTION_COMPENSATED,
+                  .seeds = 5,
+                  .tests = 2000,
+                  .epochs = 3,
+                  .target = -1e30};
     cli c = {"efficiency", "hardware and statistical efficiency of asynchronous training",
              own,          sizeof own / sizeof *own,
-             set,          &o,
-             engine_flags, sizeof engine_flags / sizeof *engine_flags,
-             &config};
+             take,         &o,
+             NULL,         0,
+             NULL};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    cli_lenet lenet;
-    char path[1000];
-    hw_section sections[8];
-    code = cli_lenet_open("efficiency", o.data, NULL, o.images, config.batch, &lenet);
-    if (code != 0) return code;
-    if (o.caffe) cli_caffe_solver(lenet.net, &config, sections);
-    FILE *csv = NULL, *lines = NULL;
-    if (o.out) {
-        (void)snprintf(path, sizeof path, "%s/efficiency.csv", o.out);
-        csv = fopen(path, "w");
-        (void)snprintf(path, sizeof path, "%s/runs.jsonl", o.out);
-        lines = csv ? fopen(path, "w") : NULL;
-        if (!lines) return cli_error("efficiency", 1, "--out: the folder must exist and be writable");
+    if (o.list) {
+        for (size_t i = 0; i < sizeof aims / sizeof *aims; i++)
+            for (size_t k = 0; k < workloads_count(); k++)
+                if (strcmp(workloads_name(k), aims[i].name) == 0)
+                    printf("%-14s %s; target: metric %d %s %g (%g on generated data)\n", aims[i].name,
+                           workloads_what(k), aims[i].metric, aims[i].metric ? ">=" : "<=", aims[i].real,
+                           aims[i].generated);
+        return 0;
     }
-    bench_header("efficiency");
-    printf("LeNet on %s\n", lenet.digits.source);
-    (void)fflush(stdout);
+    bool workers = false;
+    for (unsigned i = 0; i < o.axes; i++) workers |= strcmp(o.axis[i].option, "workers") == 0;
+    if (!workers) {
+        if (o.axes == PAIRS) return cli_error("efficiency", 2, "--axis: too many of these");
+        memmove(o.axis + 1, o.axis, o.axes++ * sizeof *o.axis);
+        o.axis[0] = (pair){"workers", "1,2,4"};
+    }
+    s.config = hw_config_defaults();
+    if (hw_efficiency_plan_init(&s.plan, sizeof s.plan) != HW_OK) return cli_error("efficiency", 1, "no plan");
+    code = o.object ? open_object(&s, o.object) : open_workload(&s, &o);
+    if (code == 0) code = set_up(&s, &o);
     cli_catch_interrupt();
-    static cell cells[MOST * MOST];
-    size_t n = 0;
-    for (unsigned w = 0; w < o.n_workers; w++)
-        for (unsigned p = 0; p < o.n_policies; p++)
-            if (o.workers[w] > 1 || p == 0) cells[n++] = (cell){.workers = o.workers[w], .policy = o.policies[p]};
-    /* Seeds outside, so that a drift of the machine meets every cell alike. */
-    for (unsigned seed = 1; seed <= o.seeds && !cli_interrupted; seed++)
-        for (size_t k = 0; k < n && !cli_interrupted; k++) run_one(cells + k, &lenet, config, seed, &o, lines);
-    print(cells, n, &o, csv);
-    printf("a line crosses the cores in %.0f ns\n", bench_latency());
-    if (csv) {
-        (void)fclose(csv);
-        (void)fclose(lines);
-        plot(o.out, cells, n);
+    if (code == 0) {
+        bench_header("efficiency");
+        printf("%s: %s\n", s.plan.name ? s.plan.name : "objective", s.w.what ? s.w.what : o.object);
+        (void)fflush(stdout);
+        code = measure(&s, &o);
     }
-    cli_lenet_close(&lenet);
-    return 0;
+    workload_close(&s.w);
+    if (s.object) (void)dlclose(s.object);
+    return code;
 }

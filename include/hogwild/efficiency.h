@@ -88,6 +88,11 @@ typedef struct hw_efficiency_plan {
 /* question FIXED, 5 seeds, all else empty. size: sizeof(hw_efficiency_plan). */
 HW_API hw_status hw_efficiency_plan_init(hw_efficiency_plan *plan, size_t size);
 
+/* What bench/efficiency --objective FILE calls in a shared object, by the name hw_efficiency_objective: fills the
+ * objective, the configuration (defaults when it is called) and of the plan start, context and name. A status other
+ * than HW_OK, with a sentence, ends the program. */
+typedef hw_status hw_efficiency_entry(hw_objective *objective, hw_config *config, hw_efficiency_plan *plan, char *why);
+
 typedef struct hw_efficiency hw_efficiency;
 HW_API hw_status hw_efficiency_create(hw_efficiency **efficiency, const hw_efficiency_plan *plan, char *why);
 HW_API void hw_efficiency_free(hw_efficiency *efficiency);

@@ -51,7 +51,7 @@ typedef struct hw_curve {
 typedef struct hw_chart {
     const char *file; /* without folder and extension */
     const char *title, *x_label, *y_label;
-    int log_x, log_y;
+    int log_x, log_y; /* log_x: 1: base 10; above: that base */
     double y_low, y_high; /* NaN: automatic */
     const char *key;      /* gnuplot's place of the key; NULL: outside right */
 } hw_chart;

@@ -80,6 +80,10 @@ hw_status hw__record_key(const hw_efficiency *e, const hw_config *c, bool tuning
 const hw_efficiency_run *hw__record_find(const hw_efficiency *e, uint64_t key);
 hw_status hw__record_read(hw_efficiency *e, char *why);
 hw_status hw__record_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
+/* table.c: "1.83 (1.71-1.95)", an end that no draw met open; "-" where there is no figure. Time in the unit in which it
+ * has up to three places before its point; virtual time has none. */
+void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, int digits);
+void hw__efficiency_time(char *text, size_t size, hw_estimate x, bool virtual);
 /* A run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
 

@@ -48,23 +48,10 @@ static point *points_of(const hw_efficiency *e, hw_status *status)
     return p;
 }
 
-static void put(char *text, hw_estimate x, double scale, int digits)
-{
-    if (isnan(x.value))
-        (void)snprintf(text, TEXT, "-");
-    else if (isnan(x.low))
-        (void)snprintf(text, TEXT, "%.*f", digits, scale * x.value);
-    else if (isinf(x.high))
-        (void)snprintf(text, TEXT, "%.*f (%.*f and more)", digits, scale * x.value, digits, scale * x.low);
-    else
-        (void)snprintf(text, TEXT, "%.*f (%.*f to %.*f)", digits, scale * x.value, digits, scale * x.low, digits,
-                       scale * x.high);
-}
-
 static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
 {
-    static const char *const heads[COLUMNS] = {"row",           "reached",     "ms per update", "updates to target",
-                                               "hardware",      "statistical", "product",       "staleness",
+    static const char *const heads[COLUMNS] = {"row",           "reached",     "time an update", "updates to target",
+                                               "hardware",      "statistical", "product",        "staleness",
                                                "rate, momentum"};
     size_t cells = (e->rows + 1) * COLUMNS;
     char(*text)[TEXT] = hw__base_zalloc(cells, TEXT);
@@ -78,13 +65,13 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
             continue;
         }
         (void)snprintf(t[1], TEXT, "%u of %u%s", x->met, x->runs, x->diverged ? ", some diverged" : "");
-        put(t[2], x->time, x->simulated ? 1 : 1e3, 3);
+        hw__efficiency_time(t[2], TEXT, x->time, x->simulated);
         if (x->simulated && strlen(t[2]) + 11 < TEXT) (void)strncat(t[2], " (virtual)", 11);
-        put(t[3], x->updates, 1, 0);
+        hw__efficiency_text(t[3], TEXT, x->updates, 1, 0);
         if (x->runs && isnan(x->updates.value)) (void)snprintf(t[3], TEXT, "not reached");
-        put(t[4], x->hardware, 1, 3);
-        put(t[5], x->statistical, 1, 2);
-        put(t[6], x->product, 1, 2);
+        hw__efficiency_text(t[4], TEXT, x->hardware, 1, 3);
+        hw__efficiency_text(t[5], TEXT, x->statistical, 1, 2);
+        hw__efficiency_text(t[6], TEXT, x->product, 1, 2);
         if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
         (void)snprintf(t[8], TEXT, "%.3g, %.3g", x->learning_rate, x->momentum);
     }
@@ -185,7 +172,7 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
                           .title = titles[which],
                           .x_label = "workers (groups)",
                           .y_label = "relative to the first row; lower is better",
-                          .log_x = 1,
+                          .log_x = 2,
                           .y_low = 0,
                           .y_high = 1.05 * top};
         status = hw_report_chart(r, &chart, g->curve, g->curves, why);

@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* "1.83 (1.71-1.95)"; an end that no draw met is open. */
-static void put(char *text, size_t size, hw_estimate x, double scale, int digits)
+void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, int digits)
 {
     if (isnan(x.value)) {
         (void)snprintf(text, size, "-");
@@ -19,6 +18,19 @@ static void put(char *text, size_t size, hw_estimate x, double scale, int digits
         (void)snprintf(text + n, size - (size_t)n, " (%.*f-%.*f)", digits, scale * x.low, digits, scale * x.high);
 }
 
+void hw__efficiency_time(char *text, size_t size, hw_estimate x, bool virtual)
+{
+    static const struct unit {
+        const char *name;
+        double scale;
+    } units[] = {{"s", 1}, {"ms", 1e3}, {"us", 1e6}, {"ns", 1e9}};
+    int k = 0;
+    while (!virtual && k < 3 && x.value * units[k].scale < 1) k++;
+    hw__efficiency_text(text, size, x, virtual ? 1 : units[k].scale, 3);
+    size_t used = strlen(text);
+    if (!virtual && !isnan(x.value)) (void)snprintf(text + used, size - used, " %s", units[k].name);
+}
+
 static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, FILE *out)
 {
     char time[48], updates[48], hardware[48], statistical[48], product[48], met[24];
@@ -27,13 +39,13 @@ static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, FILE *
         return;
     }
     (void)snprintf(met, sizeof met, "%u of %u", r->met, r->runs);
-    put(time, sizeof time, r->time, r->simulated ? 1 : 1e3, 3);
-    put(updates, sizeof updates, r->updates, 1, 0);
-    put(hardware, sizeof hardware, r->hardware, 1, 3);
-    put(statistical, sizeof statistical, r->statistical, 1, 2);
-    put(product, sizeof product, r->product, 1, 2);
+    hw__efficiency_time(time, sizeof time, r->time, r->simulated);
+    hw__efficiency_text(updates, sizeof updates, r->updates, 1, 0);
+    hw__efficiency_text(hardware, sizeof hardware, r->hardware, 1, 3);
+    hw__efficiency_text(statistical, sizeof statistical, r->statistical, 1, 2);
+    hw__efficiency_text(product, sizeof product, r->product, 1, 2);
     if (isnan(r->updates.value)) (void)snprintf(updates, sizeof updates, r->runs ? "not reached" : "-");
-    fprintf(out, "%-36s %-9s %s%-22s %-22s %-20s %-18s %-18s", r->label, met, r->simulated ? "~" : " ", time, updates,
+    fprintf(out, "%-36s %-9s %s%-26s %-22s %-20s %-18s %-18s", r->label, met, r->simulated ? "~" : " ", time, updates,
             hardware, statistical, product);
     if (e->plan.question == HW_QUESTION_TUNED) fprintf(out, " %-9.3g %-5.3g", r->learning_rate, r->momentum);
     if (r->diverged) fprintf(out, " %u diverged", r->diverged);
@@ -53,8 +65,9 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
             help[e->plan.question], c->target_metric, c->target_metric ? ">=" : "<=", c->target);
     if (e->plan.warm)
         fprintf(out, "; from where one worker stands after %llu updates", (unsigned long long)e->plan.warm);
-    fprintf(out, "\n%-36s %-9s %-23s %-22s %-20s %-18s %-18s%s\n", "row", "reached", " ms/update", "updates to target",
-            "hardware", "statistical", "product", e->plan.question == HW_QUESTION_TUNED ? " rate      momentum" : "");
+    fprintf(out, "\n%-36s %-9s %-27s %-22s %-20s %-18s %-18s%s\n", "row", "reached", " time an update",
+            "updates to target", "hardware", "statistical", "product",
+            e->plan.question == HW_QUESTION_TUNED ? " rate      momentum" : "");
     bool any = false, missed = false;
     double updates = 0, seconds = 0;
     unsigned runs = 0;

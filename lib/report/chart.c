@@ -42,8 +42,14 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
         for (size_t i = 0; i < curve[c].n; i++) {
             fprintf(w.stream, "%zu,", c);
             csv_text(w.stream, curve[c].name ? curve[c].name : "");
-            const double row[] = {curve[c].x[i], curve[c].y[i], curve[c].spread ? curve[c].spread[i] : NAN};
-            hw__report_numbers(w.stream, 3, row);
+            const double spread = curve[c].spread ? curve[c].spread[i] : NAN, x = curve[c].x[i], y = curve[c].y[i];
+            fputc(',', w.stream);
+            if (hw__base_finite_double(x)) hw__json_number(w.stream, x);
+            /* gnuplot draws a line across an empty field, and breaks it where one says NaN. */
+            if (hw__base_finite_double(y))
+                hw__report_numbers(w.stream, 2, (const double[]){y, spread});
+            else
+                fputs(",NaN,\n", w.stream);
         }
     return hw__file_write_end(&w, why);
 }
@@ -75,7 +81,7 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
     fprintf(out, "set xlabel \"%s\" noenhanced\n", text);
     clean(text, sizeof text, chart->y_label);
     fprintf(out, "set ylabel \"%s\" noenhanced\n", text);
-    if (chart->log_x) fputs("set logscale x\n", out);
+    if (chart->log_x) fprintf(out, "set logscale x %d\n", chart->log_x > 1 ? chart->log_x : 10);
     if (chart->log_y) fputs("set logscale y\n", out);
     range(out, "y", chart->y_low, chart->y_high);
     fputs(n ? "plot " : "plot NaN notitle", out);
@@ -83,7 +89,9 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
         clean(text, sizeof text, curve[c].name);
         unsigned k = (unsigned)c;
         fprintf(out, "%s'%s.csv' using ($1==%zu?$3:NaN):4", c ? ", \\\n  " : "", chart->file, c);
-        if (curve[c].style == HW_CURVE_LINE)
+        if (curve[c].style == HW_CURVE_LINE && !text[0]) /* intervals of another's points */
+            fputs(" with lines lw 1 dt 1", out);
+        else if (curve[c].style == HW_CURVE_LINE)
             fprintf(out, " with lines lw 2 dt %u", k % 5 + 1);
         else if (curve[c].style == HW_CURVE_POINTS)
             fprintf(out, " with points pt %u ps 0.8", k % 7 + 4);
