@@ -51,7 +51,8 @@ static const cli_option own[] = {
      0, 1e9},
     {"--images", "N", "images to train on (all, at most 20,000 generated)", CLI_WHOLE, offsetof(options, images), 100,
      1e6},
-    {"--tests", "N", "test examples an evaluation looks at (2000)", CLI_WHOLE, offsetof(options, tests), 1, 1e9},
+    {"--tests", "N", "test examples an evaluation looks at (nets 2000, others all)", CLI_WHOLE,
+     offsetof(options, tests), 1, 1e9},
     {"--out", "FOLDER", "runs.csv, from where an interrupted measuring goes on, efficiency.json, index.html", CLI_TEXT,
      offsetof(options, out), 0, 0},
 };
@@ -198,7 +199,8 @@ static int set_up(subject *s, options *o)
         if (hw_config_set(c, o->set[i].option, o->set[i].value, why) != HW_OK) return cli_error("efficiency", 2, why);
     if (o->target > -1e30) c->target = o->target;
     if (c->epochs > 0) c->epochs *= o->epochs;
-    if (s->objective.evaluation_examples > o->tests) s->objective.evaluation_examples = o->tests;
+    unsigned tests = o->tests ? o->tests : s->objective.network ? 2000 : UINT32_MAX;
+    if (s->objective.evaluation_examples > tests) s->objective.evaluation_examples = tests;
     if (o->question == HW_QUESTION_TUNED) {
         static const double times[] = {0.25, 0.5, 1, 2, 4}, momenta[] = {0, 0.5, 0.9};
         if (!o->n_rates)
@@ -294,7 +296,7 @@ int main(int argc, char **argv)
     o = (options){.workload = "lenet",
                   .question = HW_QUESTION_COMPENSATED,
                   .seeds = 5,
-                  .tests = 2000,
+
                   .epochs = 3,
                   .target = -1e30};
     cli c = {"efficiency", "hardware and statistical efficiency of asynchronous training",

@@ -295,29 +295,38 @@ static void tuning_finds_the_best_of_the_grid(void **state)
     p.momenta = momenta;
     p.n_rates = 4;
     p.n_momenta = 3;
+    p.tuning_seeds = 2;
     p.seeds = 3;
+    unsigned all = 0;
     hw_efficiency *e = made(&p, "1,4");
     assert_int_equal(hw_efficiency_axis(e, "learning_rate", "1", why), HW_E_ARGUMENT);
     assert_text(why, "tuned chooses");
     if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
     for (size_t i = 0; i < 2; i++) {
-        double best = INFINITY, rate = 0, momentum = 0, spent = 0, x = begins(1 + 1000003);
+        double best = INFINITY, rate = 0, momentum = 0, spent = 0;
+        unsigned runs = 0;
         for (int k = 0; k < 12; k++) {
             unsigned limit = best < 400 ? (unsigned)ceil(best) : 400;
-            double took = recursion(x, i ? 3 : 0, rates[k / 3], momenta[k % 3], 0.1, limit);
-            spent += took;
-            if (took < best && took < limit) best = took, rate = rates[k / 3], momentum = momenta[k % 3];
+            double worst = 0;
+            for (unsigned s = 0; s < 2 && worst < limit; s++, runs++) {
+                double took = recursion(begins(1 + 1000003 + s), i ? 3 : 0, rates[k / 3], momenta[k % 3], 0.1, limit);
+                spent += took;
+                worst = fmax(worst, took);
+            }
+            if (worst < best && worst < limit) best = worst, rate = rates[k / 3], momentum = momenta[k % 3];
         }
         hw_efficiency_row r = row_of(e, i);
         assert_near(r.learning_rate, rate, 0);
         assert_near(r.momentum, momentum, 0);
-        assert_int_equal(r.tuning_runs, 12);
+        assert_int_equal(r.tuning_runs, runs);
+        all += runs;
         assert_near(r.tuning_updates, spent, 1); /* what a run takes to its target is between two updates */
         assert_near(r.updates.value, recursion(begins(2), i ? 3 : 0, rate, momentum, 0.1, 400), 1e-2);
     }
-    char *text = printed(e, hw_efficiency_print);
+    char *text = printed(e, hw_efficiency_print), cost[40];
+    (void)snprintf(cost, sizeof cost, "tuning: %u runs", all);
     assert_text(text, "tuned");
-    assert_text(text, "24 runs");
+    assert_text(text, cost);
     free(text);
     hw_efficiency_free(e);
 }
@@ -520,6 +529,52 @@ static void what_is_no_grid_is_refused(void **state)
     hw_efficiency_free(e);
 }
 
+/* How often a text stands in a file. */
+static unsigned times(const char *folder, const char *name, const char *text)
+{
+    char path[300], line[512];
+    unsigned n = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *f = fopen(path, "r");
+    if (!f) fail_msg("there is no %s", path);
+    while (fgets(line, sizeof line, f)) n += strstr(line, text) != NULL;
+    (void)fclose(f);
+    return n;
+}
+
+static void pages_have_gaps_where_there_is_no_figure(void **state)
+{
+    (void)state;
+    char why[HW_WHY], folder[] = "/tmp/hogwild-page-XXXXXX", path[400], command[100];
+    assert_non_null(mkdtemp(folder));
+    hw_objective o = objective();
+    hw_config c = config();
+    hw_efficiency_plan p = plan(&o, &c, HW_QUESTION_FIXED);
+    hw_report *r;
+    c.optimizer.schedule.base = 0.3;
+    c.updates = 60;
+    p.seeds = 3;
+    hw_efficiency *e = made(&p, "1,2,32"); /* the last is unstable, and met by nobody */
+    assert_int_equal(hw_efficiency_axis(e, "batch", "10,20", why), HW_OK);
+    if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(row_of(e, 4).met, 0);
+    assert_int_equal(hw_report_open(&r, folder, "page", why), HW_OK);
+    assert_int_equal(hw_efficiency_report(e, NULL, "x", why), HW_E_ARGUMENT);
+    if (hw_efficiency_report(e, r, "turns", why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(hw_report_close(r, path, sizeof path, why), HW_OK);
+    /* Two curves of three workers each: of the product the last point is none, and stands above as a cross. */
+    assert_int_equal(times(folder, "turns-product.csv", "\"batch 10\",32,NaN,"), 1);
+    assert_int_equal(times(folder, "turns-product.csv", "\"batch 20\",2,"), 1);
+    assert_int_equal(times(folder, "turns-product.csv", "\"not reached\",32,"), 2);
+    assert_int_equal(times(folder, "turns-hardware.csv", "not reached"), 0);
+    assert_int_equal(times(folder, "turns-statistical.gp", "logscale x 2"), 1);
+    assert_true(times(folder, "index.html", "not reached") > 0);
+    assert_int_equal(times(folder, "index.html", "nan"), 0);
+    hw_efficiency_free(e);
+    (void)snprintf(command, sizeof command, "rm -r %s", folder);
+    assert_int_equal(system(command), 0);
+}
+
 /* Real threads, work that sleeps: two workers take half as long an update, and no longer than that by much. */
 static void threads_with_added_work(void **state)
 {
@@ -555,6 +610,7 @@ int main(void)
         cmocka_unit_test(interrupted_measuring_goes_on),
         cmocka_unit_test(warm_rows_begin_there),
         cmocka_unit_test(what_is_no_grid_is_refused),
+        cmocka_unit_test(pages_have_gaps_where_there_is_no_figure),
         cmocka_unit_test(threads_with_added_work),
     };
     return cmocka_run_group_tests_name("efficiency", tests, NULL, NULL);

@@ -76,11 +76,14 @@ typedef struct hw_efficiency_plan {
                                        other than HW_OK ends the measuring with it */
     void *context;
     hw_question question;
-    unsigned seeds;        /* runs of each row, seeds config.seed and on; default 5, at most 1024 */
-    uint64_t warm;         /* every row starts where one worker stands after so many updates; 0: cold */
-    const double *rates;   /* TUNED: the grid, n_rates x n_momenta runs a row of a seed of their own; a point ends */
-    const double *momenta; /* when it has taken as many updates as the best before it                              */
+    unsigned seeds; /* runs of each row, seeds config.seed and on; default 5, at most 1024 */
+    uint64_t warm;  /* every row starts where one worker stands after so many updates; 0: cold */
+    /* TUNED: the grid. Every point of it runs with tuning_seeds seeds (default 3) that no row is measured with, and is
+     * as good as its worst run: what one seed breaks is no solver. It is given up at its first run that takes as many
+     * updates as the best point before it. */
+    const double *rates, *momenta;
     size_t n_rates, n_momenta;
+    unsigned tuning_seeds;
     const char *record; /* CSV file: finished runs are added there at once, and those in it are not repeated; or NULL */
     const volatile sig_atomic_t *stop_flag; /* or NULL: ends the measuring well; unfinished runs are not kept */
 } hw_efficiency_plan;

@@ -23,6 +23,7 @@ hw_status hw_efficiency_plan_init(hw_efficiency_plan *plan, size_t size)
     memset(&all, 0, sizeof all);
     all.struct_size = sizeof all;
     all.seeds = 5;
+    all.tuning_seeds = 3;
     return hw__sized_fill(plan, size, &all, sizeof all, sizeof all);
 }
 
@@ -51,6 +52,8 @@ static hw_status check(const hw_efficiency_plan *p, char *why)
         what = "there is no such question";
     else if ((p->question == HW_QUESTION_TUNED) != (p->n_rates && p->n_momenta && p->rates && p->momenta))
         what = "rates and momenta are the grid of question tuned, and of no other";
+    else if (p->question == HW_QUESTION_TUNED && (p->tuning_seeds < 1 || p->tuning_seeds > EFFICIENCY_SEEDS))
+        what = "tuning_seeds must be in [1, 1024]";
     else if (p->n_rates > 64 || p->n_momenta > 64)
         what = "at most 64 rates and 64 momenta";
     return what ? hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_create: %s", what) : HW_OK;

@@ -40,7 +40,31 @@ static hw_status have(hw_efficiency *e, size_t row, const hw_config *c, bool tun
     return status;
 }
 
-/* The grid in its order. A point that has taken as many updates as the best before it is worse, and ends there. */
+/* How many updates a point takes in its worst run, into *worst; INFINITY where one did not meet the target before the
+ * best point's worst had, or at all. */
+static hw_status try_point(hw_efficiency *e, size_t at, double rate, double momentum, double *worst, char *why)
+{
+    hw__grid_row *row = e->row + at;
+    double limit = row->best < row->limit ? ceil(row->best) : row->limit;
+    hw_status status = HW_OK;
+    *worst = 0;
+    for (unsigned k = 0; k < e->plan.tuning_seeds; k++) {
+        hw_efficiency_run run;
+        if (isinf(*worst)) { /* given up */
+            e->done += e->plan.tuning_seeds - k;
+            break;
+        }
+        hw_config c = hw__efficiency_config(e, row, seed_of(e, TUNING_SEED + k), rate, momentum, limit);
+        status = have(e, at, &c, true, &run, why);
+        if (status != HW_OK) break;
+        row->tuning_runs++;
+        row->tuning_updates += run.updates;
+        row->tuning_seconds += run.seconds;
+        *worst = !run.met ? INFINITY : run.updates > *worst ? run.updates : *worst;
+    }
+    return status;
+}
+
 static hw_status tune(hw_efficiency *e, size_t at, char *why)
 {
     hw__grid_row *row = e->row + at;
@@ -49,17 +73,10 @@ static hw_status tune(hw_efficiency *e, size_t at, char *why)
     row->tuning_updates = row->tuning_seconds = 0;
     hw_status status = HW_OK;
     for (size_t i = 0; i < e->plan.n_rates * e->plan.n_momenta && status == HW_OK; i++) {
-        double rate = e->rates[i / e->plan.n_momenta], momentum = e->momenta[i % e->plan.n_momenta];
-        double limit = row->best < row->limit ? ceil(row->best) : row->limit;
-        hw_efficiency_run run;
-        hw_config c = hw__efficiency_config(e, row, seed_of(e, TUNING_SEED), rate, momentum, limit);
-        status = have(e, at, &c, true, &run, why);
-        if (status != HW_OK) break;
-        row->tuning_runs++;
-        row->tuning_updates += run.updates;
-        row->tuning_seconds += run.seconds;
-        if (!run.met || !(run.updates < row->best)) continue;
-        row->best = run.updates;
+        double rate = e->rates[i / e->plan.n_momenta], momentum = e->momenta[i % e->plan.n_momenta], worst;
+        status = try_point(e, at, rate, momentum, &worst, why);
+        if (status != HW_OK || !(worst < row->best)) continue;
+        row->best = worst;
         row->rate = rate;
         row->momentum = momentum;
     }
@@ -79,7 +96,9 @@ const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t 
 hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
 {
     if (!e) return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_measure: there is no grid");
-    size_t rows = 0, points = e->plan.question == HW_QUESTION_TUNED ? e->plan.n_rates * e->plan.n_momenta : 0;
+    size_t rows = 0, points = e->plan.question == HW_QUESTION_TUNED
+                                  ? e->plan.n_rates * e->plan.n_momenta * e->plan.tuning_seeds
+                                  : 0;
     for (size_t i = 0; i < e->rows; i++) rows += e->row[i].refused == HW_OK;
     e->done = 0;
     e->all = rows * (points + e->plan.seeds);

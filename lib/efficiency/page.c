@@ -72,7 +72,8 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
         hw__efficiency_text(t[4], TEXT, x->hardware, 1, 3);
         hw__efficiency_text(t[5], TEXT, x->statistical, 1, 2);
         hw__efficiency_text(t[6], TEXT, x->product, 1, 2);
-        if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
+        if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f", x->staleness);
+        if (!isnan(x->dispersion)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
         (void)snprintf(t[8], TEXT, "%.3g, %.3g", x->learning_rate, x->momentum);
     }
     for (size_t i = 0; status == HW_OK && i < cells; i++)

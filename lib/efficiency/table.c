@@ -97,7 +97,10 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
         for (size_t i = 0; i < e->plan.n_rates; i++) fprintf(out, " %g", e->rates[i]);
         fprintf(out, ", momenta");
         for (size_t i = 0; i < e->plan.n_momenta; i++) fprintf(out, " %g", e->momenta[i]);
-        fprintf(out, "; a point ends where the best before it had met the target\n");
+        fprintf(out,
+                "; a point is as good as the worst of its %u seeds, and given up where it is no better than the best "
+                "before it\n",
+                e->plan.tuning_seeds);
     }
     return ferror(out) ? HW_E_IO : HW_OK;
 }
