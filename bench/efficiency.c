@@ -40,8 +40,8 @@ static const cli_option own[] = {
     {"--axis", "OPTION=LIST", "one axis more, by an option of the library: write=racy,striped; several times", CLI_CALL,
      0, 0, 0},
     {"--set", "OPTION=VALUE", "the same for all rows: learning_rate=0.02; several times", CLI_CALL, 0, 0, 0},
-    {"--rates", "LIST", "tuned: learning rates (1/4, 1/2, 1, 2 and 4 times the workload's)", CLI_CALL, 0, 0, 0},
-    {"--momenta", "LIST", "tuned: momenta (0, 0.5, 0.9; where the workload has none: 0)", CLI_CALL, 0, 0, 0},
+    {"--rates", "LIST", "tuned: learning rates (1, 2, 1/2, 4 and 1/4 times the workload's)", CLI_CALL, 0, 0, 0},
+    {"--momenta", "LIST", "tuned: momenta (0.9, 0.5, 0; where the workload has none: 0)", CLI_CALL, 0, 0, 0},
     {"--seeds", "N", "runs of each row (5)", CLI_WHOLE, offsetof(options, seeds), 1, 1000},
     {"--target", "X", "of the target's metric (the workload's own)", CLI_NUMBER, offsetof(options, target), -1e30,
      1e30},
@@ -202,12 +202,12 @@ static int set_up(subject *s, options *o)
     unsigned tests = o->tests ? o->tests : s->objective.network ? 2000 : UINT32_MAX;
     if (s->objective.evaluation_examples > tests) s->objective.evaluation_examples = tests;
     if (o->question == HW_QUESTION_TUNED) {
-        static const double times[] = {0.25, 0.5, 1, 2, 4}, momenta[] = {0, 0.5, 0.9};
+        static const double times[] = {1, 2, 0.5, 4, 0.25}, momenta[] = {0.9, 0.5, 0}; /* good ones first */
         if (!o->n_rates)
             for (; o->n_rates < 5; o->n_rates++) o->rates[o->n_rates] = times[o->n_rates] * c->optimizer.schedule.base;
         if (!o->n_momenta) {
             o->n_momenta = c->optimizer.momentum > 0 ? 3 : 1;
-            memcpy(o->momenta, momenta, sizeof momenta);
+            if (o->n_momenta > 1) memcpy(o->momenta, momenta, sizeof momenta); /* else 0 */
         }
         s->plan.rates = o->rates;
         s->plan.momenta = o->momenta;
