@@ -6,9 +6,12 @@
 #include "gnuplot.h"
 #include "workloads.h"
 #include <dlfcn.h>
+#include <errno.h>
 #include <hogwild/efficiency.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 enum { PAIRS = 24, POINTS = 64 };
@@ -125,6 +128,7 @@ typedef struct subject {
     void (*start)(void *context, uint64_t seed, float *x); /* a shared object's */
     void *context;
     time_t begun;
+    size_t runs; /* made by this process */
 } subject;
 
 static void start(void *context, uint64_t seed, float *x)
@@ -179,14 +183,15 @@ static int open_workload(subject *s, const options *o)
 
 static hw_status told(void *context, const hw_efficiency_run *r, size_t done, size_t all)
 {
-    const subject *s = context;
-    double passed = difftime(time(NULL), s->begun), left = passed / (double)done * (double)(all - done);
-    fprintf(stderr, "  %zu of %zu: seed %llu%s: %s after %.0f updates, staleness %.2f; %.0f s, about %.0f s to go\n",
+    subject *s = context;
+    double passed = difftime(time(NULL), s->begun), left = passed / (double)++s->runs * (double)(all - done);
+    fprintf(stderr,
+            "  %zu of %zu: seed %llu%s: %s after %.0f updates, staleness %.2f; %.0f s, at most about %.0f s to go\n",
             done, all, (unsigned long long)r->seed, r->tuning ? ", tuning" : "",
             r->met        ? "target met"
-            : r->diverged ? "diverged, counted"
+            : r->diverged ? "diverged"
                           : "target not met",
-            r->updates, r->staleness, passed, left);
+            r->met ? r->updates : r->spent, r->staleness, passed, left);
     return HW_OK;
 }
 
@@ -198,6 +203,7 @@ static int set_up(subject *s, options *o)
     for (unsigned i = 0; i < o->sets; i++)
         if (hw_config_set(c, o->set[i].option, o->set[i].value, why) != HW_OK) return cli_error("efficiency", 2, why);
     if (o->target > -1e30) c->target = o->target;
+    if (c->updates > 0) c->updates = (uint64_t)fmax(1, (double)c->updates * o->epochs);
     if (c->epochs > 0) c->epochs *= o->epochs;
     unsigned tests = o->tests ? o->tests : s->objective.network ? 2000 : UINT32_MAX;
     if (s->objective.evaluation_examples > tests) s->objective.evaluation_examples = tests;
@@ -214,6 +220,7 @@ static int set_up(subject *s, options *o)
         s->plan.n_rates = o->n_rates;
         s->plan.n_momenta = o->n_momenta;
     }
+    s->plan.data = s->w.what ? s->w.what : o->object;
     s->plan.objective = &s->objective;
     s->plan.config = c;
     s->plan.question = (hw_question)o->question;
@@ -238,51 +245,67 @@ static int write_json(const hw_efficiency *e, const char *folder)
     return good ? 0 : cli_error("efficiency", 1, "--out: efficiency.json could not be written");
 }
 
-/* The folder is there from the start on, and the page at the end. */
-static int write_page(const hw_efficiency *e, hw_report *r, const subject *s)
+static int write_page(const hw_efficiency *e, const char *folder, const subject *s)
 {
-    char why[HW_WHY] = "", path[1100], machine[200], library[300];
+    char why[HW_WHY] = "", closing[HW_WHY] = "", path[1100], machine[200], library[300];
+    hw_report *r;
+    if (hw_report_open(&r, folder, "Hardware against statistical efficiency", why) != HW_OK)
+        return cli_error("efficiency", 1, why);
     hw_report_plotter(r, support_gnuplot, NULL);
     (void)snprintf(machine, sizeof machine, "%u processors; a line crosses the cores in %.0f ns", hw_processors(),
                    bench_latency());
     hw_build_info(library, sizeof library);
-    (void)hw_report_note(r, "data", s->w.what ? s->w.what : "a shared object's");
+    (void)hw_report_note(r, "data", s->plan.data);
     (void)hw_report_note(r, "machine", machine);
     (void)hw_report_note(r, "library", library);
     hw_status status = hw_efficiency_report(e, r, "efficiency", why),
-              closed = hw_report_close(r, path, sizeof path, why);
-    if (status != HW_OK || closed != HW_OK) return cli_error("efficiency", 1, why);
-    printf("page: %s%s%s\n", path, why[0] ? "; " : "", why);
+              closed = hw_report_close(r, path, sizeof path, closing);
+    if (status != HW_OK || closed != HW_OK) return cli_error("efficiency", 1, status != HW_OK ? why : closing);
+    printf("page: %s%s%s\n", path, closing[0] ? "; " : "", closing);
     return 0;
+}
+
+/* The folder and those on the way. */
+static bool make_folder(const char *folder)
+{
+    char path[1024];
+    int n = snprintf(path, sizeof path, "%s", folder);
+    if (n < 0 || (size_t)n >= sizeof path) return false;
+    for (char *at = path + 1;; at++) {
+        if (*at && *at != '/') continue;
+        char was = *at;
+        *at = 0;
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) return false;
+        if (!was) return true;
+        *at = was;
+    }
 }
 
 static int measure(subject *s, const options *o)
 {
     char why[HW_WHY] = "", record[1100];
     hw_efficiency *e = NULL;
-    hw_report *page = NULL;
     if (o->out) {
         (void)snprintf(record, sizeof record, "%.1000s/runs.csv", o->out);
         s->plan.record = record;
-        if (hw_report_open(&page, o->out, "Hardware against statistical efficiency", why) != HW_OK)
-            return cli_error("efficiency", 2, why);
+        if (!cli_can_fill("efficiency", o->out)) return 2;
     }
     int code = hw_efficiency_create(&e, &s->plan, why) == HW_OK ? 0 : cli_error("efficiency", 2, why);
     for (unsigned i = 0; i < o->axes && code == 0; i++)
         if (hw_efficiency_axis(e, o->axis[i].option, o->axis[i].value, why) != HW_OK)
             code = cli_error("efficiency", 2, why);
+    if (code == 0 && o->out && !make_folder(o->out))
+        code = cli_error("efficiency", 1, "--out: the folder cannot be made");
     s->begun = time(NULL);
     hw_status status = code == 0 ? hw_efficiency_measure(e, why) : HW_OK;
     if (status != HW_OK && status != HW_E_STOPPED) code = cli_error("efficiency", 1, why);
     if (code == 0) {
-        (void)hw_efficiency_print(e, stdout);
+        status = hw_efficiency_print(e, stdout) == HW_OK ? status : HW_E_IO;
         printf("a line crosses the cores in %.0f ns\n", bench_latency());
         if (o->out) code = write_json(e, o->out);
     }
-    if (page && code == 0)
-        code = write_page(e, page, s);
-    else if (page)
-        (void)hw_report_close(page, NULL, 0, NULL);
+    if (o->out && code == 0) code = write_page(e, o->out, s);
+    if (code == 0 && status == HW_E_IO) code = cli_error("efficiency", 1, "the table could not be written");
     if (code == 0 && status == HW_E_STOPPED)
         code = cli_error("efficiency", 1, o->out ? "interrupted: the same command goes on" : "interrupted");
     hw_efficiency_free(e);

@@ -57,6 +57,7 @@ typedef struct hw_efficiency_run {
     int tuning; /* one of the runs that chose the row's learning rate and momentum */
     uint64_t seed;
     int met, diverged;
+    double spent;   /* updates that landed */
     double updates; /* to the target, between two evaluations as their metrics say; else those it was seen for */
     double seconds_per_update; /* median over the windows between evaluations, which are not in it; simulated: virtual
                                   time, in units of mean work */
@@ -67,6 +68,7 @@ typedef struct hw_efficiency_run {
 typedef struct hw_efficiency_plan {
     size_t struct_size;
     const char *name;              /* of the workload, for tables and records */
+    const char *data;              /* what the objective computes from, in words, for records and pages; or NULL */
     const hw_objective *objective; /* evaluates the target's metric; borrowed, with all it points to */
     const hw_config *config;       /* the solver of one worker; target, target_metric; its stop by updates or epochs is
                                       the limit of a run, and evaluate_every (0: a hundredth of the limit) how finely
@@ -77,7 +79,8 @@ typedef struct hw_efficiency_plan {
     void *context;
     hw_question question;
     unsigned seeds; /* runs of each row, seeds config.seed and on; default 5, at most 1024 */
-    uint64_t warm;  /* every row starts where one worker stands after so many updates; 0: cold */
+    uint64_t warm;  /* every row starts where one worker stands after so many updates (weights and velocity); 0: cold.
+                       Refused: a row that keeps a velocity of another kind; where it meets the target there already */
     /* TUNED: the grid. Every point of it runs with tuning_seeds seeds (default 3) that no row is measured with, and is
      * as good as its worst run: what one seed breaks is no solver. It is given up at its first run that takes as many
      * updates as the best point before it. */
@@ -102,23 +105,27 @@ HW_API void hw_efficiency_free(hw_efficiency *efficiency);
 /* One axis more, the later ones turning faster: an option of hw_config and its values, with commas. HW_E_ARGUMENT with
  * a sentence: no such option or value; HW_E_LIMIT: more than 1,024 rows. */
 HW_API hw_status hw_efficiency_axis(hw_efficiency *efficiency, const char *option, const char *values, char *why);
-/* Runs all that is not in the record: tuning first, then seed by seed through the rows, so that a drift of the machine
- * meets all alike. A row that cannot run is refused, with its sentence in the row, and the others go on. HW_E_STOPPED:
- * the stop flag; what has been measured can be looked at, and measuring again goes on. HW_E_IO, HW_E_FORMAT: the record
- * (the sentence names the line); HW_E_MEMORY. */
+/* A run is known in the record by name, data, every option of its configuration, what that points to (laws, sections,
+ * delays), the sizes of the objective, the warm start, this build and the number of processors; not by what the
+ * objective computes. Runs all that is not in the record: tuning first, then seed by seed through the rows, so that a
+ * drift of the machine meets all alike. A row that cannot run, or fails otherwise than by diverging, is refused, with
+ * its sentence in the row, and the others go on. HW_E_STOPPED: the stop flag; what has been measured can be looked at,
+ * and measuring again goes on. HW_E_IO, HW_E_FORMAT: the record (the sentence names the line); HW_E_MEMORY. */
 HW_API hw_status hw_efficiency_measure(hw_efficiency *efficiency, char *why);
 
 typedef struct hw_efficiency_row {
-    char label[200];  /* its values of the axes: "workers 4, write racy" */
-    hw_config config; /* as its runs have it, but for seed and stop */
+    char label[200];         /* its values of the axes: "workers 4, write racy" */
+    const hw_config *config; /* but for seed, stop and what was tuned; valid until the next axis or free */
     int refused, simulated;
     char why[HW_WHY]; /* refused: the sentence */
     unsigned runs, met, diverged;
-    double learning_rate, momentum; /* chosen by tuning, else config's */
+    double learning_rate, momentum; /* chosen by tuning, NaN where no point met the target; else config's */
+    int at_edge;                    /* at the largest or smallest rate of the grid: the best may lie beyond */
     unsigned tuning_runs;           /* the cost of that */
     double tuning_updates, tuning_seconds;
-    hw_estimate time, updates,
-        mean_updates; /* T: median over runs; I: Kaplan-Meier median, and mean restricted to the limit */
+    hw_estimate time;                           /* T: median over runs */
+    hw_estimate updates;                        /* I: Kaplan-Meier median */
+    hw_estimate mean_updates;                   /* mean restricted to the limit */
     hw_estimate hardware, statistical, product; /* relative to the reference, paired by seed; hardware and product of
                                                    simulated rows to the first simulated one */
     double staleness, dispersion;               /* means over runs */

@@ -40,7 +40,7 @@ HW_API hw_status hw_report_heading(hw_report *report, const char *text);
 
 /* A chart at this place of the page: file.csv (curve, name, x, y, spread), file.gp and, where there is a plotter,
  * file.svg. */
-typedef enum hw_curve_style { HW_CURVE_LINE_POINTS, HW_CURVE_LINE, HW_CURVE_POINTS } hw_curve_style;
+typedef enum hw_curve_style { HW_CURVE_LINE_POINTS, HW_CURVE_LINE, HW_CURVE_POINTS, HW_CURVE_CROSSES } hw_curve_style;
 typedef struct hw_curve {
     const char *name;
     const double *x, *y, *spread; /* n each; spread: half the height of an error bar, or NULL; NaN leaves a gap */
@@ -51,7 +51,7 @@ typedef struct hw_curve {
 typedef struct hw_chart {
     const char *file; /* without folder and extension */
     const char *title, *x_label, *y_label;
-    int log_x, log_y; /* log_x: 1: base 10; above: that base */
+    int log_x, log_y;     /* log_x: 1: base 10; above: that base */
     double y_low, y_high; /* NaN: automatic */
     const char *key;      /* gnuplot's place of the key; NULL: outside right */
 } hw_chart;

@@ -12,56 +12,59 @@ enum { EFFICIENCY_ROWS = 1024, EFFICIENCY_AXES = 16, EFFICIENCY_SEEDS = 1024 };
 /* --- survival.c ----------------------------------------------------------------------------------------------------
  */
 
-typedef struct hw__observed {
+typedef struct hw__efficiency_observed {
     double time;
     int met;
-} hw__observed;
+} hw__efficiency_observed;
 
-typedef struct hw__survivors {
+typedef struct hw__efficiency_survivors {
     double median, mean;
-} hw__survivors;
+} hw__efficiency_survivors;
 
 /* Sorts x. */
-hw__survivors hw__survival_of(hw__observed *x, size_t n, double horizon);
-/* value with the percentiles of `of` over draws of n things; NaN counts as beyond everything. */
-hw_estimate hw__bootstrap(size_t n, uint64_t seed, double value,
-                          double (*of)(void *context, const uint32_t *draw, size_t n), void *context);
+hw__efficiency_survivors hw__efficiency_survival(hw__efficiency_observed *x, size_t n, double horizon);
+/* value with the percentiles of `of` over draws of n things. A draw may come to INFINITY, beyond everything; one that
+ * is NaN says nothing and is left out, and where that are half of them or more there is no interval. HW_E_MEMORY. */
+hw_status hw__efficiency_bootstrap(size_t n, uint64_t seed, double (*of)(void *context, const uint32_t *draw, size_t n),
+                                   void *context, hw_estimate *estimate);
 
 /* --- the grid ------------------------------------------------------------------------------------------------------
  */
 
-typedef struct hw__grid_row {
+typedef struct hw__efficiency_setting {
     char label[200];
     hw_config config;
     hw_status refused; /* HW_OK: it runs */
     char why[HW_WHY];
-    double limit; /* updates */
+    double limit;    /* updates */
+    unsigned gather; /* gradients an update */
     /* TUNED: the best point so far */
     bool tuned;
     double rate, momentum, best, tuning_updates, tuning_seconds;
     unsigned tuning_runs;
-} hw__grid_row;
+} hw__efficiency_setting;
 
-typedef struct hw__kept_run {
+typedef struct hw__efficiency_kept {
     uint64_t key; /* of everything that the run depends on */
     hw_efficiency_run run;
-} hw__kept_run;
+} hw__efficiency_kept;
 
 struct hw_efficiency {
     hw_efficiency_plan plan;
     hw_config base;
     hw_objective objective;
-    char name[100];
+    char name[100], data[320];
     double *rates, *momenta;
     char *record;
     struct {
         char *option, *values;
     } axis[EFFICIENCY_AXES];
     unsigned axes;
-    hw__grid_row *row;
+    hw__efficiency_setting *row;
     size_t rows;
-    hw__kept_run *kept; /* measured, and read from the record */
+    hw__efficiency_kept *kept; /* measured, and read from the record */
     size_t n_kept, room;
+    bool read; /* the record */
     size_t done, all;
     hw_state *warm;
     float *start;
@@ -70,16 +73,18 @@ struct hw_efficiency {
 /* grid.c: the rows anew from the axes. */
 hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why);
 /* A row as it runs: with its seed, rate, momentum and limit in updates. */
-hw_config hw__efficiency_config(const hw_efficiency *e, const hw__grid_row *row, uint64_t seed, double rate,
+hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_setting *row, uint64_t seed, double rate,
                                 double momentum, double limit);
+/* The configuration of the warm start. */
+hw_config hw__efficiency_warm_config(const hw_efficiency *e);
 /* run.c */
 hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw_efficiency_run *run, char *why);
 hw_status hw__efficiency_warm(hw_efficiency *e, char *why);
 /* record.c */
-hw_status hw__record_key(const hw_efficiency *e, const hw_config *c, bool tuning, uint64_t *key);
-const hw_efficiency_run *hw__record_find(const hw_efficiency *e, uint64_t key);
-hw_status hw__record_read(hw_efficiency *e, char *why);
-hw_status hw__record_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
+uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning);
+const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
+hw_status hw__efficiency_read(hw_efficiency *e, char *why);
+hw_status hw__efficiency_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
 /* table.c: "1.83 (1.71-1.95)", an end that no draw met open; "-" where there is no figure. Time in the unit in which it
  * has up to three places before its point; virtual time has none. */
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, int digits);

@@ -1,6 +1,7 @@
 /* grid.c - from axes to rows: every combination of their values, as a configuration each. */
 #include "../base/sized.h"
 #include "../config/config.h"
+#include "../schedulers/schedulers.h"
 #include "../step/step.h"
 #include "efficiency.h"
 #include <math.h>
@@ -59,6 +60,22 @@ static hw_status check(const hw_efficiency_plan *p, char *why)
     return what ? hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_create: %s", what) : HW_OK;
 }
 
+/* A point that no configuration takes is found before anything has been run. */
+static hw_status check_points(const hw_efficiency *e, char *why)
+{
+    hw_status status = HW_OK;
+    for (size_t i = 0; i < e->plan.n_rates + e->plan.n_momenta && status == HW_OK; i++) {
+        const hw_config defaults = hw_config_defaults();
+        hw_config c = defaults;
+        if (i < e->plan.n_rates)
+            c.optimizer.schedule.base = e->rates[i];
+        else
+            c.optimizer.momentum = e->momenta[i - e->plan.n_rates];
+        status = hw__options_check(&c, why);
+    }
+    return status;
+}
+
 hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *plan, char *why)
 {
     hw_efficiency_plan p;
@@ -76,6 +93,7 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
         return status;
     }
     (void)snprintf(e->name, sizeof e->name, "%s", p.name ? p.name : e->objective.name ? e->objective.name : "");
+    (void)snprintf(e->data, sizeof e->data, "%s", p.data ? p.data : "");
     bool good = true;
     if (p.record) good = (e->record = copy_of(p.record)) != NULL;
     if (good && p.n_rates) {
@@ -85,8 +103,9 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
         if (good) memcpy(e->rates, p.rates, p.n_rates * sizeof *e->rates);
         if (good) memcpy(e->momenta, p.momenta, p.n_momenta * sizeof *e->momenta);
     }
-    status =
-        good ? hw__efficiency_rows_make(e, why) : hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_create: no memory");
+    if (!good) status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_create: no memory");
+    if (status == HW_OK) status = check_points(e, why);
+    if (status == HW_OK) status = hw__efficiency_rows_make(e, why);
     if (status != HW_OK) {
         hw_efficiency_free(e);
         return status;
@@ -124,7 +143,7 @@ static size_t value_of(const char *list, size_t k, char *text, size_t size)
     }
 }
 
-static hw_status set(hw__grid_row *row, const char *option, const char *value, char *why)
+static hw_status set(hw__efficiency_setting *row, const char *option, const char *value, char *why)
 {
     hw_status status = hw_config_set(&row->config, option, value, why);
     size_t used = strlen(row->label);
@@ -133,7 +152,7 @@ static hw_status set(hw__grid_row *row, const char *option, const char *value, c
 }
 
 /* What a row would otherwise be without a word: compute groups of which there is one are the synchronous scheduler. */
-static void refuse(hw__grid_row *row, const hw_objective *o, const hw_efficiency *e)
+static void refuse(hw__efficiency_setting *row, const hw_objective *o, const hw_efficiency *e)
 {
     const hw_config *c = &row->config;
     row->refused = hw_config_check(c, o, row->why);
@@ -142,6 +161,21 @@ static void refuse(hw__grid_row *row, const hw_objective *o, const hw_efficiency
     if (row->refused == HW_OK && c->scheduler == HW_GROUPS && c->groups == 1 && c->workers > 1 && !groups_given)
         row->refused = hw__base_fail(row->why, HW_E_ARGUMENT,
                                      "config.groups is 1: one group is scheduler sync; give groups an axis");
+}
+
+/* As the engine counts: steps of an epoch are whole, and a step is a gradient where several make an update. */
+static void measure_limit(hw__efficiency_setting *row, const hw_objective *o)
+{
+    const hw_config *c = &row->config;
+    const hw__scheduler *s = hw__scheduler_of(c, o);
+    hw__crew crew;
+    char why[HW_WHY];
+    if (!s || s->crew(c, &crew, why) != HW_OK) crew = (hw__crew){.share = 1, .gather = 1};
+    double batch = (double)c->batch * (c->batch_per_worker ? crew.share : 1),
+           steps = c->updates ? (double)c->updates : ceil(c->epochs * ceil((double)o->examples / batch));
+    row->gather = crew.gather > 1 ? crew.gather : 1;
+    row->limit = floor(steps / row->gather);
+    if (row->limit < 1) row->limit = 1;
 }
 
 hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
@@ -154,7 +188,7 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
             return hw__base_fail(why, HW_E_LIMIT, "hw_efficiency_axis: more than %d rows", EFFICIENCY_ROWS);
         rows *= n[a];
     }
-    hw__grid_row *row = hw__base_zalloc(rows, sizeof *row);
+    hw__efficiency_setting *row = hw__base_zalloc(rows, sizeof *row);
     if (!row) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_axis: no memory");
     hw_status status = HW_OK;
     for (size_t i = 0; i < rows && status == HW_OK; i++) {
@@ -167,14 +201,12 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
             rest %= place;
             status = set(row + i, e->axis[a].option, text, why);
         }
-        hw_config *c = &row[i].config;
-        if (c->scheduler == HW_ASYNC && c->workers == 1) c->scheduler = HW_SEQUENTIAL;
+        const hw_config *c = &row[i].config;
         if (!row[i].label[0]) (void)snprintf(row[i].label, sizeof row[i].label, "as configured");
         row[i].rate = c->optimizer.schedule.base;
         row[i].momentum = c->optimizer.momentum;
         row[i].best = INFINITY;
-        double batch = (double)c->batch * (c->batch_per_worker ? c->workers : 1);
-        row[i].limit = c->updates ? (double)c->updates : ceil(c->epochs * (double)e->objective.examples / batch);
+        measure_limit(row + i, &e->objective);
         refuse(row + i, &e->objective, e);
     }
     if (status != HW_OK) {
@@ -196,7 +228,8 @@ hw_status hw_efficiency_axis(hw_efficiency *e, const char *option, const char *v
     for (unsigned a = 0; a < e->axes; a++)
         if (strcmp(e->axis[a].option, option) == 0)
             return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_axis: %.40s is an axis already", option);
-    static const char *const not_axes[] = {"seed", "updates", "epochs", "target", "target_metric"};
+    static const char *const not_axes[] = {"seed",   "updates",       "epochs",         "seconds",
+                                           "target", "target_metric", "evaluate_every", "evaluate_epochs"};
     for (size_t i = 0; i < sizeof not_axes / sizeof *not_axes; i++)
         if (strcmp(option, not_axes[i]) == 0)
             return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_axis: %s is the same for all rows", option);
@@ -221,7 +254,7 @@ hw_status hw_efficiency_axis(hw_efficiency *e, const char *option, const char *v
     return status;
 }
 
-hw_config hw__efficiency_config(const hw_efficiency *e, const hw__grid_row *row, uint64_t seed, double rate,
+hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_setting *row, uint64_t seed, double rate,
                                 double momentum, double limit)
 {
     hw_config c = row->config;
@@ -229,7 +262,7 @@ hw_config hw__efficiency_config(const hw_efficiency *e, const hw__grid_row *row,
     c.optimizer.schedule.base = rate;
     c.optimizer.momentum = momentum;
     c.epochs = 0;
-    c.updates = (uint64_t)limit;
+    c.updates = (uint64_t)limit * row->gather;
     double every = e->base.evaluate_every ? (double)e->base.evaluate_every : floor(row->limit / 100);
     c.evaluate_every = every > 1 ? (uint64_t)every : 1;
     c.evaluate_epochs = 0;

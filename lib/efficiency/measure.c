@@ -15,27 +15,33 @@ static bool stopped(const hw_efficiency *e)
     return e->plan.stop_flag && *e->plan.stop_flag;
 }
 
-/* From the record, or now. */
-static hw_status have(hw_efficiency *e, size_t row, const hw_config *c, bool tuning, hw_efficiency_run *run, char *why)
+/* From the record, or now; *there: it is. A row that fails otherwise than by diverging is refused from here on. */
+static hw_status have(hw_efficiency *e, size_t at, const hw_config *c, bool tuning, hw_efficiency_run *run, bool *there,
+                      char *why)
 {
-    uint64_t key;
-    hw_status status = hw__record_key(e, c, tuning, &key);
-    if (status != HW_OK) return hw__base_fail(why, status, "hw_efficiency_measure: an option has no text");
-    const hw_efficiency_run *there = hw__record_find(e, key);
+    hw__efficiency_setting *row = e->row + at;
+    uint64_t key = hw__efficiency_key(e, c, tuning);
+    const hw_efficiency_run *found = hw__efficiency_find(e, key);
     e->done++;
-    if (there) {
-        *run = *there;
-        run->row = (unsigned)row;
+    *there = found != NULL;
+    if (found) {
+        *run = *found;
+        run->row = (unsigned)at;
         return HW_OK;
     }
-    if (stopped(e)) return hw__base_fail(why, HW_E_STOPPED, "stopped");
-    status = hw__efficiency_run(e, row, c, run, why);
-    if (status != HW_OK) return status;
+    if (stopped(e)) return hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
+    hw_status status = hw__efficiency_run(e, at, c, run, row->why);
+    if (status == HW_E_STOPPED) return hw__base_fail(why, status, "hw_efficiency_measure: stopped");
+    if (status != HW_OK) {
+        row->refused = status;
+        return HW_OK;
+    }
+    *there = true;
     run->tuning = tuning;
-    status = hw__record_add(e, key, run, why);
+    status = hw__efficiency_add(e, key, run, why);
     if (status == HW_OK && e->plan.on_run) {
         status = e->plan.on_run(e->plan.context, run, e->done, e->all);
-        if (status != HW_OK) (void)hw__base_fail(why, status, "on_run asked for the end");
+        if (status != HW_OK) (void)hw__base_fail(why, status, "hw_efficiency_measure: on_run asked for the end");
     }
     return status;
 }
@@ -44,21 +50,26 @@ static hw_status have(hw_efficiency *e, size_t row, const hw_config *c, bool tun
  * best point's worst had, or at all. */
 static hw_status try_point(hw_efficiency *e, size_t at, double rate, double momentum, double *worst, char *why)
 {
-    hw__grid_row *row = e->row + at;
+    hw__efficiency_setting *row = e->row + at;
     double limit = row->best < row->limit ? ceil(row->best) : row->limit;
     hw_status status = HW_OK;
     *worst = 0;
     for (unsigned k = 0; k < e->plan.tuning_seeds; k++) {
         hw_efficiency_run run;
+        bool there = false;
+        hw_config c = hw__efficiency_config(e, row, seed_of(e, TUNING_SEED + k), rate, momentum, limit);
         if (isinf(*worst)) { /* given up */
             e->done += e->plan.tuning_seeds - k;
             break;
         }
-        hw_config c = hw__efficiency_config(e, row, seed_of(e, TUNING_SEED + k), rate, momentum, limit);
-        status = have(e, at, &c, true, &run, why);
-        if (status != HW_OK) break;
+        if (hw_config_check(&c, &e->objective, NULL) == HW_OK) status = have(e, at, &c, true, &run, &there, why);
+        if (status != HW_OK || row->refused != HW_OK) break;
+        if (!there) { /* the row takes no such point */
+            *worst = INFINITY;
+            continue;
+        }
         row->tuning_runs++;
-        row->tuning_updates += run.updates;
+        row->tuning_updates += run.spent;
         row->tuning_seconds += run.seconds;
         *worst = !run.met ? INFINITY : run.updates > *worst ? run.updates : *worst;
     }
@@ -67,12 +78,13 @@ static hw_status try_point(hw_efficiency *e, size_t at, double rate, double mome
 
 static hw_status tune(hw_efficiency *e, size_t at, char *why)
 {
-    hw__grid_row *row = e->row + at;
+    hw__efficiency_setting *row = e->row + at;
     row->best = INFINITY;
     row->tuning_runs = 0;
     row->tuning_updates = row->tuning_seconds = 0;
     hw_status status = HW_OK;
     for (size_t i = 0; i < e->plan.n_rates * e->plan.n_momenta && status == HW_OK; i++) {
+        if (row->refused != HW_OK) break;
         double rate = e->rates[i / e->plan.n_momenta], momentum = e->momenta[i % e->plan.n_momenta], worst;
         status = try_point(e, at, rate, momentum, &worst, why);
         if (status != HW_OK || !(worst < row->best)) continue;
@@ -86,11 +98,11 @@ static hw_status tune(hw_efficiency *e, size_t at, char *why)
 
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t at, unsigned k)
 {
-    const hw__grid_row *row = e->row + at;
-    uint64_t key;
-    if (row->refused != HW_OK || (e->plan.question == HW_QUESTION_TUNED && !row->tuned)) return NULL;
+    const hw__efficiency_setting *row = e->row + at;
+    bool tunes = e->plan.question == HW_QUESTION_TUNED;
+    if (row->refused != HW_OK || (tunes && (!row->tuned || isinf(row->best)))) return NULL;
     hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
-    return hw__record_key(e, &c, false, &key) == HW_OK ? hw__record_find(e, key) : NULL;
+    return hw__efficiency_find(e, hw__efficiency_key(e, &c, false));
 }
 
 hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
@@ -102,18 +114,19 @@ hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
     for (size_t i = 0; i < e->rows; i++) rows += e->row[i].refused == HW_OK;
     e->done = 0;
     e->all = rows * (points + e->plan.seeds);
-    hw_status status = e->n_kept ? HW_OK : hw__record_read(e, why);
+    hw_status status = hw__efficiency_read(e, why);
     if (status == HW_OK) status = hw__efficiency_warm(e, why);
     for (size_t i = 0; points && i < e->rows && status == HW_OK; i++)
         if (e->row[i].refused == HW_OK) status = tune(e, i, why);
     for (unsigned k = 0; k < e->plan.seeds && status == HW_OK; k++)
         for (size_t i = 0; i < e->rows && status == HW_OK; i++) {
-            hw__grid_row *row = e->row + i;
+            hw__efficiency_setting *row = e->row + i;
             hw_efficiency_run run;
+            bool there;
             if (row->refused != HW_OK || (points && row->best >= row->limit + 1))
                 continue; /* no point met the target */
             hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
-            status = have(e, i, &c, false, &run, why);
+            status = have(e, i, &c, false, &run, &there, why);
         }
     return status;
 }

@@ -21,7 +21,7 @@ static double count_of(const hw_config *c)
 /* "workers 4, write racy" without "workers 4". */
 static void name_curve(point *p)
 {
-    const char *axis = p->row.config.scheduler == HW_GROUPS ? "groups " : "workers ";
+    const char *axis = p->row.config->scheduler == HW_GROUPS ? "groups " : "workers ";
     size_t used = 0;
     p->curve[0] = 0;
     for (const char *at = p->row.label; *at;) {
@@ -42,7 +42,7 @@ static point *points_of(const hw_efficiency *e, hw_status *status)
     *status = p ? HW_OK : HW_E_MEMORY;
     for (size_t i = 0; i < e->rows && *status == HW_OK; i++) {
         *status = hw_efficiency_row_of(e, i, &p[i].row);
-        p[i].m = count_of(&p[i].row.config);
+        p[i].m = count_of(p[i].row.config);
         name_curve(p + i);
     }
     return p;
@@ -68,13 +68,18 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
         hw__efficiency_time(t[2], TEXT, x->time, x->simulated);
         if (x->simulated && strlen(t[2]) + 11 < TEXT) (void)strncat(t[2], " (virtual)", 11);
         hw__efficiency_text(t[3], TEXT, x->updates, 1, 0);
-        if (x->runs && isnan(x->updates.value)) (void)snprintf(t[3], TEXT, "not reached");
+        bool none = isnan(x->learning_rate); /* no point of the grid met the target */
+        if ((x->runs || none) && isnan(x->updates.value)) (void)snprintf(t[3], TEXT, "not reached");
         hw__efficiency_text(t[4], TEXT, x->hardware, 1, 3);
         hw__efficiency_text(t[5], TEXT, x->statistical, 1, 2);
         hw__efficiency_text(t[6], TEXT, x->product, 1, 2);
         if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f", x->staleness);
         if (!isnan(x->dispersion)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
-        (void)snprintf(t[8], TEXT, "%.3g, %.3g", x->learning_rate, x->momentum);
+        if (none)
+            (void)snprintf(t[8], TEXT, "no point of the grid");
+        else
+            (void)snprintf(t[8], TEXT, "%.3g, %.3g%s", x->learning_rate, x->momentum,
+                           x->at_edge ? " (at the grid's edge)" : "");
     }
     for (size_t i = 0; status == HW_OK && i < cells; i++)
         cell[i] = i < COLUMNS ? heads[i] : i % COLUMNS == 0 ? p[i / COLUMNS - 1].row.label : text[i];
@@ -104,7 +109,7 @@ static double *some(plot *g, size_t n)
 }
 
 /* The rows of p[first]'s curve from there on; taken: which have been drawn. */
-static void add_curve(plot *g, const point *p, size_t rows, size_t first, bool *taken, int which)
+static void add_curve(plot *g, const point *p, size_t rows, size_t first, bool *taken, int which, double top)
 {
     hw_curve c = {.name = p[first].curve[0] ? p[first].curve : "workers", .style = HW_CURVE_LINE_POINTS};
     hw_curve ends = {.name = "", .style = HW_CURVE_LINE};
@@ -115,8 +120,8 @@ static void add_curve(plot *g, const point *p, size_t rows, size_t first, bool *
         hw_estimate f = figure_of(&p[i].row, which);
         x[c.n] = p[i].m;
         y[c.n++] = f.value; /* NaN: a gap */
-        if (isnan(f.value) || isnan(f.low) || isinf(f.high)) continue;
-        const double ys[] = {f.low, f.high, NAN};
+        if (isnan(f.value) || isnan(f.low)) continue;
+        const double ys[] = {f.low, isinf(f.high) ? top : f.high, NAN}; /* an open end goes to the border */
         for (int k = 0; k < 3; k++) {
             at[ends.n] = p[i].m;
             end[ends.n++] = ys[k];
@@ -134,10 +139,11 @@ static void add_curve(plot *g, const point *p, size_t rows, size_t first, bool *
 /* Rows that ran and have no figure, where nobody takes them for one. */
 static void add_misses(plot *g, const point *p, size_t rows, int which, double top)
 {
-    hw_curve c = {.name = "not reached", .style = HW_CURVE_POINTS, .colour = 8};
+    hw_curve c = {.name = "not reached", .style = HW_CURVE_CROSSES, .colour = 8};
     double *x = some(g, rows), *y = some(g, rows);
     for (size_t i = 0; which > 0 && i < rows; i++) {
-        if (p[i].row.refused || !p[i].row.runs || !isnan(figure_of(&p[i].row, which).value)) continue;
+        const hw_efficiency_row *r = &p[i].row;
+        if (r->refused || (!r->runs && !isnan(r->learning_rate)) || !isnan(figure_of(r, which).value)) continue;
         x[c.n] = p[i].m;
         y[c.n++] = top;
     }
@@ -155,7 +161,7 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
     char file[120];
     plot *g = hw__base_zalloc(1, sizeof *g);
     double *room = hw__base_zalloc(rows, (8 * CURVES + 2) * sizeof *room), top = 1;
-    bool *taken = hw__base_zalloc(rows, sizeof *taken);
+    bool *taken = hw__base_zalloc(rows, sizeof *taken), left_out = false;
     hw_status status = g && room && taken ? HW_OK : HW_E_MEMORY;
     if (status == HW_OK) {
         g->number = room;
@@ -165,8 +171,14 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
             if (high > top) top = high;
         }
         top *= 1.15;
-        for (size_t i = 0; i < rows && g->curves < 2 * CURVES; i++)
-            if (!taken[i] && !p[i].row.refused) add_curve(g, p, rows, i, taken, which);
+        for (size_t i = 0; i < rows; i++) {
+            if (taken[i] || p[i].row.refused) continue;
+            if (g->curves == 2 * CURVES) {
+                left_out = true;
+                break;
+            }
+            add_curve(g, p, rows, i, taken, which, top);
+        }
         add_misses(g, p, rows, which, top);
         (void)snprintf(file, sizeof file, "%.60s-%s", prefix, names[which]);
         hw_chart chart = {.file = file,
@@ -177,6 +189,8 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
                           .y_low = 0,
                           .y_high = 1.05 * top};
         status = hw_report_chart(r, &chart, g->curve, g->curves, why);
+        if (status == HW_OK && left_out)
+            status = hw_report_text(r, "The picture has the first 24 curves; the table has all rows.");
     }
     hw__base_free(g);
     hw__base_free(room);
@@ -190,6 +204,7 @@ hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char 
     hw_status status;
     if (!e || !r || !prefix)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_report: a grid, a report and a prefix are needed");
+    if (why) why[0] = 0;
     point *p = points_of(e, &status);
     if (status == HW_OK) status = hw_report_heading(r, e->name);
     (void)snprintf(
@@ -207,5 +222,7 @@ hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char 
         status = hw_report_text(r, text);
     }
     hw__base_free(p);
-    return status == HW_E_MEMORY ? hw__base_fail(why, status, "hw_efficiency_report: no memory") : status;
+    if (status != HW_OK && why && !why[0])
+        (void)hw__base_fail(why, status, "hw_efficiency_report: %s", hw_status_text(status));
+    return status;
 }

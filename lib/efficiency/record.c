@@ -7,37 +7,79 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char head[] =
-    "key,seed,tuning,met,diverged,updates,time,metric,staleness,dispersion,learning_rate,momentum,"
+    "key,seed,tuning,met,diverged,spent,updates,time,metric,staleness,dispersion,learning_rate,momentum,"
     "seconds,row\n";
-enum { NUMBERS = 12, LINE = 1024, CAP = 256 << 20 };
+enum { NUMBERS = 13, LINE = 1024, CAP = 256 << 20 };
 
-hw_status hw__record_key(const hw_efficiency *e, const hw_config *c, bool tuning, uint64_t *key)
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
-    /* How long a run may be and how often it is looked at follows from the row's limit and from what was there before.
-     */
+    return hw__hash(hash, text, strlen(text) + 1);
+}
+
+static uint64_t hash_clocks(uint64_t hash, const hw_clock *each, unsigned n)
+{
+    for (unsigned i = 0; each && i < n; i++) {
+        const double x[] = {(double)each[i].kind, each[i].shape, each[i].mean};
+        hash = hw__hash(hash, x, sizeof x);
+    }
+    return hash;
+}
+
+/* The options, and what stands behind pointers. */
+static uint64_t hash_config(uint64_t hash, const hw_config *c)
+{
+    /* How long a run may be and how often it is looked at stands in the key by itself. */
     static const char *const free_options[] = {"updates", "epochs", "evaluate_every", "evaluate_epochs", "progress_ms"};
-    uint64_t hash = hw__hash(HW__HASH_START, e->name, strlen(e->name));
     for (size_t i = 0; i < hw_option_count(); i++) {
         hw_option o;
         char value[64];
-        bool taken = true;
-        if (hw_option_get(i, &o) != HW_OK || hw_config_get(c, o.name, value, sizeof value) != HW_OK)
-            return HW_E_ARGUMENT;
-        for (size_t k = 0; k < sizeof free_options / sizeof *free_options; k++)
-            taken &= strcmp(o.name, free_options[k]) != 0;
-        if (taken) hash = hw__hash(hash, value, strlen(value) + 1);
+        bool taken = hw_option_get(i, &o) == HW_OK && hw_config_get(c, o.name, value, sizeof value) == HW_OK;
+        for (size_t k = 0; taken && k < sizeof free_options / sizeof *free_options; k++)
+            taken = strcmp(o.name, free_options[k]) != 0;
+        if (taken) hash = hash_text(hash, value);
     }
-    const uint64_t also[] = {
-        e->objective.parameters, e->objective.examples, e->objective.evaluation_examples, e->plan.warm, tuning,
-        e->base.updates,         e->base.evaluate_every};
-    hash = hw__hash(hash, also, sizeof also);
-    *key = hw__hash(hash, &e->base.epochs, sizeof e->base.epochs);
-    return HW_OK;
+    hash = hash_clocks(hash, c->work.each, c->workers);
+    hash = hash_clocks(hash, c->simulation.each, c->workers);
+    for (size_t i = 0; i < c->optimizer.n_sections; i++) {
+        const hw_section *x = c->optimizer.sections + i;
+        const double numbers[] = {(double)x->first, (double)x->count, (double)x->rate, (double)x->decay};
+        hash = hw__hash(hash, numbers, sizeof numbers);
+    }
+    const hw_histogram *h = c->simulation.delays;
+    if (h) {
+        const double numbers[] = {(double)h->total, h->sum, (double)h->largest};
+        hash = hw__hash(hash, numbers, sizeof numbers);
+    }
+    return hash;
 }
 
-const hw_efficiency_run *hw__record_find(const hw_efficiency *e, uint64_t key)
+uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning)
+{
+    char build[300];
+    hw_build_info(build, sizeof build);
+    uint64_t hash = hash_text(hash_text(hash_text(HW__HASH_START, e->name), e->data), build);
+    hash = hash_config(hash, c);
+    /* The limit of a run that tunes follows from the points before it. */
+    const uint64_t also[] = {e->objective.parameters,
+                             e->objective.examples,
+                             e->objective.evaluation_examples,
+                             e->plan.warm,
+                             tuning,
+                             c->updates,
+                             c->evaluate_every,
+                             hw_processors()};
+    hash = hw__hash(hash, also, sizeof also);
+    if (e->plan.warm) {
+        hw_config warm = hw__efficiency_warm_config(e);
+        hash = hash_config(hash, &warm);
+    }
+    return hash;
+}
+
+const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key)
 {
     for (size_t i = 0; i < e->n_kept; i++)
         if (e->kept[i].key == key) return &e->kept[i].run;
@@ -48,14 +90,14 @@ static hw_status keep(hw_efficiency *e, uint64_t key, const hw_efficiency_run *r
 {
     if (e->n_kept == e->room) {
         size_t room = e->room ? 2 * e->room : 64;
-        hw__kept_run *more = hw__base_alloc(room, sizeof *more);
+        hw__efficiency_kept *more = hw__base_alloc(room, sizeof *more);
         if (!more) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the runs");
         if (e->n_kept) memcpy(more, e->kept, e->n_kept * sizeof *more);
         hw__base_free(e->kept);
         e->kept = more;
         e->room = room;
     }
-    e->kept[e->n_kept++] = (hw__kept_run){key, *run};
+    e->kept[e->n_kept++] = (hw__efficiency_kept){key, *run};
     return HW_OK;
 }
 
@@ -64,13 +106,13 @@ static hw_status keep(hw_efficiency *e, uint64_t key, const hw_efficiency_run *r
 
 static size_t print_line(char *line, uint64_t key, const hw_efficiency_run *r, const char *label)
 {
-    const double x[NUMBERS] = {(double)r->seed,       r->tuning, r->met,       r->diverged,   r->updates,
-                               r->seconds_per_update, r->metric, r->staleness, r->dispersion, r->learning_rate,
-                               r->momentum,           r->seconds};
+    const double x[NUMBERS] = {
+        (double)r->seed, r->tuning,    r->met,        r->diverged,      r->spent,    r->updates, r->seconds_per_update,
+        r->metric,       r->staleness, r->dispersion, r->learning_rate, r->momentum, r->seconds};
     size_t at = (size_t)snprintf(line, LINE, "%016llx", (unsigned long long)key);
     for (int i = 0; i < NUMBERS; i++) {
         line[at++] = ',';
-        at += hw__number_print(line + at, LINE - at, 17, x[i]);
+        at += hw__number_print(line + at, LINE - at, 17, hw__base_finite_double(x[i]) ? x[i] : NAN);
     }
     at += (size_t)snprintf(line + at, LINE - at, ",\"%s\"\n", label);
     return at;
@@ -98,19 +140,20 @@ static bool parse_line(const char *at, const char *end, uint64_t *key, hw_effici
             return false;
         }
     }
-    if (*at != ',' || !(x[0] >= 0 && x[0] < 9e15) || !(x[4] >= 0)) return false;
+    if (*at != ',' || !(x[0] >= 0 && x[0] < 9e15) || !(x[4] >= 0) || !(x[5] >= 0)) return false;
     *r = (hw_efficiency_run){.seed = (uint64_t)x[0],
                              .tuning = x[1] > 0,
                              .met = x[2] > 0,
                              .diverged = x[3] > 0,
-                             .updates = x[4],
-                             .seconds_per_update = x[5],
-                             .metric = x[6],
-                             .staleness = x[7],
-                             .dispersion = x[8],
-                             .learning_rate = x[9],
-                             .momentum = x[10],
-                             .seconds = x[11]};
+                             .spent = x[4],
+                             .updates = x[5],
+                             .seconds_per_update = x[6],
+                             .metric = x[7],
+                             .staleness = x[8],
+                             .dispersion = x[9],
+                             .learning_rate = x[10],
+                             .momentum = x[11],
+                             .seconds = x[12]};
     return true;
 }
 
@@ -123,10 +166,10 @@ static hw_status rewrite(const char *path, const unsigned char *data, size_t siz
     return hw__file_write_end(&w, why);
 }
 
-hw_status hw__record_read(hw_efficiency *e, char *why)
+hw_status hw__efficiency_read(hw_efficiency *e, char *why)
 {
     hw__file f;
-    FILE *there = e->record ? fopen(e->record, "r") : NULL;
+    FILE *there = e->record && !e->read ? fopen(e->record, "r") : NULL;
     if (!there) return HW_OK;
     (void)fclose(there);
     hw_status status = hw__file_read(e->record, CAP, &f, why);
@@ -148,25 +191,40 @@ hw_status hw__record_read(hw_efficiency *e, char *why)
         line++;
         if (!parse_line(text, end, &key, &run))
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: line %zu is no run", e->record, line);
-        else if (!hw__record_find(e, key))
+        else if (!hw__efficiency_find(e, key))
             status = keep(e, key, &run, why);
         at += (size_t)(end - text) + 1;
     }
     if (status == HW_OK && whole < f.size) status = rewrite(e->record, f.data, whole, why);
     hw__base_free(f.data);
+    if (status != HW_OK) e->n_kept = 0;
+    e->read = status == HW_OK;
     return status;
 }
 
-hw_status hw__record_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+/* A line that could not be written whole is taken back: the next one would be read as its end. */
+static bool append(const char *path, const char *line, size_t n)
 {
-    hw_status status = keep(e, key, run, why);
-    if (status != HW_OK || !e->record) return status;
+    FILE *f = fopen(path, "a");
+    if (!f) return false;
+    bool good = fseek(f, 0, SEEK_END) == 0;
+    long before = good ? ftell(f) : -1;
+    good = before >= 0;
+    if (good && before == 0) good = fputs(head, f) >= 0;
+    if (good) good = fwrite(line, 1, n, f) == n;
+    if (fflush(f) != 0) good = false;
+    int why = errno;
+    if (!good && before >= 0 && ftruncate(fileno(f), before) != 0) why = errno;
+    if (fclose(f) != 0) good = false;
+    if (!good) errno = why;
+    return good;
+}
+
+hw_status hw__efficiency_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+{
     char line[LINE];
     size_t n = print_line(line, key, run, e->row[run->row].label);
-    FILE *f = fopen(e->record, "a");
-    bool good = f != NULL;
-    if (good && ftell(f) == 0) good = fputs(head, f) >= 0; /* "a" stands at the end of what is there */
-    if (good) good = fwrite(line, 1, n, f) == n;
-    if (f && fclose(f) != 0) good = false;
-    return good ? HW_OK : hw__base_fail(why, HW_E_IO, "%.150s: %.80s", e->record, strerror(errno));
+    if (e->record && !append(e->record, line, n))
+        return hw__base_fail(why, HW_E_IO, "%.150s: %.80s", e->record, strerror(errno));
+    return keep(e, key, run, why);
 }

@@ -59,34 +59,59 @@ static hw_status engine_of(hw_efficiency *e, const hw_config *c, hw_engine **eng
     return hw_engine_create(engine, &e->objective, c, e->start, why);
 }
 
-hw_status hw__efficiency_warm(hw_efficiency *e, char *why)
+hw_config hw__efficiency_warm_config(const hw_efficiency *e)
 {
-    if (!e->plan.warm || e->warm) return HW_OK;
-    hw_engine *engine;
-    hw_result r;
+    const hw_config defaults = hw_config_defaults();
     hw_config c = e->base;
     c.scheduler = HW_SEQUENTIAL;
-    c.workers = 1;
+    c.workers = c.groups = 1;
+    c.batch_per_worker = 0;
+    c.simulation = defaults.simulation;
+    c.work = defaults.work;
     c.compensation.policy = HW_POLICY_NONE;
-    c.epochs = 0;
+    c.trace = 0;
+    c.epochs = c.seconds = 0;
     c.updates = e->plan.warm;
     c.target = 0;
     c.evaluate_every = 0;
     c.evaluate_epochs = 0;
     c.stop_flag = e->plan.stop_flag;
+    return c;
+}
+
+hw_status hw__efficiency_warm(hw_efficiency *e, char *why)
+{
+    if (!e->plan.warm || e->warm) return HW_OK;
+    hw_engine *engine;
+    hw_result r;
+    hw_config c = hw__efficiency_warm_config(e);
     hw_status status = engine_of(e, &c, &engine, why);
     if (status != HW_OK) return status;
     status = hw_engine_run(engine, &r);
-    if (status != HW_OK) (void)hw__base_fail(why, status, "hw_efficiency_measure: the warm start: %.200s", r.message);
-    if (status == HW_OK && r.reason == HW_STOP_ASKED) status = hw__base_fail(why, HW_E_STOPPED, "stopped");
-    if (status == HW_OK && !(e->warm = hw_state_create()))
-        status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the warm start");
-    if (status == HW_OK) status = hw_engine_capture(engine, e->warm);
+    if (status != HW_OK) {
+        (void)hw__base_fail(why, status, "hw_efficiency_measure: the warm start: %.200s", r.message);
+    } else if (r.reason != HW_STOP_UPDATES) {
+        bool asked = r.reason == HW_STOP_ASKED;
+        status = hw__base_fail(why, asked ? HW_E_STOPPED : HW_E_ARGUMENT, "hw_efficiency_measure: the warm start %s",
+                               asked ? "was stopped" : "ended before its updates were made");
+    } else if (meets(&e->base, r.last.metric[e->base.target_metric])) {
+        status = hw__base_fail(why, HW_E_ARGUMENT,
+                               "hw_efficiency_measure: the warm start of %llu updates meets the target already",
+                               (unsigned long long)e->plan.warm);
+    } else {
+        e->warm = hw_state_create();
+        status = e->warm ? hw_engine_capture(engine, e->warm) : HW_E_MEMORY;
+        if (status != HW_OK) {
+            hw_state_free(e->warm);
+            e->warm = NULL;
+            (void)hw__base_fail(why, status, "hw_efficiency_measure: the warm start could not be kept");
+        }
+    }
     hw_engine_free(engine);
     return status;
 }
 
-static void tell(const hw__grid_row *row, const hw_config *c, hw_engine *engine, const hw_result *r,
+static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engine *engine, const hw_result *r,
                  hw_efficiency_run *run)
 {
     size_t n;
@@ -95,8 +120,9 @@ static void tell(const hw__grid_row *row, const hw_config *c, hw_engine *engine,
     run->seed = c->seed;
     run->met = !isnan(crossed);
     run->diverged = r->status == HW_E_DIVERGED;
+    run->spent = (double)(n ? x[n - 1].update : r->updates / row->gather);
     /* One that has diverged never meets it: it was seen not to, until the limit. */
-    run->updates = run->met ? crossed : run->diverged ? (double)c->updates : (double)r->updates;
+    run->updates = run->met ? crossed : run->diverged ? floor((double)c->updates / row->gather) : run->spent;
     run->seconds_per_update = time_of(x, n, row->config.scheduler == HW_SIMULATED);
     run->metric = n ? x[n - 1].metric[c->target_metric] : NAN;
     run->staleness = r->staleness.mean;
@@ -112,15 +138,19 @@ hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw
     hw_result r;
     hw_status status = engine_of(e, c, &engine, why);
     if (status != HW_OK) return status;
-    if (e->warm) status = hw_engine_begin_from(engine, e->warm, NULL, why);
+    int velocity = 1;
+    if (e->warm) status = hw_engine_begin_from(engine, e->warm, &velocity, why);
+    if (status == HW_OK && !velocity && c->optimizer.momentum > 0)
+        status = hw__base_fail(why, HW_E_UNSUPPORTED,
+                               "the warm start has no velocity for this row's rule and policy, which keep one");
     if (status == HW_OK) {
         status = hw_engine_run(engine, &r);
         if (status != HW_OK && status != HW_E_DIVERGED)
-            (void)hw__base_fail(why, status, "hw_efficiency_measure: %.100s, seed %llu: %.300s", e->row[at].label,
-                                (unsigned long long)c->seed, r.message);
+            (void)hw__base_fail(why, status, "seed %llu: %.200s", (unsigned long long)c->seed, r.message);
     }
     if (status == HW_E_DIVERGED) status = HW_OK;
-    if (status == HW_OK && r.reason == HW_STOP_ASKED) status = hw__base_fail(why, HW_E_STOPPED, "stopped");
+    if (status == HW_OK && r.reason == HW_STOP_ASKED)
+        status = hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
     if (status == HW_OK) {
         *run = (hw_efficiency_run){.row = (unsigned)at};
         tell(e->row + at, c, engine, &r, run);

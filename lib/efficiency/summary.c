@@ -8,7 +8,7 @@
 typedef struct pairs {
     size_t n;
     double *time[2];
-    hw__observed *updates[2], *drawn;
+    hw__efficiency_observed *updates[2], *drawn;
     double *sorted, horizon;
 } pairs;
 
@@ -30,7 +30,7 @@ static bool open_pairs(const hw_efficiency *e, size_t row, size_t reference, pai
     bool good = true;
     for (int k = 0; k < 2; k++) {
         p->time[k] = hw__base_alloc(seeds, sizeof(double));
-        p->updates[k] = hw__base_alloc(seeds, sizeof(hw__observed));
+        p->updates[k] = hw__base_alloc(seeds, sizeof(hw__efficiency_observed));
         good = good && p->time[k] && p->updates[k];
     }
     p->drawn = hw__base_alloc(seeds, sizeof *p->drawn);
@@ -41,7 +41,7 @@ static bool open_pairs(const hw_efficiency *e, size_t row, size_t reference, pai
         if (!r[0] || !r[1]) continue;
         for (int k = 0; k < 2; k++) {
             p->time[k][p->n] = r[k]->seconds_per_update;
-            p->updates[k][p->n] = (hw__observed){r[k]->updates, r[k]->met};
+            p->updates[k][p->n] = (hw__efficiency_observed){r[k]->updates, r[k]->met};
         }
         p->n++;
     }
@@ -66,10 +66,10 @@ static double median_time(pairs *p, int which, const uint32_t *draw, size_t n)
     return m % 2 ? p->sorted[m / 2] : 0.5 * (p->sorted[m / 2 - 1] + p->sorted[m / 2]);
 }
 
-static hw__survivors survivors(pairs *p, int which, const uint32_t *draw, size_t n)
+static hw__efficiency_survivors survivors(pairs *p, int which, const uint32_t *draw, size_t n)
 {
     for (size_t i = 0; i < n; i++) p->drawn[i] = p->updates[which][draw[i]];
-    return hw__survival_of(p->drawn, n, p->horizon);
+    return hw__efficiency_survival(p->drawn, n, p->horizon);
 }
 
 static double time_of(void *p, const uint32_t *draw, size_t n)
@@ -77,9 +77,16 @@ static double time_of(void *p, const uint32_t *draw, size_t n)
     return median_time(p, 0, draw, n);
 }
 
+/* INFINITY: half of the draw or more did not meet the target. */
+static double median_updates(pairs *p, int which, const uint32_t *draw, size_t n)
+{
+    double median = survivors(p, which, draw, n).median;
+    return isnan(median) ? INFINITY : median;
+}
+
 static double updates_of(void *p, const uint32_t *draw, size_t n)
 {
-    return survivors(p, 0, draw, n).median;
+    return median_updates(p, 0, draw, n);
 }
 
 static double mean_of(void *p, const uint32_t *draw, size_t n)
@@ -92,9 +99,10 @@ static double hardware_of(void *p, const uint32_t *draw, size_t n)
     return median_time(p, 0, draw, n) / median_time(p, 1, draw, n);
 }
 
+/* 0 where only the reference's runs miss the target, INFINITY where only the row's do, NaN where both. */
 static double statistical_of(void *p, const uint32_t *draw, size_t n)
 {
-    return survivors(p, 0, draw, n).median / survivors(p, 1, draw, n).median;
+    return median_updates(p, 0, draw, n) / median_updates(p, 1, draw, n);
 }
 
 static double product_of(void *p, const uint32_t *draw, size_t n)
@@ -102,18 +110,7 @@ static double product_of(void *p, const uint32_t *draw, size_t n)
     return hardware_of(p, draw, n) * statistical_of(p, draw, n);
 }
 
-static hw_estimate estimate(const hw_efficiency *e, pairs *p, double (*of)(void *, const uint32_t *, size_t))
-{
-    const hw_estimate none = {NAN, NAN, NAN};
-    uint32_t *all = p->n ? hw__base_alloc(p->n, sizeof *all) : NULL;
-    if (!all) return none;
-    for (uint32_t i = 0; i < p->n; i++) all[i] = i;
-    double value = of(p, all, p->n);
-    hw__base_free(all);
-    return isnan(value) ? none : hw__bootstrap(p->n, e->base.seed, value, of, p);
-}
-
-static bool simulated(const hw__grid_row *r)
+static bool simulated(const hw__efficiency_setting *r)
 {
     return r->config.scheduler == HW_SIMULATED;
 }
@@ -124,6 +121,32 @@ static size_t reference_of(const hw_efficiency *e, size_t i, bool of_time)
     size_t k = 0;
     while (of_time && k < i && simulated(e->row + k) != simulated(e->row + i)) k++;
     return k;
+}
+
+typedef struct figure {
+    double (*of)(void *pairs, const uint32_t *draw, size_t n);
+    hw_estimate *to;
+} figure;
+
+static hw_status estimates(const hw_efficiency *e, size_t row, size_t reference, size_t n, const figure *f)
+{
+    pairs p;
+    if (!open_pairs(e, row, reference, &p)) return HW_E_MEMORY;
+    hw_status status = HW_OK;
+    for (size_t k = 0; p.n && k < n && status == HW_OK; k++)
+        status = hw__efficiency_bootstrap(p.n, e->base.seed, f[k].of, &p, f[k].to);
+    close_pairs(&p);
+    return status;
+}
+
+static bool at_edge(const hw_efficiency *e, double rate)
+{
+    bool least = true, most = true;
+    for (size_t k = 0; k < e->plan.n_rates; k++) {
+        least = least && e->rates[k] >= rate;
+        most = most && e->rates[k] <= rate;
+    }
+    return e->plan.n_rates > 1 && (least || most);
 }
 
 static void count(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
@@ -144,33 +167,32 @@ static void count(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
 hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
 {
     if (!e || i >= e->rows || !out) return HW_E_ARGUMENT;
-    const hw__grid_row *row = e->row + i;
+    const hw__efficiency_setting *row = e->row + i;
     const hw_estimate none = {NAN, NAN, NAN};
     memset(out, 0, sizeof *out);
     (void)snprintf(out->label, sizeof out->label, "%s", row->label);
     (void)snprintf(out->why, sizeof out->why, "%s", row->refused == HW_OK ? "" : row->why);
-    out->config = row->config;
+    out->config = &row->config;
     out->refused = row->refused != HW_OK;
     out->simulated = simulated(row);
-    out->learning_rate = row->rate;
-    out->momentum = row->momentum;
+    bool chosen = e->plan.question != HW_QUESTION_TUNED || (row->tuned && !isinf(row->best));
+    out->learning_rate = chosen ? row->rate : NAN;
+    out->momentum = chosen ? row->momentum : NAN;
+    out->at_edge = e->plan.question == HW_QUESTION_TUNED && chosen && at_edge(e, row->rate);
     out->tuning_runs = row->tuning_runs;
     out->tuning_updates = row->tuning_updates;
     out->tuning_seconds = row->tuning_seconds;
     out->time = out->updates = out->mean_updates = out->hardware = out->statistical = out->product = none;
     count(e, i, out);
-    pairs p;
-    if (!open_pairs(e, i, reference_of(e, i, false), &p)) return HW_E_MEMORY;
-    out->statistical = estimate(e, &p, statistical_of);
-    close_pairs(&p);
-    if (!open_pairs(e, i, reference_of(e, i, true), &p)) return HW_E_MEMORY;
-    out->hardware = estimate(e, &p, hardware_of);
-    out->product = estimate(e, &p, product_of);
-    close_pairs(&p);
-    if (!open_pairs(e, i, i, &p)) return HW_E_MEMORY;
-    out->time = estimate(e, &p, time_of);
-    out->updates = estimate(e, &p, updates_of);
-    out->mean_updates = estimate(e, &p, mean_of);
-    close_pairs(&p);
-    return HW_OK;
+    hw_status status = estimates(e, i, reference_of(e, i, false), 1, (figure[]){{statistical_of, &out->statistical}});
+    if (status == HW_OK)
+        status = estimates(e, i, reference_of(e, i, true), 2,
+                           (figure[]){{hardware_of, &out->hardware}, {product_of, &out->product}});
+    if (status == HW_OK)
+        status = estimates(
+            e, i, i, 3, (figure[]){{time_of, &out->time}, {updates_of, &out->updates}, {mean_of, &out->mean_updates}});
+    /* A reference that itself has no figure is none to be relative to. */
+    if (!(out->statistical.value > 0)) out->statistical = none;
+    if (!(out->product.value > 0)) out->product = none;
+    return status;
 }

@@ -9,15 +9,15 @@
 
 static int by_time(const void *a, const void *b)
 {
-    const hw__observed *x = a, *y = b;
+    const hw__efficiency_observed *x = a, *y = b;
     if (x->time < y->time) return -1;
     if (x->time > y->time) return 1;
     return y->met - x->met; /* who met it then was still under observation when others ended */
 }
 
-hw__survivors hw__survival_of(hw__observed *x, size_t n, double horizon)
+hw__efficiency_survivors hw__efficiency_survival(hw__efficiency_observed *x, size_t n, double horizon)
 {
-    hw__survivors s = {NAN, 0};
+    hw__efficiency_survivors s = {NAN, 0};
     double above = 1, since = 0, half = NAN;
     qsort(x, n, sizeof *x, by_time);
     for (size_t i = 0; i < n;) {
@@ -39,10 +39,10 @@ hw__survivors hw__survival_of(hw__observed *x, size_t n, double horizon)
     return s;
 }
 
-static hw__observed *observations(const double *time, const int *met, size_t n)
+static hw__efficiency_observed *observations(const double *time, const int *met, size_t n)
 {
-    hw__observed *x = n && n <= MOST ? hw__base_alloc(2 * n, sizeof *x) : NULL;
-    for (size_t i = 0; x && i < n; i++) x[i] = (hw__observed){time[i], met[i] != 0};
+    hw__efficiency_observed *x = n && n <= MOST ? hw__base_alloc(2 * n, sizeof *x) : NULL;
+    for (size_t i = 0; x && i < n; i++) x[i] = (hw__efficiency_observed){time[i], met[i] != 0};
     return x;
 }
 
@@ -56,10 +56,10 @@ static bool good(const double *time, const int *met, size_t n)
 
 hw_status hw_survival(const double *time, const int *met, size_t n, double horizon, double *median, double *mean)
 {
-    if (!good(time, met, n) || !(horizon > 0)) return HW_E_ARGUMENT;
-    hw__observed *x = observations(time, met, n);
+    if (!good(time, met, n) || !(horizon > 0) || !hw__base_finite_double(horizon)) return HW_E_ARGUMENT;
+    hw__efficiency_observed *x = observations(time, met, n);
     if (!x) return HW_E_MEMORY;
-    hw__survivors s = hw__survival_of(x, n, horizon);
+    hw__efficiency_survivors s = hw__efficiency_survival(x, n, horizon);
     hw__base_free(x);
     if (median) *median = s.median;
     if (mean) *mean = s.mean;
@@ -72,49 +72,56 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-hw_estimate hw__bootstrap(size_t n, uint64_t seed, double value,
-                          double (*of)(void *context, const uint32_t *draw, size_t n), void *context)
+hw_status hw__efficiency_bootstrap(size_t n, uint64_t seed, double (*of)(void *context, const uint32_t *draw, size_t n),
+                                   void *context, hw_estimate *e)
 {
-    hw_estimate e = {value, NAN, NAN};
-    double *drawn = n > 2 && !isnan(value) ? hw__base_alloc(DRAWS, sizeof *drawn) : NULL;
-    uint32_t *draw = drawn ? hw__base_alloc(n, sizeof *draw) : NULL;
+    double *drawn = hw__base_alloc(DRAWS, sizeof *drawn);
+    uint32_t *draw = hw__base_alloc(n, sizeof *draw);
+    hw_status status = drawn && draw ? HW_OK : HW_E_MEMORY;
+    size_t kept = 0;
     hw_rng rng;
     hw_rng_seed(&rng, seed, 0);
-    for (size_t k = 0; draw && k < DRAWS; k++) {
-        for (size_t i = 0; i < n; i++) draw[i] = (uint32_t)hw_rng_below(&rng, n);
-        double x = of(context, draw, n);
-        drawn[k] = isnan(x) ? INFINITY : x; /* of a draw whose runs do not meet the target */
+    *e = (hw_estimate){NAN, NAN, NAN};
+    if (status == HW_OK) {
+        for (uint32_t i = 0; i < n; i++) draw[i] = i;
+        e->value = of(context, draw, n);
+        if (isinf(e->value)) e->value = NAN;
     }
-    if (draw) {
-        qsort(drawn, DRAWS, sizeof *drawn, by_value);
-        e.low = drawn[DRAWS / 40];
-        e.high = drawn[DRAWS - 1 - DRAWS / 40];
+    for (size_t k = 0; status == HW_OK && n > 2 && !isnan(e->value) && k < DRAWS; k++) {
+        for (size_t i = 0; i < n; i++) draw[i] = (uint32_t)hw_rng_below(&rng, n);
+        drawn[kept] = of(context, draw, n);
+        if (!isnan(drawn[kept])) kept++;
+    }
+    if (kept > DRAWS / 2) {
+        qsort(drawn, kept, sizeof *drawn, by_value);
+        e->low = drawn[kept / 40];
+        e->high = drawn[kept - 1 - kept / 40];
     }
     hw__base_free(draw);
     hw__base_free(drawn);
-    return e;
+    return status;
 }
 
 typedef struct sample {
-    const hw__observed *from;
-    hw__observed *into;
+    const hw__efficiency_observed *from;
+    hw__efficiency_observed *into;
 } sample;
 
 static double median_of_draw(void *context, const uint32_t *draw, size_t n)
 {
     const sample *s = context;
     for (size_t i = 0; i < n; i++) s->into[i] = s->from[draw[i]];
-    return hw__survival_of(s->into, n, 1).median;
+    double median = hw__efficiency_survival(s->into, n, 1).median;
+    return isnan(median) ? INFINITY : median;
 }
 
 hw_status hw_survival_median(const double *time, const int *met, size_t n, uint64_t seed, hw_estimate *median)
 {
     if (!good(time, met, n) || !median) return HW_E_ARGUMENT;
-    hw__observed *x = observations(time, met, n);
+    hw__efficiency_observed *x = observations(time, met, n);
     if (!x) return HW_E_MEMORY;
     sample s = {x, x + n};
-    double value = hw__survival_of(x, n, 1).median;
-    *median = hw__bootstrap(n, seed, value, median_of_draw, &s);
+    hw_status status = hw__efficiency_bootstrap(n, seed, median_of_draw, &s, median);
     hw__base_free(x);
-    return HW_OK;
+    return status;
 }

@@ -44,10 +44,14 @@ static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, FILE *
     hw__efficiency_text(hardware, sizeof hardware, r->hardware, 1, 3);
     hw__efficiency_text(statistical, sizeof statistical, r->statistical, 1, 2);
     hw__efficiency_text(product, sizeof product, r->product, 1, 2);
-    if (isnan(r->updates.value)) (void)snprintf(updates, sizeof updates, r->runs ? "not reached" : "-");
-    fprintf(out, "%-36s %-9s %s%-26s %-22s %-20s %-18s %-18s", r->label, met, r->simulated ? "~" : " ", time, updates,
+    bool none = isnan(r->learning_rate); /* no point of the grid */
+    if (isnan(r->updates.value)) (void)snprintf(updates, sizeof updates, r->runs || none ? "not reached" : "-");
+    fprintf(out, "%-36s %-9s %s%-32s %-22s %-20s %-18s %-18s", r->label, met, r->simulated ? "~" : " ", time, updates,
             hardware, statistical, product);
-    if (e->plan.question == HW_QUESTION_TUNED) fprintf(out, " %-9.3g %-5.3g", r->learning_rate, r->momentum);
+    if (none)
+        fprintf(out, " no point of the grid met the target");
+    else if (e->plan.question == HW_QUESTION_TUNED)
+        fprintf(out, " %.3g%-*s %-5.3g", r->learning_rate, 4, r->at_edge ? "*" : "", r->momentum);
     if (r->diverged) fprintf(out, " %u diverged", r->diverged);
     fputc('\n', out);
 }
@@ -65,10 +69,10 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
             help[e->plan.question], c->target_metric, c->target_metric ? ">=" : "<=", c->target);
     if (e->plan.warm)
         fprintf(out, "; from where one worker stands after %llu updates", (unsigned long long)e->plan.warm);
-    fprintf(out, "\n%-36s %-9s %-27s %-22s %-20s %-18s %-18s%s\n", "row", "reached", " time an update",
+    fprintf(out, "\n%-36s %-9s %-33s %-22s %-20s %-18s %-18s%s\n", "row", "reached", " time an update",
             "updates to target", "hardware", "statistical", "product",
             e->plan.question == HW_QUESTION_TUNED ? " rate      momentum" : "");
-    bool any = false, missed = false;
+    bool any = false, missed = false, edge = false;
     double updates = 0, seconds = 0;
     unsigned runs = 0;
     for (size_t i = 0; i < e->rows; i++) {
@@ -77,6 +81,7 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
         if (status != HW_OK) return status;
         print_row(e, &r, out);
         any |= r.simulated != 0;
+        edge |= r.at_edge != 0;
         missed |= r.met < r.runs;
         updates += r.tuning_updates;
         seconds += r.tuning_seconds;
@@ -101,6 +106,7 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
                 "; a point is as good as the worst of its %u seeds, and given up where it is no better than the best "
                 "before it\n",
                 e->plan.tuning_seeds);
+        if (edge) fprintf(out, "* at the edge of the grid: the best rate may lie beyond\n");
     }
     return ferror(out) ? HW_E_IO : HW_OK;
 }
@@ -135,6 +141,7 @@ static void put_row(const hw_efficiency_row *r, FILE *out)
             r->runs, r->met, r->diverged);
     put_number(out, "learning_rate", r->learning_rate);
     put_number(out, "momentum", r->momentum);
+    fprintf(out, ", \"at_edge\": %s", r->at_edge ? "true" : "false");
     put_number(out, "tuning_runs", r->tuning_runs);
     put_number(out, "tuning_updates", r->tuning_updates);
     put_number(out, "tuning_seconds", r->tuning_seconds);

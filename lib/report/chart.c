@@ -93,6 +93,8 @@ static hw_status write_script(const hw_report *r, const hw_chart *chart, const h
             fputs(" with lines lw 1 dt 1", out);
         else if (curve[c].style == HW_CURVE_LINE)
             fprintf(out, " with lines lw 2 dt %u", k % 5 + 1);
+        else if (curve[c].style == HW_CURVE_CROSSES)
+            fputs(" with points pt 2 ps 1", out);
         else if (curve[c].style == HW_CURVE_POINTS)
             fprintf(out, " with points pt %u ps 0.8", k % 7 + 4);
         else

@@ -3,15 +3,15 @@
 #include "step.h"
 #include <time.h>
 
-#define SLICE  10000000u         /* ns: a run that is to end waits no longer for one that sleeps */
-#define STREAM UINT64_C(1) << 42 /* of random numbers: no other's */
+#define SLICE  10000000u           /* ns: a run that is to end waits no longer for one that sleeps */
+#define STREAM (UINT64_C(1) << 42) /* of random numbers: no other's */
 
 void hw__work_plan(hw_worker *w)
 {
     const hw_config *c = &w->engine->config;
     w->work = c->work.each ? c->work.each[w->id] : c->work.law;
     if (w->work.kind == HW_CLOCK_ROUND_ROBIN) w->work.mean = 0;
-    hw_rng_seed(&w->work_rng, c->seed, (STREAM) + w->id);
+    hw_rng_seed(&w->work_rng, c->seed, STREAM + w->id);
 }
 
 static void sleep_for(uint64_t ns)
