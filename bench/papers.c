@@ -20,6 +20,8 @@ static const experiment experiments[] = {
     {"figure2", "Mitliagkas et al.", "Fig. 2: implicit and explicit momentum, formula and measured", papers_figure2},
     {"threads", "Mitliagkas et al.", "assumptions A2 and A3 on real threads: steps that sleep by a law",
      papers_threads},
+    {"map", "Mitliagkas et al.", "when asynchrony is momentum and when it is delay, simulated and on threads",
+     papers_map},
     {"closed-loop", "Mitliagkas et al.", "whether the total momentum can be measured from the iterates",
      papers_closed_loop},
     {"best-quadratic", "Mitliagkas et al.", "Fig. 3 on a quadratic: best explicit momentum, negative ones too",

@@ -51,6 +51,7 @@ bool papers_oracles(papers *p);
 bool papers_theorem2(papers *p);
 bool papers_figure2(papers *p);
 bool papers_threads(papers *p);
+bool papers_map(papers *p);
 bool papers_closed_loop(papers *p);
 bool papers_best_quadratic(papers *p);
 bool papers_best_net(papers *p);
