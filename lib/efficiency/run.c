@@ -23,12 +23,6 @@ static double crossing(const hw_config *c, const hw_evaluation *x, size_t n)
     return NAN;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* Median over the windows between evaluations; NaN without one, or without memory for them. */
 static double time_of(const hw_evaluation *x, size_t n, bool simulated)
 {
@@ -41,10 +35,7 @@ static double time_of(const hw_evaluation *x, size_t n, bool simulated)
         before = now;
         update = x[i].update;
     }
-    if (m) {
-        qsort(each, m, sizeof *each, by_value);
-        median = m % 2 ? each[m / 2] : 0.5 * (each[m / 2 - 1] + each[m / 2]);
-    }
+    median = hw__efficiency_median(each, m);
     hw__base_free(each);
     return median;
 }

@@ -50,20 +50,12 @@ static bool open_pairs(const hw_efficiency *e, size_t row, size_t reference, pai
     return good;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 static double median_time(pairs *p, int which, const uint32_t *draw, size_t n)
 {
     size_t m = 0;
     for (size_t i = 0; i < n; i++)
         if (!isnan(p->time[which][draw[i]])) p->sorted[m++] = p->time[which][draw[i]];
-    if (!m) return NAN;
-    qsort(p->sorted, m, sizeof *p->sorted, by_value);
-    return m % 2 ? p->sorted[m / 2] : 0.5 * (p->sorted[m / 2 - 1] + p->sorted[m / 2]);
+    return hw__efficiency_median(p->sorted, m);
 }
 
 static hw__efficiency_survivors survivors(pairs *p, int which, const uint32_t *draw, size_t n)

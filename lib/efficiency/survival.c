@@ -72,6 +72,13 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+double hw__efficiency_median(double *x, size_t n)
+{
+    if (!n) return NAN;
+    qsort(x, n, sizeof *x, by_value);
+    return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
+}
+
 hw_status hw__efficiency_bootstrap(size_t n, uint64_t seed, double (*of)(void *context, const uint32_t *draw, size_t n),
                                    void *context, hw_estimate *e)
 {
