@@ -1,30 +1,22 @@
-/* papers_threads.c - Mitliagkas et al. on real threads: staleness follows the law of the steps' work. Steps sleep a
- * time that is drawn, so that eight threads run on any number of cores. */
+/* papers_threads.c - Mitliagkas et al. on real threads: staleness follows the law of the steps' work. Steps have
+ * sleep of a drawn length added, so that eight threads run on any number of cores. */
 #include "papers.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 enum { WORKERS = 8, LAST = 30, UPDATES = 60 };
 
 typedef struct sleeper {
-    unsigned shape; /* of the gamma law, 1: exponential; 0: constant */
-    double mean_ns;
+    hw_clock work;
     uint64_t *staleness; /* by update; NULL: nobody asks */
     uint64_t room;
 } sleeper;
 
-/* f(w) = w^2 / 2, after a sleep between read and write. */
+/* f(w) = w^2 / 2; the work of a step is what the configuration adds. */
 static hw_status step(void *self, hw_worker *w, const hw_batch *batch)
 {
-    const sleeper *s = self;
     const float *x = hw_read(w);
-    (void)batch;
-    double work = s->shape ? 0 : 1;
-    for (unsigned k = 0; k < s->shape; k++) work -= log(1 - hw_rng_uniform(hw_random(w))) / s->shape;
-    work *= s->mean_ns;
-    const struct timespec pause = {(time_t)(work / 1e9), (long)fmod(work, 1e9)};
-    (void)nanosleep(&pause, NULL);
+    (void)self, (void)batch;
     hw_gradient(w)[0] = x[0];
     return hw_write(w, 0.5 * (double)x[0] * (double)x[0]);
 }
@@ -39,7 +31,6 @@ static bool run(sleeper *s, uint64_t updates, uint64_t seed, hw_result *result, 
 {
     hw_objective o = hw_objective_defaults("sleeper", 1);
     o.step = step;
-    o.self = s;
     hw_config c = hw_config_defaults();
     c.workers = WORKERS;
     c.epochs = 0;
@@ -47,6 +38,7 @@ static bool run(sleeper *s, uint64_t updates, uint64_t seed, hw_result *result, 
     c.seed = seed;
     c.batch = 1;
     c.curvature = -1;
+    c.work.law = s->work;
     c.divergence = 0;
     c.optimizer.momentum = 0;
     c.optimizer.schedule.base = 1e-3;
@@ -82,9 +74,12 @@ bool papers_threads(papers *p)
 {
     static const struct {
         const char *name;
-        unsigned shape;
+        hw_clock work;
         double dispersion; /* of the event simulation */
-    } laws[] = {{"exponential", 1, 1}, {"Erlang-2", 2, 0.52}, {"Erlang-4", 4, 0.27}, {"constant", 0, 0}};
+    } laws[] = {{"exponential", {HW_CLOCK_EXPONENTIAL, 0, 2e-3}, 1},
+                {"Erlang-2", {HW_CLOCK_GAMMA, 2, 2e-3}, 0.52},
+                {"Erlang-4", {HW_CLOCK_GAMMA, 4, 2e-3}, 0.27},
+                {"constant", {HW_CLOCK_CONSTANT, 0, 2e-3}, 0}};
     static const int at[] = {5, 10, 20, LAST};
     static const double exact[] = {0.5225, 0.1536, -0.1706, -0.1431};
     static char cells[64][64];
@@ -94,7 +89,7 @@ bool papers_threads(papers *p)
     double worst = 0, off = 0, sum[4] = {0}, squares[4] = {0}, w[LAST + 1];
     for (int j = 0; j < 5; j++) (void)snprintf(cells[j], 64, "%s", head[j]);
     for (unsigned k = 0; k < 4; k++) {
-        sleeper s = {laws[k].shape, 2e6, NULL, 0};
+        sleeper s = {laws[k].work, NULL, 0};
         hw_result r;
         double low, high, momentum[2] = {NAN, NAN};
         if (!run(&s, updates, k + 1, &r, momentum)) return cli_interrupted ? false : papers_trouble(p, "a run failed");
@@ -109,7 +104,7 @@ bool papers_threads(papers *p)
     }
     if (!papers_table(p, (const char(*)[64])cells, 5, 5)) return false;
     uint64_t staleness[UPDATES];
-    sleeper s = {1, 2e6, staleness, UPDATES};
+    sleeper s = {laws[0].work, staleness, UPDATES};
     for (unsigned k = 0; k < runs; k++) {
         hw_result r;
         if (!run(&s, UPDATES, 1000 + k, &r, NULL)) return cli_interrupted ? false : papers_trouble(p, "a run failed");
