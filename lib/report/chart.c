@@ -46,10 +46,9 @@ static hw_status write_points(const hw_report *r, const hw_chart *chart, const h
             fputc(',', w.stream);
             if (hw__base_finite_double(x)) hw__json_number(w.stream, x);
             /* gnuplot draws a line across an empty field, and breaks it where one says NaN. */
-            if (hw__base_finite_double(y))
-                hw__report_numbers(w.stream, 2, (const double[]){y, spread});
-            else
-                fputs(",NaN,\n", w.stream);
+            fputs(hw__base_finite_double(y) ? "," : ",NaN", w.stream);
+            if (hw__base_finite_double(y)) hw__json_number(w.stream, y);
+            hw__report_numbers(w.stream, 1, &spread);
         }
     return hw__file_write_end(&w, why);
 }
