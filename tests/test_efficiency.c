@@ -384,6 +384,28 @@ static void threads_with_added_work(void **state)
     hw_efficiency_free(e);
 }
 
+/* The target is met at the first evaluation; what the other worker lands after that, in no time, is no window. */
+static void the_end_of_a_run_is_no_window(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    hw_objective o = objective();
+    hw_config c = config();
+    c.scheduler = HW_ASYNC;
+    c.work.law = (hw_clock){HW_CLOCK_CONSTANT, 0, 10e-3};
+    c.evaluate_every = 20;
+    c.target = 0.3;
+    hw_efficiency_plan p = plan(&o, &c, HW_QUESTION_FIXED);
+    p.seeds = 3;
+    hw_efficiency *e = made(&p, "2");
+    if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
+    hw_efficiency_row r = row_of(e, 0);
+    assert_int_equal(r.met, 3);
+    assert_true(r.coarse);
+    assert_true(r.time.value >= 4.9e-3); /* twenty updates by two workers take ten sleeps */
+    hw_efficiency_free(e);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -397,6 +419,7 @@ int main(void)
         cmocka_unit_test(warm_rows_begin_there),
         cmocka_unit_test(what_is_no_grid_is_refused),
         cmocka_unit_test(threads_with_added_work),
+        cmocka_unit_test(the_end_of_a_run_is_no_window),
     };
     return cmocka_run_group_tests_name("efficiency", tests, NULL, NULL);
 }

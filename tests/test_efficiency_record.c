@@ -147,7 +147,7 @@ static void records_keep_runs_apart(void **state)
     assert_int_equal(row_of(e, 0).runs, 0);
     assert_true(isnan(row_of(e, 0).learning_rate));
     char *text = printed(e, hw_efficiency_print);
-    assert_text(text, "no point of the grid met the target");
+    assert_text(text, "not reached by any point of the grid");
     free(text);
     hw_efficiency_free(e);
     p = plan(&o, &c, HW_QUESTION_FIXED);

@@ -254,6 +254,7 @@ static void what_cannot_be_is_refused(void **state)
     } bad[] = {
         {{HW_CLOCK_EXPONENTIAL, 0, 1e-3}, HW_SIMULATED, false, "config.work is for threads"},
         {{HW_CLOCK_EXPONENTIAL, 0, 1e-3}, HW_SIMULATED, true, "config.work is for threads"},
+        {{HW_CLOCK_ROUND_ROBIN, 0, 1e-3}, HW_ASYNC, false, "config.work.mean is 0.001, but config.work is none"},
         {{HW_CLOCK_EXPONENTIAL, 0, 0}, HW_ASYNC, false, "config.work of worker 0: mean is 0"},
         {{HW_CLOCK_GAMMA, 0, 1}, HW_ASYNC, false, "config.work of worker 0: shape is 0"},
         {{HW_CLOCK_PARETO, 1, 1}, HW_ASYNC, true, "config.work.each 0: shape is 1: it must be above 1"},

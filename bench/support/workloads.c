@@ -298,6 +298,8 @@ static bool open_matrix(const char *program, uint32_t images, workload *w)
     bool real = *folder && access(path, R_OK) == 0;
     hw_ratings_plan plan = hw_ratings_plan_defaults(100000, 600, 9000);
     hw_status status = real ? hw_ratings_read(path, 0, &d->all, why) : hw_ratings_generate(&plan, &d->all, why);
+    (void)snprintf(d->what, sizeof d->what, "%s; %s", w->what, real ? "ml-latest-small" : "generated ratings");
+    w->what = d->what;
     if (status == HW_OK) status = hw_ratings_split(&d->all, 0.1, 1, &d->ratings, &d->held, why);
     if (status != HW_OK) return told(program, why);
     d->factorize = hw_factorize_defaults(&d->ratings, 32);

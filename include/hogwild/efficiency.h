@@ -42,9 +42,10 @@ HW_API hw_status hw_survival_median(const double *time, const int *met, size_t n
 /* --- the grid ------------------------------------------------------------------------------------------------------
  */
 
-#define HW_QUESTION_TABLE(X)                                                                                \
-    X(HW_QUESTION_FIXED, fixed, "fixed", "learning rate and momentum the same everywhere, no compensation") \
-    X(HW_QUESTION_TUNED, tuned, "tuned", "the best of a grid of learning rates and momenta for each row")   \
+#define HW_QUESTION_TABLE(X)                                                                              \
+    X(HW_QUESTION_FIXED, fixed, "fixed",                                                                  \
+      "learning rate and momentum the same everywhere, no compensation but by an axis")                   \
+    X(HW_QUESTION_TUNED, tuned, "tuned", "the best of a grid of learning rates and momenta for each row") \
     X(HW_QUESTION_COMPENSATED, compensated, "compensated", "the solver of one worker, compensated by the policy")
 #define HW_X(value, row, name, help) value,
 typedef enum hw_question { HW_QUESTION_TABLE(HW_X) } hw_question;
@@ -63,12 +64,14 @@ typedef struct hw_efficiency_run {
                                   time, in units of mean work */
     double metric;             /* of the target, at the end */
     double staleness, dispersion, learning_rate, momentum, seconds;
+    double at_work; /* workers (groups) that stepped, on average: policy auto lets some rest */
 } hw_efficiency_run;
 
 typedef struct hw_efficiency_plan {
     size_t struct_size;
     const char *name;              /* of the workload, for tables and records */
     const char *data;              /* what the objective computes from, in words, for records and pages; or NULL */
+    const char *metric;            /* what the target's metric is called; NULL: by its number */
     const hw_objective *objective; /* evaluates the target's metric; borrowed, with all it points to */
     const hw_config *config;       /* the solver of one worker; target, target_metric; its stop by updates or epochs is
                                       the limit of a run, and evaluate_every (0: a hundredth of the limit) how finely
@@ -119,6 +122,7 @@ typedef struct hw_efficiency_row {
     int refused, simulated;
     char why[HW_WHY]; /* refused: the sentence */
     unsigned runs, met, diverged;
+    int tuned;                      /* question tuned: all of the grid has been tried */
     double learning_rate, momentum; /* chosen by tuning, NaN where no point met the target; else config's */
     int at_edge;                    /* at the largest or smallest rate of the grid: the best may lie beyond */
     unsigned tuning_runs;           /* the cost of that */
@@ -128,10 +132,16 @@ typedef struct hw_efficiency_row {
     hw_estimate mean_updates;                   /* mean restricted to the limit */
     hw_estimate hardware, statistical, product; /* relative to the reference, paired by seed; hardware and product of
                                                    simulated rows to the first simulated one */
-    double staleness, dispersion;               /* means over runs */
+    double staleness, dispersion, at_work;      /* means over runs */
+    int coarse; /* the median run met the target within two evaluations: I and T say little */
 } hw_efficiency_row;
 
 HW_API size_t hw_efficiency_rows(const hw_efficiency *efficiency);
+/* A row's values of the axes; NULL: there is none. Valid until the next axis or free. */
+HW_API const char *hw_efficiency_label(const hw_efficiency *efficiency, size_t row);
+/* Runs that measure, so far, of all that are asked for by rows that are not refused; how many of them and of those that
+ * tune came from the record, into *recorded (may be NULL). */
+HW_API size_t hw_efficiency_progress(const hw_efficiency *efficiency, size_t *all, size_t *recorded);
 /* Row i as far as it has been measured, into *row. HW_E_ARGUMENT: there is none. */
 HW_API hw_status hw_efficiency_row_of(const hw_efficiency *efficiency, size_t i, hw_efficiency_row *row);
 /* A table for people; one JSON object on one line, without a newline. HW_E_IO. */

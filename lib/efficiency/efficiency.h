@@ -55,7 +55,7 @@ struct hw_efficiency {
     hw_efficiency_plan plan;
     hw_config base;
     hw_objective objective;
-    char name[100], data[320];
+    char name[100], data[320], metric[60];
     double *rates, *momenta;
     char *record;
     struct {
@@ -67,7 +67,7 @@ struct hw_efficiency {
     hw__efficiency_kept *kept; /* measured, and read from the record */
     size_t n_kept, room;
     bool read; /* the record */
-    size_t done, all;
+    size_t done, all, recorded;
     hw_state *warm;
     float *start;
 };
@@ -87,10 +87,15 @@ uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tun
 const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
 hw_status hw__efficiency_read(hw_efficiency *e, char *why);
 hw_status hw__efficiency_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
-/* table.c: "1.83 (1.71-1.95)", an end that no draw met open; "-" where there is no figure. Time in the unit in which it
- * has up to three places before its point; virtual time has none. */
-void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, int digits);
-void hw__efficiency_time(char *text, size_t size, hw_estimate x, bool virtual);
+/* table.c: "1.83 (1.71-1.95)", an end that no draw met open, three digits that mean something; "-" where there is no
+ * figure. A time in `unit`. What a row has instead of figures, or NULL. */
+typedef struct hw__efficiency_unit {
+    const char *name;
+    double scale;
+} hw__efficiency_unit;
+hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e);
+void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
+const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
 /* A run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
 

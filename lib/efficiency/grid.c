@@ -94,6 +94,10 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
     }
     (void)snprintf(e->name, sizeof e->name, "%s", p.name ? p.name : e->objective.name ? e->objective.name : "");
     (void)snprintf(e->data, sizeof e->data, "%s", p.data ? p.data : "");
+    if (p.metric)
+        (void)snprintf(e->metric, sizeof e->metric, "%s", p.metric);
+    else
+        (void)snprintf(e->metric, sizeof e->metric, "metric %d", e->base.target_metric);
     bool good = true;
     if (p.record) good = (e->record = copy_of(p.record)) != NULL;
     if (good && p.n_rates) {
@@ -151,16 +155,33 @@ static hw_status set(hw__efficiency_setting *row, const char *option, const char
     return status;
 }
 
-/* What a row would otherwise be without a word: compute groups of which there is one are the synchronous scheduler. */
+static bool is_axis(const hw_efficiency *e, const char *option)
+{
+    bool found = false;
+    for (unsigned a = 0; a < e->axes; a++) found = found || strcmp(e->axis[a].option, option) == 0;
+    return found;
+}
+
+/* What the axes leave open: no law has no mean, and a simulation's clock is exact. */
+static void complete(const hw_efficiency *e, hw_config *c)
+{
+    const hw__scheduler *s = hw__scheduler_of(c, &e->objective);
+    if (c->work.law.kind == HW_CLOCK_ROUND_ROBIN && is_axis(e, "work")) c->work.law.mean = 0;
+    if (s && s->flags & HW__VIRTUAL && !is_axis(e, "clock_interval")) c->clock_interval = 1;
+}
+
+/* What a row would otherwise be without a word: compute groups of which there is one are the synchronous scheduler, and
+ * the others have none. */
 static void refuse(hw__efficiency_setting *row, const hw_objective *o, const hw_efficiency *e)
 {
     const hw_config *c = &row->config;
     row->refused = hw_config_check(c, o, row->why);
-    bool groups_given = false;
-    for (unsigned a = 0; a < e->axes; a++) groups_given |= strcmp(e->axis[a].option, "groups") == 0;
-    if (row->refused == HW_OK && c->scheduler == HW_GROUPS && c->groups == 1 && c->workers > 1 && !groups_given)
+    if (row->refused == HW_OK && c->scheduler == HW_GROUPS && c->groups == 1 && c->workers > 1 && !is_axis(e, "groups"))
         row->refused = hw__base_fail(row->why, HW_E_ARGUMENT,
                                      "config.groups is 1: one group is scheduler sync; give groups an axis");
+    if (row->refused == HW_OK && c->scheduler != HW_GROUPS && c->groups > 1)
+        row->refused =
+            hw__base_fail(row->why, HW_E_ARGUMENT, "config.groups is %u, but the scheduler has none", c->groups);
 }
 
 /* As the engine counts: steps of an epoch are whole, and a step is a gradient where several make an update. */
@@ -201,6 +222,7 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
             rest %= place;
             status = set(row + i, e->axis[a].option, text, why);
         }
+        complete(e, &row[i].config);
         const hw_config *c = &row[i].config;
         if (!row[i].label[0]) (void)snprintf(row[i].label, sizeof row[i].label, "as configured");
         row[i].rate = c->optimizer.schedule.base;
@@ -273,4 +295,9 @@ hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_set
 size_t hw_efficiency_rows(const hw_efficiency *e)
 {
     return e ? e->rows : 0;
+}
+
+const char *hw_efficiency_label(const hw_efficiency *e, size_t i)
+{
+    return e && i < e->rows ? e->row[i].label : NULL;
 }

@@ -27,6 +27,7 @@ static hw_status have(hw_efficiency *e, size_t at, const hw_config *c, bool tuni
     if (found) {
         *run = *found;
         run->row = (unsigned)at;
+        e->recorded++;
         return HW_OK;
     }
     if (stopped(e)) return hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
@@ -112,7 +113,7 @@ hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
                                   ? e->plan.n_rates * e->plan.n_momenta * e->plan.tuning_seeds
                                   : 0;
     for (size_t i = 0; i < e->rows; i++) rows += e->row[i].refused == HW_OK;
-    e->done = 0;
+    e->done = e->recorded = 0;
     e->all = rows * (points + e->plan.seeds);
     hw_status status = hw__efficiency_read(e, why);
     if (status == HW_OK) status = hw__efficiency_warm(e, why);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 9, TEXT = 64, CURVES = 24 };
+enum { COLUMNS = 11, TEXT = 64, CURVES = 24 };
 
 /* A row, and where it stands in a picture. */
 typedef struct point {
@@ -50,13 +50,22 @@ static point *points_of(const hw_efficiency *e, hw_status *status)
 
 static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
 {
-    static const char *const heads[COLUMNS] = {"row",           "reached",     "time an update", "updates to target",
-                                               "hardware",      "statistical", "product",        "staleness",
-                                               "rate, momentum"};
+    static const char *const heads[COLUMNS] = {"row",
+                                               "reached",
+                                               "product",
+                                               "hardware",
+                                               "statistical",
+                                               "time an update",
+                                               "updates to target",
+                                               "staleness",
+                                               "rate, momentum",
+                                               "tuning updates",
+                                               "at work"};
     size_t cells = (e->rows + 1) * COLUMNS;
     char(*text)[TEXT] = hw__base_zalloc(cells, TEXT);
     const char **cell = hw__base_zalloc(cells, sizeof *cell);
     hw_status status = text && cell ? HW_OK : HW_E_MEMORY;
+    hw__efficiency_unit unit = hw__efficiency_unit_of(e);
     for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
         const hw_efficiency_row *x = &p[i].row;
         char(*t)[TEXT] = text + (i + 1) * COLUMNS;
@@ -64,22 +73,25 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
             (void)snprintf(t[1], TEXT, "refused");
             continue;
         }
+        const char *nothing = hw__efficiency_nothing(e, x);
         (void)snprintf(t[1], TEXT, "%u of %u%s", x->met, x->runs, x->diverged ? ", some diverged" : "");
-        hw__efficiency_time(t[2], TEXT, x->time, x->simulated);
-        if (x->simulated && strlen(t[2]) + 11 < TEXT) (void)strncat(t[2], " (virtual)", 11);
-        hw__efficiency_text(t[3], TEXT, x->updates, 1, 0);
-        bool none = isnan(x->learning_rate); /* no point of the grid met the target */
-        if ((x->runs || none) && isnan(x->updates.value)) (void)snprintf(t[3], TEXT, "not reached");
-        hw__efficiency_text(t[4], TEXT, x->hardware, 1, 3);
-        hw__efficiency_text(t[5], TEXT, x->statistical, 1, 2);
-        hw__efficiency_text(t[6], TEXT, x->product, 1, 2);
+        hw__efficiency_text(t[2], TEXT, x->product, 1);
+        hw__efficiency_text(t[3], TEXT, x->hardware, 1);
+        hw__efficiency_text(t[4], TEXT, x->statistical, 1);
+        hw__efficiency_text(t[5], TEXT, x->time, x->simulated ? 1 : unit.scale);
+        size_t used = strlen(t[5]);
+        if (!isnan(x->time.value))
+            (void)snprintf(t[5] + used, TEXT - used, " %s", x->simulated ? "virtual" : unit.name);
+        hw__efficiency_text(t[6], TEXT, x->updates, 1);
+        if (nothing) (void)snprintf(t[6], TEXT, "%s", nothing);
         if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f", x->staleness);
         if (!isnan(x->dispersion)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
-        if (none)
-            (void)snprintf(t[8], TEXT, "no point of the grid");
-        else
+        if (!isnan(x->learning_rate))
             (void)snprintf(t[8], TEXT, "%.3g, %.3g%s", x->learning_rate, x->momentum,
                            x->at_edge ? " (at the grid's edge)" : "");
+        if (x->tuning_runs) (void)snprintf(t[9], TEXT, "%.0f", x->tuning_updates);
+        if (!isnan(x->at_work))
+            (void)snprintf(t[10], TEXT, "%.1f of %u", x->at_work, hw_config_asynchronous(x->config));
     }
     for (size_t i = 0; status == HW_OK && i < cells; i++)
         cell[i] = i < COLUMNS ? heads[i] : i % COLUMNS == 0 ? p[i / COLUMNS - 1].row.label : text[i];
@@ -184,7 +196,7 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
         hw_chart chart = {.file = file,
                           .title = titles[which],
                           .x_label = "workers (groups)",
-                          .y_label = "relative to the first row; lower is better",
+                          .y_label = "relative to the first row (of its kind); lower is better",
                           .log_x = 2,
                           .y_low = 0,
                           .y_high = 1.05 * top};
@@ -207,15 +219,17 @@ hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char 
     if (why) why[0] = 0;
     point *p = points_of(e, &status);
     if (status == HW_OK) status = hw_report_heading(r, e->name);
-    (void)snprintf(
-        text, sizeof text,
-        "Question: %s. Target: metric %d %s %g. Medians over %u seeds with 95 %% intervals (bootstrap, paired by "
-        "seed); runs that missed the target count as longer than their limit.",
-        hw_question_name(e->plan.question), e->base.target_metric, e->base.target_metric ? "at least" : "at most",
-        e->base.target, e->plan.seeds);
+    (void)snprintf(text, sizeof text,
+                   "Question: %s. Target: %s %s %g. Medians over %u seeds with 95 %% intervals (bootstrap, paired by "
+                   "seed); runs that missed the target count as longer than their limit.",
+                   hw_question_name(e->plan.question), e->metric, e->base.target_metric ? "at least" : "at most",
+                   e->base.target, e->plan.seeds);
     if (status == HW_OK) status = hw_report_text(r, text);
-    for (int which = 0; status == HW_OK && which < 3; which++) status = put_picture(p, e->rows, which, r, prefix, why);
+    size_t all, there = hw_efficiency_progress(e, &all, NULL);
+    (void)snprintf(text, sizeof text, "Unfinished: %zu of %zu runs.", there, all);
+    if (status == HW_OK && there < all) status = hw_report_text(r, text);
     if (status == HW_OK) status = put_table(e, p, r);
+    for (int which = 0; status == HW_OK && which < 3; which++) status = put_picture(p, e->rows, which, r, prefix, why);
     for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
         if (!p[i].row.refused) continue;
         (void)snprintf(text, sizeof text, "%s was refused: %s", p[i].row.label, p[i].row.why);

@@ -11,8 +11,8 @@
 
 static const char head[] =
     "key,seed,tuning,met,diverged,spent,updates,time,metric,staleness,dispersion,learning_rate,momentum,"
-    "seconds,row\n";
-enum { NUMBERS = 13, LINE = 1024, CAP = 256 << 20 };
+    "seconds,at_work,row\n";
+enum { NUMBERS = 14, LINE = 1024, CAP = 256 << 20 };
 
 static uint64_t hash_text(uint64_t hash, const char *text)
 {
@@ -108,7 +108,7 @@ static size_t print_line(char *line, uint64_t key, const hw_efficiency_run *r, c
 {
     const double x[NUMBERS] = {
         (double)r->seed, r->tuning,    r->met,        r->diverged,      r->spent,    r->updates, r->seconds_per_update,
-        r->metric,       r->staleness, r->dispersion, r->learning_rate, r->momentum, r->seconds};
+        r->metric,       r->staleness, r->dispersion, r->learning_rate, r->momentum, r->seconds, r->at_work};
     size_t at = (size_t)snprintf(line, LINE, "%016llx", (unsigned long long)key);
     for (int i = 0; i < NUMBERS; i++) {
         line[at++] = ',';
@@ -153,7 +153,8 @@ static bool parse_line(const char *at, const char *end, uint64_t *key, hw_effici
                              .dispersion = x[9],
                              .learning_rate = x[10],
                              .momentum = x[11],
-                             .seconds = x[12]};
+                             .seconds = x[12],
+                             .at_work = x[13]};
     return true;
 }
 

@@ -23,19 +23,23 @@ static double crossing(const hw_config *c, const hw_evaluation *x, size_t n)
     return NAN;
 }
 
-/* Median over the windows between evaluations; NaN without one, or without memory for them. */
-static double time_of(const hw_evaluation *x, size_t n, bool simulated)
+/* Median over the windows between evaluations up to the one that met the target: what comes after that is the end of
+ * the run, a few updates and a join. NaN without one, or without memory for them. */
+static double time_of(const hw_config *c, const hw_evaluation *x, size_t n, bool simulated)
 {
-    double *each = n ? hw__base_alloc(n, sizeof *each) : NULL, before = 0, median = NAN;
+    double *each = n ? hw__base_alloc(n, sizeof *each) : NULL, before = 0;
     uint64_t update = 0;
     size_t m = 0;
     for (size_t i = 0; each && i < n; i++) {
         double now = simulated ? x[i].virtual_time : x[i].seconds;
-        if (x[i].update > update) each[m++] = (now - before) / (double)(x[i].update - update);
+        uint64_t made = x[i].update - update;
+        /* The last one of a run to its limit may be short, too. */
+        if (made > 0 && (m == 0 || 2 * made >= c->evaluate_every)) each[m++] = (now - before) / (double)made;
         before = now;
         update = x[i].update;
+        if (meets(c, x[i].metric[c->target_metric])) break;
     }
-    median = hw__efficiency_median(each, m);
+    double median = hw__efficiency_median(each, m);
     hw__base_free(each);
     return median;
 }
@@ -114,7 +118,8 @@ static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engin
     run->spent = (double)(n ? x[n - 1].update : r->updates / row->gather);
     /* One that has diverged never meets it: it was seen not to, until the limit. */
     run->updates = run->met ? crossed : run->diverged ? floor((double)c->updates / row->gather) : run->spent;
-    run->seconds_per_update = time_of(x, n, row->config.scheduler == HW_SIMULATED);
+    run->seconds_per_update = time_of(c, x, n, row->config.scheduler == HW_SIMULATED);
+    (void)hw_engine_at_work(engine, &run->at_work);
     run->metric = n ? x[n - 1].metric[c->target_metric] : NAN;
     run->staleness = r->staleness.mean;
     run->dispersion = r->staleness.dispersion;

@@ -151,9 +151,11 @@ static void count(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
         out->diverged += r->diverged != 0;
         out->staleness += r->staleness;
         out->dispersion += r->dispersion;
+        out->at_work += r->at_work;
     }
     out->staleness = out->runs ? out->staleness / out->runs : NAN;
     out->dispersion = out->runs ? out->dispersion / out->runs : NAN;
+    out->at_work = out->runs ? out->at_work / out->runs : NAN;
 }
 
 hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
@@ -167,6 +169,7 @@ hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_r
     out->config = &row->config;
     out->refused = row->refused != HW_OK;
     out->simulated = simulated(row);
+    out->tuned = row->tuned;
     bool chosen = e->plan.question != HW_QUESTION_TUNED || (row->tuned && !isinf(row->best));
     out->learning_rate = chosen ? row->rate : NAN;
     out->momentum = chosen ? row->momentum : NAN;
@@ -186,5 +189,22 @@ hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_r
     /* A reference that itself has no figure is none to be relative to. */
     if (!(out->statistical.value > 0)) out->statistical = none;
     if (!(out->product.value > 0)) out->product = none;
+    hw_config one = hw__efficiency_config(e, row, 0, row->rate, row->momentum, row->limit);
+    out->coarse = out->updates.value <= 2 * (double)one.evaluate_every && one.evaluate_every > 1;
     return status;
+}
+
+size_t hw_efficiency_progress(const hw_efficiency *e, size_t *all, size_t *recorded)
+{
+    size_t there = 0, wanted = 0;
+    for (size_t i = 0; e && i < e->rows; i++) {
+        const hw__efficiency_setting *row = e->row + i;
+        /* Of which no point of the grid met the target there is nothing to run. */
+        if (row->refused != HW_OK || (row->tuned && isinf(row->best))) continue;
+        wanted += e->plan.seeds;
+        for (unsigned k = 0; k < e->plan.seeds; k++) there += hw__efficiency_measured(e, i, k) != NULL;
+    }
+    if (all) *all = wanted;
+    if (recorded) *recorded = e ? e->recorded : 0;
+    return there;
 }

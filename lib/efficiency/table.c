@@ -4,13 +4,19 @@
 #include <math.h>
 #include <string.h>
 
-void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, int digits)
+/* Three digits that mean something. */
+static int places(double x)
+{
+    return fabs(x) >= 100 ? 0 : fabs(x) >= 10 ? 1 : 2;
+}
+
+void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale)
 {
     if (isnan(x.value)) {
         (void)snprintf(text, size, "-");
         return;
     }
-    int n = snprintf(text, size, "%.*f", digits, scale * x.value);
+    int digits = places(scale * x.value), n = snprintf(text, size, "%.*f", digits, scale * x.value);
     if (isnan(x.low) || n < 0 || (size_t)n >= size) return;
     if (isinf(x.high))
         (void)snprintf(text + n, size - (size_t)n, " (%.*f-)", digits, scale * x.low);
@@ -18,41 +24,57 @@ void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale, i
         (void)snprintf(text + n, size - (size_t)n, " (%.*f-%.*f)", digits, scale * x.low, digits, scale * x.high);
 }
 
-void hw__efficiency_time(char *text, size_t size, hw_estimate x, bool virtual)
+/* That of the fastest row; virtual time has none. */
+hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e)
 {
-    static const struct unit {
-        const char *name;
-        double scale;
-    } units[] = {{"s", 1}, {"ms", 1e3}, {"us", 1e6}, {"ns", 1e9}};
+    static const hw__efficiency_unit units[] = {{"s", 1}, {"ms", 1e3}, {"us", 1e6}, {"ns", 1e9}};
+    double least = INFINITY;
+    for (size_t i = 0; i < e->rows; i++)
+        for (unsigned k = 0; e->row[i].config.scheduler != HW_SIMULATED && k < e->plan.seeds; k++) {
+            const hw_efficiency_run *r = hw__efficiency_measured(e, i, k);
+            if (r && r->seconds_per_update < least) least = r->seconds_per_update;
+        }
     int k = 0;
-    while (!virtual && k < 3 && x.value * units[k].scale < 1) k++;
-    hw__efficiency_text(text, size, x, virtual ? 1 : units[k].scale, 3);
-    size_t used = strlen(text);
-    if (!virtual && !isnan(x.value)) (void)snprintf(text + used, size - used, " %s", units[k].name);
+    while (k < 3 && least * units[k].scale < 1) k++;
+    return units[k];
 }
 
-static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, FILE *out)
+const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *r)
 {
-    char time[48], updates[48], hardware[48], statistical[48], product[48], met[24];
+    if (e->plan.question == HW_QUESTION_TUNED && !r->tuned) return "not tuned yet";
+    if (e->plan.question == HW_QUESTION_TUNED && isnan(r->learning_rate)) return "not reached by any point of the grid";
+    return r->runs == 0 ? "not run yet" : isnan(r->updates.value) ? "not reached" : NULL;
+}
+
+/* Columns as wide as what stands in them. */
+typedef struct layout {
+    int label;
+    hw__efficiency_unit unit;
+} layout;
+
+static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, const layout *l, FILE *out)
+{
+    char time[64], updates[64], hardware[64], statistical[64], product[64], met[32];
     if (r->refused) {
-        fprintf(out, "%-36s refused: %s\n", r->label, r->why);
+        fprintf(out, "%-*s  refused: %s\n", l->label, r->label, r->why);
         return;
     }
+    const char *nothing = hw__efficiency_nothing(e, r);
     (void)snprintf(met, sizeof met, "%u of %u", r->met, r->runs);
-    hw__efficiency_time(time, sizeof time, r->time, r->simulated);
-    hw__efficiency_text(updates, sizeof updates, r->updates, 1, 0);
-    hw__efficiency_text(hardware, sizeof hardware, r->hardware, 1, 3);
-    hw__efficiency_text(statistical, sizeof statistical, r->statistical, 1, 2);
-    hw__efficiency_text(product, sizeof product, r->product, 1, 2);
-    bool none = isnan(r->learning_rate); /* no point of the grid */
-    if (isnan(r->updates.value)) (void)snprintf(updates, sizeof updates, r->runs || none ? "not reached" : "-");
-    fprintf(out, "%-36s %-9s %s%-32s %-22s %-20s %-18s %-18s", r->label, met, r->simulated ? "~" : " ", time, updates,
-            hardware, statistical, product);
-    if (none)
-        fprintf(out, " no point of the grid met the target");
-    else if (e->plan.question == HW_QUESTION_TUNED)
-        fprintf(out, " %.3g%-*s %-5.3g", r->learning_rate, 4, r->at_edge ? "*" : "", r->momentum);
+    hw__efficiency_text(time, sizeof time, r->time, r->simulated ? 1 : l->unit.scale);
+    hw__efficiency_text(updates, sizeof updates, r->updates, 1);
+    hw__efficiency_text(hardware, sizeof hardware, r->hardware, 1);
+    hw__efficiency_text(statistical, sizeof statistical, r->statistical, 1);
+    hw__efficiency_text(product, sizeof product, r->product, 1);
+    if (nothing) (void)snprintf(updates, sizeof updates, "%s", nothing);
+    fprintf(out, "%-*s  %-10s %s%-20s %-22s%s %-18s %-18s %-18s", l->label, r->label, met, r->simulated ? "~" : " ",
+            time, updates, r->coarse ? "!" : " ", hardware, statistical, product);
+    if (e->plan.question == HW_QUESTION_TUNED && !isnan(r->learning_rate))
+        fprintf(out, " %.3g%-*s %-5.3g %8.0f", r->learning_rate, 4, r->at_edge ? "*" : "", r->momentum,
+                r->tuning_updates);
     if (r->diverged) fprintf(out, " %u diverged", r->diverged);
+    if (r->at_work < 0.95 * hw_config_asynchronous(r->config))
+        fprintf(out, " %.1f of %u at work", r->at_work, hw_config_asynchronous(r->config));
     fputc('\n', out);
 }
 
@@ -65,38 +87,52 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
 #undef HW_X
     };
     const hw_config *c = &e->base;
-    fprintf(out, "%s: %s (%s); target: metric %d %s %g", e->name, hw_question_name(e->plan.question),
-            help[e->plan.question], c->target_metric, c->target_metric ? ">=" : "<=", c->target);
+    layout l = {4, hw__efficiency_unit_of(e)};
+    for (size_t i = 0; i < e->rows; i++)
+        if ((int)strlen(e->row[i].label) > l.label) l.label = (int)strlen(e->row[i].label);
+    fprintf(out, "%s: %s (%s); target: %s %s %g", e->name, hw_question_name(e->plan.question), help[e->plan.question],
+            e->metric, c->target_metric ? ">=" : "<=", c->target);
     if (e->plan.warm)
         fprintf(out, "; from where one worker stands after %llu updates", (unsigned long long)e->plan.warm);
-    fprintf(out, "\n%-36s %-9s %-33s %-22s %-20s %-18s %-18s%s\n", "row", "reached", " time an update",
+    fprintf(out, "\n%-*s  %-10s  %-20s %-22s  %-18s %-18s %-18s%s\n", l.label, "row", "reached", "time an update",
             "updates to target", "hardware", "statistical", "product",
-            e->plan.question == HW_QUESTION_TUNED ? " rate      momentum" : "");
-    bool any = false, missed = false, edge = false;
+            e->plan.question == HW_QUESTION_TUNED ? " rate    momentum, tuning updates" : "");
+    bool any = false, missed = false, edge = false, coarse = false;
     double updates = 0, seconds = 0;
     unsigned runs = 0;
     for (size_t i = 0; i < e->rows; i++) {
         hw_efficiency_row r;
         hw_status status = hw_efficiency_row_of(e, i, &r);
         if (status != HW_OK) return status;
-        print_row(e, &r, out);
+        print_row(e, &r, &l, out);
         any |= r.simulated != 0;
         edge |= r.at_edge != 0;
+        coarse |= r.coarse != 0;
         missed |= r.met < r.runs;
         updates += r.tuning_updates;
         seconds += r.tuning_seconds;
         runs += r.tuning_runs;
     }
-    fprintf(out,
-            "median over seeds (95 %% interval by bootstrap, from three seeds on; ratios paired by seed, to the first "
-            "row)\n");
+    size_t all, recorded, there = hw_efficiency_progress(e, &all, &recorded);
+    fprintf(
+        out,
+        "time in %s; medians over seeds, 95 %% intervals by bootstrap from three seeds on, ratios paired by seed\n"
+        "hardware and statistical efficiency, and their product, the time to the target: below 1 is better than the "
+        "first row\n",
+        l.unit.name);
+    if (there < all) fprintf(out, "unfinished: %zu of %zu runs\n", there, all);
+    if (recorded) fprintf(out, "%zu runs were in the record\n", recorded);
     if (missed)
         fprintf(out,
                 "runs that missed the target count as longer than their limit (Kaplan-Meier); a row of which at most "
                 "half met it has no figure\n");
     if (any)
-        fprintf(out, "~ simulated: virtual time per update, in units of mean work; hardware relative to the first "
-                     "simulated row\n");
+        fprintf(
+            out,
+            "~ simulated: virtual time an update, in units of mean work; hardware and product relative to the first "
+            "simulated row\n");
+    if (coarse)
+        fprintf(out, "! met within two evaluations: a harder target, or a smaller evaluate_every, would say more\n");
     if (e->plan.question == HW_QUESTION_TUNED) {
         fprintf(out, "tuning: %u runs, %.0f updates, %.1f s; learning rates", runs, updates, seconds);
         for (size_t i = 0; i < e->plan.n_rates; i++) fprintf(out, " %g", e->rates[i]);
@@ -153,6 +189,8 @@ static void put_row(const hw_efficiency_row *r, FILE *out)
     put_estimate(out, "product", r->product);
     put_number(out, "staleness", r->staleness);
     put_number(out, "dispersion", r->dispersion);
+    put_number(out, "at_work", r->at_work);
+    fprintf(out, ", \"coarse\": %s", r->coarse ? "true" : "false");
     fputc('}', out);
 }
 
@@ -165,6 +203,9 @@ hw_status hw_efficiency_json(const hw_efficiency *e, FILE *out)
             e->base.target_metric);
     put_number(out, "target", e->base.target);
     put_number(out, "seeds", e->plan.seeds);
+    size_t all, there = hw_efficiency_progress(e, &all, NULL);
+    put_number(out, "runs", (double)there);
+    put_number(out, "runs_wanted", (double)all);
     put_number(out, "first_seed", (double)e->base.seed);
     put_number(out, "warm_updates", (double)e->plan.warm);
     fputs(", \"rows\": [", out);

@@ -110,6 +110,10 @@ static hw_status check_work(const hw_config *c, const hw__scheduler *s, char *wh
 {
     const hw_work *x = &c->work;
     bool law = x->law.kind != HW_CLOCK_ROUND_ROBIN;
+    if (!law && !x->each && x->law.mean > 0)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.work.mean is %g, but config.work is none: there is no law of that mean",
+                             x->law.mean);
     if ((law || x->each) && s->flags & HW__VIRTUAL)
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.work is for threads: simulated workers have a clock of their own (config.clock)");
