@@ -363,25 +363,32 @@ static void what_is_no_grid_is_refused(void **state)
     hw_efficiency_free(e);
 }
 
-/* Real threads, work that sleeps: four workers make updates in less time than one, however late they wake. */
+/* Real threads, work that sleeps: four workers make updates in less time than one. Where the machine keeps them waiting
+ * they sleep longer, until that is what counts. */
 static void threads_with_added_work(void **state)
 {
     (void)state;
     char why[HW_WHY];
     hw_objective o = objective();
     hw_config c = config();
+    hw_efficiency_row one, four;
+    double sleep = 10e-3;
     c.scheduler = HW_ASYNC;
-    c.work.law = (hw_clock){HW_CLOCK_CONSTANT, 0, 10e-3};
-    hw_efficiency_plan p = plan(&o, &c, HW_QUESTION_FIXED);
-    p.seeds = 3;
-    hw_efficiency *e = made(&p, "1,4");
-    if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
-    hw_efficiency_row one = row_of(e, 0), four = row_of(e, 1);
-    assert_false(four.simulated);
-    assert_int_equal(one.met, 3);
-    assert_true(one.time.value >= 10e-3);
+    do {
+        c.work.law = (hw_clock){HW_CLOCK_CONSTANT, 0, sleep};
+        hw_efficiency_plan p = plan(&o, &c, HW_QUESTION_FIXED);
+        p.seeds = 3;
+        hw_efficiency *e = made(&p, "1,4");
+        if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
+        one = row_of(e, 0);
+        four = row_of(e, 1);
+        hw_efficiency_free(e);
+        assert_false(four.simulated);
+        assert_int_equal(one.met, 3);
+        assert_true(one.time.value >= sleep);
+        sleep *= 2;
+    } while (!(four.hardware.value < 0.8) && sleep < 0.2);
     assert_true(four.hardware.value < 0.8);
-    hw_efficiency_free(e);
 }
 
 /* The target is met at the first evaluation; what the other worker lands after that, in no time, is no window. */
