@@ -25,7 +25,7 @@ static void counting_start(void *context, uint64_t seed, float *x)
 static void interrupted_measuring_goes_on(void **state)
 {
     (void)state;
-    char why[HW_WHY], path[] = "/tmp/hogwild-efficiency-XXXXXX";
+    char why[HW_WHY], path[] = "efficiency-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0);
     assert_int_equal(close(file), 0);
@@ -109,7 +109,7 @@ static void records_keep_runs_apart(void **state)
 {
     (void)state;
     static const double two[] = {0.3, 0.1}, one[] = {0.1}, tiny[] = {1e-5}, none[] = {0};
-    char why[HW_WHY], path[] = "/tmp/hogwild-efficiency-XXXXXX";
+    char why[HW_WHY], path[] = "efficiency-XXXXXX";
     int file = mkstemp(path);
     assert_true(file >= 0);
     assert_int_equal(close(file), 0);
@@ -194,7 +194,7 @@ static unsigned times(const char *folder, const char *name, const char *text)
 static void pages_have_gaps_where_there_is_no_figure(void **state)
 {
     (void)state;
-    char why[HW_WHY], folder[] = "/tmp/hogwild-page-XXXXXX", path[400], command[100];
+    char why[HW_WHY], folder[] = "page-XXXXXX", path[400], command[100];
     assert_non_null(mkdtemp(folder));
     hw_objective o = objective();
     hw_config c = config();
