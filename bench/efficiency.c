@@ -6,7 +6,6 @@
 #include "gnuplot.h"
 #include "workloads.h"
 #include <dlfcn.h>
-#include <errno.h>
 #include <hogwild/efficiency.h>
 #include <math.h>
 #include <stdlib.h>
@@ -286,22 +285,6 @@ static int write_page(const hw_efficiency *e, const char *folder, const subject 
     return 0;
 }
 
-/* The folder and those on the way. */
-static bool make_folder(const char *folder)
-{
-    char path[1024];
-    int n = snprintf(path, sizeof path, "%s", folder);
-    if (n < 0 || (size_t)n >= sizeof path) return false;
-    for (char *at = path + 1;; at++) {
-        if (*at && *at != '/') continue;
-        char was = *at;
-        *at = 0;
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) return false;
-        if (!was) return true;
-        *at = was;
-    }
-}
-
 static int measure(subject *s, const options *o)
 {
     char why[HW_WHY] = "", record[1100];
@@ -315,7 +298,7 @@ static int measure(subject *s, const options *o)
     for (unsigned i = 0; i < o->axes && code == 0; i++)
         if (hw_efficiency_axis(e, o->axis[i].option, o->axis[i].value, why) != HW_OK)
             code = cli_error("efficiency", 2, why);
-    if (code == 0 && o->out && !make_folder(o->out))
+    if (code == 0 && o->out && !cli_make_folder(o->out))
         code = cli_error("efficiency", 1, "--out: the folder cannot be made");
     s->begun = time(NULL);
     s->efficiency = e;

@@ -80,30 +80,10 @@ static bool same_run(char *there, const char *identity, char *why)
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
-static bool is_folder(const char *path)
-{
-    struct stat s;
-    return stat(path, &s) == 0 && S_ISDIR(s.st_mode);
-}
-
 static bool same_folder(const char *a, const char *b)
 {
     struct stat x, y;
     return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
-static bool make_folder(const char *folder)
-{
-    char path[PATH];
-    size_t n = strlen(folder);
-    for (size_t i = 1; i <= n; i++) {
-        if (folder[i] && folder[i] != '/') continue;
-        (void)snprintf(path, sizeof path, "%.*s", (int)i, folder);
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) return false;
-    }
-    if (is_folder(folder)) return true;
-    errno = ENOTDIR;
-    return false;
 }
 
 /* Whether checkpoints that are there already forbid to write into this folder: an exit status after a sentence, or 0.
@@ -131,7 +111,7 @@ int train_folder_open(const train_folder *c, const char *identity, const char *r
     char file[PATH];
     if (!*c->folder || strlen(c->folder) > 900)
         return cli_error(c->program, 2, "--checkpoint needs a folder with a name of 1 to 900 bytes");
-    if (!make_folder(c->folder)) return fail(c->program, 1, c->folder, strerror(errno));
+    if (!cli_make_folder(c->folder)) return fail(c->program, 1, c->folder, strerror(errno));
     (void)snprintf(file, sizeof file, "%s/run.txt", c->folder);
     int code = check_old(c, file, identity, resumed, from);
     if (code != 0) return code;

@@ -60,6 +60,21 @@ bool cli_can_fill(const char *program, const char *folder)
     return cli_error(program, 1, text) == 0;
 }
 
+bool cli_make_folder(const char *folder)
+{
+    char path[1024];
+    struct stat there;
+    size_t n = strlen(folder);
+    for (size_t i = 1; i <= n; i++) {
+        if (folder[i] && folder[i] != '/') continue;
+        (void)snprintf(path, sizeof path, "%.*s", (int)i, folder);
+        if (mkdir(path, 0777) != 0 && errno != EEXIST) return false;
+    }
+    if (stat(folder, &there) == 0 && S_ISDIR(there.st_mode)) return true;
+    errno = ENOTDIR;
+    return false;
+}
+
 static bool find_option(const char *name, hw_option *option)
 {
     for (size_t i = 0; i < hw_option_count(); i++)

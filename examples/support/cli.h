@@ -43,6 +43,8 @@ bool cli_number(const char *program, const char *flag, const char *value, double
 bool cli_can_write(const char *program, const char *path);
 /* The same of a folder for several files, made where it is missing. */
 bool cli_can_fill(const char *program, const char *folder);
+/* Makes the folder and those on the way to it, where they are missing; false with errno. */
+bool cli_make_folder(const char *folder);
 
 /* Digits to train on: MNIST from `folder` (NULL: hw_data_folder), else generated ones. source says which. */
 typedef struct cli_digits {
