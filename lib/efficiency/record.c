@@ -5,6 +5,7 @@
 #include "../base/number.h"
 #include "efficiency.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -170,9 +171,7 @@ static hw_status rewrite(const char *path, const unsigned char *data, size_t siz
 hw_status hw__efficiency_read(hw_efficiency *e, char *why)
 {
     hw__file f;
-    FILE *there = e->record && !e->read ? fopen(e->record, "r") : NULL;
-    if (!there) return HW_OK;
-    (void)fclose(there);
+    if (!e->record || e->read || access(e->record, F_OK) != 0) return HW_OK;
     hw_status status = hw__file_read(e->record, CAP, &f, why);
     if (status != HW_OK) return status;
     size_t line = 1, at = sizeof head - 1, whole = f.size;
@@ -206,18 +205,15 @@ hw_status hw__efficiency_read(hw_efficiency *e, char *why)
 /* A line that could not be written whole is taken back: the next one would be read as its end. */
 static bool append(const char *path, const char *line, size_t n)
 {
-    FILE *f = fopen(path, "a");
-    if (!f) return false;
-    bool good = fseek(f, 0, SEEK_END) == 0;
-    long before = good ? ftell(f) : -1;
-    good = before >= 0;
-    if (good && before == 0) good = fputs(head, f) >= 0;
-    if (good) good = fwrite(line, 1, n, f) == n;
-    if (fflush(f) != 0) good = false;
+    int file = hw__file_open(path, O_WRONLY | O_CREAT | O_APPEND);
+    if (file < 0) return false;
+    off_t before = lseek(file, 0, SEEK_END);
+    bool good = before >= 0 && (before > 0 || hw__file_write_all(file, head, sizeof head - 1)) &&
+                hw__file_write_all(file, line, n);
     int why = errno;
-    if (!good && before >= 0 && ftruncate(fileno(f), before) != 0) why = errno;
-    if (fclose(f) != 0) good = false;
-    if (!good) errno = why;
+    if (!good && before >= 0 && ftruncate(file, before) != 0) why = errno;
+    if (close(file) != 0 && good) return false;
+    errno = why;
     return good;
 }
 
