@@ -7,7 +7,7 @@
  * (hw_question), and every table says it.
  *
  * A run that has not met its target when its limit comes is no number: it is a censored observation. I_m is the
- * Kaplan-Meier median over the seeds; where fewer than half of the runs meet the target the row has none.
+ * Kaplan-Meier median over the seeds; where half of the runs or fewer meet the target the row has none.
  *
  * One thread at a time uses a handle. The library prints nothing of itself. Not included by hogwild.h. */
 #ifndef HOGWILD_EFFICIENCY_H

@@ -5,6 +5,7 @@
 
 #include "../base/base.h"
 #include "hogwild/efficiency.h"
+#include <math.h>
 #include <stdlib.h>
 
 enum { EFFICIENCY_ROWS = 1024, EFFICIENCY_AXES = 16, EFFICIENCY_SEEDS = 1024 };
@@ -46,6 +47,12 @@ typedef struct hw__efficiency_setting {
     unsigned tuning_runs;
 } hw__efficiency_setting;
 
+/* No point of its grid met the target: there is nothing to measure. */
+static inline bool hw__efficiency_hopeless(const hw__efficiency_setting *row)
+{
+    return row->tuned && isinf(row->best);
+}
+
 typedef struct hw__efficiency_kept {
     uint64_t key; /* of everything that the run depends on */
     hw_efficiency_run run;
@@ -77,11 +84,10 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why);
 /* A row as it runs: with its seed, rate, momentum and limit in updates. */
 hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_setting *row, uint64_t seed, double rate,
                                 double momentum, double limit);
-/* The configuration of the warm start. */
-hw_config hw__efficiency_warm_config(const hw_efficiency *e);
-/* run.c */
+/* run.c: one run; the warm start, and its configuration. */
 hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw_efficiency_run *run, char *why);
 hw_status hw__efficiency_warm(hw_efficiency *e, char *why);
+hw_config hw__efficiency_warm_config(const hw_efficiency *e);
 /* record.c */
 uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning);
 const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
@@ -96,7 +102,7 @@ typedef struct hw__efficiency_unit {
 hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e);
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
-/* A run of the row that measures, by its seed's number; NULL: not there yet. */
+/* measure.c: a run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
 
 #endif

@@ -100,8 +100,8 @@ static hw_status tune(hw_efficiency *e, size_t at, char *why)
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t at, unsigned k)
 {
     const hw__efficiency_setting *row = e->row + at;
-    bool tunes = e->plan.question == HW_QUESTION_TUNED;
-    if (row->refused != HW_OK || (tunes && (!row->tuned || isinf(row->best)))) return NULL;
+    bool untuned = e->plan.question == HW_QUESTION_TUNED && !row->tuned;
+    if (row->refused != HW_OK || untuned || hw__efficiency_hopeless(row)) return NULL;
     hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
     return hw__efficiency_find(e, hw__efficiency_key(e, &c, false));
 }
@@ -124,8 +124,7 @@ hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
             hw__efficiency_setting *row = e->row + i;
             hw_efficiency_run run;
             bool there;
-            if (row->refused != HW_OK || (points && row->best >= row->limit + 1))
-                continue; /* no point met the target */
+            if (row->refused != HW_OK || hw__efficiency_hopeless(row)) continue;
             hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
             status = have(e, i, &c, false, &run, &there, why);
         }

@@ -170,7 +170,7 @@ hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_r
     out->refused = row->refused != HW_OK;
     out->simulated = simulated(row);
     out->tuned = row->tuned;
-    bool chosen = e->plan.question != HW_QUESTION_TUNED || (row->tuned && !isinf(row->best));
+    bool chosen = e->plan.question != HW_QUESTION_TUNED || (row->tuned && !hw__efficiency_hopeless(row));
     out->learning_rate = chosen ? row->rate : NAN;
     out->momentum = chosen ? row->momentum : NAN;
     out->at_edge = e->plan.question == HW_QUESTION_TUNED && chosen && at_edge(e, row->rate);
@@ -199,8 +199,7 @@ size_t hw_efficiency_progress(const hw_efficiency *e, size_t *all, size_t *recor
     size_t there = 0, wanted = 0;
     for (size_t i = 0; e && i < e->rows; i++) {
         const hw__efficiency_setting *row = e->row + i;
-        /* Of which no point of the grid met the target there is nothing to run. */
-        if (row->refused != HW_OK || (row->tuned && isinf(row->best))) continue;
+        if (row->refused != HW_OK || hw__efficiency_hopeless(row)) continue;
         wanted += e->plan.seeds;
         for (unsigned k = 0; k < e->plan.seeds; k++) there += hw__efficiency_measured(e, i, k) != NULL;
     }
