@@ -5,7 +5,6 @@
 #include "papers.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { M = 8, MEANS = 12 * M, LONG = 4000, LAWS = 6, POINTS = 6, THREADED = 5 };
 
@@ -94,8 +93,7 @@ typedef struct means {
     const struct law *law;
     bool threads;
     unsigned block;
-    double *sum;        /* job x POINTS x (MEANS + 1) */
-    double *dispersion; /* of every job's last run */
+    double *sum; /* job x POINTS x (MEANS + 1) */
 } means;
 
 static bool some_runs(void *context, unsigned number)
@@ -117,7 +115,7 @@ static bool some_runs(void *context, unsigned number)
 static bool errors_of(const struct law *law, bool threads, unsigned runs, double momentum[POINTS], double delay[POINTS])
 {
     const unsigned jobs = threads ? 1 : 8;
-    means m = {law, threads, runs / jobs, calloc((size_t)jobs * POINTS * (MEANS + 1), sizeof(double)), NULL};
+    means m = {law, threads, runs / jobs, calloc((size_t)jobs * POINTS * (MEANS + 1), sizeof(double))};
     if (!m.sum) return false;
     bool good = threads ? some_runs(&m, 0) : jobs_run(some_runs, &m, jobs, NULL);
     for (int i = 0; good && i < POINTS; i++) {

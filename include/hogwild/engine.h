@@ -80,7 +80,7 @@ typedef struct hw_progress {
  * law of duration, stragglers and queues can be had on any box: what the papers' assumptions speak of. law: kind
  * EXPONENTIAL, GAMMA, LOGNORMAL, PARETO or CONSTANT, mean in seconds; ROUND_ROBIN, the default: none. Draws are
  * independent, from a stream of seed and worker. Sleeping, the default, leaves the cores to others, so that there may
- * be more workers than cores; a sleep ends some 0.06 ms late. Threads of a group each have their own work, and the
+ * be more workers than cores; a sleep ends some 0.1 ms late. Threads of a group each have their own work, and the
  * group waits for the last. Recorded work times and staleness have it in. Steps go one by one then: sweeps are not
  * used. */
 typedef struct hw_work {
