@@ -59,16 +59,6 @@ static const cli_option own[] = {
      offsetof(options, out), 0, 0},
 };
 
-/* What one worker comes to in a good part of its own epochs: real data, generated data. */
-static const struct aim {
-    const char *name;
-    int metric;
-    double real, generated;
-} aims[] = {{"lenet", 1, 0.96, 0.92},         {"lenet-3", 1, 0.96, 0.92},       {"mlp", 1, 0.945, 0.89},
-            {"quick", 1, 0.5, 0.55},          {"convnet", 1, 0.45, 0.3},        {"xu", 1, 0.4, 0.5},
-            {"residual", 1, 0.38, 0.5},       {"imdb-logistic", 1, 0.88, 0.74}, {"imdb-hinge", 1, 0.87, 0.7},
-            {"a9a-logistic", 0, 0.326, 0.57}, {"a9a-hinge", 0, 0.36, 0.6},      {"matrix", 0, 0.8, 0.5},
-            {"words", 0, 0.55, 0.55}};
 static const char *const metric_names[] = {"loss", "accuracy"};
 
 static bool bad(const char *flag, const char *value, const char *wanted)
@@ -165,22 +155,19 @@ static int open_object(subject *s, const char *path)
 
 static int open_workload(subject *s, const options *o)
 {
-    for (size_t i = 0; i < sizeof aims / sizeof *aims; i++) {
-        if (strcmp(aims[i].name, o->workload) != 0) continue;
-        for (size_t k = 0; k < workloads_count(); k++) {
-            if (strcmp(workloads_name(k), o->workload) != 0) continue;
-            if (!workload_open("efficiency", k, o->images, &s->w)) return 1;
-            s->objective = s->w.objective;
-            s->config = s->w.config;
-            s->config.target_metric = aims[i].metric;
-            s->config.target = strstr(s->w.what, "generated") ? aims[i].generated : aims[i].real;
-            s->plan.name = s->w.name;
-            s->plan.start = start;
-            return 0;
-        }
+    size_t at = workloads_find(o->workload);
+    if (at == workloads_count()) {
+        (void)bad("--workload", o->workload, "there is no such workload; --list shows them");
+        return 2;
     }
-    (void)bad("--workload", o->workload, "there is no such workload; --list shows them");
-    return 2;
+    if (!workload_open("efficiency", at, o->images, &s->w)) return 1;
+    s->objective = s->w.objective;
+    s->config = s->w.config;
+    s->config.target_metric = s->w.metric;
+    s->config.target = s->w.target;
+    s->plan.name = s->w.name;
+    s->plan.start = start;
+    return 0;
 }
 
 static hw_status told(void *context, const hw_efficiency_run *r, size_t done, size_t all)
@@ -340,12 +327,12 @@ int main(int argc, char **argv)
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
     if (o.list) {
-        for (size_t i = 0; i < sizeof aims / sizeof *aims; i++)
-            for (size_t k = 0; k < workloads_count(); k++)
-                if (strcmp(workloads_name(k), aims[i].name) == 0)
-                    printf("%-14s %s; target: metric %d %s %g (%g on generated data)\n", aims[i].name,
-                           workloads_what(k), aims[i].metric, aims[i].metric ? ">=" : "<=", aims[i].real,
-                           aims[i].generated);
+        for (size_t k = 0; k < workloads_count(); k++) {
+            double real, generated;
+            int metric = workloads_target(k, &real, &generated);
+            printf("%-14s %s; target: metric %d %s %g (%g on generated data)\n", workloads_name(k), workloads_what(k),
+                   metric, metric ? ">=" : "<=", real, generated);
+        }
         return 0;
     }
     bool workers = false;

@@ -2,7 +2,6 @@
  * library. */
 #include "support/cifar.h"
 #include "support/train.h"
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -54,20 +53,13 @@ static const char *no_name(unsigned label)
 /* Defaults depend on the net and on --caffe, so these are looked for before the options are read in order. */
 static void defaults(int argc, char **argv, options *o, hw_config *config)
 {
-    static const char *const nets[] = {"quick", "lenet", "xu", "xu-one-pool", "residual", "hyper"};
-    unsigned net = CIFAR_QUICK;
     bool caffe = false;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--caffe") == 0) caffe = true;
-        if (strcmp(argv[i], "--net") != 0 || i + 1 == argc) continue;
-        i++;
-        for (unsigned k = 0; k < sizeof nets / sizeof *nets; k++)
-            if (strcmp(argv[i], nets[k]) == 0) net = k;
-    }
+    cifar_net net = cifar_net_of(argc, argv);
+    for (int i = 1; i < argc; i++) caffe |= strcmp(argv[i], "--caffe") == 0;
     *o = (options){.cifar = {.split = HW_CIFAR_HOLDOUT}};
     *config = hw_config_defaults();
     config->keep_every = 20;
-    cifar_solver((cifar_net)net, config);
+    cifar_solver(net, config);
     if (!caffe) return;
     config->epochs = 0;
     config->updates = 5000;
@@ -85,21 +77,11 @@ static int check(const options *o)
     return 0;
 }
 
-/* A schedule of steps without an interval changes the rate after each third of the run, where its length is known. */
-static bool fill_interval(hw_config *config, uint32_t images)
-{
-    hw_schedule *s = &config->optimizer.schedule;
-    if (s->kind != HW_SCHEDULE_STEP || s->interval) return false;
-    double updates = config->updates ? (double)config->updates : ceil(config->epochs * images / config->batch);
-    s->interval = updates > 0 ? (uint64_t)ceil(updates / 3) : UINT32_MAX;
-    return true;
-}
-
 static int run(const options *o, hw_config *config, cifar_set *s, const train_schedule *schedule, int argc, char **argv)
 {
     hw_section sections[SECTIONS];
     char identity[400];
-    bool own_interval = fill_interval(config, s->train.count);
+    bool own_interval = cifar_fill_interval(config, s->train.count);
     if (o->caffe) {
         config->optimizer.n_sections = hw_net_bias_sections(s->net, 2, 1, sections, SECTIONS);
         config->optimizer.sections = sections;

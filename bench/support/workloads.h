@@ -12,7 +12,9 @@ typedef struct workload {
     hw_config config; /* one worker, the solver, compensation as the library has it */
     /* Higher is better: accuracy in percent, or minus a hundred times a loss, so that a hundredth of it is a point. */
     double (*score)(const double *metric);
-    double worst; /* of a model that has learnt nothing */
+    double worst;  /* of a model that has learnt nothing */
+    int metric;    /* that `target` is of */
+    double target; /* what one worker comes to in a good part of its own epochs, of the data that is there */
     void (*start)(const struct workload *w, uint64_t seed, float *x);
     struct workload_data *data;
 } workload;
@@ -20,6 +22,10 @@ typedef struct workload {
 size_t workloads_count(void);
 const char *workloads_name(size_t i);
 const char *workloads_what(size_t i);
+/* The metric of its target; the target on real and on generated data. */
+int workloads_target(size_t i, double *real, double *generated);
+/* Its number, or workloads_count(). */
+size_t workloads_find(const char *name);
 /* images: at most so many training images; 0: all there are. Generated data where the real one is not there (and then
  * `what` says so). False after a sentence. */
 bool workload_open(const char *program, size_t i, uint32_t images, workload *w);

@@ -1,6 +1,7 @@
 /* cifar.c - small colour images to train on, CIFAR's or textures, and the nets for them. */
 #include "cifar.h"
 #include "cli.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,35 @@ bool cifar_check(const cifar_options *o, char *why)
     if (sentence || !o->depth || (o->depth - 2) % 6 == 0) return !sentence;
     (void)snprintf(why, HW_WHY, "--depth %u: it must be 6 n + 2: 8, 14, 20 ... 110", o->depth);
     return false;
+}
+
+static const char *const nets[] = {"quick", "lenet", "xu", "xu-one-pool", "residual", "hyper"};
+enum { NETS = sizeof nets / sizeof *nets };
+
+const char *cifar_net_name(unsigned net)
+{
+    return net < NETS ? nets[net] : "";
+}
+
+cifar_net cifar_net_of(int argc, char **argv)
+{
+    unsigned net = CIFAR_QUICK;
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], "--net") != 0) continue;
+        i++;
+        for (unsigned k = 0; k < NETS; k++)
+            if (strcmp(argv[i], nets[k]) == 0) net = k;
+    }
+    return (cifar_net)net;
+}
+
+bool cifar_fill_interval(hw_config *config, uint32_t images)
+{
+    hw_schedule *s = &config->optimizer.schedule;
+    if (s->kind != HW_SCHEDULE_STEP || s->interval) return false;
+    double updates = config->updates ? (double)config->updates : ceil(config->epochs * images / config->batch);
+    s->interval = updates > 0 ? (uint64_t)ceil(updates / 3) : UINT32_MAX;
+    return true;
 }
 
 void cifar_solver(cifar_net net, hw_config *c)

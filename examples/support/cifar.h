@@ -40,6 +40,12 @@ bool cifar_check(const cifar_options *o, char *why);
 /* What the net is usually trained with: batch, learning rate and so on. An interval of 0 is to be filled in by
  * cifar_open's caller, who knows the length. */
 void cifar_solver(cifar_net net, hw_config *config);
+const char *cifar_net_name(unsigned net);
+/* The net that --net names, before the options are read in order, since defaults depend on it; CIFAR_QUICK without. */
+cifar_net cifar_net_of(int argc, char **argv);
+/* A schedule of steps without an interval changes the rate after each third of the run, where its length is known.
+ * False: it has one. */
+bool cifar_fill_interval(hw_config *config, uint32_t images);
 /* 0, or an exit status after a sentence. copies: sets of running means for statistics per worker. */
 int cifar_open(const char *program, const cifar_options *o, uint32_t batch, unsigned copies, cifar_set *s);
 void cifar_close(cifar_set *s);

@@ -127,7 +127,9 @@ static void help(const cli *c)
         }
         if (i < c->n_own) help_own(c, c->own + i);
     }
-    if (c->n_engine) printf("\ntraining (default; range)\n");
+    if (c->n_engine)
+        printf("\ntraining (default; range)\n  %-26s %s\n", "--config FILE",
+               "options from a file, as tune writes it; those of the command line come after it");
     for (size_t i = 0; i < c->n_engine; i++) {
         const char *eq = strchr(c->engine[i], '=');
         hw_option o;
@@ -197,9 +199,20 @@ static bool set_own(const cli *c, const cli_option *o, const char *value)
     return true;
 }
 
+/* Files of options come first, so that an option by itself means more, wherever it stands. */
+static bool load_config(const cli *c, int argc, char **argv)
+{
+    char why[HW_WHY];
+    for (int i = 1; i + 1 < argc && c->n_engine; i++)
+        if (strcmp(argv[i], "--config") == 0 && hw_config_load(c->config, argv[++i], why) != HW_OK)
+            return cli_error(c->program, 2, why) == 0;
+    return true;
+}
+
 int cli_parse(const cli *c, int argc, char **argv)
 {
     char why[HW_WHY], text[HW_WHY];
+    if (!load_config(c, argc, argv)) return 2;
     for (int i = 1; i < argc; i++) {
         const char *flag = argv[i], *name = NULL;
         const cli_option *own = NULL;
@@ -218,7 +231,8 @@ int cli_parse(const cli *c, int argc, char **argv)
             size_t n = (size_t)(strchr(c->engine[k], '=') - c->engine[k]);
             if (strlen(flag) == n && strncmp(flag, c->engine[k], n) == 0) name = c->engine[k] + n + 1;
         }
-        if (!own && !name) {
+        bool file = c->n_engine && strcmp(flag, "--config") == 0;
+        if (!own && !name && !file) {
             (void)snprintf(why, sizeof why, "there is no option '%.60s'", flag);
             return usage_error(c, why);
         }
@@ -231,6 +245,7 @@ int cli_parse(const cli *c, int argc, char **argv)
             value = argv[i];
         }
         hw_option o;
+        if (file) continue;
         if (own) {
             if (!set_own(c, own, value)) return 2;
         } else if (strcmp(value, "user") == 0 && find_option(name, &o) && o.choices) {

@@ -234,6 +234,11 @@ HW_API hw_status hw_config_set(hw_config *config, const char *name, const char *
 HW_API hw_status hw_config_get(const hw_config *config, const char *name, char *value, size_t size);
 /* All options as one JSON object. */
 HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
+/* since 0.2: the same as a file, an option a line; and the options that such a file names, or one of a few lines of
+ * somebody's own, into *config. What a configuration points to is not in it. The file is untrusted: HW_E_FORMAT with a
+ * sentence that names line or option, and *config is as it was; HW_E_IO, HW_E_MEMORY. */
+HW_API hw_status hw_config_save(const hw_config *config, const char *path, char *why);
+HW_API hw_status hw_config_load(hw_config *config, const char *path, char *why);
 /* Everything that create would refuse, with its sentence. */
 HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
 

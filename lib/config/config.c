@@ -69,6 +69,13 @@ hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why)
     return hw__sized_adopt(to, sizeof *to, from, HW__CONFIG_LEAST, "the configuration", "hw_config_defaults()", why);
 }
 
+void hw__config_give(const hw_config *from, hw_config *to)
+{
+    size_t size = to->struct_size;
+    memcpy(to, from, size < sizeof *from ? size : sizeof *from);
+    to->struct_size = size;
+}
+
 /* Plain SGD, at one rate for all parameters. */
 static bool plain(const hw_config *c)
 {

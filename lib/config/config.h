@@ -15,6 +15,8 @@ void hw__options_fields(const hw_config *c, hw__walk *v);
 #define HW__CONFIG_LEAST offsetof(hw_config, on_capture)
 /* A caller's configuration, shorter or longer, as this version has it. */
 hw_status hw__config_adopt(const hw_config *from, hw_config *to, char *why);
+/* One of this version as the caller's, shorter or longer, has it. */
+void hw__config_give(const hw_config *from, hw_config *to);
 bool hw__config_single(const hw_config *c); /* something looks at single updates, which a sweep does not show */
 bool hw__config_exchanges(const hw_config *c, const hw_objective *o); /* on replicas */
 /* ... whose exchanges go by the objective's principal direction: plain SGD, at one rate for all parameters */

@@ -287,3 +287,51 @@ hw_status hw_check_gradient(const hw_objective *o, const float *params, const ui
     hw__probe_free(p);
     return status;
 }
+
+/* Gradients of so many batches one after the other: the sum of their squares, and their mean into p->image. */
+static hw_status several(hw__probe *p, const float *params, const uint32_t *index, uint32_t count, uint32_t batch,
+                         double *squares)
+{
+    size_t n = p->worker.all.count;
+    uint32_t batches = count / batch;
+    double loss;
+    hw_status status = HW_OK;
+    memset(p->image, 0, n * sizeof *p->image);
+    *squares = 0;
+    for (uint32_t k = 0; k < batches && status == HW_OK; k++) {
+        status = probe_gradient(p, params, index ? index + (size_t)k * batch : NULL, batch, batch, p->sum, &loss);
+        for (size_t i = 0; i < n; i++) p->image[i] += p->sum[i] / (float)batches;
+        double length = norm(p->sum, n);
+        *squares += length * length;
+    }
+    return status;
+}
+
+hw_status hw_gradient_noise(const hw_objective *o, const float *params, const uint32_t *index, uint32_t count,
+                            uint32_t batch, double *noise, double *square, char *why)
+{
+    hw__probe *p;
+    double squares;
+    hw_status status = check_objective(o, "hw_gradient_noise", params, index, count, why);
+    if (status == HW_OK && (batch < 1 || count / batch < 2 || !noise || !square))
+        status = hw__base_fail(why, HW_E_ARGUMENT,
+                               "hw_gradient_noise: two batches of at least one example are needed, and places for "
+                               "noise and square");
+    if (status == HW_OK) status = hw__probe_create(&p, o, NULL, why);
+    if (status != HW_OK) return status;
+    double batches = count / batch;
+    hw__blas_held held = hw__blas_hold(o->blas);
+    status = several(p, params, index, count, batch, &squares);
+    hw__blas_unhold(&held);
+    if (status == HW_OK) {
+        double mean = norm(p->image, p->worker.all.count), spread;
+        mean *= mean;
+        spread = fmax(0, (squares - batches * mean) / (batches - 1));
+        *noise = batch * spread;
+        *square = fmax(0, mean - spread / batches);
+    } else {
+        status = probe_failed(p, status, "hw_gradient_noise", why);
+    }
+    hw__probe_free(p);
+    return status;
+}

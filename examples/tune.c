@@ -1,0 +1,155 @@
+/* tune.c - what to run on this box: probes a net of mnist's or cifar's for a tenth of its training, says why in five
+ * lines, and writes a configuration that those programs load. */
+#include "support/cifar.h"
+#include "support/cli.h"
+#include <hogwild/plan.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct options {
+    unsigned program; /* 0: mnist, 1: cifar */
+    cifar_options cifar;
+    const char *out;
+    unsigned threads;
+    double budget;
+    bool keep, quiet;
+} options;
+
+#define AT(member) offsetof(options, member)
+
+static const cli_option own[] = {
+    {"--program", "mnist|cifar", "which program the configuration is for", CLI_CHOICE, AT(program), 0, 0},
+    {"--net", CIFAR_NETS, "cifar: its net; sets the solver to begin with", CLI_CHOICE, AT(cifar.net), 0, 0},
+    {"--data", "FOLDER", "where its data is (else as that program looks for it)", CLI_TEXT, AT(cifar.data), 0, 0},
+    {"--images", "N", "train on the first N images (all)", CLI_WHOLE, AT(cifar.images), 100, 10000000},
+    {"--budget", "X", "share of one worker's training that probing may take (0.1)", CLI_NUMBER, AT(budget), 0.001, 1},
+    {"--most-threads", "N", "threads to plan for (as many as there are processors)", CLI_WHOLE, AT(threads), 1,
+     HW_MAX_WORKERS},
+    {"--keep-solver", NULL, "batch, learning rate and momentum stay as they are", CLI_SWITCH, AT(keep), 0, 0},
+    {"--out", "FILE", "where the configuration goes (tune.json)", CLI_TEXT, AT(out), 0, 0},
+    {"--quiet", NULL, "no line for each probe", CLI_SWITCH, AT(quiet), 0, 0},
+};
+static const char *const engine_flags[] = {"--batch=batch",
+                                           "--epochs=epochs",
+                                           "--updates=updates",
+                                           "--target=target",
+                                           "--seed=seed",
+                                           "--rule=rule",
+                                           "--learning-rate=learning_rate",
+                                           "--momentum=momentum.target",
+                                           "--weight-decay=weight_decay",
+                                           "--schedule=schedule",
+                                           "--gamma=schedule.gamma",
+                                           "--power=schedule.power",
+                                           "--interval=schedule.interval",
+                                           "--compensation=compensation"};
+
+/* One of the two kinds of data and net. */
+typedef struct subject {
+    const options *o;
+    const hw_net *net;
+    const hw_objective *objective;
+    const char *source;
+} subject;
+
+static void start(void *context, uint64_t seed, float *x)
+{
+    const subject *s = context;
+    hw_net_init(s->net, seed, x);
+}
+
+static hw_status tell(void *context, const hw_plan_probe *p)
+{
+    const subject *s = context;
+    if (s->o->quiet) return HW_OK;
+    printf("  %-36s %6llu updates in %.3g s, loss %.4f", p->label, (unsigned long long)p->updates, p->seconds, p->loss);
+    printf(p->diverged ? ": diverged\n" : p->gain > 0 ? ", %.2f of the time\n" : ", never as deep\n", 1 / p->gain);
+    (void)fflush(stdout);
+    return HW_OK;
+}
+
+static int plan(const options *o, hw_config *config, subject *s)
+{
+    char why[HW_WHY];
+    hw_plan_request r;
+    hw_planned planned;
+    hw_config chosen = hw_config_defaults();
+    if (hw_plan_request_init(&r, sizeof r) != HW_OK) return cli_error("tune", 1, "no request");
+    r.objective = s->objective;
+    r.config = config;
+    r.start = start;
+    r.on_probe = tell;
+    r.context = s;
+    r.budget = o->budget;
+    r.threads = o->threads;
+    r.keep = o->keep ? HW_PLAN_KEEP_SOLVER : 0;
+    r.stop_flag = &cli_interrupted;
+    printf("tune: %s\n", s->source);
+    hw_status status = hw_plan(&r, &chosen, &planned, why);
+    if (status != HW_OK) return cli_error("tune", status == HW_E_ARGUMENT ? 2 : 1, why);
+    for (int i = 0; i < HW_PLAN_LINES; i++) printf("%s\n", planned.line[i]);
+    if (hw_config_save(&chosen, o->out, why) != HW_OK) return cli_error("tune", 1, why);
+    if (o->program)
+        printf("run it with: cifar --net %s --config %s\n", cifar_net_name(o->cifar.net), o->out);
+    else
+        printf("run it with: mnist --config %s\n", o->out);
+    return 0;
+}
+
+/* Nets have room for minibatches of twice the size, which are tried, too. */
+static int tune_mnist(const options *o, hw_config *config)
+{
+    cli_lenet l;
+    int code = cli_lenet_open("tune", o->cifar.data, NULL, o->cifar.images, 2 * config->batch, &l);
+    if (code != 0) return code;
+    subject s = {o, l.net, &l.objective, l.digits.source};
+    code = plan(o, config, &s);
+    cli_lenet_close(&l);
+    return code;
+}
+
+static int tune_cifar(const options *o, hw_config *config)
+{
+    cifar_set *set = malloc(sizeof *set);
+    if (!set) return cli_error("tune", 1, "no memory");
+    int code = cifar_open("tune", &o->cifar, 2 * config->batch, 1, set);
+    if (code == 0) {
+        subject s = {o, set->net, &set->objective, set->source};
+        (void)cifar_fill_interval(config, set->train.count);
+        code = plan(o, config, &s);
+        cifar_close(set);
+    }
+    free(set);
+    return code;
+}
+
+/* The solver to begin with depends on program and net, which are looked for before the options are read in order. */
+static void defaults(int argc, char **argv, hw_config *config)
+{
+    bool cifar = false;
+    for (int i = 1; i + 1 < argc; i++)
+        if (strcmp(argv[i], "--program") == 0) cifar = strcmp(argv[i + 1], "cifar") == 0;
+    *config = hw_config_defaults();
+    config->keep_every = 20;
+    config->batch = 64;
+    config->optimizer.weight_decay = 5e-4;
+    if (cifar) cifar_solver(cifar_net_of(argc, argv), config);
+}
+
+int main(int argc, char **argv)
+{
+    options o = {.budget = 0.1, .out = "tune.json", .cifar = {.split = HW_CIFAR_HOLDOUT}};
+    hw_config config;
+    char why[HW_WHY];
+    defaults(argc, argv, &config);
+    cli c = {"tune",       "what to run on this box, by short probes", own,    sizeof own / sizeof *own, NULL, &o,
+             engine_flags, sizeof engine_flags / sizeof *engine_flags, &config};
+    int code = cli_parse(&c, argc, argv);
+    if (code >= 0) return code;
+    if (o.program && !cifar_check(&o.cifar, why)) return cli_error("tune", 2, why);
+    if (!o.program && o.cifar.net != CIFAR_QUICK) return cli_error("tune", 2, "--net goes with --program cifar");
+    if (!cli_can_write("tune", o.out)) return 1;
+    cli_catch_interrupt();
+    return o.program ? tune_cifar(&o, &config) : tune_mnist(&o, &config);
+}

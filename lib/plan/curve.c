@@ -1,0 +1,85 @@
+/* curve.c - two losses over time: which comes sooner to the same place. */
+#include "plan.h"
+#include <math.h>
+
+void hw__plan_curve_fall(hw__plan_curve *c)
+{
+    double mean[PLAN_POINTS + 1];
+    size_t weight[PLAN_POINTS + 1], blocks = 0, at = 0;
+    /* Pool adjacent violators: neighbours that rise become their mean. */
+    for (size_t i = 0; i < c->n; i++) {
+        mean[blocks] = c->loss[i];
+        weight[blocks++] = 1;
+        while (blocks > 1 && mean[blocks - 1] > mean[blocks - 2]) {
+            double a = (double)weight[blocks - 2], b = (double)weight[blocks - 1];
+            mean[blocks - 2] = (a * mean[blocks - 2] + b * mean[blocks - 1]) / (a + b);
+            weight[blocks - 2] += weight[blocks - 1];
+            blocks--;
+        }
+    }
+    c->noise = 0;
+    for (size_t k = 0; k < blocks; k++)
+        for (size_t i = 0; i < weight[k]; i++, at++) {
+            c->noise += (c->loss[at] - mean[k]) * (c->loss[at] - mean[k]);
+            c->loss[at] = mean[k];
+        }
+    c->noise = c->n ? sqrt(c->noise / (double)c->n) : 0;
+}
+
+double hw__plan_curve_at(const hw__plan_curve *c, double loss)
+{
+    for (size_t i = 0; i < c->n; i++) {
+        if (c->loss[i] > loss) continue;
+        if (i == 0 || c->loss[i - 1] <= c->loss[i]) return c->seconds[i];
+        double part = (c->loss[i - 1] - loss) / (c->loss[i - 1] - c->loss[i]);
+        return c->seconds[i - 1] + part * (c->seconds[i] - c->seconds[i - 1]);
+    }
+    return INFINITY;
+}
+
+/* The loss at a time, between its points. */
+static double loss_at(const hw__plan_curve *c, double seconds)
+{
+    for (size_t i = 1; i < c->n; i++) {
+        if (c->seconds[i] < seconds) continue;
+        double part = (seconds - c->seconds[i - 1]) / (c->seconds[i] - c->seconds[i - 1]);
+        return c->loss[i - 1] + part * (c->loss[i] - c->loss[i - 1]);
+    }
+    return c->loss[c->n - 1];
+}
+
+double hw__plan_curve_doubt(const hw__plan_curve *a, const hw__plan_curve *b)
+{
+    if (b->n < 2) return INFINITY;
+    double end = b->loss[b->n - 1], fallen = loss_at(b, b->seconds[b->n - 1] / 2) - end;
+    return fallen > 0 ? 0.1 + (a->noise + b->noise) / fallen : INFINITY;
+}
+
+double hw__plan_beyond(double ratio, double doubt)
+{
+    if (!(ratio > 0)) return 0;
+    double size = fabs(log(ratio)) - doubt;
+    return size > 0 ? exp(ratio > 1 ? size : -size) : 1;
+}
+
+bool hw__plan_curve_tells(const hw__plan_curve *c)
+{
+    if (c->n < 4) return false;
+    double end = c->loss[c->n - 1], half = loss_at(c, c->seconds[c->n - 1] / 2);
+    return half - end > 2 * c->noise && half - end > 1e-3 * (c->loss[0] - end);
+}
+
+double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw__plan_part part)
+{
+    if (a->n < 2) return 0;
+    if (b->n < 2) return INFINITY;
+    double lowest = fmax(a->loss[a->n - 1], b->loss[b->n - 1]);
+    double of_a = hw__plan_curve_at(a, lowest), of_b = hw__plan_curve_at(b, lowest);
+    if (lowest >= fmin(a->loss[0], b->loss[0])) return a->loss[a->n - 1] < b->loss[b->n - 1] ? INFINITY : 0;
+    double whole = of_a > 0 ? of_b / of_a : INFINITY, from = loss_at(b, of_b / 2);
+    if (part == HW__PLAN_WHOLE || from <= lowest) return whole; /* b stood still: nothing to count from */
+    of_a -= hw__plan_curve_at(a, from);
+    of_b -= hw__plan_curve_at(b, from);
+    double late = of_a > 0 ? of_b / of_a : INFINITY;
+    return part == HW__PLAN_LATE ? late : fmin(whole, late);
+}

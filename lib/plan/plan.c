@@ -1,0 +1,364 @@
+/* plan.c - what is probed when: one worker, the ways to let several run, the solver, and the choice once more. */
+#include "../base/sized.h"
+#include "../config/config.h"
+#include "../step/step.h"
+#include "plan.h"
+#include <math.h>
+#include <string.h>
+
+#define LEAST_BUDGET 0.2  /* seconds */
+#define WORTH        1.05 /* a gain that is no noise */
+enum { PROBES = 14 };     /* that the budget is divided by: some ways to run, some solvers, some longer ones */
+
+hw_status hw_plan_request_init(hw_plan_request *request, size_t size)
+{
+    hw_plan_request all;
+    memset(&all, 0, sizeof all);
+    all.struct_size = sizeof all;
+    all.budget = 0.1;
+    return hw__sized_fill(request, size, &all, sizeof all, sizeof all);
+}
+
+static double left(const hw__planner *p)
+{
+    return p->budget - hw__plan_spent(p);
+}
+
+/* A copy of the best so far, to be changed. NULL: there is no room. */
+static hw__plan_candidate *next(hw__planner *p, const hw_config *c)
+{
+    char why[HW_WHY];
+    if (p->n == PLAN_CANDIDATES || hw_config_check(c, &p->sampled.inner, why) != HW_OK) return NULL;
+    hw__plan_candidate *made = p->list + p->n++;
+    memset(made, 0, sizeof *made);
+    made->config = *c;
+    return made;
+}
+
+/* --- one worker -----------------------------------------------------------------------------------------------------
+ */
+
+/* How long a step and an evaluated example take; the sample is then as large as is cheap. */
+static hw_status time_one(hw__planner *p, char *why)
+{
+    const hw_objective *o = &p->sampled.inner;
+    hw__plan_candidate *c = p->list;
+    hw_status status = HW_OK;
+    for (int i = 0; i < 2 && status == HW_OK; i++) { /* the first also finds its memory */
+        status = hw__plan_probe(p, c, i ? 0.02 : 0.005, why);
+        if (c->probe.seconds > 0.05) break;
+    }
+    if (status != HW_OK) return status;
+    if (c->probe.diverged || !(c->probe.updates > 0 && c->probe.seconds > 0))
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: one worker diverges from its start");
+    p->probes = 0;
+    p->one = c->probe.seconds_per_update;
+    double updates = hw__plan_updates(&p->base, o);
+    p->total = updates > 0 ? updates * p->one : INFINITY;
+    if (p->base.seconds > 0) p->total = fmin(p->total, p->base.seconds);
+    p->budget = fmax(LEAST_BUDGET, p->request.budget * p->total);
+    return HW_OK;
+}
+
+static hw_status sample(hw__planner *p, double slice, char *why)
+{
+    uint32_t few = 64;
+    hw__plan_sample(&p->sampled, &p->sampled.inner, few, 1);
+    uint64_t from = hw_now();
+    hw_status status = hw__plan_look(p, why);
+    double each = (double)(hw_now() - from) * 1e-9 / p->sampled.outer.evaluation_examples;
+    double many = fmin(1e6, 0.02 * slice / fmax(each, 1e-9));
+    if (many < few) many = few;
+    hw__plan_sample(&p->sampled, &p->sampled.inner, (uint32_t)many, p->request.threads);
+    if (status == HW_OK) status = hw__plan_look(p, why);
+    return status;
+}
+
+/* What the theory goes by, where the first probe ended: of dense steps of several examples only. */
+static void look_at_gradients(hw__planner *p)
+{
+    const hw_objective *o = &p->sampled.inner;
+    uint32_t batch = p->base.batch, examples = o->examples, index[1024];
+    double noise, square, each = p->one / batch;
+    if (batch < 2 || !examples || o->raw || !p->end) return;
+    double afford = 0.02 * p->budget / each;
+    uint32_t n = (uint32_t)fmin(fmin(1024, examples), fmax(8 * batch, afford));
+    uint32_t part = batch / 2 > 0 ? batch / 2 : 1, few = n < 4 * part ? n : 4 * part;
+    for (uint32_t i = 0; i < n; i++) index[i] = hw_permute(p->base.seed, 1, examples, i);
+    if (n >= 2 * part && hw_gradient_noise(o, p->end, index, n, part, &noise, &square, NULL) == HW_OK && square > 0)
+        p->noise_scale = noise / square;
+    if (hw_curvature(o, p->end, index, few, 4, 1, &p->curvature, NULL) != HW_OK) p->curvature = 0;
+}
+
+/* --- the ways to run ------------------------------------------------------------------------------------------------
+ */
+
+/* One worker, for longer and longer until its loss falls, or the ways to run would have no time any more. */
+static hw_status reference(hw__planner *p, double *slice, char *why)
+{
+    hw__plan_candidate *c = p->list;
+    double most = 0.5 * left(p) / (double)p->structures - p->overhead;
+    hw_status status;
+    for (;; *slice *= 2) {
+        status = sample(p, *slice, why);
+        if (status == HW_OK) status = hw__plan_try(p, c, NULL, *slice, HW__PLAN_LATE, why);
+        if (status != HW_OK) return status;
+        if (c->probe.diverged)
+            return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: one worker diverges with this solver");
+        p->tells = hw__plan_tells(c);
+        if (p->tells || 2 * *slice > most) break;
+        most -= *slice / (double)p->structures;
+    }
+    /* Where the target comes early, what is after it says nothing. */
+    double met = 2 * hw__plan_meets(p, c);
+    if (met < *slice && p->one * PLAN_STEPS < *slice) {
+        *slice = fmax(met, PLAN_STEPS * p->one);
+        status = hw__plan_try(p, c, NULL, *slice, HW__PLAN_LATE, why);
+        if (status != HW_OK) return status;
+        p->tells = hw__plan_tells(c);
+    }
+    p->one = c->probe.seconds_per_update;
+    look_at_gradients(p);
+    hw__base_free(p->end);
+    p->end = NULL;
+    return HW_OK;
+}
+
+static hw_status structures(hw__planner *p, char *why)
+{
+    /* All threads are what a box is for: where the budget bears few probes, those of fewer threads go. */
+    double share = 0.5 * left(p), least = p->overhead + PLAN_STEPS * p->one;
+    p->structures = p->n;
+    while (p->structures > 2 && share / (double)p->structures < least) {
+        memmove(p->list + 1, p->list + 2, (p->structures - 2) * sizeof *p->list);
+        p->structures--;
+    }
+    p->n = p->structures;
+    p->short_budget = share / (double)p->structures < least;
+    if (p->short_budget) return HW_OK;
+    double slice = fmax(PLAN_STEPS * p->one, 0.7 * p->budget / PROBES - p->overhead);
+    slice = fmin(slice, share / (double)p->structures - p->overhead);
+    hw_status status = reference(p, &slice, why);
+    for (size_t i = 1; i < p->structures && status == HW_OK; i++) {
+        hw__plan_candidate *c = p->list + i;
+        status = hw__plan_try(p, c, p->list, slice, HW__PLAN_LATE, why);
+        if (c->probe.gain > p->structure_gain * (p->structure ? 1 : WORTH)) {
+            p->structure = i;
+            p->structure_gain = c->probe.gain;
+        }
+    }
+    p->best = p->structure;
+    p->gain = p->structure_gain;
+    return status;
+}
+
+/* --- the solver -----------------------------------------------------------------------------------------------------
+ */
+
+/* Tries a configuration against the best so far, whose place it takes where it is better; *better says so. */
+static hw_status improve(hw__planner *p, const hw_config *config, const char *label, bool *better, char *why)
+{
+    const hw__plan_candidate *way = p->list + p->structure;
+    double cost = way->probe.seconds, slice = cost / way->runs;
+    *better = false;
+    if (left(p) < 0.3 * p->budget + cost + p->overhead) return HW_OK; /* what is chosen has to be seen for longer */
+    hw__plan_candidate *c = next(p, config);
+    if (!c) return HW_OK;
+    (void)snprintf(c->probe.label, sizeof c->probe.label, "%s", label);
+    c->parent = p->best;
+    hw_status status = hw__plan_try(p, c, p->list + p->best, slice, HW__PLAN_BOTH, why);
+    if (status == HW_OK && c->probe.gain > WORTH && hw__plan_lasts(p, c)) {
+        *better = true;
+        p->best = (size_t)(c - p->list);
+    }
+    return status;
+}
+
+static hw_status batches(hw__planner *p, char *why)
+{
+    const hw_config *from = &p->list[p->best].config;
+    if (p->request.keep & HW_PLAN_KEEP_BATCH || from->batch < 2 || !(p->noise_scale > 0)) return HW_OK;
+    char label[96];
+    bool better = true;
+    double factor = p->noise_scale > from->batch ? 2 : 0.5;
+    hw_status status = HW_OK;
+    for (int i = 0; i < 2 && better && status == HW_OK; i++) {
+        hw_config c = hw__plan_batch(&p->list[p->best].config, factor, p->noise_scale);
+        (void)snprintf(label, sizeof label, "batch %u, learning rate %.3g", c.batch, c.optimizer.schedule.base);
+        status = improve(p, &c, label, &better, why);
+    }
+    return status;
+}
+
+static hw_status rates(hw__planner *p, char *why)
+{
+    char label[96];
+    bool better = true;
+    hw_status status = HW_OK;
+    if (p->request.keep & HW_PLAN_KEEP_RATE) return HW_OK;
+    /* Four times at most: a solver that somebody has tuned is not further from the best one, and what a larger rate
+     * breaks comes late. */
+    int up = 0;
+    for (; up < 2 && better && status == HW_OK; up++) {
+        hw_config c = p->list[p->best].config;
+        c.optimizer.schedule.base *= 2;
+        (void)snprintf(label, sizeof label, "learning rate %.3g", c.optimizer.schedule.base);
+        status = improve(p, &c, label, &better, why);
+    }
+    if (status != HW_OK || better || up > 1) return status;
+    hw_config c = p->list[p->best].config;
+    c.optimizer.schedule.base /= 2;
+    (void)snprintf(label, sizeof label, "learning rate %.3g", c.optimizer.schedule.base);
+    return improve(p, &c, label, &better, why);
+}
+
+static hw_status momenta(hw__planner *p, char *why)
+{
+    static const double others[] = {0.5, 0};
+    char label[96];
+    bool better = true;
+    hw_status status = HW_OK;
+    if (p->request.keep & HW_PLAN_KEEP_MOMENTUM || p->base.optimizer.rule == HW_RULE_ADAM) return HW_OK;
+    for (int i = 0; i < 2 && better && status == HW_OK; i++) {
+        hw_config c = p->list[p->best].config;
+        if (!(c.optimizer.momentum > others[i])) continue;
+        c.optimizer.schedule.base = hw__plan_rate(c.optimizer.schedule.base, c.optimizer.momentum, others[i]);
+        c.optimizer.momentum = others[i];
+        (void)snprintf(label, sizeof label, "momentum %g, learning rate %.3g", others[i], c.optimizer.schedule.base);
+        status = improve(p, &c, label, &better, why);
+    }
+    return status;
+}
+
+/* --- the choice once more -------------------------------------------------------------------------------------------
+ */
+
+static hw_status longer(hw__planner *p, size_t of, size_t base, double seconds, size_t *at, char *why)
+{
+    hw__plan_candidate *c = next(p, &p->list[of].config);
+    if (!c) return hw__base_fail(why, HW_E_LIMIT, "hw_plan: no room for another probe");
+    *at = (size_t)(c - p->list);
+    c->longer = true;
+    (void)snprintf(c->probe.label, sizeof c->probe.label, "longer: %.80s", p->list[of].probe.label);
+    return hw__plan_try(p, c, base ? p->list + base : NULL, seconds, HW__PLAN_BOTH, why);
+}
+
+/* With what is left of the budget: the solver that was found beside the given one. What does not last gives its place
+ * to the one it was made from, while there is time to look at that; nothing is chosen that was not seen to last. */
+static hw_status confirm(hw__planner *p, char *why)
+{
+    size_t base = 0, at = 0, tried = p->best;
+    p->best = p->structure;
+    double seconds = 0.45 * left(p) - p->overhead;
+    if (tried == p->structure || seconds < 2 * p->list[0].probe.seconds / p->list[0].runs) return HW_OK;
+    hw_status status = longer(p, p->structure, 0, seconds, &base, why);
+    while (status == HW_OK && tried != p->structure && left(p) > 0.8 * seconds) {
+        status = longer(p, tried, base, seconds, &at, why);
+        if (status != HW_OK || (p->list[at].probe.gain > WORTH && hw__plan_lasts(p, p->list + at))) break;
+        tried = p->list[tried].parent;
+        if (tried == p->structure || left(p) <= 0.8 * seconds) return status;
+    }
+    if (status != HW_OK || tried == p->structure) return status;
+    p->best = tried;
+    p->gain *= p->list[at].probe.gain;
+    return status;
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------------------
+ */
+
+static hw_status check(hw__planner *p, char *why)
+{
+    const hw_plan_request *r = &p->request;
+    if (!r->objective || !r->config)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: objective and config are needed");
+    if (!(r->budget > 0 && r->budget <= 1))
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: budget is %g: it must be in (0, 1]", r->budget);
+    if (r->threads > HW_MAX_WORKERS)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: threads is %u: it must be at most %d", r->threads,
+                             HW_MAX_WORKERS);
+    if (r->keep > HW_PLAN_KEEP_SOLVER)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: keep is %u: there is no such bit", r->keep);
+    hw_status status = hw__config_adopt(r->config, &p->base, why);
+    if (status == HW_OK) status = hw__objective_adopt(r->objective, &p->objective, why);
+    if (status != HW_OK) return status;
+    if (!p->objective.evaluate || !p->objective.evaluation_examples)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_plan: the objective does not evaluate, and probes are compared by its loss");
+    if (!(p->base.seconds > 0 || hw__plan_updates(&p->base, &p->objective) > 0))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_plan: config has no stop by updates, epochs or seconds, which says how long training "
+                             "is");
+    return HW_OK;
+}
+
+static hw_status open(hw__planner *p, char *why)
+{
+    const hw_plan_request *r = &p->request;
+    size_t n = p->objective.parameters;
+    p->list = hw__base_zalloc(PLAN_CANDIDATES, sizeof *p->list);
+    p->start = hw__base_zalloc(n, sizeof *p->start);
+    p->end = hw__base_zalloc(n, sizeof *p->end);
+    size_t bytes = p->objective.scratch_bytes;
+    if (bytes) p->scratch = hw__base_zalloc(bytes, 1);
+    if (!p->list || !p->start || !p->end || (bytes && !p->scratch))
+        return hw__base_fail(why, HW_E_MEMORY, "hw_plan: no memory for candidates and %zu parameters", n);
+    if (!p->request.threads) p->request.threads = hw_processors();
+    if (r->start) r->start(r->context, p->base.seed, p->start);
+    p->n = hw__plan_structures(&p->base, &p->objective, p->request.threads, p->list);
+    if (!p->n || p->list[0].config.workers != 1) {
+        hw_config c = p->base;
+        c.scheduler = HW_SEQUENTIAL;
+        c.workers = c.groups = 1;
+        hw_status status = hw_config_check(&c, &p->objective, why);
+        return status != HW_OK ? status : hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: one worker cannot run this");
+    }
+    if (p->objective.scratch_init) {
+        hw_status status = p->objective.scratch_init(p->objective.self, p->scratch);
+        if (status != HW_OK) return hw__base_fail(why, status, "the objective's scratch_init returned %d", status);
+    }
+    p->ready = true;
+    hw__plan_sample(&p->sampled, &p->objective, 64, 1);
+    return hw__plan_look(p, why);
+}
+
+static void finish(const hw__planner *p, hw_planned *planned)
+{
+    planned->expected = 1 / p->gain;
+    planned->one_seconds = p->total;
+    planned->spent = hw__plan_spent(p);
+    planned->probes = p->probes;
+    planned->curvature = p->curvature;
+    planned->noise_scale = p->noise_scale;
+    hw__plan_reasons(p, planned);
+}
+
+hw_status hw_plan(const hw_plan_request *request, hw_config *config, hw_planned *planned, char *why)
+{
+    if (!request || !config || !planned)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: request, config or planned is NULL");
+    hw__planner p = {.began = hw_now(), .structure_gain = 1, .gain = 1};
+    (void)hw_plan_request_init(&p.request, sizeof p.request);
+    hw_status status = hw__sized_adopt(&p.request, sizeof p.request, request, sizeof p.request, "the request",
+                                       "hw_plan_request_init()", why);
+    if (status == HW_OK) status = check(&p, why);
+    if (status == HW_OK) status = open(&p, why);
+    if (status == HW_OK) status = time_one(&p, why);
+    if (status == HW_OK) status = structures(&p, why);
+    if (status == HW_OK && p.tells) {
+        status = rates(&p, why);
+        if (status == HW_OK) status = momenta(&p, why);
+        if (status == HW_OK) status = batches(&p, why);
+        if (status == HW_OK) status = confirm(&p, why);
+    }
+    if (status == HW_OK) {
+        finish(&p, planned);
+        hw__config_give(&p.list[p.best].config, config);
+    }
+    if (p.ready && p.objective.scratch_free) p.objective.scratch_free(p.objective.self, p.scratch);
+    hw__base_free(p.scratch);
+    hw__base_free(p.list);
+    hw__base_free(p.start);
+    hw__base_free(p.end);
+    return status;
+}

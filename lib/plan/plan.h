@@ -1,0 +1,122 @@
+/* plan.h (internal) - candidates, the curves of their probes, and what is made of them. It trains through the public
+ * engine, as a caller would. */
+#ifndef HW__PLAN_PLAN_H
+#define HW__PLAN_PLAN_H
+
+#include "../base/base.h"
+#include "hogwild/plan.h"
+
+enum { PLAN_POINTS = 16, PLAN_CANDIDATES = 48, PLAN_REPEATS = 5 };
+enum { PLAN_STEPS = 16 }; /* of one worker: a probe of fewer says nothing */
+
+/* --- curve.c: loss over training time ------------------------------------------------------------------------------
+ */
+
+typedef struct hw__plan_curve {
+    size_t n;
+    double seconds[PLAN_POINTS + 1], loss[PLAN_POINTS + 1];
+    double noise; /* root mean square of what `fall` took off the losses */
+} hw__plan_curve;
+
+/* The nearest curve that never rises (least squares): what is left of it when noise is averaged. */
+void hw__plan_curve_fall(hw__plan_curve *c);
+/* It falls by clearly more than its noise, also in its second half. */
+bool hw__plan_curve_tells(const hw__plan_curve *c);
+/* When it comes down to `loss`; INFINITY: not within its points. */
+double hw__plan_curve_at(const hw__plan_curve *c, double loss);
+typedef enum hw__plan_part {
+    HW__PLAN_WHOLE, /* from the start */
+    HW__PLAN_LATE,  /* from the loss that b has at half of its time: without what a run takes to begin */
+    HW__PLAN_BOTH   /* the smaller one: what only looks good at the start, as a learning rate may, does not count */
+} hw__plan_part;
+/* How much sooner `a` comes to the lowest loss that both reach than `b`: 2 is half of the time. 0 where a has nothing.
+ */
+double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw__plan_part part);
+/* The logarithm of a gain that is no more than noise. */
+double hw__plan_curve_doubt(const hw__plan_curve *a, const hw__plan_curve *b);
+/* A ratio as far as it is beyond doubt: 1 where it is not. */
+double hw__plan_beyond(double ratio, double doubt);
+
+/* --- sampled.c: an objective whose evaluation looks at a few examples from all over the set
+ * ----------------------------
+ */
+
+typedef struct hw__plan_sampled {
+    hw_objective inner, outer;
+    bool all;       /* the whole set, as its own evaluation goes */
+    uint32_t parts; /* else so many of outer.evaluation_chunk examples each */
+} hw__plan_sampled;
+
+void hw__plan_sample(hw__plan_sampled *s, const hw_objective *inner, uint32_t examples, unsigned threads);
+
+/* --- candidates.c ----------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hw__plan_candidate {
+    hw_config config;
+    struct {
+        hw__plan_curve curve, target; /* the loss; the target's metric, negated where it is a score */
+        double step;                  /* seconds an update */
+    } run[PLAN_REPEATS];              /* each from a seed of its own, the same for all candidates */
+    unsigned runs;
+    hw_plan_probe probe; /* of all runs: sums, and medians */
+    size_t parent;       /* of a solver: the one that it was made from */
+    bool longer;         /* the same as another one, for longer */
+} hw__plan_candidate;
+
+/* The ways to let at most `threads` threads run with the solver `c`, one worker first; those that the objective or the
+ * options do not allow are left out. How many, into list[PLAN_CANDIDATES]. */
+size_t hw__plan_structures(const hw_config *c, const hw_objective *o, unsigned threads, hw__plan_candidate *list);
+/* `from` with a minibatch times `factor`, the learning rate as the noise scale has it, and all that counts updates. */
+hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scale);
+/* The learning rate that moves parameters as far at another momentum. */
+double hw__plan_rate(double rate, double momentum, double other);
+/* The length of a training in updates; 0: it has none. */
+double hw__plan_updates(const hw_config *c, const hw_objective *o);
+
+/* --- probe.c ---------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct hw__planner {
+    hw_plan_request request;
+    hw_config base;
+    hw_objective objective;
+    hw__plan_sampled sampled;
+    float *start, *end; /* end: where the last probe's parameters go; NULL: nowhere */
+    void *scratch;      /* for evaluations of the start */
+    bool ready;         /* ... scratch_init has been called for it */
+    double start_metric[HW_METRICS];
+    uint64_t began;
+    double budget;     /* seconds, of all */
+    double one, total; /* seconds: an update of one worker; the whole training */
+    double overhead;   /* seconds that the last probe took beside its training */
+    double curvature, noise_scale;
+    hw__plan_candidate *list;
+    size_t n, structures; /* structures: so many come first */
+    unsigned probes;
+    size_t structure, best; /* the way to run; with its solver */
+    double structure_gain, gain;
+    bool tells;        /* probes are long enough for the loss to fall */
+    bool short_budget; /* for any probe */
+} hw__planner;
+
+double hw__plan_spent(const hw__planner *p);
+/* Runs it for so many seconds of training, several times where that costs little; all of it but the gain. */
+hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, char *why);
+/* The same, with its gain against `base` (NULL: 1), of which the request's callback is told. */
+hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_candidate *base, double seconds,
+                       hw__plan_part part, char *why);
+/* Its loss falls in the second half, in most of its runs. */
+bool hw__plan_tells(const hw__plan_candidate *c);
+/* Seconds until the candidate's probe met the target; INFINITY: it did not, or there is none. */
+double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c);
+/* It met the target, or its loss was still falling at its end: a learning rate may be quick and end too early. */
+bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c);
+/* Metrics at the start. */
+hw_status hw__plan_look(hw__planner *p, char *why);
+
+/* --- reasons.c -------------------------------------------------------------------------------------------------------
+ */
+void hw__plan_reasons(const hw__planner *p, hw_planned *planned);
+
+#endif

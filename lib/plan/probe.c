@@ -1,0 +1,223 @@
+/* probe.c - a candidate runs for a while from the training's own start, and its loss is looked at now and then. */
+#include "plan.h"
+#include <math.h>
+#include <string.h>
+
+enum { LOOKS = 8 };
+
+double hw__plan_spent(const hw__planner *p)
+{
+    return (double)(hw_now() - p->began) * 1e-9;
+}
+
+/* The candidate as a probe runs it: what reports, stops or writes is the training's, not the probe's. */
+static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, double seconds)
+{
+    hw_config run = c->config;
+    double updates = p->one > 0 ? seconds / p->one * run.workers / LOOKS : 1e15;
+    run.seconds = seconds;
+    run.target = 0;
+    run.evaluate_every = updates < 1 ? 1 : (uint64_t)updates;
+    run.evaluate_epochs = 0;
+    run.checkpoint_every = 0;
+    run.checkpoint_epochs = run.checkpoint_seconds = 0;
+    run.trace = 0;
+    run.context = NULL;
+    run.on_update = NULL;
+    run.on_evaluation = NULL;
+    run.on_epoch = NULL;
+    run.on_progress = NULL;
+    run.on_checkpoint = NULL;
+    run.on_capture = NULL;
+    run.stop_flag = p->request.stop_flag;
+    return run;
+}
+
+/* What a target is of, so that less is better. */
+static double falling(const hw__planner *p, const double *metric)
+{
+    int k = p->base.target_metric;
+    return k == 0 ? metric[0] : -metric[k];
+}
+
+/* Sorts x. Of an even number the larger middle one. */
+static double median(double *x, unsigned n)
+{
+    for (unsigned i = 1; i < n; i++)
+        for (unsigned k = i; k > 0 && x[k - 1] > x[k]; k--) {
+            double other = x[k];
+            x[k] = x[k - 1];
+            x[k - 1] = other;
+        }
+    return n ? x[n / 2] : NAN;
+}
+
+static void begin(const hw__planner *p, hw__plan_candidate *c, unsigned k)
+{
+    hw__plan_curve *curve = &c->run[k].curve, *target = &c->run[k].target;
+    curve->n = target->n = 1;
+    curve->seconds[0] = target->seconds[0] = 0;
+    curve->loss[0] = p->start_metric[0];
+    target->loss[0] = falling(p, p->start_metric);
+}
+
+/* The evaluations after what the curves begin with, thinned to their room with the last one kept. */
+static void curves_of(const hw__planner *p, hw__plan_curve *curve, hw__plan_curve *target, const hw_evaluation *x,
+                      size_t n)
+{
+    size_t each = (n + PLAN_POINTS - 1) / PLAN_POINTS;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = curve->n;
+        if ((n - 1 - i) % each != 0 || at > PLAN_POINTS || !(x[i].seconds > curve->seconds[at - 1])) continue;
+        curve->seconds[at] = target->seconds[at] = x[i].seconds;
+        curve->loss[at] = x[i].metric[0];
+        target->loss[at] = falling(p, x[i].metric);
+        curve->n = target->n = at + 1;
+    }
+    hw__plan_curve_fall(curve);
+    hw__plan_curve_fall(target);
+}
+
+static void tell(const hw__planner *p, hw__plan_candidate *c, unsigned k, const hw_engine *engine, const hw_result *r)
+{
+    size_t n;
+    const hw_evaluation *x = hw_engine_evaluations(engine, &n);
+    hw_plan_probe *probe = &c->probe;
+    double updates = n > 1 ? (double)(x[n - 1].update - x[0].update) : 0;
+    probe->diverged |= r->status == HW_E_DIVERGED;
+    probe->seconds += r->seconds;
+    probe->updates += r->updates;
+    probe->loss = n ? x[n - 1].metric[0] : NAN;
+    /* Without the first part, in which a policy looks around. */
+    c->run[k].step = updates > 0  ? (x[n - 1].seconds - x[0].seconds) / updates
+                     : r->updates ? r->seconds / (double)r->updates
+                                  : NAN;
+    if (r->status == HW_OK) curves_of(p, &c->run[k].curve, &c->run[k].target, x, n);
+}
+
+static hw_status run_once(hw__planner *p, hw__plan_candidate *c, double seconds, unsigned k, char *why)
+{
+    hw_config run = config_of(p, c, seconds);
+    hw_engine *engine;
+    hw_result r;
+    char sentence[HW_WHY];
+    run.seed += k;
+    begin(p, c, k);
+    hw_status status = hw_engine_create(&engine, &p->sampled.outer, &run, p->start, sentence);
+    if (status != HW_OK) return hw__base_fail(why, status, "hw_plan: %.60s: %.170s", c->probe.label, sentence);
+    status = hw_engine_run(engine, &r);
+    if (status == HW_OK || status == HW_E_DIVERGED) tell(p, c, k, engine, &r);
+    if (status == HW_E_DIVERGED) status = HW_OK;
+    if (status != HW_OK) (void)hw__base_fail(why, status, "hw_plan: %.60s: %.170s", c->probe.label, r.message);
+    if (status == HW_OK && r.reason == HW_STOP_ASKED) status = hw__base_fail(why, HW_E_STOPPED, "hw_plan: stopped");
+    if (status == HW_OK && p->end && r.status == HW_OK) {
+        status = hw_engine_get(engine, p->end);
+        if (status != HW_OK) (void)hw__base_fail(why, status, "hw_plan: the probe's parameters are not to be had");
+    }
+    hw_engine_free(engine);
+    return status;
+}
+
+hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, char *why)
+{
+    double step[PLAN_REPEATS], repeats = fmin(PLAN_REPEATS, 0.04 * p->budget / seconds);
+    hw_status status = HW_OK;
+    uint64_t from = hw_now();
+    p->probes++;
+    c->probe.seconds = 0;
+    c->probe.updates = 0;
+    c->probe.diverged = 0;
+    c->runs = 0;
+    do {
+        status = run_once(p, c, seconds, c->runs, why);
+        if (status == HW_OK) step[c->runs] = c->run[c->runs].step;
+        c->runs++;
+    } while (status == HW_OK && !c->probe.diverged && c->runs + 0.5 < repeats);
+    p->overhead = fmax(0, (double)(hw_now() - from) * 1e-9 - c->probe.seconds);
+    if (status == HW_OK) c->probe.seconds_per_update = median(step, c->runs);
+    return status;
+}
+
+bool hw__plan_tells(const hw__plan_candidate *c)
+{
+    unsigned tell = 0;
+    for (unsigned k = 0; k < c->runs; k++) tell += hw__plan_curve_tells(&c->run[k].curve);
+    return 2 * tell > c->runs;
+}
+
+static double meets(const hw__planner *p, const hw__plan_candidate *c, unsigned k)
+{
+    if (p->base.target == 0) return INFINITY;
+    return hw__plan_curve_at(&c->run[k].target, p->base.target_metric ? -p->base.target : p->base.target);
+}
+
+double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c)
+{
+    double x[PLAN_REPEATS];
+    for (unsigned k = 0; k < c->runs; k++) x[k] = meets(p, c, k);
+    return c->runs ? median(x, c->runs) : INFINITY;
+}
+
+bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c)
+{
+    return hw__base_finite_double(hw__plan_meets(p, c)) || hw__plan_tells(c);
+}
+
+/* How much sooner run k comes to the target than the other's, where one of them meets it; NAN: none does. */
+static double target_gain(const hw__planner *p, const hw__plan_candidate *c, const hw__plan_candidate *base, unsigned k)
+{
+    double its = meets(p, c, k), of_base = meets(p, base, k);
+    if ((isinf(its) && isinf(of_base)) || !(its > 0 && of_base > 0)) return NAN;
+    const hw__plan_curve *a = &c->run[k].target, *b = &base->run[k].target;
+    if (isinf(its)) return of_base / (2 * a->seconds[a->n - 1]); /* at most half as soon, for all that is known */
+    return fmin(of_base, b->seconds[b->n - 1]) / its;
+}
+
+/* How much sooner than `base` all in all. A step's time is measured well, what it is worth is not: the loss speaks
+ * where it says more than its noise. Among ways to run, which have one solver, steps are worth at most those of one
+ * worker, and as much where all threads share them. */
+static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const hw__plan_candidate *base,
+                      hw__plan_part part)
+{
+    if (c->probe.diverged) return 0;
+    bool same = part == HW__PLAN_LATE;
+    double time = base->probe.seconds_per_update / c->probe.seconds_per_update, gain[PLAN_REPEATS], doubt[PLAN_REPEATS];
+    if (!p->tells || (same && hw_config_asynchronous(&c->config) == 1)) return time;
+    unsigned n = c->runs < base->runs ? c->runs : base->runs;
+    for (unsigned k = 0; k < n; k++) {
+        gain[k] = target_gain(p, c, base, k);
+        doubt[k] = 0.1;
+        if (!isnan(gain[k])) continue;
+        gain[k] = hw__plan_curve_gain(&c->run[k].curve, &base->run[k].curve, part);
+        doubt[k] = hw__plan_curve_doubt(&c->run[k].curve, &base->run[k].curve);
+    }
+    double all = median(gain, n), unsure = median(doubt, n) / sqrt(n);
+    return same ? time * fmin(1, hw__plan_beyond(all / time, unsure)) : hw__plan_beyond(all, unsure);
+}
+
+hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_candidate *base, double seconds,
+                       hw__plan_part part, char *why)
+{
+    hw_status status = hw__plan_probe(p, c, seconds, why);
+    if (status != HW_OK) return status;
+    c->probe.gain = base ? gain_of(p, c, base, part) : 1;
+    if (!p->request.on_probe) return HW_OK;
+    status = p->request.on_probe(p->request.context, &c->probe);
+    if (status != HW_OK) (void)hw__base_fail(why, status, "hw_plan: on_probe asked for the end");
+    return status;
+}
+
+hw_status hw__plan_look(hw__planner *p, char *why)
+{
+    const hw_objective *o = &p->sampled.outer;
+    double sums[HW_METRICS] = {0};
+    uint32_t n = o->evaluation_examples, chunk = o->evaluation_chunk ? o->evaluation_chunk : 500;
+    hw_status status = HW_OK;
+    for (uint32_t i = 0; i < n && status == HW_OK; i += chunk)
+        status = o->evaluate(o->self, p->scratch, p->start, i, n - i < chunk ? n - i : chunk, sums);
+    if (status != HW_OK) return hw__base_fail(why, status, "hw_plan: the objective's evaluation returned %d", status);
+    for (unsigned m = 0; m < HW_METRICS; m++) p->start_metric[m] = sums[m] / o->evaluation_examples;
+    if (!hw__base_finite_double(p->start_metric[0]))
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: the loss at the start is not finite");
+    return HW_OK;
+}

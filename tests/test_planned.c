@@ -1,0 +1,281 @@
+/* test_planned.c - whole plans of an objective whose steps take the time that they sleep, so that what is quickest is
+ * known on any machine; what is refused, and what ends a plan. */
+#include "check.h"
+#include <hogwild/plan.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum { N = 4, EXAMPLES = 6400, BATCH = 16 };
+
+/* A quadratic. Where steps meet, the later one sleeps `penalty` times as long. */
+typedef struct slow {
+    double seconds, penalty;
+    atomic_int inside;
+} slow;
+
+static double gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    slow *s = self;
+    double loss = 0, seconds = s->seconds * b->count / BATCH;
+    (void)scratch;
+    if (atomic_fetch_add(&s->inside, 1) > 0 && s->penalty > 0) seconds *= s->penalty;
+    struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))};
+    if (seconds > 0) (void)nanosleep(&t, NULL);
+    atomic_fetch_sub(&s->inside, 1);
+    for (int j = 0; j < N; j++) {
+        g[j] = x[j];
+        loss += 0.5 * (double)x[j] * (double)x[j];
+    }
+    return loss;
+}
+
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch, (void)first;
+    for (int j = 0; j < N; j++) sums[0] += 0.5 * count * (double)x[j] * (double)x[j];
+    return HW_OK;
+}
+
+static void start(void *context, uint64_t seed, float *x)
+{
+    (void)context, (void)seed;
+    for (int j = 0; j < N; j++) x[j] = 1;
+}
+
+static hw_objective objective(slow *s)
+{
+    hw_objective o = hw_objective_defaults("slow", N);
+    o.self = s;
+    o.examples = EXAMPLES;
+    o.loss_gradient = gradient;
+    o.evaluate = evaluate;
+    o.evaluation_examples = 10;
+    return o;
+}
+
+static hw_config solver(double rate)
+{
+    hw_config c = hw_config_defaults();
+    c.batch = BATCH;
+    c.epochs = 0;
+    c.updates = 4000;
+    c.optimizer.momentum = 0;
+    c.optimizer.schedule.base = rate;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.workers = 1;
+    return c;
+}
+
+static hw_plan_request request(const hw_objective *o, const hw_config *c)
+{
+    hw_plan_request r;
+    assert_int_equal(hw_plan_request_init(&r, sizeof r), HW_OK);
+    r.objective = o;
+    r.config = c;
+    r.start = start;
+    r.threads = 2;
+    return r;
+}
+
+static void lines_are_there(const hw_planned *p)
+{
+    for (int i = 0; i < HW_PLAN_LINES; i++) assert_true(strlen(p->line[i]) > 10 && strlen(p->line[i]) < 399);
+    assert_text(p->line[4], "so: ");
+}
+
+/* Steps that sleep side by side: two threads are nearly twice as quick. */
+static void two_threads_where_they_help(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 1e-3};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen = hw_config_defaults();
+    hw_plan_request r = request(&o, &c);
+    hw_planned p;
+    char why[HW_WHY];
+    r.keep = HW_PLAN_KEEP_SOLVER;
+    if (hw_plan(&r, &chosen, &p, why) != HW_OK) fail_msg("%s", why);
+    lines_are_there(&p);
+    assert_int_equal(chosen.workers, 2);
+    assert_true(p.expected < 0.9);
+    assert_int_equal(chosen.batch, BATCH);
+    assert_near(chosen.optimizer.schedule.base, 0.01, 0);
+    assert_near(chosen.optimizer.momentum, 0, 0);
+    assert_true(p.one_seconds > 4.0 && p.spent < 0.3 * p.one_seconds);
+    assert_int_equal(chosen.updates, 4000);
+}
+
+/* Steps that meet take five times as long: nothing is quicker than one worker. */
+static void one_worker_where_they_do_not(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 1e-3, .penalty = 5};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen = hw_config_defaults();
+    hw_plan_request r = request(&o, &c);
+    hw_planned p;
+    char why[HW_WHY];
+    r.keep = HW_PLAN_KEEP_SOLVER;
+    if (hw_plan(&r, &chosen, &p, why) != HW_OK) fail_msg("%s", why);
+    lines_are_there(&p);
+    assert_int_equal(chosen.workers, 1);
+    assert_int_equal(chosen.scheduler, HW_SEQUENTIAL);
+    assert_near(p.expected, 1, 0);
+    assert_text(p.line[4], "nothing that was tried is quicker");
+}
+
+/* What the probes told a callback. */
+typedef struct told {
+    unsigned probes, longer, stop_after;
+    bool diverged;
+} told;
+
+static hw_status tell(void *context, const hw_plan_probe *p)
+{
+    told *t = context;
+    t->probes++;
+    t->longer += strncmp(p->label, "longer", 6) == 0;
+    t->diverged |= p->diverged != 0;
+    return t->probes == t->stop_after ? HW_E_USER + 3 : HW_OK;
+}
+
+/* A rate far below what the curvature, 1, allows is raised, to four times itself at most, and what was chosen has been
+ * run for longer; one next to the bound is left, since twice as much diverges. */
+static void rates_are_raised_where_that_lasts(void **state)
+{
+    (void)state;
+    char why[HW_WHY];
+    for (int k = 0; k < 2; k++) {
+        slow s = {.seconds = 1e-3};
+        told t = {0};
+        hw_objective o = objective(&s);
+        hw_config c = solver(k ? 1.3 : 0.002), chosen = hw_config_defaults();
+        hw_plan_request r = request(&o, &c);
+        hw_planned p;
+        c.divergence = 5;
+        r.threads = 1;
+        r.keep = HW_PLAN_KEEP_MOMENTUM | HW_PLAN_KEEP_BATCH;
+        r.on_probe = tell;
+        r.context = &t;
+        r.budget = 0.2;
+        if (hw_plan(&r, &chosen, &p, why) != HW_OK) fail_msg("%s", why);
+        lines_are_there(&p);
+        assert_int_equal(p.probes, t.probes);
+        if (k == 0) {
+            assert_near(chosen.optimizer.schedule.base, 0.008, 1e-9);
+            assert_true(t.longer == 2);
+            assert_true(p.expected < 0.5);
+        } else {
+            assert_true(chosen.optimizer.schedule.base <= 1.3);
+        }
+    }
+}
+
+static void a_short_training_is_not_probed(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 0.03};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen = hw_config_defaults();
+    hw_plan_request r = request(&o, &c);
+    hw_planned p;
+    c.updates = 20;
+    assert_int_equal(hw_plan(&r, &chosen, &p, NULL), HW_OK);
+    assert_int_equal(chosen.scheduler, HW_SEQUENTIAL);
+    assert_text(p.line[1], "too short");
+    lines_are_there(&p);
+}
+
+static void plans_end_when_they_are_asked(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 1e-4};
+    told t = {.stop_after = 2};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen = hw_config_defaults();
+    hw_plan_request r = request(&o, &c);
+    hw_planned p;
+    char why[HW_WHY];
+    r.on_probe = tell;
+    r.context = &t;
+    assert_int_equal(hw_plan(&r, &chosen, &p, why), HW_E_USER + 3);
+    assert_text(why, "on_probe");
+    volatile sig_atomic_t stop = 1;
+    r.on_probe = NULL;
+    r.stop_flag = &stop;
+    assert_int_equal(hw_plan(&r, &chosen, &p, why), HW_E_STOPPED);
+    assert_text(why, "stopped");
+}
+
+static hw_status no_number(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch, (void)x, (void)first, (void)count;
+    sums[0] = NAN;
+    return HW_OK;
+}
+
+static hw_status cannot(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch, (void)x, (void)first, (void)count, (void)sums;
+    return HW_E_USER + 7;
+}
+
+static void wrong_requests_are_told(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 0};
+    hw_objective o = objective(&s), none = o, wild = o, broken = o;
+    hw_config c = solver(0.01), endless = c, no_worker = c, steep = solver(100), chosen = hw_config_defaults();
+    hw_planned p;
+    char why[HW_WHY];
+    none.evaluate = NULL;
+    wild.evaluate = no_number;
+    broken.evaluate = cannot;
+    endless.updates = 0;
+    no_worker.batch = 0;
+    steep.divergence = 5;
+    const struct {
+        const hw_objective *o;
+        const hw_config *c;
+        double budget;
+        unsigned threads, keep;
+        hw_status status;
+        const char *says;
+    } cases[] = {{NULL, &c, 0.1, 2, 0, HW_E_ARGUMENT, "objective and config"},
+                 {&o, NULL, 0.1, 2, 0, HW_E_ARGUMENT, "objective and config"},
+                 {&o, &c, 0, 2, 0, HW_E_ARGUMENT, "budget is 0"},
+                 {&o, &c, NAN, 2, 0, HW_E_ARGUMENT, "budget is"},
+                 {&o, &c, 1.5, 2, 0, HW_E_ARGUMENT, "budget is 1.5"},
+                 {&o, &c, 0.1, HW_MAX_WORKERS + 1, 0, HW_E_ARGUMENT, "threads is"},
+                 {&o, &c, 0.1, 2, 8, HW_E_ARGUMENT, "keep is 8"},
+                 {&none, &c, 0.1, 2, 0, HW_E_ARGUMENT, "does not evaluate"},
+                 {&wild, &c, 0.1, 2, 0, HW_E_ARGUMENT, "loss at the start"},
+                 {&broken, &c, 0.1, 2, 0, HW_E_USER + 7, "evaluation returned"},
+                 {&o, &endless, 0.1, 2, 0, HW_E_ARGUMENT, "no stop by"},
+                 {&o, &no_worker, 0.1, 2, 0, HW_E_ARGUMENT, "config.batch is 0"},
+                 {&o, &steep, 0.1, 2, 0, HW_E_ARGUMENT, "one worker diverges"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        hw_plan_request r = request(cases[i].o, cases[i].c);
+        r.budget = cases[i].budget;
+        r.threads = cases[i].threads;
+        r.keep = cases[i].keep;
+        hw_status status = hw_plan(&r, &chosen, &p, why);
+        if (status != cases[i].status) fail_msg("case %zu: %d, %s", i, status, why);
+        assert_text(why, cases[i].says);
+    }
+    hw_plan_request r = request(&o, &c);
+    assert_int_equal(hw_plan(NULL, &chosen, &p, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_plan(&r, NULL, &p, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_plan(&r, &chosen, NULL, why), HW_E_ARGUMENT);
+    assert_int_equal(hw_plan_request_init(NULL, sizeof r), HW_E_ARGUMENT);
+    assert_int_equal(hw_plan_request_init(&r, 8), HW_E_ARGUMENT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_threads_where_they_help),       cmocka_unit_test(one_worker_where_they_do_not),
+        cmocka_unit_test(rates_are_raised_where_that_lasts), cmocka_unit_test(a_short_training_is_not_probed),
+        cmocka_unit_test(plans_end_when_they_are_asked),     cmocka_unit_test(wrong_requests_are_told)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
