@@ -10,7 +10,7 @@ typedef struct xu {
     papers *p;
     hw_images train, test;
     char source[160];
-    double rate, epochs;
+    double rate[MOMENTA], epochs;
     unsigned m[MOST_M], n_m;
     double momentum[MOMENTA], dropout[MOST_M];
     unsigned n_dropout;
@@ -62,7 +62,7 @@ static bool train(xu *x, unsigned k, unsigned i, unsigned seed, unsigned m, doub
     c.batch = 4;
     c.epochs = x->epochs;
     c.seed = seed + 1;
-    c.optimizer.schedule.base = x->rate;
+    c.optimizer.schedule.base = x->rate[k];
     c.optimizer.momentum = momentum;
     c.evaluate_epochs = x->epochs / x->points;
     c.divergence = 0;
@@ -162,7 +162,7 @@ bool papers_xu_delay(papers *p)
     xu *x = calloc(1, sizeof *x);
     if (!x) return papers_trouble(p, "no memory");
     x->p = p;
-    x->rate = 0.001;
+    x->rate[0] = x->rate[1] = 0.001;
     x->epochs = p->full ? 10 : 2;
     x->points = p->full ? 40 : 10;
     x->momentum[1] = 0.9;
@@ -171,7 +171,8 @@ bool papers_xu_delay(papers *p)
     bool good = open_data(p, x);
     for (unsigned t = 0; t < x->points; t++) x->at[t] = (t + 1) * x->epochs / x->points;
     if (good && !p->full)
-        x->rate = 0.003; /* two short epochs at the paper's likely 0.001 show nothing without momentum */
+        x->rate[0] = x->rate[1] =
+            0.003; /* two short epochs at the paper's likely 0.001 show nothing without momentum */
     good = good && jobs_run(delay_job, x, MOMENTA * x->n_m * p->seeds, p->id);
     if (good) {
         char names[MOST_M][40];
@@ -209,12 +210,75 @@ bool papers_xu_delay(papers *p)
             "%s, %u seeds, %g epochs of %u images, learning rate %g. Accuracy at m = 1, 10, 100 without momentum: "
             "%.1f, %.1f, %.1f %% (test loss at 100: %.2f; ln 10 = 2.30); with 0.9: %.1f, %.1f, %.1f %%; %u runs "
             "diverged and count as 10 %%. That delay slows the training: %s. That momentum rescues m = 100: %s",
-            x->source, p->seeds, x->epochs, x->train.count, x->rate, 100 * mean[0][0], 100 * mean[0][1],
+            x->source, p->seeds, x->epochs, x->train.count, x->rate[0], 100 * mean[0][0], 100 * mean[0][1],
             100 * mean[0][6], loss, 100 * mean[1][0], 100 * mean[1][1], 100 * mean[1][6], lost,
             slower ? "seen" : "not seen",
             rescued   ? "seen"
             : reverse ? "not seen, the reverse is"
                       : "not seen");
+    }
+    hw_images_free(&x->train);
+    hw_images_free(&x->test);
+    free(x);
+    return good;
+}
+
+/* At equal effective rate, alpha / (1 - mu), and at equal alpha: the paper compares runs with and without momentum and
+ * does not say which of the two was equal. */
+bool papers_xu_rate(papers *p)
+{
+    static const unsigned m[] = {1, 10, 30, 100};
+    static const double effective[] = {0.003, 0.01, 0.03};
+    enum { ROWS = sizeof effective / sizeof *effective, COLUMNS = sizeof m / sizeof *m };
+    static char cells[64][64];
+    static double mean[ROWS][MOMENTA][COLUMNS], sd[ROWS][MOMENTA][COLUMNS];
+    xu *x = calloc(1, sizeof *x);
+    if (!x) return papers_trouble(p, "no memory");
+    x->p = p;
+    x->epochs = p->full ? 10 : 2;
+    x->points = p->full ? 40 : 10;
+    x->momentum[1] = 0.9;
+    x->n_m = COLUMNS;
+    memcpy(x->m, m, sizeof m);
+    bool good = open_data(p, x);
+    (void)snprintf(cells[0], 64, "alpha / (1 - mu), mu");
+    for (unsigned i = 0; i < COLUMNS; i++) (void)snprintf(cells[1 + i], 64, "m = %u: %% (sd)", m[i]);
+    for (unsigned r = 0; r < ROWS && good; r++) {
+        x->rate[0] = effective[r];
+        x->rate[1] = effective[r] * 0.1;
+        good = jobs_run(delay_job, x, MOMENTA * x->n_m * p->seeds, p->id);
+        for (unsigned k = 0; k < MOMENTA && good; k++) {
+            char(*row)[64] = cells + (1 + r * MOMENTA + k) * (1 + COLUMNS);
+            (void)snprintf(row[0], 64, "%g, %g", effective[r], x->momentum[k]);
+            for (unsigned i = 0; i < COLUMNS; i++) {
+                stat(x->accuracy[k][i], p->seeds, &mean[r][k][i], &sd[r][k][i]);
+                (void)snprintf(row[1 + i], 64, "%.1f (%.1f)", 100 * mean[r][k][i], 100 * sd[r][k][i]);
+            }
+        }
+    }
+    good = good && papers_table(p, (const char(*)[64])cells, 1 + ROWS * MOMENTA, 1 + COLUMNS);
+    if (good) {
+        double apart = 0, noise = 0;
+        unsigned n = 0;
+        for (unsigned r = 0; r < ROWS; r++)
+            for (unsigned i = 0; i < 3; i++, n++) { /* up to m = 30 */
+                apart += fabs(mean[r][0][i] - mean[r][1][i]);
+                noise += hypot(sd[r][0][i], sd[r][1][i]) / sqrt(p->seeds);
+            }
+        double same = apart / n, expected = 0.8 * noise / n;
+        papers_verdict(
+            p,
+            same < expected + 0.01   ? PAPERS_REPRODUCED
+            : same < expected + 0.03 ? PAPERS_PARTLY
+                                     : PAPERS_NOT,
+            "%s, %u seeds, %g epochs of %u images. With and without momentum 0.9, at equal alpha / (1 - mu), "
+            "accuracies "
+            "for m = 1, 10, 30 are %.1f points apart on average (by noise alone about %.1f): the paper's 'no clear "
+            "difference' for m <= 30 %s of equal effective rates. m = 100 at 0.03: %.1f %% without, %.1f %% with "
+            "momentum; at 0.01: %.1f and %.1f %%",
+            x->source, p->seeds, x->epochs, x->train.count, 100 * same, 100 * expected,
+            same < expected + 0.03 ? "holds" : "does not hold even", 100 * mean[2][0][3], 100 * mean[2][1][3],
+            100 * mean[1][0][3], 100 * mean[1][1][3]);
     }
     hw_images_free(&x->train);
     hw_images_free(&x->test);
@@ -229,7 +293,7 @@ bool papers_xu_dropout(papers *p)
     xu *x = calloc(1, sizeof *x);
     if (!x) return papers_trouble(p, "no memory");
     x->p = p;
-    x->rate = p->full ? 0.001 : 0.003;
+    x->rate[0] = p->full ? 0.001 : 0.003;
     x->epochs = p->full ? 10 : 2;
     x->points = p->full ? 40 : 10;
     x->n_dropout = sizeof rates / sizeof *rates;

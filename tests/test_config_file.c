@@ -50,11 +50,11 @@ static void every_option_comes_back(void **state)
     }
     assert_true(changed > options - 5);
     c.seed = 9007199254740991u;
-    c.optimizer.schedule.base = 1e-17;
+    c.optimizer.schedule.base = 1.0 / 3;
     assert_int_equal(hw_config_save(&c, path, why), HW_OK);
     assert_int_equal(hw_config_load(&d, path, why), HW_OK);
     same(&c, &d);
-    assert_true(d.seed == 9007199254740991u && d.optimizer.schedule.base == 1e-17);
+    assert_true(d.seed == 9007199254740991u && d.optimizer.schedule.base == 1.0 / 3);
     assert_int_equal(unlink(path), 0);
 }
 
@@ -116,7 +116,12 @@ static void what_is_wrong_is_told(void **state)
     assert_non_null(long_text);
     memset(long_text, ' ', 70000);
     long_text[69999] = 0;
-    assert_int_not_equal(load_text(&c, long_text, why), HW_OK);
+    assert_int_equal(load_text(&c, long_text, why), HW_E_LIMIT);
+    assert_text(why, "limit");
+    c.optimizer.momentum = NAN;
+    assert_int_equal(hw_config_save(&c, path, why), HW_E_ARGUMENT);
+    assert_text(why, "momentum");
+    assert_int_not_equal(access(path, F_OK), 0);
     free(long_text);
 }
 

@@ -80,6 +80,28 @@ static void many_draws_have_no_bias(void **state)
     }
 }
 
+/* A stream's batches differ by the step. */
+static double drawn(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    hw_rng rng;
+    (void)self, (void)scratch, (void)x;
+    hw_rng_seed(&rng, b->seed, b->step);
+    for (int j = 0; j < N; j++) g[j] = (float)(1 + hw_rng_normal(&rng) / sqrt(b->count));
+    return 1;
+}
+
+static void streams_are_drawn_anew(void **state)
+{
+    (void)state;
+    const float x[N] = {0};
+    double noise, square;
+    hw_objective o = hw_objective_defaults("stream", N);
+    o.loss_gradient = drawn;
+    assert_int_equal(hw_gradient_noise(&o, x, NULL, 4000, 4, &noise, &square, NULL), HW_OK);
+    assert_near(noise, N, 0.5); /* of variance 1 along each axis; 1,000 batches */
+    assert_near(square, N, 0.2);
+}
+
 static void wrong_calls_are_told(void **state)
 {
     (void)state;
@@ -99,8 +121,8 @@ static void wrong_calls_are_told(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(two_batches_are_a_sum),
-                                       cmocka_unit_test(many_draws_have_no_bias),
-                                       cmocka_unit_test(wrong_calls_are_told)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_batches_are_a_sum), cmocka_unit_test(many_draws_have_no_bias),
+        cmocka_unit_test(streams_are_drawn_anew), cmocka_unit_test(wrong_calls_are_told)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

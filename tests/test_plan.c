@@ -53,7 +53,7 @@ static void gains_are_ratios_of_times(void **state)
     hw__plan_curve quick = curve_of(6, (double[]){10, 8, 6, 4, 2, 0});
     hw__plan_curve early = curve_of(6, (double[]){10, 6, 5.5, 5.4, 5.2, 5});
     hw__plan_curve none = curve_of(6, (double[]){10, 10, 10, 10, 10, 10});
-    for (int part = HW__PLAN_WHOLE; part <= HW__PLAN_BOTH; part++) {
+    for (int part = HW__PLAN_WHOLE; part <= HW__PLAN_KEPT; part++) {
         assert_near(hw__plan_curve_gain(&quick, &slow, (hw__plan_part)part), 2, 1e-12);
         assert_near(hw__plan_curve_gain(&slow, &quick, (hw__plan_part)part), 0.5, 1e-12);
         assert_true(hw__plan_curve_gain(&none, &slow, (hw__plan_part)part) == 0);
@@ -63,7 +63,12 @@ static void gains_are_ratios_of_times(void **state)
     /* Ahead at first, and overtaken: 5 is met at 5 by both, and 7.5 at 2.5 and 0.625. */
     assert_near(hw__plan_curve_gain(&early, &slow, HW__PLAN_WHOLE), 1, 1e-12);
     assert_near(hw__plan_curve_gain(&early, &slow, HW__PLAN_LATE), 2.5 / 4.375, 1e-12);
-    assert_near(hw__plan_curve_gain(&early, &slow, HW__PLAN_BOTH), 2.5 / 4.375, 1e-12);
+    assert_near(hw__plan_curve_gain(&early, &slow, HW__PLAN_KEPT), 2.5 / 4.375, 1e-12);
+    /* A head start that is kept: as steep as the other from 1 on. */
+    hw__plan_curve ahead = curve_of(6, (double[]){10, 6, 5, 4, 3, 2});
+    assert_near(hw__plan_curve_gain(&ahead, &slow, HW__PLAN_WHOLE), 2.5, 1e-12);
+    assert_near(hw__plan_curve_gain(&ahead, &slow, HW__PLAN_LATE), 2.5 / 1.375, 1e-12);
+    assert_near(hw__plan_curve_gain(&ahead, &slow, HW__PLAN_KEPT), 2.5, 1e-12);
 }
 
 static void doubt_takes_gains_away(void **state)
@@ -145,7 +150,7 @@ static void minibatches_change_what_counts_updates(void **state)
     c.optimizer.schedule.base = 0.01;
     c.optimizer.schedule.gamma = 0.0001;
     c.optimizer.schedule.power = 0.75;
-    hw_config d = hw__plan_batch(&c, 2, 192);
+    hw_config d = hw__plan_batch(&c, 2, 192, true);
     assert_int_equal(d.batch, 128);
     assert_int_equal(d.updates, 500);
     assert_int_equal(d.evaluate_every, 25);
@@ -159,7 +164,7 @@ static void minibatches_change_what_counts_updates(void **state)
                     1e-9);
     c.optimizer.schedule.kind = HW_SCHEDULE_EXPONENTIAL;
     c.optimizer.schedule.gamma = 0.999;
-    d = hw__plan_batch(&c, 0.5, 192);
+    d = hw__plan_batch(&c, 0.5, 192, true);
     shape = d.optimizer.schedule.base / 0.01;
     for (uint64_t t = 0; t <= 500; t += 100)
         assert_near(hw_schedule_rate(&d.optimizer.schedule, 2 * t), shape * hw_schedule_rate(&c.optimizer.schedule, t),

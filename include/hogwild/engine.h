@@ -236,7 +236,8 @@ HW_API hw_status hw_config_get(const hw_config *config, const char *name, char *
 HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
 /* since 0.2: the same as a file, an option a line; and the options that such a file names, or one of a few lines of
  * somebody's own, into *config. What a configuration points to is not in it. The file is untrusted: HW_E_FORMAT with a
- * sentence that names line or option, and *config is as it was; HW_E_IO, HW_E_MEMORY. */
+ * sentence that names line or option, and *config is as it was; HW_E_LIMIT above 64 kB, HW_E_IO, HW_E_MEMORY. save:
+ * HW_E_ARGUMENT where an option is out of its range. */
 HW_API hw_status hw_config_save(const hw_config *config, const char *path, char *why);
 HW_API hw_status hw_config_load(hw_config *config, const char *path, char *why);
 /* Everything that create would refuse, with its sentence. */

@@ -254,7 +254,8 @@ HW_API hw_status hw_curvature(const hw_objective *objective, const float *params
  * *square, the squared length of their mean, both without bias, from the count / batch batches that index[0 .. count-1]
  * hold (two at least; of a stream, index is NULL). noise / square is the noise scale of McCandlish et al. (2018), in
  * examples: much smaller minibatches want so many more updates, much larger ones save none. square may come out 0
- * where the batches are too few to see the mean. */
+ * where the batches are too few to see the mean. Errors as of hw_check_gradient; HW_E_ARGUMENT: fewer than two batches.
+ * Nothing is kept; one thread at a time uses an objective whose self is not made for more. */
 HW_API hw_status hw_gradient_noise(const hw_objective *objective, const float *params, const uint32_t *index,
                                    uint32_t count, uint32_t batch, double *noise, double *square, char *why);
 

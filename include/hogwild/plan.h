@@ -3,9 +3,9 @@
  *
  * A probe is a run of some hundredth of the training. Probes are compared by how long they take to a loss that both
  * reach, so that a step's time (hardware efficiency) and its worth (statistical efficiency) count in one figure. First
- * come the ways to let workers run, all with the solver of one worker; then, for the best of them, other minibatches
- * (proposed by the noise scale of the gradients), learning rates and momenta; last a longer probe of what was chosen
- * beside the solver as it was given. Nothing is chosen that was not measured to be quicker than one worker.
+ * come the ways to let workers run, all with the solver of one worker; then, for the best of them, other learning rates
+ * and momenta, and minibatches as the noise scale of the gradients proposes them; last longer probes of what was chosen
+ * and of one worker. Nothing is chosen that was not measured to be quicker than one worker.
  *
  * Mitliagkas et al.'s Omnivore is the precedent: hardware says how much asynchrony pays, the loss how much of it the
  * problem bears. Not included by hogwild.h. */
@@ -20,9 +20,9 @@ extern "C" {
 
 /* What a probe came to. */
 typedef struct hw_plan_probe {
-    char label[96]; /* "async, 2 workers", "learning rate 0.02" */
-    int diverged, refused;
-    double seconds; /* of training */
+    char label[96];        /* "2 workers", "2 threads in step", "learning rate 0.02" */
+    int diverged, refused; /* refused: this objective cannot be run so, or no budget was left for it */
+    double seconds;        /* of training */
     uint64_t updates;
     double seconds_per_update;
     double loss; /* at its end */
@@ -60,7 +60,7 @@ typedef struct hw_planned {
     double one_seconds; /* what the whole training takes one worker, as the probes had it */
     double spent;       /* seconds that planning took, all included */
     unsigned probes;
-    double curvature, noise_scale; /* at the start; noise_scale in examples. 0: not known */
+    double curvature, noise_scale; /* where one worker's first probe ended; noise_scale in examples. 0: not known */
 } hw_planned;
 
 /* What to run into *config (from hw_config_defaults(); may be the request's own): the request's with what was chosen;

@@ -26,6 +26,9 @@ static inline uint64_t hw__base_splitmix(uint64_t *state)
 /* hw_permute of positions first .. first + n - 1, many at once. first + n <= 2^32. */
 void hw__base_permute(uint64_t seed, uint64_t epoch, uint32_t count, uint32_t first, size_t n, uint32_t *at);
 
+/* Sorts x, and may take memory for that. NaN of nothing. */
+double hw__base_median(double *x, size_t n);
+
 /* One of 0 .. n - 1 by cumulative shares (ascending to about 1), n >= 1; one number off the stream. */
 size_t hw__base_draw(const double *share, size_t n, hw_rng *rng);
 

@@ -2,11 +2,27 @@
  * not name stays as it is, so that a person may write a few lines. Every byte is untrusted. */
 #include "../base/files.h"
 #include "../base/json.h"
+#include "../base/number.h"
 #include "config.h"
+#include "options.h"
 #include <jansson.h>
+#include <math.h>
 #include <string.h>
 
 enum { MOST = 1 << 16, COST = 64 }; /* bytes of a file, and of memory that jansson takes for each at most */
+
+/* As few digits as come back as the same number. */
+static void put_exactly(FILE *out, double x)
+{
+    char text[40];
+    const char *end;
+    double back = NAN;
+    for (int digits = 6; digits <= 17 && !(back == x); digits++) {
+        (void)hw__number_print(text, sizeof text, digits, x);
+        (void)hw__number_parse(text, &end, &back);
+    }
+    fputs(text, out);
+}
 
 hw_status hw_config_save(const hw_config *config, const char *path, char *why)
 {
@@ -16,6 +32,7 @@ hw_status hw_config_save(const hw_config *config, const char *path, char *why)
     if (!config || !path) return hw__base_fail(why, HW_E_ARGUMENT, "hw_config_save: config or path is NULL");
     hw_config c;
     hw_status status = hw__config_adopt(config, &c, why);
+    if (status == HW_OK) status = hw__options_check(&c, why);
     if (status == HW_OK) status = hw__file_write_begin(&w, path, why);
     if (status != HW_OK) return status;
     for (size_t i = 0; hw_option_get(i, &o) == HW_OK; i++) {
@@ -25,6 +42,8 @@ hw_status hw_config_save(const hw_config *config, const char *path, char *why)
         fputs(": ", w.stream);
         if (o.type == HW_OPTION_CHOICE)
             hw__json_string(w.stream, value);
+        else if (o.type == HW_OPTION_REAL)
+            put_exactly(w.stream, hw__option_value(&c, hw__option_table + i));
         else
             fputs(value, w.stream);
     }
@@ -42,9 +61,7 @@ static bool as_text(const json_t *value, char *text, size_t size)
     } else if (json_is_integer(value)) {
         (void)snprintf(text, size, "%lld", (long long)json_integer_value(value));
     } else if (json_is_real(value)) {
-        (void)snprintf(text, size, "%.17g", json_real_value(value));
-        for (char *c = text; *c; c++)
-            if (*c == ',') *c = '.'; /* of a locale */
+        (void)hw__number_print(text, size, 17, json_real_value(value));
     } else {
         return false;
     }

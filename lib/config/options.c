@@ -1,6 +1,7 @@
 /* options.c - the one table of options: names, bounds, defaults and help for checks, setting by text, --help and
  * records. */
 #include "../base/json.h"
+#include "../base/number.h"
 #include "options.h"
 #include <math.h>
 #include <stddef.h>
@@ -256,26 +257,10 @@ hw_status hw_option_get(size_t i, hw_option *option)
     return HW_OK;
 }
 
-/* A decimal number whatever the locale: digits, one point, an exponent. */
 static bool parse(const char *text, double *x)
 {
-    double value = 0, sign = 1;
-    int scale = 0, digits = 0, exponent = 0, exponent_sign = 1;
-    if (*text == '-' || *text == '+') sign = *text++ == '-' ? -1 : 1;
-    for (; *text >= '0' && *text <= '9'; text++, digits++) value = 10 * value + (*text - '0');
-    if (*text == '.')
-        for (text++; *text >= '0' && *text <= '9'; text++, digits++, scale--) value = 10 * value + (*text - '0');
-    if (!digits) return false;
-    if (*text == 'e' || *text == 'E') {
-        text++;
-        if (*text == '-' || *text == '+') exponent_sign = *text++ == '-' ? -1 : 1;
-        if (*text < '0' || *text > '9') return false;
-        for (; *text >= '0' && *text <= '9'; text++)
-            if (exponent < 10000) exponent = 10 * exponent + (*text - '0');
-    }
-    scale += exponent_sign * exponent;
-    *x = sign * (scale < 0 ? value / pow(10, -scale) : value * pow(10, scale));
-    return *text == 0;
+    const char *end;
+    return hw__number_parse(*text == '+' ? text + 1 : text, &end, x) && *end == 0;
 }
 
 /* With the first option whose name has the word in it: momentum is momentum.target. */

@@ -22,8 +22,6 @@ typedef struct hw__efficiency_survivors {
     double median, mean;
 } hw__efficiency_survivors;
 
-/* Sorts x; NaN of nothing. */
-double hw__efficiency_median(double *x, size_t n);
 /* Sorts x. */
 hw__efficiency_survivors hw__efficiency_survival(hw__efficiency_observed *x, size_t n, double horizon);
 /* value with the percentiles of `of` over draws of n things. A draw may come to INFINITY, beyond everything; one that

@@ -39,7 +39,7 @@ static double time_of(const hw_config *c, const hw_evaluation *x, size_t n, bool
         update = x[i].update;
         if (meets(c, x[i].metric[c->target_metric])) break;
     }
-    double median = hw__efficiency_median(each, m);
+    double median = hw__base_median(each, m);
     hw__base_free(each);
     return median;
 }

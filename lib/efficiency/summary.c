@@ -55,7 +55,7 @@ static double median_time(pairs *p, int which, const uint32_t *draw, size_t n)
     size_t m = 0;
     for (size_t i = 0; i < n; i++)
         if (!isnan(p->time[which][draw[i]])) p->sorted[m++] = p->time[which][draw[i]];
-    return hw__efficiency_median(p->sorted, m);
+    return hw__base_median(p->sorted, m);
 }
 
 static hw__efficiency_survivors survivors(pairs *p, int which, const uint32_t *draw, size_t n)

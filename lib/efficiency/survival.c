@@ -66,19 +66,6 @@ hw_status hw_survival(const double *time, const int *met, size_t n, double horiz
     return HW_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-double hw__efficiency_median(double *x, size_t n)
-{
-    if (!n) return NAN;
-    qsort(x, n, sizeof *x, by_value);
-    return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
-}
-
 hw_status hw__efficiency_bootstrap(size_t n, uint64_t seed, double (*of)(void *context, const uint32_t *draw, size_t n),
                                    void *context, hw_estimate *e)
 {
@@ -100,7 +87,7 @@ hw_status hw__efficiency_bootstrap(size_t n, uint64_t seed, double (*of)(void *c
         if (!isnan(drawn[kept])) kept++;
     }
     if (kept > DRAWS / 2) {
-        qsort(drawn, kept, sizeof *drawn, by_value);
+        (void)hw__base_median(drawn, kept); /* sorts them */
         e->low = drawn[kept / 40];
         e->high = drawn[kept - 1 - kept / 40];
     }

@@ -106,9 +106,10 @@ void hw__probe_heed(hw__probe *p, const hw_engine *e)
     p->engine = e;
 }
 
-/* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, into sum; the mean loss. */
-static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
-                                float *sum, double *loss)
+/* Mean gradient at x over index[0 .. count-1] in parts of at most `part`, which are steps `step` and on, into sum; the
+ * mean loss. */
+static hw_status probe_gradient_from(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                                     uint64_t step, float *sum, double *loss)
 {
     hw_worker *w = &p->worker;
     part = part_of(p->objective, part);
@@ -122,13 +123,19 @@ static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *in
     for (uint32_t from = 0; from < count && status == HW_OK; from += part) {
         uint32_t m = count - from < part ? count - from : part;
         if (p->engine && stop_asked(p->engine)) return HW_E_STOPPED;
-        w->batch = (hw_batch){index ? index + from : NULL, m, 0, m, from / part, 0, 1};
+        w->batch = (hw_batch){index ? index + from : NULL, m, 0, m, step + from / part, 0, 1};
         status = hw__step_run(w);
     }
     p->sum = kept;
     for (size_t i = 0; i < n; i++) sum[i] /= (float)count;
     *loss = p->loss / count;
     return status;
+}
+
+static hw_status probe_gradient(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
+                                float *sum, double *loss)
+{
+    return probe_gradient_from(p, x, index, count, part, 0, sum, loss);
 }
 
 static double norm(const float *x, size_t n)
@@ -299,7 +306,9 @@ static hw_status several(hw__probe *p, const float *params, const uint32_t *inde
     memset(p->image, 0, n * sizeof *p->image);
     *squares = 0;
     for (uint32_t k = 0; k < batches && status == HW_OK; k++) {
-        status = probe_gradient(p, params, index ? index + (size_t)k * batch : NULL, batch, batch, p->sum, &loss);
+        /* Steps of their own: streams, dropout and augmentation draw by the step. */
+        status = probe_gradient_from(p, params, index ? index + (size_t)k * batch : NULL, batch, batch,
+                                     (uint64_t)k * batch, p->sum, &loss);
         for (size_t i = 0; i < n; i++) p->image[i] += p->sum[i] / (float)batches;
         double length = norm(p->sum, n);
         *squares += length * length;

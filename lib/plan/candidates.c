@@ -20,20 +20,24 @@ static void add(hw__plan_candidate *list, size_t *n, const hw_config *c, const h
     ++*n;
 }
 
-/* Asynchronous workers; where steps are of one example on a few parameters also as the library chooses an interval for
- * replicas, which says for itself where it does not go with the options. */
+/* Asynchronous workers as the configuration has them; where steps are of one example on a few parameters also on the
+ * shared array at every step, and on replicas with an interval that the library chooses. */
 static void add_async(hw__plan_candidate *list, size_t *n, hw_config c, const hw_objective *o, unsigned workers)
 {
-    char label[96];
+    const unsigned given = c.exchange_interval, others[] = {1, 0};
+    char label[32];
     c.workers = workers;
     c.scheduler = workers > 1 ? HW_ASYNC : HW_SEQUENTIAL;
     (void)snprintf(label, sizeof label, workers > 1 ? "%u workers" : "one worker", workers);
     add(list, n, &c, o, label);
-    if (c.batch > 1 || !o->sweep) return;
-    bool chosen = c.exchange_interval == 0;
-    c.exchange_interval = chosen ? 1 : 0;
-    (void)snprintf(label + strlen(label), sizeof label - strlen(label), chosen ? ", no replicas" : ", on replicas");
-    add(list, n, &c, o, label);
+    /* One worker has a replica for the sake of quick decay only. */
+    for (int i = 0; i < 2 && c.batch == 1 && o->sweep && (workers > 1 || o->shrinks); i++) {
+        if (others[i] == given) continue;
+        c.exchange_interval = others[i];
+        char whole[64];
+        (void)snprintf(whole, sizeof whole, "%s, %s", label, others[i] ? "no replicas" : "on replicas");
+        add(list, n, &c, o, whole);
+    }
 }
 
 static void add_in_step(hw__plan_candidate *list, size_t *n, hw_config c, const hw_objective *o, unsigned threads,
@@ -57,7 +61,9 @@ size_t hw__plan_structures(const hw_config *from, const hw_objective *o, unsigne
     hw_config c = *from;
     c.groups = 1;
     c.batch_per_worker = 0;
-    add_async(list, &n, c, o, 1);
+    hw_config one = c;
+    if (one.layers == HW_LAYERS_EACH) one.layers = HW_LAYERS_AUTO; /* of one worker nothing is stale */
+    add_async(list, &n, one, o, 1);
     for (unsigned m = 2; m <= threads; m = m < threads && 2 * m > threads ? threads : 2 * m) {
         add_async(list, &n, c, o, m);
         add_in_step(list, &n, c, o, m, 1);
@@ -77,12 +83,12 @@ static uint64_t times(uint64_t count, double factor)
     return count ? (uint64_t)fmax(1, round((double)count * factor)) : 0;
 }
 
-hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scale)
+hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scale, bool rate)
 {
     hw_config c = *from;
-    c.batch = (uint32_t)fmax(1, round(from->batch * factor));
+    c.batch = (uint32_t)fmin(UINT32_MAX, fmax(1, round(from->batch * factor)));
     double before = from->batch, after = c.batch, fewer = before / after;
-    c.optimizer.schedule.base *= (1 + noise_scale / before) / (1 + noise_scale / after);
+    if (rate) c.optimizer.schedule.base *= (1 + noise_scale / before) / (1 + noise_scale / after);
     c.optimizer.schedule.interval = times(c.optimizer.schedule.interval, fewer);
     c.optimizer.schedule.warmup = times(c.optimizer.schedule.warmup, fewer);
     if (c.optimizer.schedule.kind == HW_SCHEDULE_INV || c.optimizer.schedule.kind == HW_SCHEDULE_EXPONENTIAL)
@@ -94,5 +100,6 @@ hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scal
     c.keep_every = times(c.keep_every, fewer);
     c.average_every = times(c.average_every, fewer);
     c.checkpoint_every = times(c.checkpoint_every, fewer);
+    c.trace_room = times(c.trace_room, fewer);
     return c;
 }

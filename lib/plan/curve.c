@@ -81,5 +81,5 @@ double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw_
     of_a -= hw__plan_curve_at(a, from);
     of_b -= hw__plan_curve_at(b, from);
     double late = of_a > 0 ? of_b / of_a : INFINITY;
-    return part == HW__PLAN_LATE ? late : fmin(whole, late);
+    return part == HW__PLAN_KEPT && late > 0.9 ? whole : part == HW__PLAN_LATE ? late : fmin(whole, late);
 }

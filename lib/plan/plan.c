@@ -1,4 +1,5 @@
 /* plan.c - what is probed when: one worker, the ways to let several run, the solver, and the choice once more. */
+#include "../base/blas.h"
 #include "../base/sized.h"
 #include "../config/config.h"
 #include "../step/step.h"
@@ -6,9 +7,8 @@
 #include <math.h>
 #include <string.h>
 
-#define LEAST_BUDGET 0.2  /* seconds */
-#define WORTH        1.05 /* a gain that is no noise */
-enum { PROBES = 14 };     /* that the budget is divided by: some ways to run, some solvers, some longer ones */
+#define LEAST_BUDGET 0.2 /* seconds */
+enum { PROBES = 14 };    /* that the budget is divided by: some ways to run, some solvers, some longer ones */
 
 hw_status hw_plan_request_init(hw_plan_request *request, size_t size)
 {
@@ -17,22 +17,6 @@ hw_status hw_plan_request_init(hw_plan_request *request, size_t size)
     all.struct_size = sizeof all;
     all.budget = 0.1;
     return hw__sized_fill(request, size, &all, sizeof all, sizeof all);
-}
-
-static double left(const hw__planner *p)
-{
-    return p->budget - hw__plan_spent(p);
-}
-
-/* A copy of the best so far, to be changed. NULL: there is no room. */
-static hw__plan_candidate *next(hw__planner *p, const hw_config *c)
-{
-    char why[HW_WHY];
-    if (p->n == PLAN_CANDIDATES || hw_config_check(c, &p->sampled.inner, why) != HW_OK) return NULL;
-    hw__plan_candidate *made = p->list + p->n++;
-    memset(made, 0, sizeof *made);
-    made->config = *c;
-    return made;
 }
 
 /* --- one worker -----------------------------------------------------------------------------------------------------
@@ -50,7 +34,7 @@ static hw_status time_one(hw__planner *p, char *why)
     }
     if (status != HW_OK) return status;
     if (c->probe.diverged || !(c->probe.updates > 0 && c->probe.seconds > 0))
-        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: one worker diverges from its start");
+        return hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
     p->probes = 0;
     p->one = c->probe.seconds_per_update;
     double updates = hw__plan_updates(&p->base, o);
@@ -78,16 +62,18 @@ static hw_status sample(hw__planner *p, double slice, char *why)
 static void look_at_gradients(hw__planner *p)
 {
     const hw_objective *o = &p->sampled.inner;
-    uint32_t batch = p->base.batch, examples = o->examples, index[1024];
-    double noise, square, each = p->one / batch;
-    if (batch < 2 || !examples || o->raw || !p->end) return;
-    double afford = 0.02 * p->budget / each;
-    uint32_t n = (uint32_t)fmin(fmin(1024, examples), fmax(8 * batch, afford));
-    uint32_t part = batch / 2 > 0 ? batch / 2 : 1, few = n < 4 * part ? n : 4 * part;
+    uint32_t batch = p->base.batch, examples = o->examples, part = batch / 2;
+    double noise, square, afford = 0.02 * p->budget / p->one * batch;
+    if (batch < 2 || !examples || o->raw) return;
+    uint32_t n = (uint32_t)fmin(examples, fmax(4.0 * part, fmin(16.0 * part, afford)));
+    uint32_t *index = hw__base_alloc(n, sizeof *index);
+    if (!index) return; /* then they are not known */
     for (uint32_t i = 0; i < n; i++) index[i] = hw_permute(p->base.seed, 1, examples, i);
-    if (n >= 2 * part && hw_gradient_noise(o, p->end, index, n, part, &noise, &square, NULL) == HW_OK && square > 0)
+    if (n / part >= 2 && hw_gradient_noise(o, p->end, index, n, part, &noise, &square, NULL) == HW_OK && square > 0)
         p->noise_scale = noise / square;
-    if (hw_curvature(o, p->end, index, few, 4, 1, &p->curvature, NULL) != HW_OK) p->curvature = 0;
+    if (hw_curvature(o, p->end, index, n < 4 * part ? n : 4 * part, 4, 1, &p->curvature, NULL) != HW_OK)
+        p->curvature = 0;
+    hw__base_free(index);
 }
 
 /* --- the ways to run ------------------------------------------------------------------------------------------------
@@ -97,14 +83,14 @@ static void look_at_gradients(hw__planner *p)
 static hw_status reference(hw__planner *p, double *slice, char *why)
 {
     hw__plan_candidate *c = p->list;
-    double most = 0.5 * left(p) / (double)p->structures - p->overhead;
+    double most = 0.5 * hw__plan_left(p) / (double)p->structures - p->overhead;
     hw_status status;
     for (;; *slice *= 2) {
         status = sample(p, *slice, why);
         if (status == HW_OK) status = hw__plan_try(p, c, NULL, *slice, HW__PLAN_LATE, why);
         if (status != HW_OK) return status;
         if (c->probe.diverged)
-            return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: one worker diverges with this solver");
+            return hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
         p->tells = hw__plan_tells(c);
         if (p->tells || 2 * *slice > most) break;
         most -= *slice / (double)p->structures;
@@ -117,6 +103,8 @@ static hw_status reference(hw__planner *p, double *slice, char *why)
         if (status != HW_OK) return status;
         p->tells = hw__plan_tells(c);
     }
+    p->total *= c->probe.seconds_per_update / p->one; /* a training by seconds takes those */
+    if (p->base.seconds > 0) p->total = fmin(p->total, p->base.seconds);
     p->one = c->probe.seconds_per_update;
     look_at_gradients(p);
     hw__base_free(p->end);
@@ -126,11 +114,14 @@ static hw_status reference(hw__planner *p, double *slice, char *why)
 
 static hw_status structures(hw__planner *p, char *why)
 {
-    /* All threads are what a box is for: where the budget bears few probes, those of fewer threads go. */
-    double share = 0.5 * left(p), least = p->overhead + PLAN_STEPS * p->one;
+    /* All threads are what a box is for: where the budget bears few probes, groups go first, then fewer threads. */
+    double share = 0.5 * hw__plan_left(p), least = p->overhead + PLAN_STEPS * p->one;
     p->structures = p->n;
     while (p->structures > 2 && share / (double)p->structures < least) {
-        memmove(p->list + 1, p->list + 2, (p->structures - 2) * sizeof *p->list);
+        size_t gone = 1;
+        for (size_t i = 1; i < p->structures; i++)
+            if (p->list[i].config.groups > 1) gone = i;
+        memmove(p->list + gone, p->list + gone + 1, (p->structures - 1 - gone) * sizeof *p->list);
         p->structures--;
     }
     p->n = p->structures;
@@ -141,8 +132,12 @@ static hw_status structures(hw__planner *p, char *why)
     hw_status status = reference(p, &slice, why);
     for (size_t i = 1; i < p->structures && status == HW_OK; i++) {
         hw__plan_candidate *c = p->list + i;
+        if (hw__plan_left(p) < 0.2 * p->budget) { /* probes took longer than the first did */
+            c->probe.refused = 1;
+            continue;
+        }
         status = hw__plan_try(p, c, p->list, slice, HW__PLAN_LATE, why);
-        if (c->probe.gain > p->structure_gain * (p->structure ? 1 : WORTH)) {
+        if (c->probe.gain > p->structure_gain * (p->structure ? 1 : PLAN_WORTH)) {
             p->structure = i;
             p->structure_gain = c->probe.gain;
         }
@@ -152,122 +147,70 @@ static hw_status structures(hw__planner *p, char *why)
     return status;
 }
 
-/* --- the solver -----------------------------------------------------------------------------------------------------
- */
-
-/* Tries a configuration against the best so far, whose place it takes where it is better; *better says so. */
-static hw_status improve(hw__planner *p, const hw_config *config, const char *label, bool *better, char *why)
-{
-    const hw__plan_candidate *way = p->list + p->structure;
-    double cost = way->probe.seconds, slice = cost / way->runs;
-    *better = false;
-    if (left(p) < 0.3 * p->budget + cost + p->overhead) return HW_OK; /* what is chosen has to be seen for longer */
-    hw__plan_candidate *c = next(p, config);
-    if (!c) return HW_OK;
-    (void)snprintf(c->probe.label, sizeof c->probe.label, "%s", label);
-    c->parent = p->best;
-    hw_status status = hw__plan_try(p, c, p->list + p->best, slice, HW__PLAN_BOTH, why);
-    if (status == HW_OK && c->probe.gain > WORTH && hw__plan_lasts(p, c)) {
-        *better = true;
-        p->best = (size_t)(c - p->list);
-    }
-    return status;
-}
-
-static hw_status batches(hw__planner *p, char *why)
-{
-    const hw_config *from = &p->list[p->best].config;
-    if (p->request.keep & HW_PLAN_KEEP_BATCH || from->batch < 2 || !(p->noise_scale > 0)) return HW_OK;
-    char label[96];
-    bool better = true;
-    double factor = p->noise_scale > from->batch ? 2 : 0.5;
-    hw_status status = HW_OK;
-    for (int i = 0; i < 2 && better && status == HW_OK; i++) {
-        hw_config c = hw__plan_batch(&p->list[p->best].config, factor, p->noise_scale);
-        (void)snprintf(label, sizeof label, "batch %u, learning rate %.3g", c.batch, c.optimizer.schedule.base);
-        status = improve(p, &c, label, &better, why);
-    }
-    return status;
-}
-
-static hw_status rates(hw__planner *p, char *why)
-{
-    char label[96];
-    bool better = true;
-    hw_status status = HW_OK;
-    if (p->request.keep & HW_PLAN_KEEP_RATE) return HW_OK;
-    /* Four times at most: a solver that somebody has tuned is not further from the best one, and what a larger rate
-     * breaks comes late. */
-    int up = 0;
-    for (; up < 2 && better && status == HW_OK; up++) {
-        hw_config c = p->list[p->best].config;
-        c.optimizer.schedule.base *= 2;
-        (void)snprintf(label, sizeof label, "learning rate %.3g", c.optimizer.schedule.base);
-        status = improve(p, &c, label, &better, why);
-    }
-    if (status != HW_OK || better || up > 1) return status;
-    hw_config c = p->list[p->best].config;
-    c.optimizer.schedule.base /= 2;
-    (void)snprintf(label, sizeof label, "learning rate %.3g", c.optimizer.schedule.base);
-    return improve(p, &c, label, &better, why);
-}
-
-static hw_status momenta(hw__planner *p, char *why)
-{
-    static const double others[] = {0.5, 0};
-    char label[96];
-    bool better = true;
-    hw_status status = HW_OK;
-    if (p->request.keep & HW_PLAN_KEEP_MOMENTUM || p->base.optimizer.rule == HW_RULE_ADAM) return HW_OK;
-    for (int i = 0; i < 2 && better && status == HW_OK; i++) {
-        hw_config c = p->list[p->best].config;
-        if (!(c.optimizer.momentum > others[i])) continue;
-        c.optimizer.schedule.base = hw__plan_rate(c.optimizer.schedule.base, c.optimizer.momentum, others[i]);
-        c.optimizer.momentum = others[i];
-        (void)snprintf(label, sizeof label, "momentum %g, learning rate %.3g", others[i], c.optimizer.schedule.base);
-        status = improve(p, &c, label, &better, why);
-    }
-    return status;
-}
-
 /* --- the choice once more -------------------------------------------------------------------------------------------
  */
 
-static hw_status longer(hw__planner *p, size_t of, size_t base, double seconds, size_t *at, char *why)
+static hw_status longer(hw__planner *p, size_t of, const hw__plan_candidate *base, double seconds,
+                        const hw__plan_candidate **seen, char *why)
 {
-    hw__plan_candidate *c = next(p, &p->list[of].config);
+    hw__plan_candidate *c = hw__plan_next(p, &p->list[of].config);
     if (!c) return hw__base_fail(why, HW_E_LIMIT, "hw_plan: no room for another probe");
-    *at = (size_t)(c - p->list);
+    *seen = c;
     c->longer = true;
     (void)snprintf(c->probe.label, sizeof c->probe.label, "longer: %.80s", p->list[of].probe.label);
-    return hw__plan_try(p, c, base ? p->list + base : NULL, seconds, HW__PLAN_BOTH, why);
+    return hw__plan_try(p, c, base, seconds, HW__PLAN_KEPT, why);
 }
 
-/* With what is left of the budget: the solver that was found beside the given one. What does not last gives its place
- * to the one it was made from, while there is time to look at that; nothing is chosen that was not seen to last. */
+/* Of a solver over the given one, by the short probes. */
+static double gain_since(const hw__planner *p, size_t solver)
+{
+    double gain = 1;
+    for (; solver != p->structure; solver = p->list[solver].parent) gain *= p->list[solver].probe.gain;
+    return gain;
+}
+
+/* With what is left of the budget, side by side: one worker with the given solver, and what was found. A solver that
+ * does not last gives its place to the one that it was made from, which goes less far and was better than its own by
+ * its own probe, or, where it diverges, to the given one. A way to run that is not quicker gives its place to one
+ * worker. */
 static hw_status confirm(hw__planner *p, char *why)
 {
-    size_t base = 0, at = 0, tried = p->best;
+    const hw__plan_candidate *one = NULL, *way = NULL, *found = NULL;
+    size_t tried = p->best;
+    bool other = tried != p->structure;
     p->best = p->structure;
-    double seconds = 0.45 * left(p) - p->overhead;
-    if (tried == p->structure || seconds < 2 * p->list[0].probe.seconds / p->list[0].runs) return HW_OK;
-    hw_status status = longer(p, p->structure, 0, seconds, &base, why);
-    while (status == HW_OK && tried != p->structure && left(p) > 0.8 * seconds) {
-        status = longer(p, tried, base, seconds, &at, why);
-        if (status != HW_OK || (p->list[at].probe.gain > WORTH && hw__plan_lasts(p, p->list + at))) break;
-        tried = p->list[tried].parent;
-        if (tried == p->structure || left(p) <= 0.8 * seconds) return status;
+    if (p->structure == 0 && !other) return HW_OK;
+    double probes = 1 + (p->structure != 0) + other, seconds = 0.9 * hw__plan_left(p) / probes - p->overhead;
+    if (seconds <
+        p->list[0].probe.seconds / p->list[0].runs) { /* those that were made are as long as there is time for */
+        p->best = tried;
+        p->gain *= gain_since(p, tried);
+        return HW_OK;
     }
-    if (status != HW_OK || tried == p->structure) return status;
-    p->best = tried;
-    p->gain *= p->list[at].probe.gain;
-    return status;
+    hw_status status = longer(p, 0, NULL, seconds, &one, why);
+    way = one;
+    if (status == HW_OK && p->structure != 0) status = longer(p, p->structure, one, seconds, &way, why);
+    if (status == HW_OK && other) status = longer(p, tried, way, seconds, &found, why);
+    if (status != HW_OK) return status;
+    if (p->structure != 0) p->gain = fmin(p->gain, way->probe.gain);
+    if (found && found->probe.gain > PLAN_WORTH && hw__plan_lasts(p, found)) {
+        p->best = tried;
+        p->gain *= found->probe.gain;
+    } else if (found && !found->probe.diverged) {
+        p->best = p->list[tried].parent;
+        p->gain *= gain_since(p, p->best);
+    }
+    if (p->gain < PLAN_WORTH) {
+        p->best = p->structure = 0;
+        p->gain = 1;
+    }
+    return HW_OK;
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------------
  */
 
-static hw_status check(hw__planner *p, char *why)
+static hw_status check(hw__planner *p, const hw_config *chosen, char *why)
 {
     const hw_plan_request *r = &p->request;
     if (!r->objective || !r->config)
@@ -279,9 +222,17 @@ static hw_status check(hw__planner *p, char *why)
                              HW_MAX_WORKERS);
     if (r->keep > HW_PLAN_KEEP_SOLVER)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: keep is %u: there is no such bit", r->keep);
-    hw_status status = hw__config_adopt(r->config, &p->base, why);
+    hw_status status = hw__config_adopt(chosen, &p->base, why);
+    if (status == HW_OK) status = hw__config_adopt(r->config, &p->base, why);
     if (status == HW_OK) status = hw__objective_adopt(r->objective, &p->objective, why);
     if (status != HW_OK) return status;
+    if (chosen->struct_size < r->config->struct_size)
+        return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: the configuration to fill has %zu bytes, the request's %zu",
+                             chosen->struct_size, r->config->struct_size);
+    if (p->base.work.each)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_plan: config.work.each is of single workers, whose number is to be found; work.law is "
+                             "of any");
     if (!p->objective.evaluate || !p->objective.evaluation_examples)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "hw_plan: the objective does not evaluate, and probes are compared by its loss");
@@ -341,16 +292,14 @@ hw_status hw_plan(const hw_plan_request *request, hw_config *config, hw_planned 
     (void)hw_plan_request_init(&p.request, sizeof p.request);
     hw_status status = hw__sized_adopt(&p.request, sizeof p.request, request, sizeof p.request, "the request",
                                        "hw_plan_request_init()", why);
-    if (status == HW_OK) status = check(&p, why);
+    if (status == HW_OK) status = check(&p, config, why);
+    hw__blas_held held = hw__blas_hold(status == HW_OK && p.objective.blas);
     if (status == HW_OK) status = open(&p, why);
     if (status == HW_OK) status = time_one(&p, why);
     if (status == HW_OK) status = structures(&p, why);
-    if (status == HW_OK && p.tells) {
-        status = rates(&p, why);
-        if (status == HW_OK) status = momenta(&p, why);
-        if (status == HW_OK) status = batches(&p, why);
-        if (status == HW_OK) status = confirm(&p, why);
-    }
+    if (status == HW_OK && p.tells) status = hw__plan_solver(&p, why);
+    if (status == HW_OK && !p.short_budget) status = confirm(&p, why);
+    hw__blas_unhold(&held);
     if (status == HW_OK) {
         finish(&p, planned);
         hw__config_give(&p.list[p.best].config, config);

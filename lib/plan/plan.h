@@ -7,6 +7,7 @@
 #include "hogwild/plan.h"
 
 enum { PLAN_POINTS = 16, PLAN_CANDIDATES = 48, PLAN_REPEATS = 5 };
+#define PLAN_WORTH 1.05   /* a gain that is no noise */
 enum { PLAN_STEPS = 16 }; /* of one worker: a probe of fewer says nothing */
 
 /* --- curve.c: loss over training time ------------------------------------------------------------------------------
@@ -27,7 +28,8 @@ double hw__plan_curve_at(const hw__plan_curve *c, double loss);
 typedef enum hw__plan_part {
     HW__PLAN_WHOLE, /* from the start */
     HW__PLAN_LATE,  /* from the loss that b has at half of its time: without what a run takes to begin */
-    HW__PLAN_BOTH   /* the smaller one: what only looks good at the start, as a learning rate may, does not count */
+    HW__PLAN_KEPT   /* from the start where b does not catch up after that, else the smaller of the two: a learning
+                       rate may look good at the start only */
 } hw__plan_part;
 /* How much sooner `a` comes to the lowest loss that both reach than `b`: 2 is half of the time. 0 where a has nothing.
  */
@@ -67,8 +69,9 @@ typedef struct hw__plan_candidate {
 /* The ways to let at most `threads` threads run with the solver `c`, one worker first; those that the objective or the
  * options do not allow are left out. How many, into list[PLAN_CANDIDATES]. */
 size_t hw__plan_structures(const hw_config *c, const hw_objective *o, unsigned threads, hw__plan_candidate *list);
-/* `from` with a minibatch times `factor`, the learning rate as the noise scale has it, and all that counts updates. */
-hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scale);
+/* `from` with a minibatch times `factor`, all that counts updates, and where `rate` the learning rate as the noise
+ * scale has it. */
+hw_config hw__plan_batch(const hw_config *from, double factor, double noise_scale, bool rate);
 /* The learning rate that moves parameters as far at another momentum. */
 double hw__plan_rate(double rate, double momentum, double other);
 /* The length of a training in updates; 0: it has none. */
@@ -87,10 +90,10 @@ typedef struct hw__planner {
     bool ready;         /* ... scratch_init has been called for it */
     double start_metric[HW_METRICS];
     uint64_t began;
-    double budget;     /* seconds, of all */
-    double one, total; /* seconds: an update of one worker; the whole training */
-    double overhead;   /* seconds that the last probe took beside its training */
-    double curvature, noise_scale;
+    double budget;                 /* seconds, of all */
+    double one, total;             /* seconds: an update of one worker; the whole training */
+    double overhead;               /* seconds that the last probe took beside its training */
+    double curvature, noise_scale; /* where the first probe of one worker ended; 0: not known */
     hw__plan_candidate *list;
     size_t n, structures; /* structures: so many come first */
     unsigned probes;
@@ -101,8 +104,13 @@ typedef struct hw__planner {
 } hw__planner;
 
 double hw__plan_spent(const hw__planner *p);
+double hw__plan_left(const hw__planner *p); /* of the budget, in seconds */
+/* Another candidate, of this configuration. NULL: there is no room, or the configuration is none to run. */
+hw__plan_candidate *hw__plan_next(hw__planner *p, const hw_config *c);
 /* Runs it for so many seconds of training, several times where that costs little; all of it but the gain. */
 hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, char *why);
+/* What a run says that cannot be, of this candidate: no reason to end the plan. */
+bool hw__plan_impossible(hw_status status);
 /* The same, with its gain against `base` (NULL: 1), of which the request's callback is told. */
 hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_candidate *base, double seconds,
                        hw__plan_part part, char *why);
@@ -114,6 +122,11 @@ double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c);
 bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c);
 /* Metrics at the start. */
 hw_status hw__plan_look(hw__planner *p, char *why);
+
+/* --- solver.c --------------------------------------------------------------------------------------------------------
+ */
+/* Tries other solvers for the best way to run, while the budget allows it. */
+hw_status hw__plan_solver(hw__planner *p, char *why);
 
 /* --- reasons.c -------------------------------------------------------------------------------------------------------
  */

@@ -14,10 +14,10 @@ double hw__plan_spent(const hw__planner *p)
 static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, double seconds)
 {
     hw_config run = c->config;
-    double updates = p->one > 0 ? seconds / p->one * run.workers / LOOKS : 1e15;
+    double updates = p->one > 0 ? seconds / p->one * hw_config_asynchronous(&run) / LOOKS : 1e15;
     run.seconds = seconds;
     run.target = 0;
-    run.evaluate_every = updates < 1 ? 1 : (uint64_t)updates;
+    run.evaluate_every = updates < 1 ? 1 : (uint64_t)fmin(updates, 1e15);
     run.evaluate_epochs = 0;
     run.checkpoint_every = 0;
     run.checkpoint_epochs = run.checkpoint_seconds = 0;
@@ -29,7 +29,7 @@ static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, do
     run.on_progress = NULL;
     run.on_checkpoint = NULL;
     run.on_capture = NULL;
-    run.stop_flag = p->request.stop_flag;
+    if (p->request.stop_flag) run.stop_flag = p->request.stop_flag;
     return run;
 }
 
@@ -38,18 +38,6 @@ static double falling(const hw__planner *p, const double *metric)
 {
     int k = p->base.target_metric;
     return k == 0 ? metric[0] : -metric[k];
-}
-
-/* Sorts x. Of an even number the larger middle one. */
-static double median(double *x, unsigned n)
-{
-    for (unsigned i = 1; i < n; i++)
-        for (unsigned k = i; k > 0 && x[k - 1] > x[k]; k--) {
-            double other = x[k];
-            x[k] = x[k - 1];
-            x[k - 1] = other;
-        }
-    return n ? x[n / 2] : NAN;
 }
 
 static void begin(const hw__planner *p, hw__plan_candidate *c, unsigned k)
@@ -78,21 +66,27 @@ static void curves_of(const hw__planner *p, hw__plan_curve *curve, hw__plan_curv
     hw__plan_curve_fall(target);
 }
 
+/* Seconds an update, over the second half of the looks: at first a policy looks around. */
+static double step_of(const hw_evaluation *x, size_t n, const hw_result *r)
+{
+    size_t from = n / 2;
+    if (n >= 2 && x[n - 1].update > x[from - 1].update && x[n - 1].seconds > x[from - 1].seconds)
+        return (x[n - 1].seconds - x[from - 1].seconds) / (double)(x[n - 1].update - x[from - 1].update);
+    return r->updates && r->seconds > 0 ? r->seconds / (double)r->updates : INFINITY;
+}
+
 static void tell(const hw__planner *p, hw__plan_candidate *c, unsigned k, const hw_engine *engine, const hw_result *r)
 {
     size_t n;
     const hw_evaluation *x = hw_engine_evaluations(engine, &n);
     hw_plan_probe *probe = &c->probe;
-    double updates = n > 1 ? (double)(x[n - 1].update - x[0].update) : 0;
     probe->diverged |= r->status == HW_E_DIVERGED;
+    for (size_t i = 0; i < n; i++) probe->diverged |= !hw__base_finite_double(x[i].metric[0]);
     probe->seconds += r->seconds;
     probe->updates += r->updates;
     probe->loss = n ? x[n - 1].metric[0] : NAN;
-    /* Without the first part, in which a policy looks around. */
-    c->run[k].step = updates > 0  ? (x[n - 1].seconds - x[0].seconds) / updates
-                     : r->updates ? r->seconds / (double)r->updates
-                                  : NAN;
-    if (r->status == HW_OK) curves_of(p, &c->run[k].curve, &c->run[k].target, x, n);
+    c->run[k].step = step_of(x, n, r);
+    if (!probe->diverged) curves_of(p, &c->run[k].curve, &c->run[k].target, x, n);
 }
 
 static hw_status run_once(hw__planner *p, hw__plan_candidate *c, double seconds, unsigned k, char *why)
@@ -101,7 +95,7 @@ static hw_status run_once(hw__planner *p, hw__plan_candidate *c, double seconds,
     hw_engine *engine;
     hw_result r;
     char sentence[HW_WHY];
-    run.seed += k;
+    run.seed = (run.seed + k) & ((UINT64_C(1) << 53) - 1);
     begin(p, c, k);
     hw_status status = hw_engine_create(&engine, &p->sampled.outer, &run, p->start, sentence);
     if (status != HW_OK) return hw__base_fail(why, status, "hw_plan: %.60s: %.170s", c->probe.label, sentence);
@@ -120,7 +114,7 @@ static hw_status run_once(hw__planner *p, hw__plan_candidate *c, double seconds,
 
 hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, char *why)
 {
-    double step[PLAN_REPEATS], repeats = fmin(PLAN_REPEATS, 0.04 * p->budget / seconds);
+    double step[PLAN_REPEATS], repeats = fmin(PLAN_REPEATS, 0.04 * p->budget / (seconds + p->overhead));
     hw_status status = HW_OK;
     uint64_t from = hw_now();
     p->probes++;
@@ -134,7 +128,7 @@ hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, 
         c->runs++;
     } while (status == HW_OK && !c->probe.diverged && c->runs + 0.5 < repeats);
     p->overhead = fmax(0, (double)(hw_now() - from) * 1e-9 - c->probe.seconds);
-    if (status == HW_OK) c->probe.seconds_per_update = median(step, c->runs);
+    if (status == HW_OK) c->probe.seconds_per_update = hw__base_median(step, c->runs);
     return status;
 }
 
@@ -155,7 +149,7 @@ double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c)
 {
     double x[PLAN_REPEATS];
     for (unsigned k = 0; k < c->runs; k++) x[k] = meets(p, c, k);
-    return c->runs ? median(x, c->runs) : INFINITY;
+    return c->runs ? hw__base_median(x, c->runs) : INFINITY;
 }
 
 bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c)
@@ -173,6 +167,16 @@ static double target_gain(const hw__planner *p, const hw__plan_candidate *c, con
     return fmin(of_base, b->seconds[b->n - 1]) / its;
 }
 
+/* Below 0.25, learning rate times curvature times workers, in units of 1 - momentum, asynchrony cannot be seen
+ * (docs/science.md): what a way to run is trusted with where the loss says nothing. Without a curvature, of sparse
+ * steps, too: few of them meet. */
+static bool bears(const hw__planner *p, const hw__plan_candidate *c)
+{
+    const hw_optimizer *o = &c->config.optimizer;
+    double x = o->schedule.base * p->curvature * hw_config_asynchronous(&c->config) / (1 - o->momentum);
+    return p->curvature > 0 ? x < 0.25 : p->objective.touched > 0 && p->objective.touched < p->objective.parameters;
+}
+
 /* How much sooner than `base` all in all. A step's time is measured well, what it is worth is not: the loss speaks
  * where it says more than its noise. Among ways to run, which have one solver, steps are worth at most those of one
  * worker, and as much where all threads share them. */
@@ -180,9 +184,12 @@ static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const h
                       hw__plan_part part)
 {
     if (c->probe.diverged) return 0;
-    bool same = part == HW__PLAN_LATE;
+    const hw_config *a = &c->config, *b = &base->config;
+    bool same = a->batch == b->batch && a->optimizer.schedule.base == b->optimizer.schedule.base &&
+                a->optimizer.momentum == b->optimizer.momentum;
     double time = base->probe.seconds_per_update / c->probe.seconds_per_update, gain[PLAN_REPEATS], doubt[PLAN_REPEATS];
-    if (!p->tells || (same && hw_config_asynchronous(&c->config) == 1)) return time;
+    if (same && hw_config_asynchronous(&c->config) == 1) return time;
+    if (!p->tells) return same && bears(p, c) ? time : 0;
     unsigned n = c->runs < base->runs ? c->runs : base->runs;
     for (unsigned k = 0; k < n; k++) {
         gain[k] = target_gain(p, c, base, k);
@@ -191,16 +198,24 @@ static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const h
         gain[k] = hw__plan_curve_gain(&c->run[k].curve, &base->run[k].curve, part);
         doubt[k] = hw__plan_curve_doubt(&c->run[k].curve, &base->run[k].curve);
     }
-    double all = median(gain, n), unsure = median(doubt, n) / sqrt(n);
+    double all = hw__base_median(gain, n), unsure = hw__base_median(doubt, n) / sqrt(n);
+    if (c->longer) unsure /= 2; /* it has the last word */
     return same ? time * fmin(1, hw__plan_beyond(all / time, unsure)) : hw__plan_beyond(all, unsure);
+}
+
+bool hw__plan_impossible(hw_status status)
+{
+    return status == HW_E_ARGUMENT || status == HW_E_UNSUPPORTED || status == HW_E_MEMORY || status == HW_E_THREAD ||
+           status == HW_E_LIMIT;
 }
 
 hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_candidate *base, double seconds,
                        hw__plan_part part, char *why)
 {
     hw_status status = hw__plan_probe(p, c, seconds, why);
-    if (status != HW_OK) return status;
-    c->probe.gain = base ? gain_of(p, c, base, part) : 1;
+    c->probe.refused = base && hw__plan_impossible(status);
+    if (status != HW_OK && !c->probe.refused) return status;
+    c->probe.gain = c->probe.refused ? 0 : base ? gain_of(p, c, base, part) : 1;
     if (!p->request.on_probe) return HW_OK;
     status = p->request.on_probe(p->request.context, &c->probe);
     if (status != HW_OK) (void)hw__base_fail(why, status, "hw_plan: on_probe asked for the end");

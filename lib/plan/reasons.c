@@ -32,7 +32,9 @@ static void put_time(char *line, double seconds)
 
 static void put_gain(char *line, const hw_plan_probe *probe)
 {
-    if (probe->diverged)
+    if (probe->refused)
+        put(line, "%s: not run", probe->label);
+    else if (probe->diverged)
         put(line, "%s diverges", probe->label);
     else if (probe->gain > 0)
         put(line, "%s %.2f", probe->label, 1 / probe->gain);
@@ -64,7 +66,9 @@ static void hardware(const hw__planner *p, char *line)
     }
     put(line, "time an update, of one worker's: ");
     for (size_t i = 1; i < p->structures; i++)
-        if (!p->list[i].probe.diverged)
+        if (p->list[i].probe.refused)
+            put(line, "%s%s: not run", i > 1 ? "; " : "", p->list[i].probe.label);
+        else if (!p->list[i].probe.diverged)
             put(line, "%s%s %.2f", i > 1 ? "; " : "", p->list[i].probe.label,
                 p->list[i].probe.seconds_per_update / p->list[0].probe.seconds_per_update);
         else
@@ -84,9 +88,10 @@ static void statistics(const hw__planner *p, char *line)
             put_gain(line, &p->list[i].probe);
         }
     }
+    if (p->tells && p->structures < 2) put(line, "one worker's loss falls in a probe, so that solvers can be compared");
     const hw_config *c = &p->base;
     double step = c->optimizer.schedule.base * p->curvature;
-    if (step > 0) put(line, "%slearning rate times curvature is %.2g", p->structures > 1 ? "; " : "", step);
+    if (step > 0) put(line, "; learning rate times curvature is %.2g", step);
 }
 
 static void solver(const hw__planner *p, char *line)
@@ -124,7 +129,7 @@ void hw__plan_reasons(const hw__planner *p, hw_planned *planned)
             p->budget, PLAN_STEPS);
         put(planned->line[2], "a larger budget or a longer training would");
         put(planned->line[3], "no other solver was tried");
-        put(planned->line[4], "so: one worker, as it was given");
+        put(planned->line[4], "so: one worker, with the solver as it was given");
         return;
     }
     length(p, planned->line[0]);
