@@ -14,6 +14,8 @@ typedef struct options {
     unsigned threads;
     double budget;
     bool keep, quiet;
+    const char *called; /* as which program this one was, in a folder of so many letters */
+    size_t folder;
 } options;
 
 #define AT(member) offsetof(options, member)
@@ -71,7 +73,7 @@ static hw_status tell(void *context, const hw_plan_probe *p)
 
 static int plan(const options *o, hw_config *config, subject *s)
 {
-    char why[HW_WHY];
+    char why[HW_WHY] = "";
     hw_plan_request r;
     hw_planned planned;
     hw_config chosen = hw_config_defaults();
@@ -87,13 +89,15 @@ static int plan(const options *o, hw_config *config, subject *s)
     r.stop_flag = &cli_interrupted;
     printf("tune: %s\n", s->source);
     hw_status status = hw_plan(&r, &chosen, &planned, why);
-    if (status != HW_OK) return cli_error("tune", status == HW_E_ARGUMENT ? 2 : 1, why);
+    const char *own_words = strncmp(why, "hw_plan: ", 9) == 0 ? why + 9 : why;
+    if (status != HW_OK) return cli_error("tune", status == HW_E_ARGUMENT ? 2 : 1, own_words);
     for (int i = 0; i < HW_PLAN_LINES; i++) printf("%s\n", planned.line[i]);
     if (hw_config_save(&chosen, o->out, why) != HW_OK) return cli_error("tune", 1, why);
-    if (o->program)
-        printf("run it with: cifar --net %s --config %s\n", cifar_net_name(o->cifar.net), o->out);
-    else
-        printf("run it with: mnist --config %s\n", o->out);
+    printf("run it with: %.*s%s", (int)(s->o->folder), s->o->called, o->program ? "cifar --net " : "mnist");
+    if (o->program) printf("%s", cifar_net_name(o->cifar.net));
+    if (o->cifar.data) printf(" --data %s", o->cifar.data);
+    if (o->cifar.images) printf(" --images %u", o->cifar.images);
+    printf(" --config %s\n", o->out);
     return 0;
 }
 
@@ -150,6 +154,9 @@ int main(int argc, char **argv)
     if (o.program && !cifar_check(&o.cifar, why)) return cli_error("tune", 2, why);
     if (!o.program && o.cifar.net != CIFAR_QUICK) return cli_error("tune", 2, "--net goes with --program cifar");
     if (!cli_can_write("tune", o.out)) return 1;
+    const char *slash = strrchr(argv[0], '/');
+    o.called = argv[0];
+    o.folder = slash ? (size_t)(slash + 1 - argv[0]) : 0;
     cli_catch_interrupt();
     return o.program ? tune_cifar(&o, &config) : tune_mnist(&o, &config);
 }

@@ -44,6 +44,8 @@ static void curves_tell_beyond_their_noise(void **state)
     assert_true(hw__plan_curve_tells(&clear));
     assert_false(hw__plan_curve_tells(&early));
     assert_false(hw__plan_curve_tells(&three));
+    assert_true(hw__plan_curve_early(&early) && !hw__plan_curve_early(&clear) && !hw__plan_curve_early(&flat));
+    assert_false(hw__plan_curve_early(&three));
 }
 
 static void gains_are_ratios_of_times(void **state)

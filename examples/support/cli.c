@@ -20,7 +20,12 @@ bool cli_can_write(const char *program, const char *path)
     char beside[1100], text[HW_WHY];
     struct stat there;
     if (!path) return true;
-    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode) && !S_ISDIR(there.st_mode)) {
+    if (!*path) return cli_error(program, 2, "a file needs a name") == 0;
+    if (stat(path, &there) == 0 && S_ISDIR(there.st_mode)) {
+        (void)snprintf(text, sizeof text, "%.150s: it is a folder", path);
+        return cli_error(program, 1, text) == 0;
+    }
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode)) {
         (void)snprintf(text, sizeof text, "%.150s: it is a device or a pipe, which would be replaced by the file",
                        path);
         return cli_error(program, 1, text) == 0;

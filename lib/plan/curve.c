@@ -62,6 +62,13 @@ double hw__plan_beyond(double ratio, double doubt)
     return size > 0 ? exp(ratio > 1 ? size : -size) : 1;
 }
 
+bool hw__plan_curve_early(const hw__plan_curve *c)
+{
+    if (c->n < 4) return false;
+    double half = loss_at(c, c->seconds[c->n - 1] / 2), fallen = c->loss[0] - half;
+    return fallen > 10 * c->noise && fallen > 10 * (half - c->loss[c->n - 1]) && fallen > 0;
+}
+
 bool hw__plan_curve_tells(const hw__plan_curve *c)
 {
     if (c->n < 4) return false;

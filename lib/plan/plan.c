@@ -22,25 +22,32 @@ hw_status hw_plan_request_init(hw_plan_request *request, size_t size)
 /* --- one worker -----------------------------------------------------------------------------------------------------
  */
 
+/* One worker takes so long an update: how long the training is, and what may be spent on it. */
+static void takes(hw__planner *p, double step)
+{
+    double updates = hw__plan_updates(&p->base, &p->sampled.inner);
+    p->one = step;
+    p->total = updates > 0 ? updates * step : INFINITY;
+    if (p->base.seconds > 0) p->total = fmin(p->total, p->base.seconds);
+    p->budget = fmax(LEAST_BUDGET, p->request.budget * p->total);
+}
+
 /* How long a step and an evaluated example take; the sample is then as large as is cheap. */
 static hw_status time_one(hw__planner *p, char *why)
 {
-    const hw_objective *o = &p->sampled.inner;
     hw__plan_candidate *c = p->list;
     hw_status status = HW_OK;
-    for (int i = 0; i < 2 && status == HW_OK; i++) { /* the first also finds its memory */
+    double quickest = INFINITY;
+    for (int i = 0; i < 3 && status == HW_OK; i++) { /* the first also finds its memory */
         status = hw__plan_probe(p, c, i ? 0.02 : 0.005, why);
-        if (c->probe.seconds > 0.05) break;
+        if (status == HW_OK) quickest = fmin(quickest, c->probe.seconds_per_update);
+        if (c->probe.updates == 1 && c->probe.seconds > 0.05) break;
     }
     if (status != HW_OK) return status;
-    if (c->probe.diverged || !(c->probe.updates > 0 && c->probe.seconds > 0))
+    if (c->probe.diverged || !hw__base_finite_double(quickest))
         return hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
     p->probes = 0;
-    p->one = c->probe.seconds_per_update;
-    double updates = hw__plan_updates(&p->base, o);
-    p->total = updates > 0 ? updates * p->one : INFINITY;
-    if (p->base.seconds > 0) p->total = fmin(p->total, p->base.seconds);
-    p->budget = fmax(LEAST_BUDGET, p->request.budget * p->total);
+    takes(p, quickest);
     return HW_OK;
 }
 
@@ -79,37 +86,44 @@ static void look_at_gradients(hw__planner *p)
 /* --- the ways to run ------------------------------------------------------------------------------------------------
  */
 
-/* One worker, for longer and longer until its loss falls, or the ways to run would have no time any more. */
+static hw_status run_reference(hw__planner *p, double slice, char *why)
+{
+    hw__plan_candidate *c = p->list;
+    hw_status status = sample(p, slice, why);
+    if (status == HW_OK) status = hw__plan_try(p, c, NULL, slice, HW__PLAN_LATE, why);
+    if (status == HW_OK && c->probe.diverged)
+        status = hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
+    if (status != HW_OK) return status;
+    p->tells = hw__plan_tells(c);
+    /* A first look may have met a stall, which would make training and budget long. */
+    if (c->probe.seconds_per_update < p->one) takes(p, c->probe.seconds_per_update);
+    return HW_OK;
+}
+
+/* One worker, for longer and longer until its loss falls, or the ways to run would have no time any more; for shorter
+ * and shorter where it has fallen long before the end, or met the target: what comes after that says nothing. */
 static hw_status reference(hw__planner *p, double *slice, char *why)
 {
     hw__plan_candidate *c = p->list;
-    double most = 0.5 * hw__plan_left(p) / (double)p->structures - p->overhead;
-    hw_status status;
-    for (;; *slice *= 2) {
-        status = sample(p, *slice, why);
-        if (status == HW_OK) status = hw__plan_try(p, c, NULL, *slice, HW__PLAN_LATE, why);
-        if (status != HW_OK) return status;
-        if (c->probe.diverged)
-            return hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
-        p->tells = hw__plan_tells(c);
-        if (p->tells || 2 * *slice > most) break;
-        most -= *slice / (double)p->structures;
+    hw_status status = run_reference(p, *slice, why);
+    while (status == HW_OK && !p->tells && !hw__plan_early(c) &&
+           2 * *slice < 0.5 * hw__plan_left(p) / (double)p->structures - p->overhead) {
+        *slice *= 2;
+        status = run_reference(p, *slice, why);
     }
-    /* Where the target comes early, what is after it says nothing. */
-    double met = 2 * hw__plan_meets(p, c);
-    if (met < *slice && p->one * PLAN_STEPS < *slice) {
-        *slice = fmax(met, PLAN_STEPS * p->one);
-        status = hw__plan_try(p, c, NULL, *slice, HW__PLAN_LATE, why);
-        if (status != HW_OK) return status;
-        p->tells = hw__plan_tells(c);
+    for (int i = 0; i < 6 && status == HW_OK; i++) {
+        double least = PLAN_STEPS * p->one, met = 2 * hw__plan_meets(p, c),
+               shorter = met < *slice                     ? met
+                         : !p->tells && hw__plan_early(c) ? *slice / 4
+                                                          : *slice;
+        if (!(fmax(shorter, least) < 0.9 * *slice)) break;
+        *slice = fmax(shorter, least);
+        status = run_reference(p, *slice, why);
     }
-    p->total *= c->probe.seconds_per_update / p->one; /* a training by seconds takes those */
-    if (p->base.seconds > 0) p->total = fmin(p->total, p->base.seconds);
-    p->one = c->probe.seconds_per_update;
-    look_at_gradients(p);
+    if (status == HW_OK) look_at_gradients(p);
     hw__base_free(p->end);
     p->end = NULL;
-    return HW_OK;
+    return status;
 }
 
 static hw_status structures(hw__planner *p, char *why)
@@ -169,6 +183,20 @@ static double gain_since(const hw__planner *p, size_t solver)
     return gain;
 }
 
+/* The way to run was not quicker for long: the solver that was found runs on one worker. */
+static void one_worker(hw__planner *p)
+{
+    hw_config c = p->list[p->best].config;
+    const hw_config *one = &p->list[0].config;
+    c.scheduler = one->scheduler;
+    c.workers = c.groups = 1;
+    c.layers = one->layers;
+    c.exchange_interval = one->exchange_interval;
+    hw__plan_candidate *made = p->best == p->structure ? NULL : hw__plan_next(p, &c);
+    p->structure = 0;
+    p->best = made ? (size_t)(made - p->list) : 0;
+}
+
 /* With what is left of the budget, side by side: one worker with the given solver, and what was found. A solver that
  * does not last gives its place to the one that it was made from, which goes less far and was better than its own by
  * its own probe, or, where it diverges, to the given one. A way to run that is not quicker gives its place to one
@@ -188,22 +216,26 @@ static hw_status confirm(hw__planner *p, char *why)
         return HW_OK;
     }
     hw_status status = longer(p, 0, NULL, seconds, &one, why);
+    p->confirmed = status == HW_OK;
     way = one;
     if (status == HW_OK && p->structure != 0) status = longer(p, p->structure, one, seconds, &way, why);
     if (status == HW_OK && other) status = longer(p, tried, way, seconds, &found, why);
     if (status != HW_OK) return status;
     if (p->structure != 0) p->gain = fmin(p->gain, way->probe.gain);
+    double solver = 1;
     if (found && found->probe.gain > PLAN_WORTH && hw__plan_lasts(p, found)) {
         p->best = tried;
-        p->gain *= found->probe.gain;
+        solver = found->probe.gain;
     } else if (found && !found->probe.diverged) {
         p->best = p->list[tried].parent;
-        p->gain *= gain_since(p, p->best);
+        solver = gain_since(p, p->best);
     }
-    if (p->gain < PLAN_WORTH) {
-        p->best = p->structure = 0;
+    if (p->structure != 0 && p->gain < PLAN_WORTH) {
         p->gain = 1;
+        one_worker(p);
+        if (p->best == 0) solver = 1;
     }
+    p->gain *= solver;
     return HW_OK;
 }
 

@@ -23,6 +23,8 @@ typedef struct hw__plan_curve {
 void hw__plan_curve_fall(hw__plan_curve *c);
 /* It falls by clearly more than its noise, also in its second half. */
 bool hw__plan_curve_tells(const hw__plan_curve *c);
+/* It falls by far more in its first half than in its second, and than its noise. */
+bool hw__plan_curve_early(const hw__plan_curve *c);
 /* When it comes down to `loss`; INFINITY: not within its points. */
 double hw__plan_curve_at(const hw__plan_curve *c, double loss);
 typedef enum hw__plan_part {
@@ -101,6 +103,7 @@ typedef struct hw__planner {
     double structure_gain, gain;
     bool tells;        /* probes are long enough for the loss to fall */
     bool short_budget; /* for any probe */
+    bool confirmed;    /* by longer probes */
 } hw__planner;
 
 double hw__plan_spent(const hw__planner *p);
@@ -116,6 +119,8 @@ hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_can
                        hw__plan_part part, char *why);
 /* Its loss falls in the second half, in most of its runs. */
 bool hw__plan_tells(const hw__plan_candidate *c);
+/* It fell in the first half, and hardly any more after that, in most of its runs. */
+bool hw__plan_early(const hw__plan_candidate *c);
 /* Seconds until the candidate's probe met the target; INFINITY: it did not, or there is none. */
 double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c);
 /* It met the target, or its loss was still falling at its end: a learning rate may be quick and end too early. */

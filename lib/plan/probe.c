@@ -139,6 +139,13 @@ bool hw__plan_tells(const hw__plan_candidate *c)
     return 2 * tell > c->runs;
 }
 
+bool hw__plan_early(const hw__plan_candidate *c)
+{
+    unsigned early = 0;
+    for (unsigned k = 0; k < c->runs; k++) early += hw__plan_curve_early(&c->run[k].curve);
+    return 2 * early > c->runs;
+}
+
 static double meets(const hw__planner *p, const hw__plan_candidate *c, unsigned k)
 {
     if (p->base.target == 0) return INFINITY;
@@ -187,7 +194,9 @@ static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const h
     const hw_config *a = &c->config, *b = &base->config;
     bool same = a->batch == b->batch && a->optimizer.schedule.base == b->optimizer.schedule.base &&
                 a->optimizer.momentum == b->optimizer.momentum;
-    double time = base->probe.seconds_per_update / c->probe.seconds_per_update, gain[PLAN_REPEATS], doubt[PLAN_REPEATS];
+    double gain[PLAN_REPEATS], doubt[PLAN_REPEATS];
+    /* More than there are workers is no speed-up: the other one stood still. */
+    double time = fmin(base->probe.seconds_per_update / c->probe.seconds_per_update, 1.25 * a->workers);
     if (same && hw_config_asynchronous(&c->config) == 1) return time;
     if (!p->tells) return same && bears(p, c) ? time : 0;
     unsigned n = c->runs < base->runs ? c->runs : base->runs;

@@ -30,16 +30,16 @@ static void put_time(char *line, double seconds)
     put(line, seconds < 1000 ? "%.3g s" : "%.0f s", seconds);
 }
 
-static void put_gain(char *line, const hw_plan_probe *probe)
+static void put_gain(char *line, const hw_plan_probe *probe, const char *label)
 {
     if (probe->refused)
-        put(line, "%s: not run", probe->label);
+        put(line, "%s: not run", label);
     else if (probe->diverged)
-        put(line, "%s diverges", probe->label);
+        put(line, "%s diverges", label);
     else if (probe->gain > 0)
-        put(line, "%s %.2f", probe->label, 1 / probe->gain);
+        put(line, "%s %.2f", label, 1 / probe->gain);
     else
-        put(line, "%s never", probe->label);
+        put(line, "%s never", label);
 }
 
 static void length(const hw__planner *p, char *line)
@@ -56,6 +56,7 @@ static void length(const hw__planner *p, char *line)
     put_time(line, hw__plan_spent(p));
     if (hw__base_finite_double(p->total)) put(line, " (%.0f %% of that)", 100 * hw__plan_spent(p) / p->total);
     put(line, ", %u probes", p->probes);
+    if (hw__plan_spent(p) > p->total) put(line, ": so short a training is not worth a plan");
 }
 
 static void hardware(const hw__planner *p, char *line)
@@ -78,14 +79,15 @@ static void hardware(const hw__planner *p, char *line)
 static void statistics(const hw__planner *p, char *line)
 {
     if (!p->tells) {
-        put(line, "the loss hardly falls in probes of ");
+        put(line, hw__plan_early(p->list) ? "the loss has come to rest in probes of "
+                                          : "the loss hardly falls in probes of ");
         put_time(line, p->list[0].probe.seconds / p->list[0].runs);
         put(line, ": the time of an update decides");
     } else if (p->structures > 1) {
         put(line, "time to the same loss, of one worker's: ");
         for (size_t i = 1; i < p->structures; i++) {
             if (i > 1) put(line, "; ");
-            put_gain(line, &p->list[i].probe);
+            put_gain(line, &p->list[i].probe, p->list[i].probe.label);
         }
     }
     if (p->tells && p->structures < 2) put(line, "one worker's loss falls in a probe, so that solvers can be compared");
@@ -101,9 +103,9 @@ static void solver(const hw__planner *p, char *line)
         put(line, "gradients have a noise scale of %.3g examples (batch %u); ", p->noise_scale, p->base.batch);
     for (size_t i = p->structures; i < p->n; i++) {
         const hw_plan_probe *probe = &p->list[i].probe;
-        if (p->list[i].longer) continue;
-        put(line, "%s", tried++ ? "; " : "time to the same loss, of the best before it: ");
-        put_gain(line, probe);
+        if (p->list[i].longer || !*probe->label) continue;
+        put(line, "%s", tried++ ? "; " : "time to the same loss, each of the best before it: ");
+        put_gain(line, probe, probe->label);
     }
     if (!tried) put(line, "no other solver was tried");
 }
@@ -115,9 +117,22 @@ static void decision(const hw__planner *p, char *line)
     put(line, "so: %s, batch %u, learning rate %.4g, momentum %.3g: ", p->list[p->structure].probe.label, c->batch,
         c->optimizer.schedule.base, c->optimizer.momentum);
     if (p->gain > 1)
-        put(line, "as deep in %.2f of the time that one worker takes with its own", 1 / p->gain);
+        put(line, "as deep in %.2f of the time that one worker takes with the given solver", 1 / p->gain);
     else
-        put(line, "nothing that was tried is quicker than that");
+        put(line, "nothing that was tried is quicker%s", p->confirmed ? " for long" : "");
+    if (!p->confirmed) {
+        if (p->structures > 1 || p->gain > 1) put(line, ", by short probes alone");
+        return;
+    }
+    put(line, "; longer probes: ");
+    for (size_t i = p->structures, told = 0; i < p->n; i++) {
+        const hw_plan_probe *probe = &p->list[i].probe;
+        if (!p->list[i].longer) continue;
+        if (told++) {
+            put(line, told > 2 ? "; " : "");
+            put_gain(line, probe, probe->label + strlen("longer: "));
+        }
+    }
 }
 
 void hw__plan_reasons(const hw__planner *p, hw_planned *planned)
