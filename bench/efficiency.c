@@ -254,13 +254,13 @@ static int write_json(const hw_efficiency *e, const char *folder)
 
 static int write_page(const hw_efficiency *e, const char *folder, const subject *s)
 {
-    char why[HW_WHY] = "", closing[HW_WHY] = "", path[1100], machine[200], library[300];
+    char why[HW_WHY] = "", closing[HW_WHY] = "", path[1100], machine[220], library[300], crossing[160];
     hw_report *r;
     if (hw_report_open(&r, folder, "Hardware against statistical efficiency", why) != HW_OK)
         return cli_error("efficiency", 1, why);
     hw_report_plotter(r, support_gnuplot, NULL);
-    (void)snprintf(machine, sizeof machine, "%u processors; a line crosses the cores in %.0f ns", hw_processors(),
-                   bench_latency());
+    bench_crossing(crossing, sizeof crossing);
+    (void)snprintf(machine, sizeof machine, "%u processors; %s", hw_processors(), crossing);
     hw_build_info(library, sizeof library);
     (void)hw_report_note(r, "data", s->plan.data);
     (void)hw_report_note(r, "machine", machine);
@@ -293,7 +293,9 @@ static int measure(subject *s, const options *o)
     if (status != HW_OK && status != HW_E_STOPPED) code = cli_error("efficiency", 1, why);
     if (code == 0) {
         status = hw_efficiency_print(e, stdout) == HW_OK ? status : HW_E_IO;
-        printf("a line crosses the cores in %.0f ns\n", bench_latency());
+        char crossing[160];
+        bench_crossing(crossing, sizeof crossing);
+        printf("%s\n", crossing);
         if (o->out) code = write_json(e, o->out);
     }
     size_t refused = 0, all, there = hw_efficiency_progress(e, &all, NULL);

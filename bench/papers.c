@@ -32,6 +32,7 @@ static const experiment experiments[] = {
     {"liu-variance", "Liu et al.", "Theorem 5: what noise keeps at the optimum, with and without delay",
      papers_liu_variance},
     {"liu-step", "Liu et al.", "the tolerable delay against the step size: 1 / eta or its root", papers_liu_step},
+    {"liu-net", "Liu et al.", "Fig. 2: best momentum of a residual net with one worker and with eight", papers_liu_net},
     {"xu-delay", "Xu et al.", "Figs. 1 and 2: round robin with 1 to 100 workers, with and without momentum",
      papers_xu_delay},
     {"xu-rate", "Xu et al.", "Fig. 2 again at equal alpha / (1 - mu), three rates", papers_xu_rate},
@@ -216,6 +217,49 @@ void papers_digits_close(papers_digits *d)
     free(d->start);
     hw_net_free(d->net);
     cli_digits_free(&d->digits);
+}
+
+bool papers_colours_open(papers *p, papers_colours *c, uint32_t train, uint32_t test)
+{
+    char folder[900], why[HW_WHY];
+    memset(c, 0, sizeof *c);
+    if (p->data)
+        (void)snprintf(folder, sizeof folder, "%s", p->data);
+    else
+        hw_data_folder(folder, sizeof folder);
+    hw_status status = *folder ? hw_cifar10_read(folder, HW_CIFAR_HOLDOUT, &c->train, &c->test, why) : HW_E_IO;
+    if (status == HW_OK) {
+        (void)snprintf(c->source, sizeof c->source, "CIFAR-10");
+    } else if (status != HW_E_IO || p->data) { /* a named folder is meant; elsewhere its absence is no error */
+        return papers_trouble(p, why);
+    } else {
+        (void)snprintf(c->source, sizeof c->source, "generated textures (no CIFAR-10 found)");
+        if (hw_textures_generate(40000, 10, 1, &c->train) != HW_OK ||
+            hw_textures_generate(10000, 10, 2, &c->test) != HW_OK)
+            return papers_trouble(p, "no memory for textures");
+    }
+    if (!p->full) {
+        c->train.count = c->train.count < train ? c->train.count : train;
+        c->test.count = c->test.count < test ? c->test.count : test;
+    }
+    return true;
+}
+
+bool papers_colours_prepare(papers *p, const papers_colours *c, hw_preparation *preparation)
+{
+    float deviation[4];
+    *preparation = hw_preparation_defaults();
+    preparation->normalize = HW_NORMALIZE_CHANNELS;
+    if (hw_images_moments(&c->train, preparation->channel_mean, deviation) != HW_OK)
+        return papers_trouble(p, "the images have no moments");
+    for (int k = 0; k < 3; k++) preparation->channel_scale[k] = 1 / deviation[k];
+    return true;
+}
+
+void papers_colours_close(papers_colours *c)
+{
+    hw_images_free(&c->train);
+    hw_images_free(&c->test);
 }
 
 static bool run_one(papers *p, const experiment *e)

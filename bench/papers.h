@@ -46,6 +46,16 @@ typedef struct papers_digits {
 bool papers_digits_open(papers *p, papers_digits *d, unsigned hidden, uint32_t batch, bool real);
 void papers_digits_close(papers_digits *d);
 
+/* Small colour images: CIFAR-10, or textures; reduced, at most so many. */
+typedef struct papers_colours {
+    hw_images train, test;
+    char source[160];
+} papers_colours;
+bool papers_colours_open(papers *p, papers_colours *c, uint32_t train, uint32_t test);
+/* Channels of mean 0 and deviation 1. */
+bool papers_colours_prepare(papers *p, const papers_colours *c, hw_preparation *preparation);
+void papers_colours_close(papers_colours *c);
+
 /* The experiments; false: trouble, which has been told. */
 bool papers_oracles(papers *p);
 bool papers_theorem2(papers *p);
@@ -58,6 +68,7 @@ bool papers_best_net(papers *p);
 bool papers_pca(papers *p);
 bool papers_liu_variance(papers *p);
 bool papers_liu_step(papers *p);
+bool papers_liu_net(papers *p);
 bool papers_xu_delay(papers *p);
 bool papers_xu_rate(papers *p);
 bool papers_xu_dropout(papers *p);

@@ -8,8 +8,7 @@ enum { MOST_M = 8, MOST_SEEDS = 20, POINTS = 64, MOMENTA = 2 };
 
 typedef struct xu {
     papers *p;
-    hw_images train, test;
-    char source[160];
+    papers_colours data;
     double rate[MOMENTA], epochs;
     unsigned m[MOST_M], n_m;
     double momentum[MOMENTA], dropout[MOST_M];
@@ -21,37 +20,12 @@ typedef struct xu {
     double curve[MOMENTA][MOST_M][MOST_SEEDS][POINTS], at[POINTS];
 } xu;
 
-static bool open_data(papers *p, xu *x)
-{
-    char folder[900], why[HW_WHY];
-    if (p->data)
-        (void)snprintf(folder, sizeof folder, "%s", p->data);
-    else
-        hw_data_folder(folder, sizeof folder);
-    hw_status status = *folder ? hw_cifar10_read(folder, HW_CIFAR_HOLDOUT, &x->train, &x->test, why) : HW_E_IO;
-    if (status == HW_OK) {
-        (void)snprintf(x->source, sizeof x->source, "CIFAR-10");
-    } else if (status != HW_E_IO || p->data) { /* a named folder is meant; elsewhere its absence is no error */
-        return papers_trouble(p, why);
-    } else {
-        (void)snprintf(x->source, sizeof x->source, "generated textures (no CIFAR-10 found)");
-        if (hw_textures_generate(40000, 10, 1, &x->train) != HW_OK ||
-            hw_textures_generate(10000, 10, 2, &x->test) != HW_OK)
-            return papers_trouble(p, "no memory for textures");
-    }
-    if (!p->full) {
-        x->train.count = x->train.count < 20000 ? x->train.count : 20000;
-        x->test.count = x->test.count < 2000 ? x->test.count : 2000;
-    }
-    return true;
-}
-
 static bool train(xu *x, unsigned k, unsigned i, unsigned seed, unsigned m, double momentum, double dropout)
 {
     char why[HW_WHY];
     hw_net *net = hw_net_xu(4, 1, dropout, why);
     if (!net) return papers_trouble(x->p, why);
-    hw_net_task task = {net, &x->train, &x->test, NULL};
+    hw_net_task task = {net, &x->data.train, &x->data.test, NULL};
     hw_objective o;
     hw_engine *engine = NULL;
     size_t n = hw_net_parameters(net);
@@ -86,8 +60,8 @@ static bool train(xu *x, unsigned k, unsigned i, unsigned seed, unsigned m, doub
         x->loss[k][i][seed] = diverged ? NAN : r.last.metric[0];
         (void)hw_engine_get(engine, params);
         if (status == HW_OK)
-            status = hw_net_dead(net, scratch, &x->test, 0, x->test.count < 500 ? x->test.count : 500, params,
-                                 &x->dead[k][i][seed]);
+            status = hw_net_dead(net, scratch, &x->data.test, 0, x->data.test.count < 500 ? x->data.test.count : 500,
+                                 params, &x->dead[k][i][seed]);
     }
     hw_engine_free(engine);
     free(params);
@@ -168,7 +142,7 @@ bool papers_xu_delay(papers *p)
     x->momentum[1] = 0.9;
     x->n_m = sizeof all / sizeof *all;
     memcpy(x->m, all, sizeof all);
-    bool good = open_data(p, x);
+    bool good = papers_colours_open(p, &x->data, 20000, 2000);
     for (unsigned t = 0; t < x->points; t++) x->at[t] = (t + 1) * x->epochs / x->points;
     if (good && !p->full)
         x->rate[0] = x->rate[1] =
@@ -210,15 +184,14 @@ bool papers_xu_delay(papers *p)
             "%s, %u seeds, %g epochs of %u images, learning rate %g. Accuracy at m = 1, 10, 100 without momentum: "
             "%.1f, %.1f, %.1f %% (test loss at 100: %.2f; ln 10 = 2.30); with 0.9: %.1f, %.1f, %.1f %%; %u runs "
             "diverged and count as 10 %%. That delay slows the training: %s. That momentum rescues m = 100: %s",
-            x->source, p->seeds, x->epochs, x->train.count, x->rate[0], 100 * mean[0][0], 100 * mean[0][1],
+            x->data.source, p->seeds, x->epochs, x->data.train.count, x->rate[0], 100 * mean[0][0], 100 * mean[0][1],
             100 * mean[0][6], loss, 100 * mean[1][0], 100 * mean[1][1], 100 * mean[1][6], lost,
             slower ? "seen" : "not seen",
             rescued   ? "seen"
             : reverse ? "not seen, the reverse is"
                       : "not seen");
     }
-    hw_images_free(&x->train);
-    hw_images_free(&x->test);
+    papers_colours_close(&x->data);
     free(x);
     return good;
 }
@@ -240,7 +213,7 @@ bool papers_xu_rate(papers *p)
     x->momentum[1] = 0.9;
     x->n_m = COLUMNS;
     memcpy(x->m, m, sizeof m);
-    bool good = open_data(p, x);
+    bool good = papers_colours_open(p, &x->data, 20000, 2000);
     (void)snprintf(cells[0], 64, "alpha / (1 - mu), mu");
     for (unsigned i = 0; i < COLUMNS; i++) (void)snprintf(cells[1 + i], 64, "m = %u: %% (sd)", m[i]);
     for (unsigned r = 0; r < ROWS && good; r++) {
@@ -276,12 +249,11 @@ bool papers_xu_rate(papers *p)
             "for m = 1, 10, 30 are %.1f points apart on average (by noise alone about %.1f): the paper's 'no clear "
             "difference' for m <= 30 %s of equal effective rates. m = 100 at 0.03: %.1f %% without, %.1f %% with "
             "momentum; at 0.01: %.1f and %.1f %%",
-            x->source, p->seeds, x->epochs, x->train.count, 100 * same, 100 * expected,
+            x->data.source, p->seeds, x->epochs, x->data.train.count, 100 * same, 100 * expected,
             same < expected + 0.03 ? "holds" : "does not hold even", 100 * mean[2][0][3], 100 * mean[2][1][3],
             100 * mean[1][0][3], 100 * mean[1][1][3]);
     }
-    hw_images_free(&x->train);
-    hw_images_free(&x->test);
+    papers_colours_close(&x->data);
     free(x);
     return good;
 }
@@ -299,7 +271,8 @@ bool papers_xu_dropout(papers *p)
     x->n_dropout = sizeof rates / sizeof *rates;
     memcpy(x->dropout, rates, sizeof rates);
     for (unsigned t = 0; t < x->points; t++) x->at[t] = (t + 1) * x->epochs / x->points;
-    bool good = open_data(p, x) && jobs_run(dropout_job, x, x->n_dropout * p->seeds, p->id);
+    bool good =
+        papers_colours_open(p, &x->data, 20000, 2000) && jobs_run(dropout_job, x, x->n_dropout * p->seeds, p->id);
     if (good) {
         char names[MOST_M][40];
         double mean[MOST_M], sd = 0;
@@ -322,11 +295,10 @@ bool papers_xu_dropout(papers *p)
             p, slows ? PAPERS_REPRODUCED : PAPERS_NOT,
             "%s: one worker with dropout p = 0, 0.4, 0.8 ends at %.1f, %.1f, %.1f %% (dead ReLU at 0.8: %.1f %%): "
             "a larger p %s; that the curves look like those of a larger m says nothing about a common cause",
-            x->source, 100 * mean[0], 100 * mean[2], 100 * mean[4], 100 * dead,
+            x->data.source, 100 * mean[0], 100 * mean[2], 100 * mean[4], 100 * dead,
             slows ? "slows the run, as a larger m does" : "does not slow the run beyond the noise");
     }
-    hw_images_free(&x->train);
-    hw_images_free(&x->test);
+    papers_colours_close(&x->data);
     free(x);
     return good;
 }

@@ -106,6 +106,9 @@ int main(int argc, char **argv)
         if (!measure(i, &o)) return 1;
     }
     if (!found) return cli_error("recording", 2, "--workload: 'all' or a name in bench/support/workloads.c is needed");
-    if (!o.once) printf("a line crosses the cores in %.0f ns\n", bench_latency());
+    char crossing[160] = "";
+    if (o.once) return 0;
+    bench_crossing(crossing, sizeof crossing);
+    printf("%s\n", crossing);
     return 0;
 }

@@ -18,6 +18,8 @@ double bench_half_width(double deviation, size_t n);
 
 /* Nanoseconds for a cache line to cross from one thread to another (half a ping-pong round), the median of 9. */
 double bench_latency(void);
+/* That in words, and what it means where it is no latency of cores. */
+void bench_crossing(char *text, size_t size);
 /* Machine, commit and latency on one line. */
 void bench_header(const char *program);
 

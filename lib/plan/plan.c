@@ -78,7 +78,7 @@ static void look_at_gradients(hw__planner *p)
     for (uint32_t i = 0; i < n; i++) index[i] = hw_permute(p->base.seed, 1, examples, i);
     if (n / part >= 2 && hw_gradient_noise(o, p->end, index, n, part, &noise, &square, NULL) == HW_OK && square > 0)
         p->noise_scale = noise / square;
-    if (hw_curvature(o, p->end, index, n < 4 * part ? n : 4 * part, 4, 1, &p->curvature, NULL) != HW_OK)
+    if (hw_curvature(o, p->end, index, n / 4 < part ? n : 4 * part, 4, 1, &p->curvature, NULL) != HW_OK)
         p->curvature = 0;
     hw__base_free(index);
 }
