@@ -3,6 +3,7 @@
 #include "cifar.h"
 #include "cli.h"
 #include "sparse.h"
+#include "workloads_streams.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +31,7 @@ typedef struct workload_data {
     hw_sparse_linear linear;
     hw_factorize factorize;
     hw_skipgram words;
-    hw_quadratic quadratic;
-    float *curvature, *optimum;
-    hw_pca pca;
+    workload_streams streams;
     hw_section sections[8];
     float mean[3 * 32 * 32];
     char what[320];
@@ -360,67 +359,30 @@ static bool open_words(const char *program, uint32_t images, workload *w)
 /* --- streams ---------------------------------------------------------------------------------------------------------
  */
 
-enum { AXES = 1000, RUNS = 20 };
-
-static void start_ones(const workload *w, uint64_t seed, float *x)
-{
-    hw_rng rng;
-    hw_rng_seed(&rng, seed, 3);
-    for (size_t j = 0; j < w->objective.parameters; j++) x[j] = hw_rng_below(&rng, 2) ? 1 : -1;
-}
-
-/* Curvatures from 1 down to a hundredth, in equal steps of their logarithm. */
-static bool open_quadratic(const char *program, uint32_t images, workload *w)
+static bool open_stream(const char *program, workload *w, double worst,
+                        hw_status (*open)(workload_streams *s, workload *w, char *why))
 {
     char why[HW_WHY];
-    workload_data *d = w->data;
-    (void)images;
-    d->curvature = malloc(AXES * sizeof *d->curvature);
-    d->optimum = calloc(AXES, sizeof *d->optimum);
-    if (!d->curvature || !d->optimum) return told(program, "no memory");
-    for (int j = 0; j < AXES; j++) d->curvature[j] = (float)pow(0.01, j / (AXES - 1.0));
-    d->quadratic = (hw_quadratic){AXES, d->curvature, d->optimum, 0.1};
-    if (hw_quadratic_objective(&d->quadratic, &w->objective, why) != HW_OK) return told(program, why);
-    hw_config *c = &w->config;
-    c->optimizer.schedule.base = 0.05;
-    c->batch = 1;
-    c->epochs = 0;
-    c->updates = 200;
-    c->evaluate_epochs = 0;
+    if (open(&w->data->streams, w, why) != HW_OK) return told(program, why);
+    w->config.batch = 1;
+    w->config.epochs = 0;
+    w->config.evaluate_epochs = 0;
     w->unit = "-100 loss";
     w->score = loss;
-    w->worst = -100 * 50;
-    w->start = start_ones;
+    w->worst = worst;
     return true;
 }
 
-static void start_saddle(const workload *w, uint64_t seed, float *x)
+static bool open_quadratic(const char *program, uint32_t images, workload *w)
 {
-    (void)seed;
-    hw_pca_start(&w->data->pca, 1, x);
+    (void)images;
+    return open_stream(program, w, -100 * 107, workload_quadratic);
 }
 
-/* Liu et al.'s setting: it begins at a saddle point. */
 static bool open_pca(const char *program, uint32_t images, workload *w)
 {
-    static const float eigenvalue[] = {4, 3, 2, 1};
-    char why[HW_WHY];
-    workload_data *d = w->data;
     (void)images;
-    d->pca = (hw_pca){4, RUNS, eigenvalue};
-    if (hw_pca_objective(&d->pca, &w->objective, why) != HW_OK) return told(program, why);
-    hw_config *c = &w->config;
-    c->optimizer.schedule.base = 5e-4;
-    c->optimizer.momentum = 0.8;
-    c->batch = 1;
-    c->epochs = 0;
-    c->updates = 20000;
-    c->evaluate_epochs = 0;
-    w->unit = "-100 error";
-    w->score = loss;
-    w->worst = -100;
-    w->start = start_saddle;
-    return true;
+    return open_stream(program, w, -100, workload_pca);
 }
 
 /* --- by name --------------------------------------------------------------------------------------------------------
@@ -441,8 +403,8 @@ static const kind kinds[] = {
     {"a9a-hinge", "linear SVM", open_rows, false, HW_SPARSE_HINGE, 0, 0.36, 0.6},
     {"matrix", "factorisation of rank 32", open_matrix, false, HW_SPARSE_SQUARED, 0, 0.8, 0.5},
     {"words", "skip-gram, 50 dimensions, generated text", open_words, false, HW_SPARSE_SQUARED, 0, 0.55, 0.55},
-    {"quadratic", "1,000 axes of curvature 0.01 to 1, noisy gradients", open_quadratic, false, HW_SPARSE_SQUARED, 0, 1.5,
-     1.5},
+    {"quadratic", "1,000 axes of curvature 0.01 to 1, noisy gradients", open_quadratic, false, HW_SPARSE_SQUARED, 0,
+     1.5, 1.5},
     {"pca", "streaming PCA of Liu et al., 20 runs side by side", open_pca, false, HW_SPARSE_SQUARED, 0, 0.05, 0.05},
 };
 
@@ -507,8 +469,7 @@ void workload_close(workload *w)
     hw_ratings_free(&d->held);
     hw_skipgram_free(&d->words);
     hw_corpus_free(&d->corpus);
-    free(d->curvature);
-    free(d->optimum);
+    workload_streams_free(&d->streams);
     free(d);
     w->data = NULL;
 }
