@@ -245,17 +245,6 @@ bool papers_colours_open(papers *p, papers_colours *c, uint32_t train, uint32_t 
     return true;
 }
 
-bool papers_colours_prepare(papers *p, const papers_colours *c, hw_preparation *preparation)
-{
-    float deviation[4];
-    *preparation = hw_preparation_defaults();
-    preparation->normalize = HW_NORMALIZE_CHANNELS;
-    if (hw_images_moments(&c->train, preparation->channel_mean, deviation) != HW_OK)
-        return papers_trouble(p, "the images have no moments");
-    for (int k = 0; k < 3; k++) preparation->channel_scale[k] = 1 / deviation[k];
-    return true;
-}
-
 void papers_colours_close(papers_colours *c)
 {
     hw_images_free(&c->train);

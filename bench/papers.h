@@ -52,8 +52,6 @@ typedef struct papers_colours {
     char source[160];
 } papers_colours;
 bool papers_colours_open(papers *p, papers_colours *c, uint32_t train, uint32_t test);
-/* Channels of mean 0 and deviation 1. */
-bool papers_colours_prepare(papers *p, const papers_colours *c, hw_preparation *preparation);
 void papers_colours_close(papers_colours *c);
 
 /* The experiments; false: trouble, which has been told. */

@@ -1,5 +1,6 @@
 /* papers_liu_net.c - Liu et al., Fig. 2: the best momentum of a residual net with one worker and with eight. */
 #include "papers.h"
+#include "cifar.h"
 #include <math.h>
 #include <stdlib.h>
 
@@ -117,7 +118,7 @@ bool papers_liu_net(papers *p)
     n->epochs = p->full ? 60 : 6;
     n->momenta = p->full ? 9 : 5;
     for (unsigned k = 0; k < n->momenta; k++) n->momentum[k] = p->full ? 0.1 * (k + 1) : 0.1 + 0.2 * k;
-    bool good = papers_colours_open(p, &n->data, 10000, 2000) && papers_colours_prepare(p, &n->data, &n->preparation);
+    bool good = papers_colours_open(p, &n->data, 10000, 2000) && cifar_prepare(&n->data.train, &n->preparation);
     good = good && jobs_run(job, n, CREWS * n->momenta * p->seeds, p->id) && tell(n);
     papers_colours_close(&n->data);
     free(n);

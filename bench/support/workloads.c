@@ -170,23 +170,13 @@ static bool open_quick(const char *program, uint32_t images, workload *w)
     return true;
 }
 
-static bool channels(const workload_data *d, hw_preparation *p)
-{
-    float deviation[4];
-    *p = hw_preparation_defaults();
-    p->normalize = HW_NORMALIZE_CHANNELS;
-    if (hw_images_moments(&d->train, p->channel_mean, deviation) != HW_OK) return false;
-    for (int k = 0; k < 3; k++) p->channel_scale[k] = 1 / deviation[k];
-    return true;
-}
-
 /* A net that somebody might write: two convolutions with a shortcut, a third, dropout. */
 static bool open_convnet(const char *program, uint32_t images, workload *w)
 {
     char why[HW_WHY] = "no memory for a net";
     workload_data *d = w->data;
     hw_preparation p;
-    if (!open_colours(program, images, w) || !channels(d, &p)) return false;
+    if (!open_colours(program, images, w) || !cifar_prepare(&d->train, &p)) return false;
     hw_net *net = hw_net_create(3, 32, 32);
     if (net) {
         hw_net_prepare(net, &p);
@@ -232,7 +222,7 @@ static bool open_residual(const char *program, uint32_t images, workload *w)
     hw_preparation p;
     hw_residual_config r = hw_residual_defaults();
     r.n = 1;
-    if (!open_colours(program, images, w) || !channels(d, &p)) return false;
+    if (!open_colours(program, images, w) || !cifar_prepare(&d->train, &p)) return false;
     cifar_solver(CIFAR_RESIDUAL, &w->config);
     w->config.optimizer.schedule = (hw_schedule){HW_SCHEDULE_CONSTANT, 0.1, 0, 0, 0, 0};
     return finish_net(program, hw_net_residual(128, &r, &p, why), &d->train, &d->test, w, why);

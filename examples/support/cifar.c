@@ -38,6 +38,16 @@ bool cifar_check(const cifar_options *o, char *why)
     return false;
 }
 
+bool cifar_prepare(const hw_images *train, hw_preparation *preparation)
+{
+    float deviation[4];
+    *preparation = hw_preparation_defaults();
+    preparation->normalize = HW_NORMALIZE_CHANNELS;
+    if (hw_images_moments(train, preparation->channel_mean, deviation) != HW_OK) return false;
+    for (int k = 0; k < 3; k++) preparation->channel_scale[k] = 1 / deviation[k];
+    return true;
+}
+
 static const char *const nets[] = {"quick", "lenet", "xu", "xu-one-pool", "residual", "hyper"};
 enum { NETS = sizeof nets / sizeof *nets };
 
@@ -186,14 +196,8 @@ static hw_net *residual(const cifar_options *o, uint32_t batch, unsigned copies,
 {
     unsigned depth = o->depth ? o->depth : 20, width = o->width ? o->width : 16;
     bool hyper = o->net == CIFAR_HYPER;
-    float mean[3], deviation[3];
-    hw_preparation p = hw_preparation_defaults();
-    p.normalize = HW_NORMALIZE_CHANNELS;
-    if (hw_images_moments(&s->train, mean, deviation) != HW_OK) return NULL;
-    for (int k = 0; k < 3; k++) {
-        p.channel_mean[k] = mean[k];
-        p.channel_scale[k] = 1 / deviation[k];
-    }
+    hw_preparation p;
+    if (!cifar_prepare(&s->train, &p)) return NULL;
     hw_residual_config c = hw_residual_defaults();
     c.n = (depth - 2) / 6;
     c.width = width;

@@ -40,6 +40,8 @@ bool cifar_check(const cifar_options *o, char *why);
 /* What the net is usually trained with: batch, learning rate and so on. An interval of 0 is to be filled in by
  * cifar_open's caller, who knows the length. */
 void cifar_solver(cifar_net net, hw_config *config);
+/* Channels of mean 0 and deviation 1, by these images; false: they have no moments. */
+bool cifar_prepare(const hw_images *train, hw_preparation *preparation);
 const char *cifar_net_name(unsigned net);
 /* The net that --net names, before the options are read in order, since defaults depend on it; CIFAR_QUICK without. */
 cifar_net cifar_net_of(int argc, char **argv);
