@@ -30,16 +30,22 @@ static void put_time(char *line, double seconds)
     put(line, seconds < 1000 ? "%.3g s" : "%.0f s", seconds);
 }
 
-static void put_gain(char *line, const hw_plan_probe *probe, const char *label)
+/* A probe's figure under its label, or what it has instead. */
+static void put_figure(char *line, const hw_plan_probe *probe, const char *label, double figure)
 {
     if (probe->refused)
         put(line, "%s: not run", label);
     else if (probe->diverged)
         put(line, "%s diverges", label);
-    else if (probe->gain > 0)
-        put(line, "%s %.2f", label, 1 / probe->gain);
+    else if (hw__base_finite_double(figure))
+        put(line, "%s %.2f", label, figure);
     else
         put(line, "%s never", label);
+}
+
+static void put_gain(char *line, const hw_plan_probe *probe, const char *label)
+{
+    put_figure(line, probe, label, probe->gain > 0 ? 1 / probe->gain : INFINITY);
 }
 
 static void length(const hw__planner *p, char *line)
@@ -66,14 +72,11 @@ static void hardware(const hw__planner *p, char *line)
         return;
     }
     put(line, "time an update, of one worker's: ");
-    for (size_t i = 1; i < p->structures; i++)
-        if (p->list[i].probe.refused)
-            put(line, "%s%s: not run", i > 1 ? "; " : "", p->list[i].probe.label);
-        else if (!p->list[i].probe.diverged)
-            put(line, "%s%s %.2f", i > 1 ? "; " : "", p->list[i].probe.label,
-                p->list[i].probe.seconds_per_update / p->list[0].probe.seconds_per_update);
-        else
-            put(line, "%s%s diverges", i > 1 ? "; " : "", p->list[i].probe.label);
+    for (size_t i = 1; i < p->structures; i++) {
+        const hw_plan_probe *probe = &p->list[i].probe;
+        if (i > 1) put(line, "; ");
+        put_figure(line, probe, probe->label, probe->seconds_per_update / p->list[0].probe.seconds_per_update);
+    }
 }
 
 static void statistics(const hw__planner *p, char *line)
