@@ -20,6 +20,16 @@ static void add(hw__plan_candidate *list, size_t *n, const hw_config *c, const h
     ++*n;
 }
 
+hw__plan_candidate *hw__plan_next(hw__planner *p, const hw_config *c)
+{
+    char why[HW_WHY];
+    if (p->n == PLAN_CANDIDATES || hw_config_check(c, &p->sampled.inner, why) != HW_OK) return NULL;
+    hw__plan_candidate *made = p->list + p->n++;
+    memset(made, 0, sizeof *made);
+    made->config = *c;
+    return made;
+}
+
 /* Asynchronous workers as the configuration has them; where steps are of one example on a few parameters also on the
  * shared array at every step, and on replicas with an interval that the library chooses. */
 static void add_async(hw__plan_candidate *list, size_t *n, hw_config c, const hw_objective *o, unsigned workers)

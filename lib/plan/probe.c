@@ -10,6 +10,11 @@ double hw__plan_spent(const hw__planner *p)
     return (double)(hw_now() - p->began) * 1e-9;
 }
 
+double hw__plan_left(const hw__planner *p)
+{
+    return p->budget - hw__plan_spent(p);
+}
+
 /* The candidate as a probe runs it: what reports, stops or writes is the training's, not the probe's. */
 static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, double seconds)
 {

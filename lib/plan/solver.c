@@ -1,22 +1,6 @@
 /* solver.c - other learning rates, momenta and minibatches for the best way to run. */
 #include "plan.h"
-#include <math.h>
-#include <string.h>
-
-double hw__plan_left(const hw__planner *p)
-{
-    return p->budget - hw__plan_spent(p);
-}
-
-hw__plan_candidate *hw__plan_next(hw__planner *p, const hw_config *c)
-{
-    char why[HW_WHY];
-    if (p->n == PLAN_CANDIDATES || hw_config_check(c, &p->sampled.inner, why) != HW_OK) return NULL;
-    hw__plan_candidate *made = p->list + p->n++;
-    memset(made, 0, sizeof *made);
-    made->config = *c;
-    return made;
-}
+#include <stdio.h>
 
 /* Tries a configuration against the best so far, whose place it takes where it is better; *better says so. */
 static hw_status improve(hw__planner *p, const hw_config *config, const char *label, bool *better, char *why)
