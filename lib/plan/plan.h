@@ -6,7 +6,7 @@
 #include "../base/base.h"
 #include "hogwild/plan.h"
 
-enum { PLAN_POINTS = 16, PLAN_CANDIDATES = 48, PLAN_REPEATS = 5 };
+enum { PLAN_POINTS = 16, PLAN_CANDIDATES = 64, PLAN_REPEATS = 5 };
 #define PLAN_WORTH 1.05   /* a gain that is no noise */
 enum { PLAN_STEPS = 16 }; /* of one worker: a probe of fewer says nothing */
 
