@@ -64,9 +64,10 @@ typedef struct hw_planned {
 } hw_planned;
 
 /* What to run into *config (from hw_config_defaults(); may be the request's own): the request's with what was chosen;
- * hw_config_save makes a file of it. HW_E_ARGUMENT: the request, with a sentence; HW_E_STOPPED, HW_E_MEMORY, what the
- * objective's callbacks return. A probe that diverges or that the configuration does not allow is a result, no error.
- * Threads of its own; one call at a time on an objective whose self is not made for more. */
+ * hw_config_save makes a file of it. HW_E_ARGUMENT: the request, with a sentence, or a *config shorter than its;
+ * HW_E_DIVERGED: one worker does with the given solver; HW_E_STOPPED, HW_E_MEMORY, what the objective's callbacks
+ * return. A probe that diverges or that the configuration does not allow is a result, no error. The configuration's own
+ * callbacks are not called. Threads of its own; one call at a time on an objective whose self is not made for more. */
 HW_API hw_status hw_plan(const hw_plan_request *request, hw_config *config, hw_planned *planned, char *why);
 
 #ifdef __cplusplus

@@ -254,7 +254,7 @@ static hw_status check(hw__planner *p, const hw_config *chosen, char *why)
                              HW_MAX_WORKERS);
     if (r->keep > HW_PLAN_KEEP_SOLVER)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_plan: keep is %u: there is no such bit", r->keep);
-    hw_status status = hw__config_adopt(chosen, &p->base, why);
+    hw_status status = hw__config_adopt(chosen, &p->base, why); /* whether it is a configuration at all */
     if (status == HW_OK) status = hw__config_adopt(r->config, &p->base, why);
     if (status == HW_OK) status = hw__objective_adopt(r->objective, &p->objective, why);
     if (status != HW_OK) return status;
