@@ -201,6 +201,7 @@ static hw_status contest(subject *s, cell *cells, size_t n, char *why)
     hw_status status = x ? HW_OK : HW_E_MEMORY;
     for (unsigned k = 0; k < s->o->seeds && status == HW_OK; k++)
         for (size_t i = 0; i < n && status == HW_OK; i++) {
+            if (i == 1 && s->o->no_grid) continue; /* there is no best cell of one */
             status = time_one(s, &cells[i].config, 9000 + k, x, cells[i].seconds + k, why);
             cells[i].missed += status == HW_OK && isinf(cells[i].seconds[k]);
         }
@@ -236,7 +237,7 @@ static hw_status judge(subject *s, cell *cells, double *room, char *why)
     hw_status status = HW_OK;
     size_t n = 2 + s->o->plans;
     cell *one = cells, *best = s->o->no_grid ? NULL : cells + 1;
-    one->config = cells[1].config = s->config;
+    one->config = s->config;
     one->config.scheduler = HW_SEQUENTIAL;
     if (best) status = grid(s, best, why);
     printf("%s: %s\n", s->w.name, s->w.what);
