@@ -32,9 +32,9 @@ WIDE     := $(wildcard lib/conv/*_wide.c)
 OBJECTS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(WIDE),$(SOURCES))) $(WIDE:%.c=$(OUT)/%.avx2.o) $(WIDE:%.c=$(OUT)/%.avx512.o)
 PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
 SUPPORT  := $(wildcard examples/support/*.c bench/support/*.c)
-PAPERS   := $(filter bench/papers_%.c,$(PROGRAMS))
+PAPERS   := $(wildcard bench/experiments/*.c)
 EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter examples/%,$(PROGRAMS)))
-BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter-out $(PAPERS),$(filter bench/%,$(PROGRAMS))))
+BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter bench/%,$(PROGRAMS)))
 CRASH    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/crash_*.c))
 TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
 STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
@@ -105,7 +105,7 @@ $(OUT)/%.avx512.o: %.c
 	$(CC) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -DLANES_AVX512 -MMD -MP -c -o $@ $<
 
 # Benches find what they share with the examples here.
-$(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support
+$(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support -Ibench/experiments
 
 $(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -1,4 +1,4 @@
-/* papers_queue.c - Mitliagkas et al.: the theorems against exact values, and Fig. 2. */
+/* queue.c - Mitliagkas et al.: the theorems against exact values, and Fig. 2. */
 #include "papers.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* papers_policies.c - what the compensation policies do under the queue model's clock and under a fixed delay: where
+/* policies.c - what the compensation policies do under the queue model's clock and under a fixed delay: where
  * asynchrony acts as momentum, and where as pure delay. */
 #include "papers.h"
 #include <math.h>

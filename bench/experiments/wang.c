@@ -1,4 +1,4 @@
-/* papers_wang.c - Wang et al.: the toy, stragglers with age-dependent steps and partial gathering, the momentum sweep.
+/* wang.c - Wang et al.: the toy, stragglers with age-dependent steps and partial gathering, the momentum sweep.
  */
 #include "papers.h"
 #include <math.h>

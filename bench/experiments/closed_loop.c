@@ -1,4 +1,4 @@
-/* papers_closed_loop.c - whether the total momentum can be measured from the iterates, as a closed loop would have to
+/* closed_loop.c - whether the total momentum can be measured from the iterates, as a closed loop would have to
  * (YellowFin, Zhang & Mitliagkas): least squares of each difference of the parameters on the one before it and on the
  * gradient at the parameters of then, over all coordinates at once and weighted by their variance. Beside it the same
  * on the gradients of the last updates, which finds the kernel of the delays. */

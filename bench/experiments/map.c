@@ -1,4 +1,4 @@
-/* papers_map.c - when is asynchrony momentum, and when is it delay? Plain SGD on a quadratic, by the law of the work:
+/* map.c - when is asynchrony momentum, and when is it delay? Plain SGD on a quadratic, by the law of the work:
  * two numbers order it, x = learning rate x curvature x workers, and the squared coefficient of variation of the work,
  * to which the dispersion of the staleness tends. Staleness is simulated, and recorded on threads whose steps have that
  * much work added; what the iterates do follows from it for every learning rate. */

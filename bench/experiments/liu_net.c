@@ -1,4 +1,4 @@
-/* papers_liu_net.c - Liu et al., Fig. 2: the best momentum of a residual net with one worker and with eight. */
+/* liu_net.c - Liu et al., Fig. 2: the best momentum of a residual net with one worker and with eight. */
 #include "papers.h"
 #include "cifar.h"
 #include <math.h>

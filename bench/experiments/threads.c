@@ -1,4 +1,4 @@
-/* papers_threads.c - Mitliagkas et al. on real threads: staleness follows the law of the steps' work. Steps have
+/* threads.c - Mitliagkas et al. on real threads: staleness follows the law of the steps' work. Steps have
  * sleep of a drawn length added, so that eight threads run on any number of cores. */
 #include "papers.h"
 #include <math.h>

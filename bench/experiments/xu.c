@@ -1,4 +1,4 @@
-/* papers_xu.c - Xu et al.: their net, batch 4, CIFAR-10 (or textures), round robin with up to a hundred workers. */
+/* xu.c - Xu et al.: their net, batch 4, CIFAR-10 (or textures), round robin with up to a hundred workers. */
 #include "papers.h"
 #include <math.h>
 #include <stdlib.h>

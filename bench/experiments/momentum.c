@@ -1,4 +1,4 @@
-/* papers_momentum.c - Mitliagkas et al., Fig. 3: the best explicit momentum against the number of workers, on a
+/* momentum.c - Mitliagkas et al., Fig. 3: the best explicit momentum against the number of workers, on a
  * quadratic and on a small net; and negative momentum. Streaming PCA of Liu et al. stands here too. */
 #include "papers.h"
 #include "pca.h"

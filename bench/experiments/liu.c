@@ -1,4 +1,4 @@
-/* papers_liu.c - Liu et al.: the variance that noise keeps at the optimum (Theorem 5), with and without delay, and how
+/* liu.c - Liu et al.: the variance that noise keeps at the optimum (Theorem 5), with and without delay, and how
  * the tolerable delay goes with the step size. */
 #include "papers.h"
 #include "pca.h"
