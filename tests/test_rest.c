@@ -135,6 +135,42 @@ static void few_begin_and_end_and_all_join_in(void **state)
     }
 }
 
+/* rate * curvature * workers / (1 - momentum) is what the map orders by: up to a half all eight step from the first to
+ * the last update; above it so many begin as are within it. */
+static void all_step_where_nobody_sees_the_delay(void **state)
+{
+    static const struct {
+        double rate;
+        unsigned begin;
+    } cases[] = {{0.002, 8}, {0.006, 8}, {0.007, 4}, {0.012, 4}, {0.013, 2}, {0.05, 2}};
+    (void)state;
+    for (int i = 0; i < EACH; i++)
+        for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+            quadratic q = {.curvature = 1};
+            hw_config c = config(each[i]);
+            hw_objective o = objective(&q);
+            hw_engine *e;
+            hw_result r;
+            char begin[40];
+            size_t n;
+            double mean;
+            c.curvature = 1;
+            c.optimizer.momentum = 0.9;
+            c.optimizer.schedule.base = cases[k].rate;
+            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+            if (hw_engine_run(e, &r) != HW_OK) fail_msg("%d, rate %g: %s", i, cases[k].rate, r.message);
+            const hw_setting *set = hw_engine_settings(e, &n);
+            (void)snprintf(begin, sizeof begin, "%u of 8 at work", cases[k].begin);
+            if (!strstr(set[0].reason, begin)) fail_msg("%d, rate %g: %s", i, cases[k].rate, set[0].reason);
+            (void)hw_engine_at_work(e, &mean);
+            if (cases[k].begin == WORKERS)
+                assert_near(mean, WORKERS, 0);
+            else
+                assert_true(mean < WORKERS);
+            hw_engine_free(e);
+        }
+}
+
 /* 2 * 0.05 = 0.1 against 0.069 that a delay of three takes: stable with two workers only. The rate that was wanted
  * stays in force, where one that all eight could take would be a tenth of it. */
 static void who_makes_it_fail_leaves(void **state)
@@ -508,6 +544,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_begin_and_end_and_all_join_in),
+        cmocka_unit_test(all_step_where_nobody_sees_the_delay),
         cmocka_unit_test(who_makes_it_fail_leaves),
         cmocka_unit_test(the_bits_are_the_same_resumed),
         cmocka_unit_test(every_ticket_is_somebodys),

@@ -60,6 +60,8 @@ bool papers_theorem2(papers *p);
 bool papers_figure2(papers *p);
 bool papers_threads(papers *p);
 bool papers_map(papers *p);
+bool papers_map_momentum(papers *p);
+bool papers_map_policies(papers *p);
 bool papers_closed_loop(papers *p);
 bool papers_best_quadratic(papers *p);
 bool papers_best_net(papers *p);

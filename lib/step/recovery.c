@@ -148,7 +148,7 @@ bool hw__recovery_limit(hw_engine *e, const hw_policy_input *in, hw_setting *s)
 {
     hw__recovery *r = &e->recovery;
     if (!(r->window > 0)) {
-        if (hw__rest_at_start(e, in->update)) return false;
+        if (hw__rest_at_start(e, in)) return false;
         open_window(r, careful_rate(e, in, s->rate), s->delay);
     }
     /* Where the curvature is not followed the policy's rate is the one in force, and late in a run it only falls. */

@@ -3,6 +3,8 @@
  * fall by as much: half of the rate with all of them would take as long, and end worse. A run begins with the fewest,
  * since that is when a net is shaken most easily and harmed for long; while the loss is calm twice as many join in
  * where that is stable; and one whose end is known ends with the fewest, so that what delay has stirred up settles.
+ * Where the map says that nobody sees the delay (docs/science.md: rate times curvature times workers, over
+ * 1 - momentum) none of this is done.
  *
  * Everything here is in the housekeeping's hands, or made while all are parked. */
 #include "step.h"
@@ -12,6 +14,14 @@ enum {
     HOLD = 10, /* windows after a failure in which nobody joins in; twice as many after each further one */
     OVER = 2   /* the rate in force, over the linear bound, from which on half of them rest */
 };
+
+/* The map's x up to which 8 workers lose nothing whatever the law of their work is, by half: a curvature may rise. */
+static const double unseen = 0.5;
+
+static bool is_unseen(double rate, double curvature, double momentum, unsigned workers)
+{
+    return curvature > 0 && rate * curvature * workers <= unseen * (1 - momentum);
+}
 
 void hw__rest_plan(hw_engine *e)
 {
@@ -124,7 +134,9 @@ static unsigned half(const hw__rest *r)
 void hw__rest_at_end(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
-    if (!hw__rest_possible(e)) return;
+    const hw_optimizer *o = &e->config.optimizer;
+    double rate = e->settings.now.rate * hw_schedule_rate(&o->schedule, now);
+    if (!hw__rest_possible(e) || is_unseen(rate, e->curvature.value, o->momentum, r->at_work)) return;
     set(e, now, r->fewest, REST_ENDS);
     hw__counter_set(&e->due.window, now + 1);
 }
@@ -140,12 +152,16 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now)
     return true;
 }
 
-bool hw__rest_at_start(hw_engine *e, uint64_t now)
+bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return false;
-    set(e, now, r->fewest, REST_BEGINS);
-    r->hold = now + hw__due_updates_of_window(e) / 2;
+    unsigned begin = r->at_work;
+    while (begin > r->fewest && !is_unseen(in->learning_rate, in->curvature, in->momentum, begin))
+        begin = (begin + 1) / 2 > r->fewest ? (begin + 1) / 2 : r->fewest;
+    if (begin == r->at_work) return false;
+    set(e, in->update, begin, REST_BEGINS);
+    r->hold = in->update + hw__due_updates_of_window(e) / 2;
     return true;
 }
 
