@@ -176,6 +176,20 @@ static void threads_follow_it_too(void **state)
     }
 }
 
+/* The noise of two gradients that are subtracted is the same noise: without that a thousand times the difference. */
+static void noise_is_not_curvature(void **state)
+{
+    (void)state;
+    const float curvature[N] = {0.1f, 0.2f, 0.3f, 2, 0.4f, 0.5f, 0.6f, 0.7f}, optimum[N] = {0}, x[N] = {1, 1, 1, 1};
+    hw_quadratic q = {N, curvature, optimum, 10};
+    hw_objective o;
+    char why[HW_WHY];
+    double found;
+    assert_int_equal(hw_quadratic_objective(&q, &o, why), HW_OK);
+    assert_int_equal(hw_curvature(&o, x, NULL, 16, 30, 1, &found, why), HW_OK);
+    assert_near(found, 2, 0.01);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +197,7 @@ int main(void)
         cmocka_unit_test(a_sharpening_loss_keeps_the_rate),
         cmocka_unit_test(a_resumed_run_follows_the_same),
         cmocka_unit_test(threads_follow_it_too),
+        cmocka_unit_test(noise_is_not_curvature),
     };
     return cmocka_run_group_tests_name("curvature", tests, NULL, NULL);
 }

@@ -159,22 +159,30 @@ hw_status hw__probe_curvature(hw__probe *p, const float *x, const uint32_t *inde
     return hw__probe_follow(p, x, index, count, part, iterations, o, curvature);
 }
 
+/* At p->point. An objective that draws finds the same draws every time, whatever was probed before: the difference of
+ * two gradients is of their points then, and not of their noise. */
+static hw_status repeated_gradient(hw__probe *p, const uint32_t *index, uint32_t count, uint32_t part, float *sum,
+                                   double *loss)
+{
+    hw_rng_seed(&p->worker.rng, 1, 0);
+    return probe_gradient(p, p->point, index, count, part, sum, loss);
+}
+
 hw_status hw__probe_follow(hw__probe *p, const float *x, const uint32_t *index, uint32_t count, uint32_t part,
                            unsigned iterations, const hw_optimizer *o, double *curvature)
 {
     size_t n = p->worker.all.count;
     *curvature = 0;
-    hw_rng_seed(&p->worker.rng, 1, 0); /* an objective that draws from it finds the same, whatever was probed before */
     double length = norm(p->direction, n), scale = fmax(norm(x, n), 1), value = 0, loss;
     for (unsigned k = 0; k < iterations && length > 0; k++) {
         /* H v by a central difference of gradients; the step is small against the parameters and large against
          * float32's rounding of them. */
         float h = (float)(2e-3 * scale / length);
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] + h * p->direction[i];
-        hw_status status = probe_gradient(p, p->point, index, count, part, p->image, &loss);
+        hw_status status = repeated_gradient(p, index, count, part, p->image, &loss);
         if (status != HW_OK) return status;
         for (size_t i = 0; i < n; i++) p->point[i] = x[i] - h * p->direction[i];
-        status = probe_gradient(p, p->point, index, count, part, p->sum, &loss);
+        status = repeated_gradient(p, index, count, part, p->sum, &loss);
         if (status != HW_OK) return status;
         double dot = 0;
         for (size_t i = 0; i < n; i++) p->image[i] = (p->image[i] - p->sum[i]) / (2 * h);
