@@ -27,6 +27,8 @@ static const experiment experiments[] = {
     {"map-policies", "this library", "which policy reaches the target first, by the law of the work and by x",
      papers_map_policies},
     {"map-points", "this library", "where the bundled workloads stand on the map", papers_map_points},
+    {"map-nets", "this library", "LeNet and cifar10_quick by the law of the work, simulated and on threads",
+     papers_map_nets},
     {"closed-loop", "Mitliagkas et al.", "whether the total momentum can be measured from the iterates",
      papers_closed_loop},
     {"best-quadratic", "Mitliagkas et al.", "Fig. 3 on a quadratic: best explicit momentum, negative ones too",

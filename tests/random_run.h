@@ -83,7 +83,8 @@ static inline void some_delays(hw_histogram *h)
 
 static inline void some_clock(hw_rng *rng, hw_simulation *s, const hw_histogram *delays)
 {
-    s->clock = (hw_clock_kind)PICK(9);
+    unsigned kind = (unsigned)PICK(10); /* all but replay */
+    s->clock = kind == 9 ? HW_CLOCK_RECORDED : (hw_clock_kind)kind;
     s->delays = delays;
     s->delay = s->clock == HW_CLOCK_DELAY || s->clock == HW_CLOCK_ADVERSARY ? (unsigned)PICK(20) : 0;
     s->shape = 1.1 + PICK(3);

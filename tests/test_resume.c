@@ -708,8 +708,9 @@ static void plan_open(plan *p, int k, const hw_histogram *delays)
     c->workers = k == 0 ? 1 : 6;
     c->simulation.threads = 1;
     if (k > 1)
-        c->simulation.clock = (hw_clock_kind[]){HW_CLOCK_EXPONENTIAL, HW_CLOCK_ROUND_ROBIN, HW_CLOCK_GAMMA,
-                                                HW_CLOCK_HISTOGRAM,   HW_CLOCK_ADVERSARY,   HW_CLOCK_CONSTANT}[k - 2];
+        c->simulation.clock = (hw_clock_kind[]){
+            HW_CLOCK_EXPONENTIAL, HW_CLOCK_ROUND_ROBIN, HW_CLOCK_GAMMA,
+            HW_CLOCK_HISTOGRAM,   HW_CLOCK_ADVERSARY,   delays ? HW_CLOCK_RECORDED : HW_CLOCK_CONSTANT}[k - 2];
     c->simulation.delays = delays;
     c->simulation.delay = k == 6 ? 4 : 0;
     c->simulation.gather = k == 2 ? 3 : 1;

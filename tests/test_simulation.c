@@ -88,9 +88,9 @@ static void assert_same(const outcome *a, const outcome *b)
     }
 }
 
-static const hw_clock_kind all_clocks[] = {HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_GAMMA,
-                                           HW_CLOCK_LOGNORMAL,   HW_CLOCK_PARETO,      HW_CLOCK_CONSTANT,
-                                           HW_CLOCK_DELAY,       HW_CLOCK_HISTOGRAM,   HW_CLOCK_ADVERSARY};
+static const hw_clock_kind all_clocks[] = {
+    HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_GAMMA,     HW_CLOCK_LOGNORMAL, HW_CLOCK_PARETO,
+    HW_CLOCK_CONSTANT,    HW_CLOCK_DELAY,       HW_CLOCK_HISTOGRAM, HW_CLOCK_ADVERSARY, HW_CLOCK_RECORDED};
 #define CLOCKS (sizeof all_clocks / sizeof *all_clocks)
 
 static void some_delays(hw_histogram *h)
@@ -323,6 +323,38 @@ static void drawn_delays_come_back(void **state)
     hw_histogram_free(&h);
 }
 
+/* Work times as a run records them, in nanoseconds and bins: the staleness is that of the law that they came from. */
+static void recorded_work_makes_the_staleness_of_its_law(void **state)
+{
+    static const struct {
+        hw_clock law;
+        double variance;
+    } laws[] = {
+        {{HW_CLOCK_EXPONENTIAL, 0, 3e6}, 56}, {{HW_CLOCK_GAMMA, 4, 3e6}, 15.1}, {{HW_CLOCK_CONSTANT, 0, 3e6}, 0.2}};
+    (void)state;
+    for (size_t i = 0; i < sizeof laws / sizeof *laws; i++) {
+        hw_histogram h;
+        hw_rng rng;
+        hw_staleness_summary s;
+        outcome out;
+        hw_rng_seed(&rng, 1, i);
+        assert_int_equal(hw_histogram_init(&h, 64), HW_OK);
+        for (int k = 0; k < 200000; k++) hw_histogram_add(&h, (uint64_t)hw_clock_draw(&laws[i].law, &rng), 1);
+        hw_config c = simulated(HW_CLOCK_RECORDED, 8, 1);
+        c.simulation.delays = &h;
+        shape_of(&c, 200000, &s, &out);
+        assert_near(s.mean, 7, 0.01);
+        /* A bin is an eighth of a factor of two wide, which the constant law sees. */
+        if (i < 2)
+            assert_near(s.variance, laws[i].variance, 0.05 * laws[i].variance);
+        else
+            assert_near(s.variance, laws[i].variance, 1);
+        assert_near(out.result.virtual_time, 200000.0 / 8, 0.02 * 200000 / 8); /* its mean is the unit */
+        hw_histogram_free(&out.staleness);
+        hw_histogram_free(&h);
+    }
+}
+
 static void the_adversary_holds_the_oldest_back(void **state)
 {
     (void)state;
@@ -391,7 +423,10 @@ static void staleness_is_conserved_exactly(void **state)
     for (size_t k = 0; k < CLOCKS; k++) {
         if (all_clocks[k] == HW_CLOCK_HISTOGRAM || all_clocks[k] == HW_CLOCK_DELAY) continue;
         ledger l = {.workers = 9};
+        hw_histogram work;
         hw_config c = simulated(all_clocks[k], 9, 1 + (unsigned)k % 2);
+        some_delays(&work);
+        c.simulation.delays = &work;
         c.epochs = 0;
         c.updates = 4000;
         if (all_clocks[k] == HW_CLOCK_ADVERSARY) c.simulation.delay = 50;
@@ -407,6 +442,7 @@ static void staleness_is_conserved_exactly(void **state)
         c.context = &wrong;
         assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
         assert_true(wrong.bad > 3000);
+        hw_histogram_free(&work);
     }
 }
 
@@ -617,6 +653,7 @@ static void refusals_name_the_field(void **state)
     REFUSED(c.simulation.clock = HW_CLOCK_PARETO; c.simulation.shape = 1, HW_E_ARGUMENT, "above 1");
     REFUSED(c.simulation.clock = HW_CLOCK_GAMMA; c.simulation.shape = 0, HW_E_ARGUMENT, "shape is 0");
     REFUSED(c.simulation.clock = HW_CLOCK_HISTOGRAM, HW_E_ARGUMENT, "delays is empty");
+    REFUSED(c.simulation.clock = HW_CLOCK_RECORDED, HW_E_ARGUMENT, "draws work times");
     REFUSED(c.simulation.clock = HW_CLOCK_REPLAY, HW_E_ARGUMENT, "needs a recorded trace");
     REFUSED(c.simulation.clock = HW_CLOCK_ADVERSARY; c.simulation.gather = 2, HW_E_UNSUPPORTED, "gather is 2");
     REFUSED(c.simulation.clock = HW_CLOCK_ROUND_ROBIN; c.simulation.stragglers = 1, HW_E_UNSUPPORTED, "stragglers");
@@ -744,6 +781,7 @@ int main(void)
         cmocka_unit_test(clocks_have_their_variance),
         cmocka_unit_test(work_times_have_mean_one_and_their_spread),
         cmocka_unit_test(drawn_delays_come_back),
+        cmocka_unit_test(recorded_work_makes_the_staleness_of_its_law),
         cmocka_unit_test(the_adversary_holds_the_oldest_back),
         cmocka_unit_test(mixed_clocks_and_stragglers_are_the_workers_own),
         cmocka_unit_test(staleness_is_conserved_exactly),

@@ -63,6 +63,7 @@ bool papers_map(papers *p);
 bool papers_map_momentum(papers *p);
 bool papers_map_policies(papers *p);
 bool papers_map_points(papers *p);
+bool papers_map_nets(papers *p);
 bool papers_closed_loop(papers *p);
 bool papers_best_quadratic(papers *p);
 bool papers_best_net(papers *p);

@@ -21,8 +21,8 @@ static int prepare_replay(const char *program, const char *path, hw_config *conf
 /* The sentence on options that do not go together, or NULL. */
 static const char *contradiction(const train_options *o, const hw_config *config)
 {
-    if (o->delays && config->simulation.clock != HW_CLOCK_HISTOGRAM)
-        return "--delays goes with --scheduler simulated --clock histogram (--help lists the options)";
+    if (o->delays && config->simulation.clock != HW_CLOCK_HISTOGRAM && config->simulation.clock != HW_CLOCK_RECORDED)
+        return "--delays goes with --scheduler simulated and --clock histogram or recorded (--help lists the options)";
     if (!o->checkpoint && (o->minutes > 0 || o->epochs > 0 || o->keep))
         return "--checkpoint-minutes, --checkpoint-epochs and --keep go with --checkpoint FOLDER";
     if ((o->checkpoint && !*o->checkpoint) || (o->resume && !*o->resume))

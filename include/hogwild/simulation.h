@@ -19,6 +19,8 @@
  *                largest delay + 1 gradients, so one far outlier costs memory; M is the mean + 1
  *   ADVERSARY    the oldest gradient is held back until it is `delay` old, all others land first come first
  *   REPLAY       a recorded trace's
+ *   RECORDED     as the work makes it: times drawn from a histogram of work times (HW_HISTOGRAM_WORK of a run), in
+ *                units of its mean; since 0.2
  *
  * m is those at work: policy AUTO lets some rest (hw_config.least_workers; all clocks but the last four).
  *
@@ -55,7 +57,8 @@ typedef enum hw_clock_kind {
     HW_CLOCK_DELAY,
     HW_CLOCK_HISTOGRAM,
     HW_CLOCK_ADVERSARY,
-    HW_CLOCK_REPLAY
+    HW_CLOCK_REPLAY,
+    HW_CLOCK_RECORDED
 } hw_clock_kind;
 
 /* One worker's work times: EXPONENTIAL, GAMMA, LOGNORMAL, PARETO or CONSTANT, of the given mean. */
@@ -79,7 +82,7 @@ typedef struct hw_simulation {
     double straggler_factor;    /* ... by this factor                                                                 */
     unsigned delay;             /* DELAY, and ADVERSARY's longest hold; updates                                       */
     const hw_clock *each;       /* workers entries, or NULL: mixed clocks of work, in place of clock and stragglers   */
-    const hw_histogram *delays; /* HISTOGRAM's: borrowed, read by create                                           */
+    const hw_histogram *delays; /* HISTOGRAM's, RECORDED's work times: borrowed, read by create                    */
     const hw_trace *trace;      /* REPLAY's: borrowed while the engine lives                                       */
 } hw_simulation;
 

@@ -81,7 +81,7 @@ uint64_t hw__simulated_identity(const hw_config *c)
         const double each[] = {(double)s->each[i].kind, s->each[i].shape, s->each[i].mean};
         hash = hw__hash(hash, each, sizeof each);
     }
-    if (s->clock == HW_CLOCK_HISTOGRAM) {
+    if (s->clock == HW_CLOCK_HISTOGRAM || s->clock == HW_CLOCK_RECORDED) {
         const hw_histogram *h = s->delays; /* the mean is M, the largest delay the workers */
         const uint64_t size[] = {h->linear_bins, h->total, h->largest};
         hash = hw__hash(hash, size, sizeof size);

@@ -13,14 +13,21 @@ static hw_clock clock_of(const timeline *t, uint32_t worker)
     return (hw_clock){t->s.clock, t->s.shape, slow ? t->s.straggler_factor : 1};
 }
 
+static double draw(timeline *t, uint32_t worker)
+{
+    hw_clock c = clock_of(t, worker);
+    hw_rng *rng = t->rng + worker;
+    if (c.kind != HW_CLOCK_RECORDED) return hw_clock_draw(&c, rng);
+    size_t cell = hw__base_draw(t->share, t->cells, rng);
+    return c.mean * (t->from[cell] + (t->to[cell] - t->from[cell]) * hw_rng_uniform(rng));
+}
+
 /* A group's work is that of its slowest member. */
 static double work(timeline *t, uint32_t member)
 {
     double longest = 0;
     for (uint32_t k = 0; k < t->per_group; k++) {
-        uint32_t worker = member * t->per_group + k;
-        hw_clock c = clock_of(t, worker);
-        longest = fmax(longest, hw_clock_draw(&c, t->rng + worker));
+        longest = fmax(longest, draw(t, member * t->per_group + k));
     }
     return longest;
 }

@@ -42,6 +42,15 @@ static hw_status plan_histogram(const hw_simulation *s, hw__timeline_plan *plan,
     return HW_OK;
 }
 
+static hw_status check_recorded(const hw_simulation *s, char *why)
+{
+    const hw_histogram *h = s->delays;
+    if (!h || !h->counts || h->total == 0 || !(h->sum > 0))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.simulation.delays is empty: clock recorded draws work times from it");
+    return HW_OK;
+}
+
 static hw_status plan_replay(const hw_simulation *s, hw__timeline_plan *plan, char *why)
 {
     if (!s->trace)
@@ -55,13 +64,13 @@ static hw_status plan_replay(const hw_simulation *s, hw__timeline_plan *plan, ch
 
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why)
 {
-    bool work = hw__timeline_clock_of_work(s->clock) || s->each;
+    bool law = hw__timeline_clock_of_work(s->clock), work = law || s->each || s->clock == HW_CLOCK_RECORDED;
     *plan = (hw__timeline_plan){workers, workers};
     if (workers < 1 || workers > HW_MAX_VIRTUAL)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.workers is %u: it must be in [1, %u]", workers,
                              HW_MAX_VIRTUAL);
-    if (s->clock == HW_CLOCK_HISTOGRAM) {
-        hw_status status = plan_histogram(s, plan, why);
+    if (s->clock == HW_CLOCK_HISTOGRAM || s->clock == HW_CLOCK_RECORDED) {
+        hw_status status = s->clock == HW_CLOCK_HISTOGRAM ? plan_histogram(s, plan, why) : check_recorded(s, why);
         if (status != HW_OK) return status;
     } else if (s->clock == HW_CLOCK_REPLAY) {
         hw_status status = plan_replay(s, plan, why);
@@ -113,7 +122,7 @@ hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__tim
         if (status != HW_OK) return status;
     }
     hw_clock all = {s->clock, s->shape, 1};
-    return work && !s->each ? hw__timeline_check_clock(&all, "simulation.clock of worker ", 0, why) : HW_OK;
+    return law && !s->each ? hw__timeline_check_clock(&all, "simulation.clock of worker ", 0, why) : HW_OK;
 }
 
 static void *array(size_t count, size_t size, hw__memory *from, bool *good)
@@ -121,6 +130,29 @@ static void *array(size_t count, size_t size, hw__memory *from, bool *good)
     void *memory = hw__memory_zalloc(from, count, size);
     if (!memory) *good = false;
     return memory;
+}
+
+/* Shares of the cells of a histogram of work times, summed, and their ends in units of the mean. */
+static void cumulate_work(timeline *t)
+{
+    const hw_histogram *h = t->s.delays;
+    double sum = 0, mean = 0;
+    uint32_t n = 0;
+    for (uint32_t b = 0; b < h->bins; b++) {
+        uint64_t low, high;
+        if (!h->counts[b]) continue;
+        hw_histogram_bounds(h, b, &low, &high);
+        sum += (double)h->counts[b];
+        mean += (double)h->counts[b] * ((double)low + (double)high + 1) / 2;
+        t->share[n] = sum;
+        t->from[n] = (double)low;
+        t->to[n++] = (double)high + 1;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        t->share[i] /= sum;
+        t->from[i] *= sum / mean;
+        t->to[i] *= sum / mean;
+    }
 }
 
 static void cumulate(timeline *t)
@@ -174,7 +206,15 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
         t->reads = array(t->members, sizeof *t->reads, memory, &good);
         t->rests = array(t->members, sizeof *t->rests, memory, &good);
         t->at_work = t->members;
-        t->timed = hw__timeline_clock_of_work(s->clock) || s->each;
+        bool recorded = s->clock == HW_CLOCK_RECORDED && !s->each;
+        t->timed = hw__timeline_clock_of_work(s->clock) || s->each || recorded;
+        for (uint32_t b = 0; recorded && b < s->delays->bins; b++) t->cells += s->delays->counts[b] > 0;
+        if (recorded) {
+            t->share = array(t->cells, sizeof *t->share, memory, &good);
+            t->from = array(t->cells, sizeof *t->from, memory, &good);
+            t->to = array(t->cells, sizeof *t->to, memory, &good);
+            if (good) cumulate_work(t);
+        }
         if (t->timed) t->rng = array(workers, sizeof *t->rng, memory, &good);
         for (unsigned i = 0; t->rng && i < workers; i++) hw_rng_seed(t->rng + i, seed, ((uint64_t)1 << 41) + i);
     } else if (t->source == &hw__timeline_histogram) {

@@ -68,6 +68,8 @@ struct timeline {
     /* queue.c */
     bool timed; /* clocks of work: due is a time */
     double *due;
+    double *from, *to; /* RECORDED: the ends of its cells of work times */
+    uint32_t cells;
     uint32_t *heap, n_heap; /* clocks of work: a binary heap; of order: a ring */
     uint32_t ring_first;
     uint32_t *reads, n_reads, next_read;
@@ -78,7 +80,7 @@ struct timeline {
     uint32_t held; /* ADVERSARY's member; UINT32_MAX none */
     uint64_t held_since, sequence;
     /* order.c */
-    double *share; /* HISTOGRAM: cumulative probabilities of 0 .. members - 1 */
+    double *share; /* HISTOGRAM: cumulative probabilities of 0 .. members - 1; RECORDED: of cells */
     uint32_t *first_of, *last_of, *next_of;
     uint64_t version, cursor;
     uint64_t *order; /* REPLAY: entries by the version they read */
