@@ -26,8 +26,9 @@ typedef struct options {
     double target, epochs;
     pair axis[PAIRS], set[PAIRS];
     unsigned axes, sets;
-    double rates[POINTS], momenta[POINTS];
-    size_t n_rates, n_momenta;
+    double rates[POINTS], momenta[POINTS], more[POINTS];
+    size_t n_rates, n_momenta, n_more;
+    unsigned predict[POINTS];
 } options;
 
 static const cli_option own[] = {
@@ -44,6 +45,7 @@ static const cli_option own[] = {
     {"--set", "OPTION=VALUE", "the same for all rows: learning_rate=0.02; several times", CLI_CALL, 0, 0, 0},
     {"--rates", "LIST", "tuned: learning rates (1, 2, 1/2, 4 and 1/4 times the workload's)", CLI_CALL, 0, 0, 0},
     {"--momenta", "LIST", "tuned: momenta (0.9, 0.5, 0; where the workload has none: 0)", CLI_CALL, 0, 0, 0},
+    {"--predict", "LIST", "rows for more workers than cores, predicted from the others: 8,16,32", CLI_CALL, 0, 0, 0},
     {"--seeds", "N", "runs of each row (5)", CLI_WHOLE, offsetof(options, seeds), 1, 1000},
     {"--target", "X", "of the target's metric (the workload's own)", CLI_NUMBER, offsetof(options, target), -1e30,
      1e30},
@@ -98,6 +100,7 @@ static bool take(void *context, const char *flag, const char *value)
     options *o = context;
     const char *equals = strchr(value, '=');
     if (strcmp(flag, "--rates") == 0) return take_numbers(o->rates, &o->n_rates, flag, value);
+    if (strcmp(flag, "--predict") == 0) return take_numbers(o->more, &o->n_more, flag, value);
     if (strcmp(flag, "--momenta") == 0) return take_numbers(o->momenta, &o->n_momenta, flag, value);
     if (strcmp(flag, "--workers") == 0) return take_pair(o->axis, &o->axes, flag, "workers", 7, value);
     if (!equals) return bad(flag, value, "OPTION=VALUES is needed");
@@ -228,6 +231,13 @@ static int set_up(subject *s, options *o)
     s->plan.data = s->origin;
     if (!o->object)
         s->plan.metric = strcmp(s->w.name, "matrix") ? metric_names[c->target_metric == 1] : "squared error";
+    for (size_t i = 0; i < o->n_more; i++) {
+        if (!(o->more[i] >= 2 && o->more[i] <= HW_MAX_VIRTUAL && fmod(o->more[i], 1) == 0))
+            return cli_error("efficiency", 2, "--predict: numbers of workers from 2 on are needed");
+        o->predict[i] = (unsigned)o->more[i];
+    }
+    s->plan.predict = o->n_more ? o->predict : NULL;
+    s->plan.n_predict = o->n_more;
     s->plan.objective = &s->objective;
     s->plan.config = c;
     s->plan.question = (hw_question)o->question;

@@ -92,6 +92,13 @@ typedef struct hw_efficiency_plan {
     unsigned tuning_seeds;
     const char *record; /* CSV file: finished runs are added there at once, and those in it are not repeated; or NULL */
     const volatile sig_atomic_t *stop_flag; /* or NULL: ends the measuring well; unfinished runs are not kept */
+    /* Beyond the cores: numbers of workers that get a row for each combination of the other axes (an axis of workers
+     * and scheduler async are needed), marked as predicted. Their updates to the target are those of simulated workers
+     * with the recorded work times as their clock; a step of m of them takes alone + each (m - 1) seconds, fitted to
+     * the runs of fewer workers that had a core each. Where three numbers of workers or more are measured the largest
+     * is predicted from the others, too: the row's check. At most 64; read by create. */
+    const unsigned *predict;
+    size_t n_predict;
 } hw_efficiency_plan;
 
 /* question FIXED, 5 seeds, all else empty. size: sizeof(hw_efficiency_plan). */
@@ -132,7 +139,11 @@ typedef struct hw_efficiency_row {
     hw_estimate mean_updates;                   /* mean restricted to the limit */
     hw_estimate hardware, statistical, product; /* relative to the reference, paired by seed; hardware and product of
                                                    simulated rows to the first simulated one */
-    double staleness, dispersion, at_work;      /* means over runs */
+    int predicted;                              /* plan.predict: time is the model's, updates are simulated */
+    unsigned fitted;                            /* numbers of workers that the model is fitted to */
+    double alone, each; /* the model: a step alone, and what each other worker adds, in seconds; medians over seeds */
+    double check_time, check_updates;      /* predicted over measured, where both are there; else NaN */
+    double staleness, dispersion, at_work; /* means over runs */
     int coarse; /* the median run met the target within two evaluations: I and T say little */
 } hw_efficiency_row;
 

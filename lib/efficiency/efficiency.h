@@ -37,8 +37,14 @@ typedef struct hw__efficiency_setting {
     hw_config config;
     hw_status refused; /* HW_OK: it runs */
     char why[HW_WHY];
-    double limit;    /* updates */
-    unsigned gather; /* gradients an update */
+    double limit;                  /* updates */
+    unsigned gather;               /* gradients an update */
+    size_t value[EFFICIENCY_AXES]; /* its place in every axis */
+    /* predict.c: more workers than were run on threads, simulated with the work times that those had */
+    bool predicted;
+    hw_histogram work;
+    double alone, each; /* seconds of a step alone, and what each other worker adds to it: medians over seeds */
+    unsigned points;    /* numbers of workers that these are fitted to */
     /* TUNED: the best point so far */
     bool tuned;
     double rate, momentum, best, tuning_updates, tuning_seconds;
@@ -54,7 +60,14 @@ static inline bool hw__efficiency_hopeless(const hw__efficiency_setting *row)
 typedef struct hw__efficiency_kept {
     uint64_t key; /* of everything that the run depends on */
     hw_efficiency_run run;
+    char *work, *staleness; /* histogram.c; owned */
 } hw__efficiency_kept;
+
+/* --- histogram.c: a run's histograms as texts without commas or quotes -------------------------------------------- */
+hw_status hw__efficiency_histogram_init(hw_histogram *h); /* as texts have it */
+char *hw__efficiency_pack(const hw_histogram *h);         /* NULL: no memory; hw__base_free */
+/* Adds it to one that was initialised as above; false: it is none. */
+bool hw__efficiency_unpack(const char *text, hw_histogram *to);
 
 struct hw_efficiency {
     hw_efficiency_plan plan;
@@ -62,6 +75,7 @@ struct hw_efficiency {
     hw_objective objective;
     char name[100], data[320], metric[60];
     double *rates, *momenta;
+    unsigned *predict;
     char *record;
     struct {
         char *option, *values;
@@ -82,15 +96,17 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why);
 /* A row as it runs: with its seed, rate, momentum and limit in updates. */
 hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_setting *row, uint64_t seed, double rate,
                                 double momentum, double limit);
-/* run.c: one run; the warm start, and its configuration. */
-hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw_efficiency_run *run, char *why);
+/* run.c: one run, all but its key; the warm start, and its configuration. */
+hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw__efficiency_kept *kept, char *why);
 hw_status hw__efficiency_warm(hw_efficiency *e, char *why);
 hw_config hw__efficiency_warm_config(const hw_efficiency *e);
 /* record.c */
 uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning);
-const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
+const hw__efficiency_kept *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
 hw_status hw__efficiency_read(hw_efficiency *e, char *why);
-hw_status hw__efficiency_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why);
+void hw__efficiency_forget(hw__efficiency_kept *kept); /* frees its texts */
+/* Takes its texts over, whatever comes of it. */
+hw_status hw__efficiency_add(hw_efficiency *e, hw__efficiency_kept *kept, char *why);
 /* table.c: "1.83 (1.71-1.95)", an end that no draw met open, three digits that mean something; "-" where there is no
  * figure. A time in `unit`. What a row has instead of figures, or NULL. */
 typedef struct hw__efficiency_unit {
@@ -98,9 +114,28 @@ typedef struct hw__efficiency_unit {
     double scale;
 } hw__efficiency_unit;
 hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e);
+void hw__efficiency_model_text(const hw_efficiency_row *row, hw__efficiency_unit unit, char *text, size_t size);
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
 /* measure.c: a run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
+/* The same with its histograms. */
+const hw__efficiency_kept *hw__efficiency_kept_of(const hw_efficiency *e, size_t row, unsigned seed);
+
+/* --- predict.c -----------------------------------------------------------------------------------------------------
+ */
+
+/* The rows that plan.predict adds behind `rows` rows of the axes: how many; into *at (NULL: they are only counted). */
+size_t hw__efficiency_predict_rows(const hw_efficiency *e, const hw__efficiency_setting *row, size_t rows,
+                                   hw__efficiency_setting *at);
+/* What a predicted row needs of the measured ones: its clock and its model. A row of which too little is known is
+ * refused. HW_E_MEMORY. */
+hw_status hw__efficiency_predict(hw_efficiency *e, size_t row, char *why);
+/* A predicted row's configuration, as it is simulated. */
+void hw__efficiency_predicted_config(const hw__efficiency_setting *row, hw_config *c);
+/* Seconds of an update by the runs of that seed; NaN: not known. */
+double hw__efficiency_predicted_time(const hw_efficiency *e, size_t row, unsigned seed);
+/* The measured row that differs from this one in nothing, or nothing but being predicted; SIZE_MAX: none. */
+size_t hw__efficiency_check_row(const hw_efficiency *e, size_t row);
 
 #endif

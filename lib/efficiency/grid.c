@@ -55,8 +55,12 @@ static hw_status check(const hw_efficiency_plan *p, char *why)
         what = "rates and momenta are the grid of question tuned, and of no other";
     else if (p->question == HW_QUESTION_TUNED && (p->tuning_seeds < 1 || p->tuning_seeds > EFFICIENCY_SEEDS))
         what = "tuning_seeds must be in [1, 1024]";
-    else if (p->n_rates > 64 || p->n_momenta > 64)
-        what = "at most 64 rates and 64 momenta";
+    else if (p->n_rates > 64 || p->n_momenta > 64 || p->n_predict > 64)
+        what = "at most 64 rates, 64 momenta and 64 predicted numbers of workers";
+    else if (p->n_predict && !p->predict)
+        what = "predict is NULL, but n_predict is not 0";
+    for (size_t i = 0; !what && i < p->n_predict; i++)
+        if (p->predict[i] < 2 || p->predict[i] > HW_MAX_VIRTUAL) what = "predict: workers must be in [2, 1048576]";
     return what ? hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_create: %s", what) : HW_OK;
 }
 
@@ -100,6 +104,11 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
         (void)snprintf(e->metric, sizeof e->metric, "metric %d", e->base.target_metric);
     bool good = true;
     if (p.record) good = (e->record = copy_of(p.record)) != NULL;
+    if (good && p.n_predict) {
+        e->predict = hw__base_alloc(p.n_predict, sizeof *e->predict);
+        good = e->predict != NULL;
+        if (good) memcpy(e->predict, p.predict, p.n_predict * sizeof *e->predict);
+    }
     if (good && p.n_rates) {
         e->rates = hw__base_alloc(p.n_rates, sizeof *e->rates);
         e->momenta = hw__base_alloc(p.n_momenta, sizeof *e->momenta);
@@ -118,6 +127,12 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
     return HW_OK;
 }
 
+static void free_rows(hw_efficiency *e)
+{
+    for (size_t i = 0; e->row && i < e->rows; i++) hw_histogram_free(&e->row[i].work);
+    hw__base_free(e->row);
+}
+
 void hw_efficiency_free(hw_efficiency *e)
 {
     if (!e) return;
@@ -127,8 +142,10 @@ void hw_efficiency_free(hw_efficiency *e)
     }
     hw__base_free(e->rates);
     hw__base_free(e->momenta);
+    hw__base_free(e->predict);
     hw__base_free(e->record);
-    hw__base_free(e->row);
+    free_rows(e);
+    for (size_t i = 0; i < e->n_kept; i++) hw__efficiency_forget(e->kept + i);
     hw__base_free(e->kept);
     hw__base_free(e->start);
     hw_state_free(e->warm);
@@ -218,6 +235,7 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
         size_t rest = i, place = rows;
         for (unsigned a = 0; a < e->axes && status == HW_OK; a++) {
             place /= n[a];
+            row[i].value[a] = rest / place;
             (void)value_of(e->axis[a].values, rest / place, text, sizeof text);
             rest %= place;
             status = set(row + i, e->axis[a].option, text, why);
@@ -231,13 +249,23 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
         measure_limit(row + i, &e->objective);
         refuse(row + i, &e->objective, e);
     }
-    if (status != HW_OK) {
-        hw__base_free(row);
-        return status;
+    size_t predicted = status == HW_OK ? hw__efficiency_predict_rows(e, row, rows, NULL) : 0;
+    if (rows + predicted > EFFICIENCY_ROWS)
+        status = hw__base_fail(why, HW_E_LIMIT, "hw_efficiency_axis: more than %d rows", EFFICIENCY_ROWS);
+    hw__efficiency_setting *all = NULL;
+    if (status == HW_OK && predicted) {
+        all = hw__base_zalloc(rows + predicted, sizeof *all);
+        if (!all) status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_axis: no memory");
     }
-    hw__base_free(e->row);
-    e->row = row;
-    e->rows = rows;
+    if (status == HW_OK && predicted) {
+        memcpy(all, row, rows * sizeof *all);
+        (void)hw__efficiency_predict_rows(e, row, rows, all + rows);
+    }
+    if (status != HW_OK || predicted) hw__base_free(row);
+    if (status != HW_OK) return status;
+    free_rows(e);
+    e->row = predicted ? all : row;
+    e->rows = rows + predicted;
     return HW_OK;
 }
 
@@ -289,6 +317,7 @@ hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_set
     c.evaluate_every = every > 1 ? (uint64_t)every : 1;
     c.evaluate_epochs = 0;
     c.stop_flag = e->plan.stop_flag;
+    if (row->predicted) hw__efficiency_predicted_config(row, &c);
     return c;
 }
 

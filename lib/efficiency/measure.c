@@ -21,25 +21,28 @@ static hw_status have(hw_efficiency *e, size_t at, const hw_config *c, bool tuni
 {
     hw__efficiency_setting *row = e->row + at;
     uint64_t key = hw__efficiency_key(e, c, tuning);
-    const hw_efficiency_run *found = hw__efficiency_find(e, key);
+    const hw__efficiency_kept *found = hw__efficiency_find(e, key);
+    hw__efficiency_kept made = {0};
     e->done++;
     *there = found != NULL;
     if (found) {
-        *run = *found;
+        *run = found->run;
         run->row = (unsigned)at;
         e->recorded++;
         return HW_OK;
     }
     if (stopped(e)) return hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
-    hw_status status = hw__efficiency_run(e, at, c, run, row->why);
+    hw_status status = hw__efficiency_run(e, at, c, &made, row->why);
     if (status == HW_E_STOPPED) return hw__base_fail(why, status, "hw_efficiency_measure: stopped");
     if (status != HW_OK) {
         row->refused = status;
         return HW_OK;
     }
     *there = true;
-    run->tuning = tuning;
-    status = hw__efficiency_add(e, key, run, why);
+    made.key = key;
+    made.run.tuning = tuning;
+    *run = made.run;
+    status = hw__efficiency_add(e, &made, why);
     if (status == HW_OK && e->plan.on_run) {
         status = e->plan.on_run(e->plan.context, run, e->done, e->all);
         if (status != HW_OK) (void)hw__base_fail(why, status, "hw_efficiency_measure: on_run asked for the end");
@@ -97,36 +100,61 @@ static hw_status tune(hw_efficiency *e, size_t at, char *why)
     return status;
 }
 
-const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t at, unsigned k)
+const hw__efficiency_kept *hw__efficiency_kept_of(const hw_efficiency *e, size_t at, unsigned k)
 {
     const hw__efficiency_setting *row = e->row + at;
     bool untuned = e->plan.question == HW_QUESTION_TUNED && !row->tuned;
     if (row->refused != HW_OK || untuned || hw__efficiency_hopeless(row)) return NULL;
+    if (row->predicted && !row->points) return NULL; /* not known yet how it is simulated */
     hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
     return hw__efficiency_find(e, hw__efficiency_key(e, &c, false));
 }
 
-hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
+const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t at, unsigned k)
 {
-    if (!e) return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_measure: there is no grid");
-    size_t rows = 0, points = e->plan.question == HW_QUESTION_TUNED
-                                  ? e->plan.n_rates * e->plan.n_momenta * e->plan.tuning_seeds
-                                  : 0;
-    for (size_t i = 0; i < e->rows; i++) rows += e->row[i].refused == HW_OK;
-    e->done = e->recorded = 0;
-    e->all = rows * (points + e->plan.seeds);
-    hw_status status = hw__efficiency_read(e, why);
-    if (status == HW_OK) status = hw__efficiency_warm(e, why);
-    for (size_t i = 0; points && i < e->rows && status == HW_OK; i++)
-        if (e->row[i].refused == HW_OK) status = tune(e, i, why);
+    const hw__efficiency_kept *kept = hw__efficiency_kept_of(e, at, k);
+    return kept ? &kept->run : NULL;
+}
+
+/* The rows that run on threads or are simulated as such; then those that are predicted from them. */
+static hw_status measure(hw_efficiency *e, bool predicted, bool tunes, char *why)
+{
+    hw_status status = HW_OK;
+    for (size_t i = 0; predicted && i < e->rows && status == HW_OK; i++)
+        if (e->row[i].predicted && e->row[i].refused == HW_OK) status = hw__efficiency_predict(e, i, why);
+    for (size_t i = 0; tunes && i < e->rows && status == HW_OK; i++)
+        if (e->row[i].refused == HW_OK && e->row[i].predicted == predicted) status = tune(e, i, why);
     for (unsigned k = 0; k < e->plan.seeds && status == HW_OK; k++)
         for (size_t i = 0; i < e->rows && status == HW_OK; i++) {
             hw__efficiency_setting *row = e->row + i;
             hw_efficiency_run run;
             bool there;
-            if (row->refused != HW_OK || hw__efficiency_hopeless(row)) continue;
+            if (row->predicted != predicted || row->refused != HW_OK || hw__efficiency_hopeless(row)) continue;
             hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
             status = have(e, i, &c, false, &run, &there, why);
         }
+    return status;
+}
+
+hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
+{
+    if (!e) return hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_measure: there is no grid");
+    size_t rows = 0, predicted = 0,
+           points =
+               e->plan.question == HW_QUESTION_TUNED ? e->plan.n_rates * e->plan.n_momenta * e->plan.tuning_seeds : 0;
+    for (size_t i = 0; i < e->rows; i++) {
+        rows += e->row[i].refused == HW_OK;
+        predicted += e->row[i].predicted;
+    }
+    if (e->plan.n_predict && !predicted)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_efficiency_measure: plan.predict needs an axis of workers, on threads of scheduler "
+                             "async");
+    e->done = e->recorded = 0;
+    e->all = rows * (points + e->plan.seeds);
+    hw_status status = hw__efficiency_read(e, why);
+    if (status == HW_OK) status = hw__efficiency_warm(e, why);
+    if (status == HW_OK) status = measure(e, false, points > 0, why);
+    if (status == HW_OK && predicted) status = measure(e, true, points > 0, why);
     return status;
 }

@@ -12,7 +12,7 @@
 
 static const char head[] =
     "key,seed,tuning,met,diverged,spent,updates,time,metric,staleness,dispersion,learning_rate,momentum,"
-    "seconds,at_work,row\n";
+    "seconds,at_work,work_ns,ages,row\n";
 enum { NUMBERS = 14, LINE = 1024, CAP = 256 << 20 };
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -80,46 +80,84 @@ uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tun
     return hash;
 }
 
-const hw_efficiency_run *hw__efficiency_find(const hw_efficiency *e, uint64_t key)
+const hw__efficiency_kept *hw__efficiency_find(const hw_efficiency *e, uint64_t key)
 {
     for (size_t i = 0; i < e->n_kept; i++)
-        if (e->kept[i].key == key) return &e->kept[i].run;
+        if (e->kept[i].key == key) return e->kept + i;
     return NULL;
 }
 
-static hw_status keep(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+void hw__efficiency_forget(hw__efficiency_kept *kept)
+{
+    hw__base_free(kept->work);
+    hw__base_free(kept->staleness);
+    kept->work = kept->staleness = NULL;
+}
+
+static hw_status keep(hw_efficiency *e, hw__efficiency_kept *kept, char *why)
 {
     if (e->n_kept == e->room) {
         size_t room = e->room ? 2 * e->room : 64;
         hw__efficiency_kept *more = hw__base_alloc(room, sizeof *more);
-        if (!more) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the runs");
+        if (!more) {
+            hw__efficiency_forget(kept);
+            return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the runs");
+        }
         if (e->n_kept) memcpy(more, e->kept, e->n_kept * sizeof *more);
         hw__base_free(e->kept);
         e->kept = more;
         e->room = room;
     }
-    e->kept[e->n_kept++] = (hw__efficiency_kept){key, *run};
+    e->kept[e->n_kept++] = *kept;
     return HW_OK;
 }
 
 /* --- lines ---------------------------------------------------------------------------------------------------------
  */
 
-static size_t print_line(char *line, uint64_t key, const hw_efficiency_run *r, const char *label)
+/* NULL: no memory. */
+static char *print_line(const hw__efficiency_kept *kept, const char *label, size_t *length)
 {
+    const hw_efficiency_run *r = &kept->run;
+    const char *work = kept->work ? kept->work : "", *staleness = kept->staleness ? kept->staleness : "";
+    const size_t room = LINE + strlen(work) + strlen(staleness);
+    char *line = hw__base_alloc(room, 1);
+    if (!line) return NULL;
     const double x[NUMBERS] = {
         (double)r->seed, r->tuning,    r->met,        r->diverged,      r->spent,    r->updates, r->seconds_per_update,
         r->metric,       r->staleness, r->dispersion, r->learning_rate, r->momentum, r->seconds, r->at_work};
-    size_t at = (size_t)snprintf(line, LINE, "%016llx", (unsigned long long)key);
+    size_t at = (size_t)snprintf(line, room, "%016llx", (unsigned long long)kept->key);
     for (int i = 0; i < NUMBERS; i++) {
         line[at++] = ',';
-        at += hw__number_print(line + at, LINE - at, 17, hw__base_finite_double(x[i]) ? x[i] : NAN);
+        at += hw__number_print(line + at, room - at, 17, hw__base_finite_double(x[i]) ? x[i] : NAN);
     }
-    at += (size_t)snprintf(line + at, LINE - at, ",\"%s\"\n", label);
-    return at;
+    at += (size_t)snprintf(line + at, room - at, ",%s,%s,\"%s\"\n", work, staleness, label);
+    *length = at;
+    return line;
 }
 
-static bool parse_line(const char *at, const char *end, uint64_t *key, hw_efficiency_run *r)
+/* A text up to the next comma, which follows a comma; *at moves behind it. Empty ones are NULL; false: it is no
+ * histogram. HW_E_MEMORY is *status. */
+static bool parse_histogram(const char **at, const char *end, hw_histogram *room, char **text, hw_status *status)
+{
+    if (*at >= end || *(*at)++ != ',') return false;
+    const char *stop = memchr(*at, ',', (size_t)(end - *at));
+    if (!stop) return false;
+    size_t n = (size_t)(stop - *at);
+    *text = n ? hw__base_alloc(n + 1, 1) : NULL;
+    if (n && !*text) *status = HW_E_MEMORY;
+    if (*text) {
+        memcpy(*text, *at, n);
+        (*text)[n] = 0;
+        hw_histogram_clear(room);
+        if (!hw__efficiency_unpack(*text, room)) return false;
+    }
+    *at = stop;
+    return *status == HW_OK;
+}
+
+static bool parse_line(const char *at, const char *end, hw_histogram *room, hw__efficiency_kept *kept,
+                       hw_status *status)
 {
     double x[NUMBERS];
     char *stop, text[17];
@@ -127,7 +165,7 @@ static bool parse_line(const char *at, const char *end, uint64_t *key, hw_effici
     memcpy(text, at, 16);
     text[16] = 0;
     if (strspn(text, "0123456789abcdef") != 16) return false;
-    *key = strtoull(text, &stop, 16);
+    *kept = (hw__efficiency_kept){.key = strtoull(text, &stop, 16)};
     at += 16;
     for (int i = 0; i < NUMBERS; i++) {
         const char *next;
@@ -141,21 +179,24 @@ static bool parse_line(const char *at, const char *end, uint64_t *key, hw_effici
             return false;
         }
     }
+    if (!parse_histogram(&at, end, room, &kept->work, status) ||
+        !parse_histogram(&at, end, room, &kept->staleness, status))
+        return false;
     if (*at != ',' || !(x[0] >= 0 && x[0] < 9e15) || !(x[4] >= 0) || !(x[5] >= 0)) return false;
-    *r = (hw_efficiency_run){.seed = (uint64_t)x[0],
-                             .tuning = x[1] > 0,
-                             .met = x[2] > 0,
-                             .diverged = x[3] > 0,
-                             .spent = x[4],
-                             .updates = x[5],
-                             .seconds_per_update = x[6],
-                             .metric = x[7],
-                             .staleness = x[8],
-                             .dispersion = x[9],
-                             .learning_rate = x[10],
-                             .momentum = x[11],
-                             .seconds = x[12],
-                             .at_work = x[13]};
+    kept->run = (hw_efficiency_run){.seed = (uint64_t)x[0],
+                                    .tuning = x[1] > 0,
+                                    .met = x[2] > 0,
+                                    .diverged = x[3] > 0,
+                                    .spent = x[4],
+                                    .updates = x[5],
+                                    .seconds_per_update = x[6],
+                                    .metric = x[7],
+                                    .staleness = x[8],
+                                    .dispersion = x[9],
+                                    .learning_rate = x[10],
+                                    .momentum = x[11],
+                                    .seconds = x[12],
+                                    .at_work = x[13]};
     return true;
 }
 
@@ -166,6 +207,12 @@ static hw_status rewrite(const char *path, const unsigned char *data, size_t siz
     if (status != HW_OK) return status;
     fwrite(data, 1, size, w.stream);
     return hw__file_write_end(&w, why);
+}
+
+static void forget_all(hw_efficiency *e)
+{
+    for (size_t i = 0; i < e->n_kept; i++) hw__efficiency_forget(e->kept + i);
+    e->n_kept = 0;
 }
 
 hw_status hw__efficiency_read(hw_efficiency *e, char *why)
@@ -183,21 +230,29 @@ hw_status hw__efficiency_read(hw_efficiency *e, char *why)
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: line 1 is not the head of such a record", e->record);
         whole = 0;
     }
-    e->n_kept = 0;
+    forget_all(e);
+    hw_histogram room = {0};
+    if (status == HW_OK && hw__efficiency_histogram_init(&room) != HW_OK)
+        status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for the record");
     while (status == HW_OK && at < whole) {
         const char *text = (const char *)f.data + at, *end = memchr(text, '\n', whole - at);
-        hw_efficiency_run run;
-        uint64_t key;
+        hw__efficiency_kept kept = {0};
         line++;
-        if (!parse_line(text, end, &key, &run))
+        bool is_run = parse_line(text, end, &room, &kept, &status);
+        if (status != HW_OK)
+            (void)hw__base_fail(why, status, "hw_efficiency_measure: no memory for the record");
+        else if (!is_run)
             status = hw__base_fail(why, HW_E_FORMAT, "%.150s: line %zu is no run", e->record, line);
-        else if (!hw__efficiency_find(e, key))
-            status = keep(e, key, &run, why);
+        if (status == HW_OK && !hw__efficiency_find(e, kept.key))
+            status = keep(e, &kept, why);
+        else
+            hw__efficiency_forget(&kept);
         at += (size_t)(end - text) + 1;
     }
     if (status == HW_OK && whole < f.size) status = rewrite(e->record, f.data, whole, why);
     hw__base_free(f.data);
-    if (status != HW_OK) e->n_kept = 0;
+    hw_histogram_free(&room);
+    if (status != HW_OK) forget_all(e);
     e->read = status == HW_OK;
     return status;
 }
@@ -217,11 +272,17 @@ static bool append(const char *path, const char *line, size_t n)
     return good;
 }
 
-hw_status hw__efficiency_add(hw_efficiency *e, uint64_t key, const hw_efficiency_run *run, char *why)
+hw_status hw__efficiency_add(hw_efficiency *e, hw__efficiency_kept *kept, char *why)
 {
-    char line[LINE];
-    size_t n = print_line(line, key, run, e->row[run->row].label);
-    if (e->record && !append(e->record, line, n))
-        return hw__base_fail(why, HW_E_IO, "%.150s: %.80s", e->record, strerror(errno));
-    return keep(e, key, run, why);
+    size_t n;
+    char *line = e->record ? print_line(kept, e->row[kept->run.row].label, &n) : NULL;
+    hw_status status = HW_OK;
+    if (e->record && !line)
+        status = hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for a line of the record");
+    else if (e->record && !append(e->record, line, n))
+        status = hw__base_fail(why, HW_E_IO, "%.150s: %.80s", e->record, strerror(errno));
+    hw__base_free(line);
+    if (status == HW_OK) return keep(e, kept, why);
+    hw__efficiency_forget(kept);
+    return status;
 }

@@ -106,6 +106,22 @@ hw_status hw__efficiency_warm(hw_efficiency *e, char *why)
     return status;
 }
 
+/* What a run on threads recorded; simulated work times are not known to the histogram, and staleness is. */
+static hw_status keep_histograms(const hw_engine *engine, bool simulated, hw__efficiency_kept *kept)
+{
+    hw_histogram h;
+    const hw_staleness *s = hw_engine_staleness(engine);
+    hw_status status = hw_histogram_init(&h, hw_staleness_linear_bins(s));
+    if (status != HW_OK) return status;
+    hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+    kept->staleness = hw__efficiency_pack(&h);
+    hw_histogram_clear(&h);
+    hw_staleness_merge(s, HW_HISTOGRAM_WORK, &h);
+    if (!simulated) kept->work = hw__efficiency_pack(&h);
+    hw_histogram_free(&h);
+    return kept->staleness && (kept->work || simulated) ? HW_OK : HW_E_MEMORY;
+}
+
 static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engine *engine, const hw_result *r,
                  hw_efficiency_run *run)
 {
@@ -118,7 +134,7 @@ static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engin
     run->spent = (double)(n ? x[n - 1].update : r->updates / row->gather);
     /* One that has diverged never meets it: it was seen not to, until the limit. */
     run->updates = run->met ? crossed : run->diverged ? floor((double)c->updates / row->gather) : run->spent;
-    run->seconds_per_update = time_of(c, x, n, row->config.scheduler == HW_SIMULATED);
+    run->seconds_per_update = time_of(c, x, n, c->scheduler == HW_SIMULATED);
     (void)hw_engine_at_work(engine, &run->at_work);
     run->metric = n ? x[n - 1].metric[c->target_metric] : NAN;
     run->staleness = r->staleness.mean;
@@ -128,7 +144,7 @@ static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engin
     run->seconds = r->seconds;
 }
 
-hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw_efficiency_run *run, char *why)
+hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw__efficiency_kept *kept, char *why)
 {
     hw_engine *engine;
     hw_result r;
@@ -148,8 +164,13 @@ hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw
     if (status == HW_OK && r.reason == HW_STOP_ASKED)
         status = hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
     if (status == HW_OK) {
-        *run = (hw_efficiency_run){.row = (unsigned)at};
-        tell(e->row + at, c, engine, &r, run);
+        *kept = (hw__efficiency_kept){.run = {.row = (unsigned)at}};
+        tell(e->row + at, c, engine, &r, &kept->run);
+        status = keep_histograms(engine, c->scheduler == HW_SIMULATED, kept);
+        if (status != HW_OK) {
+            hw__efficiency_forget(kept);
+            (void)hw__base_fail(why, status, "hw_efficiency_measure: no memory for a run");
+        }
     }
     hw_engine_free(engine);
     return status;

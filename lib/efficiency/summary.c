@@ -40,7 +40,9 @@ static bool open_pairs(const hw_efficiency *e, size_t row, size_t reference, pai
         const hw_efficiency_run *r[2] = {hw__efficiency_measured(e, row, s), hw__efficiency_measured(e, reference, s)};
         if (!r[0] || !r[1]) continue;
         for (int k = 0; k < 2; k++) {
-            p->time[k][p->n] = r[k]->seconds_per_update;
+            size_t of = k ? reference : row;
+            p->time[k][p->n] =
+                e->row[of].predicted ? hw__efficiency_predicted_time(e, of, s) : r[k]->seconds_per_update;
             p->updates[k][p->n] = (hw__efficiency_observed){r[k]->updates, r[k]->met};
         }
         p->n++;
@@ -158,6 +160,16 @@ static void count(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
     out->at_work = out->runs ? out->at_work / out->runs : NAN;
 }
 
+/* The predicted figures over those of the row that was measured. */
+static hw_status check_against(const hw_efficiency *e, size_t measured, hw_efficiency_row *out)
+{
+    hw_estimate time = {NAN, NAN, NAN}, updates = time;
+    hw_status status = estimates(e, measured, measured, 2, (figure[]){{time_of, &time}, {updates_of, &updates}});
+    out->check_time = out->time.value / time.value;
+    out->check_updates = out->updates.value / updates.value;
+    return status;
+}
+
 hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_row *out)
 {
     if (!e || i >= e->rows || !out) return HW_E_ARGUMENT;
@@ -186,6 +198,13 @@ hw_status hw_efficiency_row_of(const hw_efficiency *e, size_t i, hw_efficiency_r
     if (status == HW_OK)
         status = estimates(
             e, i, i, 3, (figure[]){{time_of, &out->time}, {updates_of, &out->updates}, {mean_of, &out->mean_updates}});
+    out->predicted = row->predicted;
+    out->fitted = row->points;
+    out->alone = row->predicted ? row->alone : NAN;
+    out->each = row->predicted ? row->each : NAN;
+    out->check_time = out->check_updates = NAN;
+    size_t same = row->predicted ? hw__efficiency_check_row(e, i) : SIZE_MAX;
+    if (status == HW_OK && same != SIZE_MAX) status = check_against(e, same, out);
     /* A reference that itself has no figure is none to be relative to. */
     if (!(out->statistical.value > 0)) out->statistical = none;
     if (!(out->product.value > 0)) out->product = none;

@@ -30,7 +30,8 @@ hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e)
     static const hw__efficiency_unit units[] = {{"s", 1}, {"ms", 1e3}, {"us", 1e6}, {"ns", 1e9}};
     double least = INFINITY;
     for (size_t i = 0; i < e->rows; i++)
-        for (unsigned k = 0; e->row[i].config.scheduler != HW_SIMULATED && k < e->plan.seeds; k++) {
+        for (unsigned k = 0; e->row[i].config.scheduler != HW_SIMULATED && !e->row[i].predicted && k < e->plan.seeds;
+             k++) {
             const hw_efficiency_run *r = hw__efficiency_measured(e, i, k);
             if (r && r->seconds_per_update < least) least = r->seconds_per_update;
         }
@@ -44,6 +45,16 @@ const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_r
     if (e->plan.question == HW_QUESTION_TUNED && !r->tuned) return "not tuned yet";
     if (e->plan.question == HW_QUESTION_TUNED && isnan(r->learning_rate)) return "not reached by any point of the grid";
     return r->runs == 0 ? "not run yet" : isnan(r->updates.value) ? "not reached" : NULL;
+}
+
+void hw__efficiency_model_text(const hw_efficiency_row *r, hw__efficiency_unit unit, char *text, size_t size)
+{
+    int n = snprintf(text, size, "alone %.3g %s, each other worker adds %.2g %s, fitted to %u numbers of workers",
+                     r->alone * unit.scale, unit.name, r->each * unit.scale, unit.name, r->fitted);
+    if (!isnan(r->check_time) && n > 0 && (size_t)n < size)
+        (void)snprintf(text + n, size - (size_t)n,
+                       "; check: predicted over measured, time of an update %.2f, updates to the target %.2f",
+                       r->check_time, r->check_updates);
 }
 
 /* Columns as wide as what stands in them. */
@@ -76,6 +87,23 @@ static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, const 
     if (r->at_work < 0.95 * hw_config_asynchronous(r->config))
         fprintf(out, " %.1f of %u at work", r->at_work, hw_config_asynchronous(r->config));
     fputc('\n', out);
+}
+
+/* What predicted rows go by, and how it did where it was measured, too. */
+static void print_models(const hw_efficiency *e, const layout *l, FILE *out)
+{
+    bool any = false;
+    for (size_t i = 0; i < e->rows; i++) {
+        hw_efficiency_row r;
+        char text[300];
+        if (!e->row[i].predicted || hw_efficiency_row_of(e, i, &r) != HW_OK || r.refused || !r.fitted) continue;
+        any = true;
+        hw__efficiency_model_text(&r, l->unit, text, sizeof text);
+        fprintf(out, "%s: %s\n", r.label, text);
+    }
+    if (any)
+        fprintf(out, "predicted: no such run was made. A step of m workers takes alone + each (m - 1), on a machine "
+                     "with a core for each of them; updates are simulated with the recorded work times\n");
 }
 
 hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
@@ -131,6 +159,7 @@ hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
             out,
             "~ simulated: virtual time an update, in units of mean work; hardware and product relative to the first "
             "simulated row\n");
+    print_models(e, &l, out);
     if (coarse)
         fprintf(out, "! met within two evaluations: a harder target, or a smaller evaluate_every, would say more\n");
     if (e->plan.question == HW_QUESTION_TUNED) {
@@ -187,6 +216,14 @@ static void put_row(const hw_efficiency_row *r, FILE *out)
     put_estimate(out, "hardware_efficiency", r->hardware);
     put_estimate(out, "statistical_efficiency", r->statistical);
     put_estimate(out, "product", r->product);
+    fprintf(out, ", \"predicted\": %s", r->predicted ? "true" : "false");
+    if (r->predicted) {
+        put_number(out, "fitted", r->fitted);
+        put_number(out, "alone", r->alone);
+        put_number(out, "each", r->each);
+        put_number(out, "check_time", r->check_time);
+        put_number(out, "check_updates", r->check_updates);
+    }
     put_number(out, "staleness", r->staleness);
     put_number(out, "dispersion", r->dispersion);
     put_number(out, "at_work", r->at_work);
