@@ -4,6 +4,7 @@
 #include "workloads.h"
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { MOST = 24, COLUMNS = 8, EXAMPLES = 512, ITERATIONS = 30 };
 
@@ -150,7 +151,10 @@ bool papers_map_points(papers *p)
         for (int k = 0; k < 2; k++) {
             put_number(row[2 + k], "%.3g", at[i].curvature[k]);
             put_number(row[4 + k], "%.2g", at[i].x[k]);
-            (void)snprintf(row[6 + k], 64, "%.3g (%.2f)", at[i].dispersion[k][0], at[i].dispersion[k][1]);
+            put_number(row[6 + k], "%.3g", at[i].dispersion[k][0]);
+            size_t used = strlen(row[6 + k]);
+            (void)snprintf(row[6 + k] + used, 64 - used, isfinite(at[i].dispersion[k][1]) ? " (%.2f)" : " (in turns)",
+                           at[i].dispersion[k][1]);
             x[k][i] = at[i].x[k];
         }
         y[i] = at[i].dispersion[0][1];

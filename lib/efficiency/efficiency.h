@@ -114,9 +114,13 @@ typedef struct hw__efficiency_unit {
     double scale;
 } hw__efficiency_unit;
 hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e);
+/* What a row comes to, in a sentence; empty for the reference, and for what was refused. */
+void hw__efficiency_says(const hw_efficiency *e, const hw_efficiency_row *row, char *text, size_t size);
 void hw__efficiency_model_text(const hw_efficiency_row *row, hw__efficiency_unit unit, char *text, size_t size);
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
+/* page_staleness.c: the rows' histograms; and every run into the report's lines. */
+hw_status hw__efficiency_staleness_page(const hw_efficiency *e, hw_report *r, const char *prefix, char *why);
 /* measure.c: a run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
 /* The same with its histograms. */

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 11, TEXT = 64, CURVES = 24 };
+enum { COLUMNS = 11, TEXT = 64, CURVES = 24, SENTENCES = 24 };
 
 /* A row, and where it stands in a picture. */
 typedef struct point {
@@ -34,6 +34,8 @@ static void name_curve(point *p)
         at += n;
         at += strspn(at, ", ");
     }
+    /* Nobody is to take what was not run for a part of what was. */
+    if (p->row.predicted) (void)snprintf(p->curve + used, sizeof p->curve - used, "%spredicted", used ? ", " : "");
 }
 
 static point *points_of(const hw_efficiency *e, hw_status *status)
@@ -61,7 +63,8 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
                                                "rate, momentum",
                                                "tuning updates",
                                                "at work"};
-    size_t cells = (e->rows + 1) * COLUMNS;
+    size_t cells = (e->rows + 1) * COLUMNS, shown[COLUMNS];
+    bool tuned = e->plan.question == HW_QUESTION_TUNED;
     char(*text)[TEXT] = hw__base_zalloc(cells, TEXT);
     const char **cell = hw__base_zalloc(cells, sizeof *cell);
     hw_status status = text && cell ? HW_OK : HW_E_MEMORY;
@@ -86,16 +89,26 @@ static hw_status put_table(const hw_efficiency *e, const point *p, hw_report *r)
         if (nothing) (void)snprintf(t[6], TEXT, "%s", nothing);
         if (!isnan(x->staleness)) (void)snprintf(t[7], TEXT, "%.2f", x->staleness);
         if (!isnan(x->dispersion)) (void)snprintf(t[7], TEXT, "%.2f, dispersion %.2f", x->staleness, x->dispersion);
-        if (!isnan(x->learning_rate))
+        if (tuned && !isnan(x->learning_rate))
             (void)snprintf(t[8], TEXT, "%.3g, %.3g%s", x->learning_rate, x->momentum,
                            x->at_edge ? " (at the grid's edge)" : "");
         if (x->tuning_runs) (void)snprintf(t[9], TEXT, "%.0f", x->tuning_updates);
-        if (!isnan(x->at_work))
+        if (x->at_work < 0.95 * hw_config_asynchronous(x->config))
             (void)snprintf(t[10], TEXT, "%.1f of %u", x->at_work, hw_config_asynchronous(x->config));
     }
-    for (size_t i = 0; status == HW_OK && i < cells; i++)
-        cell[i] = i < COLUMNS ? heads[i] : i % COLUMNS == 0 ? p[i / COLUMNS - 1].row.label : text[i];
-    if (status == HW_OK) status = hw_report_table(r, cell, e->rows + 1, COLUMNS);
+    /* Columns in which nothing stands would only make the table wider. */
+    size_t columns = 0;
+    for (size_t j = 0; status == HW_OK && j < COLUMNS; j++) {
+        bool any = j == 0;
+        for (size_t i = 1; i <= e->rows; i++) any = any || text[i * COLUMNS + j][0];
+        if (any) shown[columns++] = j;
+    }
+    for (size_t i = 0; status == HW_OK && i <= e->rows; i++)
+        for (size_t j = 0; j < columns; j++)
+            cell[i * columns + j] = !i          ? heads[shown[j]]
+                                    : !shown[j] ? p[i - 1].row.label
+                                                : text[i * COLUMNS + shown[j]];
+    if (status == HW_OK) status = hw_report_table(r, cell, e->rows + 1, columns);
     hw__base_free(text);
     hw__base_free(cell);
     return status;
@@ -210,6 +223,17 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
     return status;
 }
 
+static hw_status put_sentences(const hw_efficiency *e, const hw_efficiency_row *x, hw_report *r)
+{
+    char text[600], model[300];
+    hw__efficiency_says(e, x, text, sizeof text);
+    hw_status status = text[0] ? hw_report_text(r, text) : HW_OK;
+    if (status != HW_OK || !x->predicted || x->refused || !x->fitted) return status;
+    hw__efficiency_model_text(x, hw__efficiency_unit_of(e), model, sizeof model);
+    (void)snprintf(text, sizeof text, "%.200s: %s", x->label, model);
+    return hw_report_text(r, text);
+}
+
 hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char *prefix, char *why)
 {
     char text[400];
@@ -229,7 +253,9 @@ hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char 
     (void)snprintf(text, sizeof text, "Unfinished: %zu of %zu runs.", there, all);
     if (status == HW_OK && there < all) status = hw_report_text(r, text);
     if (status == HW_OK) status = put_table(e, p, r);
+    for (size_t i = 0; status == HW_OK && i < e->rows && i < SENTENCES; i++) status = put_sentences(e, &p[i].row, r);
     for (int which = 0; status == HW_OK && which < 3; which++) status = put_picture(p, e->rows, which, r, prefix, why);
+    if (status == HW_OK) status = hw__efficiency_staleness_page(e, r, prefix, why);
     for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
         if (!p[i].row.refused) continue;
         (void)snprintf(text, sizeof text, "%s was refused: %s", p[i].row.label, p[i].row.why);

@@ -47,9 +47,35 @@ const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_r
     return r->runs == 0 ? "not run yet" : isnan(r->updates.value) ? "not reached" : NULL;
 }
 
+void hw__efficiency_says(const hw_efficiency *e, const hw_efficiency_row *r, char *text, size_t size)
+{
+    const char *nothing = hw__efficiency_nothing(e, r);
+    text[0] = 0;
+    if (r->refused || strcmp(r->label, e->row[0].label) == 0) return;
+    if (nothing) {
+        (void)snprintf(text, size, "%s: %s, %u of %u runs met the target.", r->label, nothing, r->met, r->runs);
+        return;
+    }
+    if (isnan(r->product.value) || isnan(r->statistical.value)) return;
+    int n = snprintf(text, size,
+                     "%s: an update takes %.2f of the reference's time and %.2f times as many are needed%s: ", r->label,
+                     r->hardware.value, r->statistical.value, r->predicted ? ", as is predicted" : "");
+    if (n < 0 || (size_t)n >= size) return;
+    if (r->product.high < 1)
+        (void)snprintf(text + n, size - (size_t)n, "the target is met in %.2f of its time.", r->product.value);
+    else if (r->product.low > 1)
+        (void)snprintf(text + n, size - (size_t)n, "the target takes %.2f times as long.", r->product.value);
+    else if (isnan(r->product.low))
+        (void)snprintf(text + n, size - (size_t)n, "%.2f of its time to the target, from too few seeds to be sure.",
+                       r->product.value);
+    else
+        (void)snprintf(text + n, size - (size_t)n, "no difference to the target beyond the noise (%.2f).",
+                       r->product.value);
+}
+
 void hw__efficiency_model_text(const hw_efficiency_row *r, hw__efficiency_unit unit, char *text, size_t size)
 {
-    int n = snprintf(text, size, "alone %.3g %s, each other worker adds %.2g %s, fitted to %u numbers of workers",
+    int n = snprintf(text, size, "alone %.4g %s, each other worker adds %.3g %s, fitted to %u numbers of workers",
                      r->alone * unit.scale, unit.name, r->each * unit.scale, unit.name, r->fitted);
     if (!isnan(r->check_time) && n > 0 && (size_t)n < size)
         (void)snprintf(text + n, size - (size_t)n,
@@ -193,10 +219,14 @@ static void put_number(FILE *out, const char *name, double x)
     hw__json_number(out, x);
 }
 
-static void put_row(const hw_efficiency_row *r, FILE *out)
+static void put_row(const hw_efficiency *e, const hw_efficiency_row *r, FILE *out)
 {
+    char says[600];
     fputs("{\"row\": ", out);
     hw__json_string(out, r->label);
+    hw__efficiency_says(e, r, says, sizeof says);
+    fputs(", \"says\": ", out);
+    hw__json_string(out, says);
     fprintf(out, ", \"refused\": ");
     if (r->refused)
         hw__json_string(out, r->why);
@@ -251,7 +281,7 @@ hw_status hw_efficiency_json(const hw_efficiency *e, FILE *out)
         hw_status status = hw_efficiency_row_of(e, i, &r);
         if (status != HW_OK) return status;
         if (i) fputs(", ", out);
-        put_row(&r, out);
+        put_row(e, &r, out);
     }
     fputs("]}", out);
     return ferror(out) ? HW_E_IO : HW_OK;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Text with the characters that HTML reserves escaped. */
 static hw_status escaped(hw_report *r, const char *text)
@@ -180,7 +181,7 @@ hw_status hw_report_run(hw_report *r, const char *name, const hw_evaluation *ev,
     return status;
 }
 
-static hw_status write_page(hw_report *r, bool plots, const char *path, char *why)
+static hw_status write_page(hw_report *r, bool plots, bool lines, const char *path, char *why)
 {
     hw__file_writer w;
     hw_status status = hw__file_write_begin(&w, path, why);
@@ -202,7 +203,8 @@ static hw_status write_page(hw_report *r, bool plots, const char *path, char *wh
     if (!plots)
         fputs("<p>The plots were not drawn: gnuplot makes them of the .gp files; the CSV files have the data.</p>\n",
               out);
-    fputs("<p class=\"note\"><b>files</b> <a href=\"runs.jsonl\">runs.jsonl</a>", out);
+    fputs("<p class=\"note\"><b>files</b> ", out);
+    fputs(lines ? "<a href=\"runs.jsonl\">runs.jsonl</a>" : "the data of every picture is below it", out);
     for (unsigned i = 0; i < r->runs; i++) {
         fprintf(
             out,
@@ -217,13 +219,17 @@ static hw_status write_page(hw_report *r, bool plots, const char *path, char *wh
 hw_status hw_report_close(hw_report *r, char *path, size_t size, char *why)
 {
     if (!r) return HW_OK;
-    char page[1024];
+    char page[1024], file[1024];
     (void)snprintf(page, sizeof page, "%s/index.html", r->folder);
+    (void)snprintf(file, sizeof file, "%s/runs.jsonl", r->folder);
     if (why) why[0] = 0;
     hw_status status = HW_OK;
     if (fclose(r->lines) != 0) status = hw__base_fail(why, HW_E_IO, "%.160s/runs.jsonl: writing failed", r->folder);
+    struct stat there;
+    bool lines = stat(file, &there) != 0 || there.st_size > 0;
+    if (!lines) (void)unlink(file); /* nobody wrote of runs: an empty file would promise some */
     bool plots = r->runs ? hw__report_plots(r) : r->plot != NULL;
-    if (status == HW_OK) status = write_page(r, plots, page, why);
+    if (status == HW_OK) status = write_page(r, plots, lines, page, why);
     if (status == HW_OK && r->plot && !plots && why)
         (void)snprintf(why, HW_WHY, "gnuplot was not found or failed: the report has tables but no plots");
     if (path && size) (void)snprintf(path, size, "%s", page);
