@@ -52,6 +52,7 @@ static const experiment experiments[] = {
     {"wang-stragglers", "Wang et al.", "stragglers: age-dependent steps, partial gathering, waiting",
      papers_wang_stragglers},
     {"wang-momentum", "Wang et al.", "Fig. 1: LeNet, batch 256, momentum 0 to 0.99", papers_wang_momentum},
+    {"wang-late", "Wang et al.", "the late gradient added, with one worker and 8; Section 2's bound", papers_wang_late},
     {"compensation", "this library", "policies under exponential and round-robin clocks on a small net",
      papers_compensation},
 };

@@ -79,6 +79,7 @@ bool papers_xu_batch(papers *p);
 bool papers_wang_toy(papers *p);
 bool papers_wang_stragglers(papers *p);
 bool papers_wang_momentum(papers *p);
+bool papers_wang_late(papers *p);
 bool papers_compensation(papers *p);
 
 #endif
