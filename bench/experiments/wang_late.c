@@ -214,9 +214,11 @@ bool papers_wang_late(papers *p)
             "perceptron to 75 %%, best rate of each weight, %u seeds: with one worker %.0f +- %.0f updates without the "
             "late gradient, %.0f +- %.0f at the best weight (%g); with 8 exponential workers %.0f +- %.0f and %.0f +- "
             "%.0f (%g): the late gradient added %s once the rate is tuned (the toy's gain is that of a larger step). "
-            "Section 2: |w - w*|^2 is above the bound of eq. (9) at %u of %d updates and below by %.1g times at the "
+            "Section 2: |w - w*|^2 is above the bound of eq. (9) at %u of %d updates, and %.3g times below it at the "
             "end; "
-            "the error it takes as small, epsilon, is %.2f at update 10 and %.4f at the end (median)",
+            "the relative error of a stale gradient, which it takes as epsilon = alpha gamma lambda, is that with "
+            "alpha "
+            "= %.1f at update 100 and %.1f at the end (median)",
             p->seeds, best[0][0], half[0][0], best[0][at[0]], half[0][at[0]], weights[at[0]], best[1][0], half[1][0],
             best[1][at[1]], half[1][at[1]], weights[at[1]],
             gains[0] || gains[1] ? "gains something" : "gains nothing beyond the noise", above, UPDATES,
