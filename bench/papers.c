@@ -40,6 +40,8 @@ static const experiment experiments[] = {
     {"best-caffenet", "Mitliagkas et al.", "Fig. 3, left: a net of CaffeNet's shape on eight classes",
      papers_best_caffenet},
     {"groups", "Mitliagkas et al.", "Fig. 1: efficiency of 1 to 8 compute groups from a warm start", papers_groups},
+    {"irregular", "Mitliagkas et al.", "A1 to A3 where steps are of unlike cost: sparse examples on threads",
+     papers_irregular},
     {"pca", "Liu et al.", "Fig. 1: streaming PCA, five momenta, delays 0 to 200, ODE, phases", papers_pca},
     {"liu-variance", "Liu et al.", "Theorem 5: what noise keeps at the optimum, with and without delay",
      papers_liu_variance},
@@ -58,6 +60,8 @@ static const experiment experiments[] = {
      papers_wang_stragglers},
     {"wang-momentum", "Wang et al.", "Fig. 1: LeNet, batch 256, momentum 0 to 0.99", papers_wang_momentum},
     {"wang-late", "Wang et al.", "the late gradient added, with one worker and 8; Section 2's bound", papers_wang_late},
+    {"wang-threads", "Wang et al.", "stragglers on real threads: waiting, the first 4 of 8, no waiting",
+     papers_wang_threads},
     {"compensation", "this library", "policies under exponential and round-robin clocks on a small net",
      papers_compensation},
 };

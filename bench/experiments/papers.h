@@ -70,6 +70,7 @@ bool papers_best_net(papers *p);
 bool papers_best_quick(papers *p);
 bool papers_best_caffenet(papers *p);
 bool papers_groups(papers *p);
+bool papers_irregular(papers *p);
 bool papers_pca(papers *p);
 bool papers_liu_variance(papers *p);
 bool papers_liu_step(papers *p);
@@ -83,6 +84,7 @@ bool papers_wang_toy(papers *p);
 bool papers_wang_stragglers(papers *p);
 bool papers_wang_momentum(papers *p);
 bool papers_wang_late(papers *p);
+bool papers_wang_threads(papers *p);
 bool papers_compensation(papers *p);
 
 #endif

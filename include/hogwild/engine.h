@@ -39,13 +39,14 @@ extern "C" {
 #endif
 
 /* Every scheduler once: its value, the library's row, what options call it, and what it does. Values never change. */
-#define HW_SCHEDULER_TABLE(X)                                                                      \
-    X(HW_SEQUENTIAL, sequential, "sequential", "one worker: the reference")                        \
-    X(HW_ASYNC, async, "async", "threads without a barrier: HOGWILD!")                             \
-    X(HW_SYNC, sync, "sync", "threads split one minibatch")                                        \
-    X(HW_GROUPS, groups, "groups", "groups of threads: synchronous inside, asynchronous across")   \
-    X(HW_SIMULATED, simulated, "simulated", "virtual workers in virtual time, any number of them") \
-    X(HW_ROUND_ROBIN, round_robin, "round-robin", "threads that read and land in turns: a fixed delay")
+#define HW_SCHEDULER_TABLE(X)                                                                           \
+    X(HW_SEQUENTIAL, sequential, "sequential", "one worker: the reference")                             \
+    X(HW_ASYNC, async, "async", "threads without a barrier: HOGWILD!")                                  \
+    X(HW_SYNC, sync, "sync", "threads split one minibatch")                                             \
+    X(HW_GROUPS, groups, "groups", "groups of threads: synchronous inside, asynchronous across")        \
+    X(HW_SIMULATED, simulated, "simulated", "virtual workers in virtual time, any number of them")      \
+    X(HW_ROUND_ROBIN, round_robin, "round-robin", "threads that read and land in turns: a fixed delay") \
+    X(HW_GATHER, gather, "gather", "threads: an update is the mean of the first simulation.gather gradients")
 
 #define HW_X(value, row, name, help) value,
 typedef enum hw_scheduler { HW_SCHEDULER_TABLE(HW_X) } hw_scheduler;

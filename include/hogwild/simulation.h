@@ -77,7 +77,8 @@ typedef struct hw_simulation {
     double shape;
     unsigned threads;           /* real ones; 0: as many as cores. They change the speed, never a bit                 */
     unsigned per_group;         /* workers a compute group: synchronous inside; default 1                             */
-    unsigned gather;            /* an update is the mean of the first k gradients to arrive (Wang et al.); default 1  */
+    unsigned gather;            /* an update is the mean of the first k gradients to arrive (Wang et al.; scheduler
+                                   GATHER's too); default 1                                                          */
     unsigned stragglers;        /* so many workers, the last ones, are slower ...                                     */
     double straggler_factor;    /* ... by this factor                                                                 */
     unsigned delay;             /* DELAY, and ADVERSARY's longest hold; updates                                       */

@@ -37,7 +37,7 @@ const hw__option_entry hw__option_table[] = {
      F_UNSIGNED, AT(simulation.threads), 0, HW_MAX_WORKERS, 0, NULL},
     {"simulation.per_group", "workers", "simulated: workers a compute group", F_UNSIGNED, AT(simulation.per_group), 1,
      HW_MAX_VIRTUAL, 0, NULL},
-    {"simulation.gather", "gradients", "simulated: an update is the mean of the first so many", F_UNSIGNED,
+    {"simulation.gather", "gradients", "simulated, gather: an update is the mean of the first so many", F_UNSIGNED,
      AT(simulation.gather), 1, HW_MAX_VIRTUAL, 0, NULL},
     {"pin", "", "pin workers to cores (hwloc)", F_ENUM, AT(pin), 0, 1, 0, "off|on"},
     {"flush_denormals", "", "flush denormals to zero in the workers", F_ENUM, AT(flush_denormals), 0, 1, 0, "off|on"},

@@ -274,7 +274,7 @@ static bool append(const char *path, const char *line, size_t n)
 
 hw_status hw__efficiency_add(hw_efficiency *e, hw__efficiency_kept *kept, char *why)
 {
-    size_t n;
+    size_t n = 0;
     char *line = e->record ? print_line(kept, e->row[kept->run.row].label, &n) : NULL;
     hw_status status = HW_OK;
     if (e->record && !line)

@@ -95,15 +95,18 @@ static hw_status check_correction(const hw_config *c, const hw_objective *o, cha
     return hw__base_fail(why, HW_E_UNSUPPORTED, "config.delay_correction is %g: %s", c->delay_correction, refusal);
 }
 
-/* config.simulation is for schedulers of virtual time only. */
-static hw_status check_clock(const hw_config *c, char *why)
+/* config.simulation is for schedulers of virtual time only, but for `gather` where threads do. */
+static hw_status check_clock(const hw_config *c, const hw__scheduler *scheduler, char *why)
 {
     const hw_simulation *s = &c->simulation;
-    if (s->clock == HW_CLOCK_ROUND_ROBIN && s->gather <= 1 && s->per_group <= 1 && !s->stragglers && !s->delay)
+    hw__crew crew;
+    bool gathers = s->gather > 1 && scheduler->crew(c, &crew, NULL) == HW_OK && crew.gather == s->gather;
+    if (s->clock == HW_CLOCK_ROUND_ROBIN && (s->gather <= 1 || gathers) && s->per_group <= 1 && !s->stragglers &&
+        !s->delay)
         return HW_OK;
     return hw__base_fail(why, HW_E_ARGUMENT,
                          "config.simulation says how simulated workers behave (clock, delay, stragglers, per_group, "
-                         "gather): it goes with scheduler simulated");
+                         "gather): it goes with scheduler simulated (gather with scheduler gather, too)");
 }
 
 static hw_status check_work(const hw_config *c, const hw__scheduler *s, char *why)
@@ -176,7 +179,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     hw_status status = hw__options_check(c, why);
     if (status != HW_OK) return status;
     hw__crew crew;
-    status = s->flags & HW__VIRTUAL ? HW_OK : check_clock(c, why);
+    status = s->flags & HW__VIRTUAL ? HW_OK : check_clock(c, s, why);
     if (status == HW_OK) status = check_work(c, s, why);
     if (status == HW_OK && s->check) status = s->check(c, o, why);
     if (status == HW_OK) status = s->crew(c, &crew, why);
