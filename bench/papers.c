@@ -180,6 +180,23 @@ hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates)
     return c;
 }
 
+hw_config papers_on_threads(const hw_config *workload, unsigned workers, uint64_t updates)
+{
+    hw_config c = *workload;
+    c.workers = workers;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.curvature = -1;
+    c.layers = 0;
+    c.clock_interval = c.exchange_interval = 1;
+    c.sweep = 0;
+    c.average_every = 0;
+    c.target = 0;
+    c.epochs = 0;
+    c.updates = updates;
+    c.stop_flag = &cli_interrupted;
+    return c;
+}
+
 papers_run_result papers_run(const hw_objective *o, const hw_config *from, const float *start, int metric,
                              double target)
 {

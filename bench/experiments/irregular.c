@@ -75,22 +75,11 @@ static bool measure(papers *p, int which, event *at, found *f)
     hw_engine *e;
     hw_result r;
     hw_work_summary work;
-    hw_config c = w.config;
     float *start = malloc(w.objective.parameters * sizeof *start);
-    const uint64_t updates = c.batch > 1 ? 600 : UPDATES;
-    c.workers = settings[which].workers;
-    c.compensation.policy = HW_POLICY_NONE;
-    c.curvature = -1;
-    c.layers = 0;
-    c.clock_interval = c.exchange_interval = 1;
-    c.sweep = 0;
-    c.average_every = 0;
-    c.target = 0;
-    c.epochs = 0;
-    c.updates = updates;
+    const uint64_t updates = w.config.batch > 1 ? 600 : UPDATES;
+    hw_config c = papers_on_threads(&w.config, settings[which].workers, updates);
     c.on_update = see;
     c.context = &seen;
-    c.stop_flag = &cli_interrupted;
     for (size_t i = 0; i < UPDATES; i++) at[i] = (event){0, 0};
     bool good = start != NULL;
     if (good) {

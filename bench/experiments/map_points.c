@@ -65,24 +65,6 @@ static bool train(const workload *w, const hw_config *c, const float *start, flo
     return good;
 }
 
-/* Every update's age, on the shared array. */
-static hw_config on_threads(const workload *w, unsigned workers)
-{
-    hw_config c = w->config;
-    c.workers = workers;
-    c.compensation.policy = HW_POLICY_NONE;
-    c.curvature = -1;
-    c.clock_interval = 1;
-    c.exchange_interval = 1;
-    c.sweep = 0;
-    c.average_every = 0;
-    c.target = 0;
-    c.epochs = 0;
-    c.updates = w->config.batch > 1 ? 400 : 20000;
-    c.stop_flag = &cli_interrupted;
-    return c;
-}
-
 static bool measure(papers *p, size_t i, place *out)
 {
     workload w;
@@ -105,7 +87,7 @@ static bool measure(papers *p, size_t i, place *out)
         if (good) out->curvature[1] = curvature_at(&w, end);
     }
     for (int k = 0; good && k < 2; k++) {
-        hw_config c = on_threads(&w, k ? 4 : 2);
+        hw_config c = papers_on_threads(&w.config, k ? 4 : 2, w.config.batch > 1 ? 400 : 20000);
         out->x[k] = out->rate * out->curvature[k] * 2 / (1 - out->momentum);
         good = train(&w, &c, start, NULL, out->dispersion[k], why);
     }

@@ -35,6 +35,9 @@ papers_run_result papers_run(const hw_objective *o, const hw_config *c, const fl
 /* Simulated on one real thread, no compensation, stopping at the target. */
 hw_config papers_config(hw_clock_kind clock, unsigned workers, uint64_t updates);
 
+/* So many updates of a workload on threads, on the shared array, each with its age; nothing compensated. */
+hw_config papers_on_threads(const hw_config *workload, unsigned workers, uint64_t updates);
+
 /* A perceptron on digits: generated ones, or MNIST where `real` asks for it and it is there. */
 typedef struct papers_digits {
     cli_digits digits;

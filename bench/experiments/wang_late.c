@@ -1,11 +1,11 @@
 /* wang_late.c - Wang et al. with workers: the late gradient added to the new one as in eq. (5), at the best learning
  * rate of each weight; and Section 2's bound, eq. (9), for gradients of 8 exponential workers. */
-#include "papers.h"
+#include "map.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { WEIGHTS = 6, RATES = 6, CREWS = 2, MOST_SEEDS = 20, M = 8 };
+enum { WEIGHTS = 6, RATES = 6, CREWS = 2, MOST_SEEDS = 20, M = 8, EXPONENTIAL = 1 /* of map_laws */ };
 
 /* Of the late gradient, over the learning rate. */
 static const double weights[WEIGHTS] = {0, 1.0 / 8, 1.0 / 4, 1.0 / 2, 1, -1.0 / 4};
@@ -59,19 +59,6 @@ typedef struct bound {
     double error[UPDATES];                         /* median of |g - fresh| / |fresh| over the runs */
 } bound;
 
-static hw_status nothing(void *self, hw_worker *w, const hw_batch *batch)
-{
-    (void)self, (void)batch;
-    hw_gradient(w)[0] = 0 * hw_read(w)[0];
-    return hw_write(w, 0);
-}
-
-static void keep(void *context, const hw_update_event *event)
-{
-    uint32_t *staleness = context;
-    if (event->update < UPDATES) staleness[event->update] = (uint32_t)event->staleness;
-}
-
 static int ascending(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -83,17 +70,10 @@ static int ascending(const void *a, const void *b)
 static bool follow(uint64_t seed, double *distance, double *error)
 {
     static const unsigned ring = 1024;
-    hw_objective o = hw_objective_defaults("nothing", 1);
-    hw_config c = papers_config(HW_CLOCK_EXPONENTIAL, M, UPDATES + M);
-    hw_result r;
     hw_rng rng;
     uint32_t *staleness = calloc(UPDATES, sizeof *staleness);
     double(*w)[SIZE] = calloc(ring, sizeof *w);
-    o.step = nothing;
-    c.seed = seed;
-    c.on_update = keep;
-    c.context = staleness;
-    bool good = staleness && w && hw_train(&o, &c, NULL, &r) == HW_OK;
+    bool good = staleness && w && map_record(map_laws + EXPONENTIAL, M, false, seed, staleness, UPDATES, NULL);
     hw_rng_seed(&rng, seed, 5);
     for (unsigned i = 0; good && i < ring; i++)
         for (int j = 0; j < SIZE; j++) w[i][j] = 1;
