@@ -175,7 +175,7 @@ static void what_cannot_be_predicted_is_told(void **state)
     assert_int_equal(hw_efficiency_create(&e, &p, why), HW_OK);
     assert_int_equal(hw_efficiency_axis(e, "batch", "10,20", why), HW_OK);
     assert_int_equal(hw_efficiency_measure(e, why), HW_E_ARGUMENT);
-    assert_text(why, "needs an axis of workers");
+    assert_text(why, "need an axis of workers");
     hw_efficiency_free(e);
     c.scheduler = HW_SIMULATED;
     c.work = hw_config_defaults().work;

@@ -13,13 +13,23 @@ static const struct {
 } schemes[SCHEMES] = {{"wait for all 8", 8, 3766}, {"first 4 of 8", 4, 292}, {"no waiting", 1, 205}};
 static const double rates[RATES] = {0.64, 0.256, 0.1024}, unit = 1e-3; /* s of mean work */
 
-/* Seconds to the target without evaluations, in units of work; NaN: not reached. */
+static hw_status run(const papers_digits *d, const hw_config *c, hw_result *r)
+{
+    hw_engine *e;
+    hw_status status = hw_engine_create(&e, &d->objective, c, d->start, NULL);
+    if (status != HW_OK) return status;
+    status = hw_engine_run(e, r);
+    hw_engine_free(e);
+    return status;
+}
+
+/* Seconds to the target, in units of work; NaN: not reached. How many updates it takes is seen by one run, and how long
+ * so many take by another one without evaluations, since each of those waits for the slowest step. */
 static double one(const papers_digits *d, unsigned k, double rate, unsigned seed, double *staleness)
 {
     hw_clock each[WORKERS];
     for (unsigned i = 0; i < WORKERS; i++) each[i] = (hw_clock){HW_CLOCK_EXPONENTIAL, 0, i < 6 ? unit : 10 * unit};
     hw_config c = hw_config_defaults();
-    hw_engine *e;
     hw_result r;
     c.scheduler = schemes[k].gather > 1 ? HW_GATHER : HW_ASYNC;
     c.simulation.gather = schemes[k].gather;
@@ -40,12 +50,12 @@ static double one(const papers_digits *d, unsigned k, double rate, unsigned seed
     c.optimizer.schedule.base = rate;
     c.compensation.policy = HW_POLICY_NONE;
     c.stop_flag = &cli_interrupted;
-    if (hw_engine_create(&e, &d->objective, &c, d->start, NULL) != HW_OK) return NAN;
-    hw_status status = hw_engine_run(e, &r);
-    double seconds = status == HW_OK && isfinite(r.seconds_to_target) ? r.seconds_to_target / unit : NAN;
+    if (run(d, &c, &r) != HW_OK || !isfinite(r.seconds_to_target)) return NAN;
     *staleness = r.staleness.mean;
-    hw_engine_free(e);
-    return seconds;
+    c.updates = r.updates_to_target * schemes[k].gather;
+    c.evaluate_every = 0;
+    c.target = 0;
+    return run(d, &c, &r) == HW_OK && !cli_interrupted ? r.seconds / unit : NAN;
 }
 
 bool papers_wang_threads(papers *p)

@@ -38,7 +38,8 @@ static const cli_option rows[] = {
     {"--replay", "FILE", "replay a recorded schedule: the same options as the recorded run, but for the scheduler",
      CLI_TEXT, AT(replay), 0, 0},
     {"--delays", "FILE",
-     "clock histogram, recorded: draw delays, or work times, from this CSV (low,high,count), as reports write it",
+     "clock histogram: delays from this CSV of a report (run-1-staleness.csv); clock recorded: work times "
+     "(run-1-work.csv)",
      CLI_TEXT, AT(delays), 0, 0},
     {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing",
      CLI_SWITCH, AT(advise), 0, 0},
@@ -179,6 +180,23 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     if (r->staleness.largest > 0 && !t->options->quiet) print_staleness(engine, r);
 }
 
+/* Work times as clock `recorded` reads them, in nanoseconds. */
+static hw_status write_work(const char *folder, hw_engine *engine)
+{
+    char path[1024];
+    hw_histogram h;
+    const hw_staleness *s = hw_engine_staleness(engine);
+    hw_status status = hw_histogram_init(&h, hw_staleness_linear_bins(s));
+    if (status != HW_OK) return status;
+    hw_staleness_merge(s, HW_HISTOGRAM_WORK, &h);
+    (void)snprintf(path, sizeof path, "%.1000s/run-1-work.csv", folder);
+    FILE *out = h.total ? fopen(path, "w") : NULL;
+    if (h.total) status = out && hw_histogram_csv(&h, out) == HW_OK ? HW_OK : HW_E_IO;
+    if (out && fclose(out) != 0) status = HW_E_IO;
+    hw_histogram_free(&h);
+    return status;
+}
+
 static int write_report(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
                         unsigned most, const class_table *classes)
 {
@@ -194,6 +212,7 @@ static int write_report(const train_run *t, hw_engine *engine, const hw_result *
     (void)hw_report_text(report, r->status == HW_OK ? text : r->message);
     if (rest_text(engine, most, text, sizeof text)) (void)hw_report_text(report, text);
     hw_status status = cli_report_run(report, "run", engine, 2, r);
+    if (status == HW_OK) status = write_work(t->options->report, engine);
     if (status == HW_OK) status = layers_report(engine, report);
     if (status == HW_OK && classes->count) status = class_table_report(classes, report);
     hw_status closed = hw_report_close(report, path, sizeof path, why);

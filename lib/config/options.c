@@ -104,7 +104,7 @@ const hw__option_entry hw__option_table[] = {
     {"with_replacement", "", "draw examples with replacement", F_ENUM, AT(with_replacement), 0, 1, 0, "off|on"},
     {"shuffle_block", "examples", "neighbours that are visited together; 1: every example by itself", F_U32,
      AT(shuffle_block), 1, E32, 0, NULL},
-    {"updates", "updates", "stop after; 0: no limit", F_U64, AT(updates), 0, E53, 0, NULL},
+    {"updates", "updates", "stop after (gather: so many gradients); 0: no limit", F_U64, AT(updates), 0, E53, 0, NULL},
     {"epochs", "epochs", "stop after; 0: no limit", F_DOUBLE, AT(epochs), 0, 1e9, 0, NULL},
     {"seconds", "s", "stop after this much training; 0: no limit", F_DOUBLE, AT(seconds), 0, 1e9, 0, NULL},
     {"target_metric", "", "metric of the target", F_INT, AT(target_metric), 0, HW_METRICS - 1, 0, NULL},

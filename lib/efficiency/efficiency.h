@@ -116,6 +116,7 @@ typedef struct hw__efficiency_unit {
 hw__efficiency_unit hw__efficiency_unit_of(const hw_efficiency *e);
 /* What a row comes to, in a sentence; empty for the reference, and for what was refused. */
 void hw__efficiency_says(const hw_efficiency *e, const hw_efficiency_row *row, char *text, size_t size);
+const char *hw__efficiency_predicted(void); /* what the word means */
 void hw__efficiency_model_text(const hw_efficiency_row *row, hw__efficiency_unit unit, char *text, size_t size);
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);

@@ -146,10 +146,17 @@ hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
         rows += e->row[i].refused == HW_OK;
         predicted += e->row[i].predicted;
     }
+    const hw__efficiency_setting *refused = NULL;
+    for (size_t i = 0; i < e->rows && !refused; i++)
+        if (e->row[i].refused != HW_OK && e->row[i].config.scheduler == HW_ASYNC) refused = e->row + i;
+    if (e->plan.n_predict && !predicted && refused)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_efficiency_measure: nothing to predict from: %.60s is refused: %.120s", refused->label,
+                             refused->why);
     if (e->plan.n_predict && !predicted)
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "hw_efficiency_measure: plan.predict needs an axis of workers, on threads of scheduler "
-                             "async");
+                             "hw_efficiency_measure: predicted rows (plan.predict, --predict) need an axis of workers, "
+                             "on threads of scheduler async");
     e->done = e->recorded = 0;
     e->all = rows * (points + e->plan.seeds);
     hw_status status = hw__efficiency_read(e, why);

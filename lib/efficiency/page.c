@@ -225,12 +225,12 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
 
 static hw_status put_sentences(const hw_efficiency *e, const hw_efficiency_row *x, hw_report *r)
 {
-    char text[600], model[300];
+    char text[900], model[400];
     hw__efficiency_says(e, x, text, sizeof text);
     hw_status status = text[0] ? hw_report_text(r, text) : HW_OK;
     if (status != HW_OK || !x->predicted || x->refused || !x->fitted) return status;
     hw__efficiency_model_text(x, hw__efficiency_unit_of(e), model, sizeof model);
-    (void)snprintf(text, sizeof text, "%.200s: %s", x->label, model);
+    (void)snprintf(text, sizeof text, "%.200s: %s; %s.", x->label, model, hw__efficiency_predicted());
     return hw_report_text(r, text);
 }
 

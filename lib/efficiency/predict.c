@@ -46,10 +46,11 @@ static size_t count_group(const hw_efficiency *e, const hw__efficiency_setting *
     return n;
 }
 
-static bool listed(const hw_efficiency *e, unsigned workers)
+/* Among the first n numbers that are asked for. */
+static bool listed(const hw_efficiency *e, size_t n, unsigned workers)
 {
     bool found = false;
-    for (size_t k = 0; k < e->plan.n_predict; k++) found = found || e->predict[k] == workers;
+    for (size_t k = 0; k < n; k++) found = found || e->predict[k] == workers;
     return found;
 }
 
@@ -78,23 +79,17 @@ size_t hw__efficiency_predict_rows(const hw_efficiency *e, const hw__efficiency_
         for (size_t k = 0; k < i && first; k++) first = !(on_threads(row + k) && same_group(e, row + k, row + i));
         if (!first) continue;
         size_t points = count_group(e, row, rows, i, &most);
-        if (points >= 3 && !listed(e, most)) { /* the check */
+        if (points >= 3 && !listed(e, e->plan.n_predict, most)) { /* the check */
             if (at) make(e, row + i, most, at + n);
             n++;
         }
-        for (size_t k = 0; k < e->plan.n_predict; k++, n++)
+        for (size_t k = 0; k < e->plan.n_predict; k++) {
+            if (listed(e, k, e->predict[k])) continue; /* asked for twice */
             if (at) make(e, row + i, e->predict[k], at + n);
+            n++;
+        }
     }
     return n;
-}
-
-size_t hw__efficiency_check_row(const hw_efficiency *e, size_t row)
-{
-    for (size_t i = 0; i < e->rows; i++)
-        if (on_threads(e->row + i) && same_group(e, e->row + i, e->row + row) &&
-            e->row[i].config.workers == e->row[row].config.workers)
-            return i;
-    return SIZE_MAX;
 }
 
 /* --- the model -----------------------------------------------------------------------------------------------------
@@ -106,6 +101,15 @@ static bool had_cores(const hw_config *c, double alone)
     double asleep = c->work.law.kind != HW_CLOCK_ROUND_ROBIN && !c->work.spin && !c->work.each ? c->work.law.mean : 0;
     double busy = alone > asleep ? 1 - asleep / alone : 0;
     return busy * c->workers <= hw_processors();
+}
+
+size_t hw__efficiency_check_row(const hw_efficiency *e, size_t row)
+{
+    for (size_t i = 0; i < e->rows; i++)
+        if (on_threads(e->row + i) && same_group(e, e->row + i, e->row + row) &&
+            e->row[i].config.workers == e->row[row].config.workers && had_cores(&e->row[i].config, e->row[row].alone))
+            return i; /* one whose workers shared cores says nothing of the model */
+    return SIZE_MAX;
 }
 
 /* What a step took in a run: of those at work. */

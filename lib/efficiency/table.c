@@ -77,10 +77,17 @@ void hw__efficiency_model_text(const hw_efficiency_row *r, hw__efficiency_unit u
 {
     int n = snprintf(text, size, "alone %.4g %s, each other worker adds %.3g %s, fitted to %u numbers of workers",
                      r->alone * unit.scale, unit.name, r->each * unit.scale, unit.name, r->fitted);
-    if (!isnan(r->check_time) && n > 0 && (size_t)n < size)
-        (void)snprintf(text + n, size - (size_t)n,
-                       "; check: predicted over measured, time of an update %.2f, updates to the target %.2f",
-                       r->check_time, r->check_updates);
+    if (r->each > 0.5 * r->alone && n > 0 && (size_t)n < size)
+        n += snprintf(text + n, size - (size_t)n,
+                      " (as good as a whole step: other programs were on the cores, or this does not scale)");
+    if (isnan(r->check_time) || n < 0 || (size_t)n >= size) return;
+    n +=
+        snprintf(text + n, size - (size_t)n, "; check: predicted over measured, time of an update %.2f", r->check_time);
+    if ((size_t)n >= size) return;
+    if (isnan(r->check_updates))
+        (void)snprintf(text + n, size - (size_t)n, ", updates to the target not reached in one of them");
+    else
+        (void)snprintf(text + n, size - (size_t)n, ", updates to the target %.2f", r->check_updates);
 }
 
 /* Columns as wide as what stands in them. */
@@ -115,21 +122,25 @@ static void print_row(const hw_efficiency *e, const hw_efficiency_row *r, const 
     fputc('\n', out);
 }
 
+const char *hw__efficiency_predicted(void)
+{
+    return "no such run was made. A step of m workers takes alone + each (m - 1), on a machine with a core for each of "
+           "them; updates are simulated with the recorded work times";
+}
+
 /* What predicted rows go by, and how it did where it was measured, too. */
 static void print_models(const hw_efficiency *e, const layout *l, FILE *out)
 {
     bool any = false;
     for (size_t i = 0; i < e->rows; i++) {
         hw_efficiency_row r;
-        char text[300];
+        char text[400];
         if (!e->row[i].predicted || hw_efficiency_row_of(e, i, &r) != HW_OK || r.refused || !r.fitted) continue;
         any = true;
         hw__efficiency_model_text(&r, l->unit, text, sizeof text);
         fprintf(out, "%s: %s\n", r.label, text);
     }
-    if (any)
-        fprintf(out, "predicted: no such run was made. A step of m workers takes alone + each (m - 1), on a machine "
-                     "with a core for each of them; updates are simulated with the recorded work times\n");
+    if (any) fprintf(out, "predicted: %s\n", hw__efficiency_predicted());
 }
 
 hw_status hw_efficiency_print(const hw_efficiency *e, FILE *out)
