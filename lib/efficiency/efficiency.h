@@ -66,6 +66,7 @@ typedef struct hw__efficiency_kept {
 /* --- histogram.c: a run's histograms as texts without commas or quotes -------------------------------------------- */
 hw_status hw__efficiency_histogram_init(hw_histogram *h); /* as texts have it */
 char *hw__efficiency_pack(const hw_histogram *h);         /* NULL: no memory; hw__base_free */
+void hw__efficiency_forget(hw__efficiency_kept *kept);    /* frees its texts */
 /* Adds it to one that was initialised as above; false: it is none. */
 bool hw__efficiency_unpack(const char *text, hw_histogram *to);
 
@@ -104,7 +105,6 @@ hw_config hw__efficiency_warm_config(const hw_efficiency *e);
 uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning);
 const hw__efficiency_kept *hw__efficiency_find(const hw_efficiency *e, uint64_t key);
 hw_status hw__efficiency_read(hw_efficiency *e, char *why);
-void hw__efficiency_forget(hw__efficiency_kept *kept); /* frees its texts */
 /* Takes its texts over, whatever comes of it. */
 hw_status hw__efficiency_add(hw_efficiency *e, hw__efficiency_kept *kept, char *why);
 /* table.c: "1.83 (1.71-1.95)", an end that no draw met open, three digits that mean something; "-" where there is no
@@ -122,14 +122,23 @@ void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
 /* page_staleness.c: the rows' histograms; and every run into the report's lines. */
 hw_status hw__efficiency_staleness_page(const hw_efficiency *e, hw_report *r, const char *prefix, char *why);
-/* measure.c: a run of the row that measures, by its seed's number; NULL: not there yet. */
+/* The seed of the k-th run of a row. */
+static inline uint64_t hw__efficiency_seed(const hw_efficiency *e, unsigned k)
+{
+    return e->base.seed + k;
+}
+/* kept.c: a run of the row that measures, by its seed's number; NULL: not there yet. */
 const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t row, unsigned seed);
 /* The same with its histograms. */
 const hw__efficiency_kept *hw__efficiency_kept_of(const hw_efficiency *e, size_t row, unsigned seed);
 
-/* --- predict.c -----------------------------------------------------------------------------------------------------
+/* --- predict_rows.c, predict.c -------------------------------------------------------------------------------------
  */
 
+/* They differ in nothing but the number of workers. It runs on threads, each for itself. */
+bool hw__efficiency_same_group(const hw_efficiency *e, const hw__efficiency_setting *a,
+                               const hw__efficiency_setting *b);
+bool hw__efficiency_on_threads(const hw__efficiency_setting *row);
 /* The rows that plan.predict adds behind `rows` rows of the axes: how many; into *at (NULL: they are only counted). */
 size_t hw__efficiency_predict_rows(const hw_efficiency *e, const hw__efficiency_setting *row, size_t rows,
                                    hw__efficiency_setting *at);

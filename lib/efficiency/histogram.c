@@ -53,3 +53,10 @@ bool hw__efficiency_unpack(const char *text, hw_histogram *to)
     }
     return true;
 }
+
+void hw__efficiency_forget(hw__efficiency_kept *kept)
+{
+    hw__base_free(kept->work);
+    hw__base_free(kept->staleness);
+    kept->work = kept->staleness = NULL;
+}

@@ -5,11 +5,6 @@
 /* Far from those that measure. */
 #define TUNING_SEED 1000003u
 
-static uint64_t seed_of(const hw_efficiency *e, unsigned k)
-{
-    return e->base.seed + k;
-}
-
 static bool stopped(const hw_efficiency *e)
 {
     return e->plan.stop_flag && *e->plan.stop_flag;
@@ -61,7 +56,7 @@ static hw_status try_point(hw_efficiency *e, size_t at, double rate, double mome
     for (unsigned k = 0; k < e->plan.tuning_seeds; k++) {
         hw_efficiency_run run;
         bool there = false;
-        hw_config c = hw__efficiency_config(e, row, seed_of(e, TUNING_SEED + k), rate, momentum, limit);
+        hw_config c = hw__efficiency_config(e, row, hw__efficiency_seed(e, TUNING_SEED + k), rate, momentum, limit);
         if (isinf(*worst)) { /* given up */
             e->done += e->plan.tuning_seeds - k;
             break;
@@ -100,22 +95,6 @@ static hw_status tune(hw_efficiency *e, size_t at, char *why)
     return status;
 }
 
-const hw__efficiency_kept *hw__efficiency_kept_of(const hw_efficiency *e, size_t at, unsigned k)
-{
-    const hw__efficiency_setting *row = e->row + at;
-    bool untuned = e->plan.question == HW_QUESTION_TUNED && !row->tuned;
-    if (row->refused != HW_OK || untuned || hw__efficiency_hopeless(row)) return NULL;
-    if (row->predicted && !row->points) return NULL; /* not known yet how it is simulated */
-    hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
-    return hw__efficiency_find(e, hw__efficiency_key(e, &c, false));
-}
-
-const hw_efficiency_run *hw__efficiency_measured(const hw_efficiency *e, size_t at, unsigned k)
-{
-    const hw__efficiency_kept *kept = hw__efficiency_kept_of(e, at, k);
-    return kept ? &kept->run : NULL;
-}
-
 /* The rows that run on threads or are simulated as such; then those that are predicted from them. */
 static hw_status measure(hw_efficiency *e, bool predicted, bool tunes, char *why)
 {
@@ -130,7 +109,8 @@ static hw_status measure(hw_efficiency *e, bool predicted, bool tunes, char *why
             hw_efficiency_run run;
             bool there;
             if (row->predicted != predicted || row->refused != HW_OK || hw__efficiency_hopeless(row)) continue;
-            hw_config c = hw__efficiency_config(e, row, seed_of(e, k), row->rate, row->momentum, row->limit);
+            hw_config c =
+                hw__efficiency_config(e, row, hw__efficiency_seed(e, k), row->rate, row->momentum, row->limit);
             status = have(e, i, &c, false, &run, &there, why);
         }
     return status;

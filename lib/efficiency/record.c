@@ -87,13 +87,6 @@ const hw__efficiency_kept *hw__efficiency_find(const hw_efficiency *e, uint64_t 
     return NULL;
 }
 
-void hw__efficiency_forget(hw__efficiency_kept *kept)
-{
-    hw__base_free(kept->work);
-    hw__base_free(kept->staleness);
-    kept->work = kept->staleness = NULL;
-}
-
 static hw_status keep(hw_efficiency *e, hw__efficiency_kept *kept, char *why)
 {
     if (e->n_kept == e->room) {
