@@ -141,7 +141,7 @@ bool papers_map_points(papers *p)
         }
         y[i] = at[i].dispersion[0][1];
         widest = fmax(widest, y[i]);
-        known += isfinite(x[1][i]);
+        known += isfinite(x[1][i]) ? 1 : 0;
         unseen += fmax(x[0][i], x[1][i]) <= 0.5;
         momentum += y[i] > 0.3 && x[1][i] > 0.25;
         curves[i] = (hw_curve){.name = at[i].name, .x = x[1] + i, .y = y + i, .n = 1, .style = HW_CURVE_POINTS};
