@@ -40,7 +40,7 @@ static const experiment experiments[] = {
     {"best-caffenet", "Mitliagkas et al.", "Fig. 3, left: a net of CaffeNet's shape on eight classes",
      papers_best_caffenet},
     {"groups", "Mitliagkas et al.", "Fig. 1: efficiency of 1 to 8 compute groups from a warm start", papers_groups},
-    {"irregular", "Mitliagkas et al.", "A1 to A3 where steps are of unlike cost: sparse examples on threads",
+    {"irregular", "Mitliagkas et al.", "A2 and A3 where steps are of unlike cost: sparse examples on threads",
      papers_irregular},
     {"pca", "Liu et al.", "Fig. 1: streaming PCA, five momenta, delays 0 to 200, ODE, phases", papers_pca},
     {"liu-variance", "Liu et al.", "Theorem 5: what noise keeps at the optimum, with and without delay",

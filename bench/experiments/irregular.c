@@ -132,15 +132,13 @@ bool papers_irregular(papers *p)
     }
     free(at);
     if (!papers_table(p, (const char(*)[64])cells, SETTINGS + 1, 6)) return false;
-    papers_verdict(
-        p, f[0].correlation > 0.2 ? PAPERS_NOT : PAPERS_PARTLY,
-        "two threads; A1, a gradient's staleness does not depend on its example: %s for steps of unlike cost: "
-        "reviews of the quarter that takes longest are %.2f updates old, those of the quickest %.2f "
-        "(correlation %.2f; a9a %.2f, words %.2f, LeNet %.2f). A2: the squared variation of the work is %.2f, "
-        "%.2f, %.2f, %.2f, where exponential work has 1. A3: from one step to the next it correlates by %.2f, "
-        "%.2f, %.2f, %.2f",
-        f[0].correlation > 0.2 ? "does not hold" : "holds within a correlation of 0.2", f[0].staleness[3],
-        f[0].staleness[0], f[0].correlation, f[1].correlation, f[2].correlation, f[3].correlation, f[0].variation,
-        f[1].variation, f[2].variation, f[3].variation, f[0].next, f[1].next, f[2].next, f[3].next);
+    papers_verdict(p, PAPERS_MEASURED,
+                   "two threads: work and staleness correlate by %.2f on imdb-bow, %.2f on a9a, %.2f on words, %.2f on "
+                   "LeNet, since a step that takes longer sees more landings (whether it is the example that makes it "
+                   "long, as A1 asks, this does not tell). A2: the squared variation of the work is %.2f, %.2f, %.2f, "
+                   "%.2f, where exponential work has 1. A3: from one step to the next it correlates by %.2f, %.2f, "
+                   "%.2f, %.2f",
+                   f[0].correlation, f[1].correlation, f[2].correlation, f[3].correlation, f[0].variation,
+                   f[1].variation, f[2].variation, f[3].variation, f[0].next, f[1].next, f[2].next, f[3].next);
     return true;
 }
