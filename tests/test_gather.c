@@ -189,6 +189,95 @@ static void captured_halves_are_whole_after_a_resumption(void **state)
     }
 }
 
+/* Steps of unlike length, so that states hold halves; and a run whose last update nobody is left to complete. */
+static void a_captured_half_lands(void **state)
+{
+    (void)state;
+    const hw_clock each[3] = {{HW_CLOCK_CONSTANT, 0, 1e-3}, {HW_CLOCK_CONSTANT, 0, 1e-3}, {HW_CLOCK_CONSTANT, 0, 8e-3}};
+    unsigned halves = 0;
+    for (uint64_t gradients = 3; gradients <= 45; gradients += 14) {
+        task t = {.fails_at = 0};
+        hw_objective o = objective(&t);
+        hw_config c = config(3, 2);
+        hw_result r;
+        hw_engine *e;
+        kept states = {.n = 0};
+        char why[HW_WHY];
+        float x[N] = {0};
+        c.epochs = 0;
+        c.updates = gradients;
+        c.work.each = each;
+        c.checkpoint_every = 1;
+        c.on_capture = keep;
+        c.context = &states;
+        assert_int_equal(hw_engine_create(&e, &o, &c, x, NULL), HW_OK);
+        if (hw_engine_run(e, &r) != HW_OK) fail_msg("%s", r.message);
+        assert_int_equal(r.examples, gradients * BATCH);
+        hw_engine_free(e);
+        c.on_capture = NULL;
+        c.checkpoint_every = 0;
+        for (unsigned s = 0; s < states.n; s++) {
+            halves += hw_state_number(states.state[s], "gather.gathered", 0) > 0;
+            assert_int_equal(hw_engine_create(&e, &o, &c, x, NULL), HW_OK);
+            if (hw_engine_restore(e, states.state[s], why) != HW_OK) fail_msg("%s", why);
+            if (hw_engine_run(e, &r) != HW_OK) fail_msg("%s", r.message);
+            assert_int_equal(r.examples, gradients * BATCH);
+            hw_engine_free(e);
+            hw_state_free(states.state[s]);
+        }
+    }
+    assert_true(halves > 0);
+}
+
+/* Evaluations are of the updates that they are due at, but for the last one. */
+static void evaluations_are_not_late(void **state)
+{
+    (void)state;
+    for (unsigned k = 2; k <= 8; k += 3) {
+        task t = {.fails_at = 0};
+        hw_objective o = objective(&t);
+        hw_config c = config(8, k);
+        hw_engine *e;
+        hw_result r;
+        size_t n;
+        c.evaluate_every = 5;
+        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
+        if (hw_engine_run(e, &r) != HW_OK) fail_msg("%s", r.message);
+        const hw_evaluation *x = hw_engine_evaluations(e, &n);
+        assert_true(n >= 3 * STEPS / k / 5);
+        for (size_t i = 0; i + 1 < n; i++) assert_int_equal(x[i].update, 5 * (i + 1));
+        hw_engine_free(e);
+    }
+}
+
+/* A loss that rises is seen whoever lands the updates. */
+static double rising(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    task *t = self;
+    (void)scratch, (void)b;
+    for (int j = 0; j < N; j++) g[j] = 1e-3F * x[j];
+    return ++t->gradients > 200 ? 1e6 : 1;
+}
+
+static void a_rise_of_the_loss_is_seen(void **state)
+{
+    (void)state;
+    for (unsigned slow = 0; slow < 2; slow++) {
+        const hw_clock each[2] = {{HW_CLOCK_CONSTANT, 0, slow == 0 ? 1e-3 : 1e-6},
+                                  {HW_CLOCK_CONSTANT, 0, slow == 1 ? 1e-3 : 1e-6}};
+        task t = {.fails_at = 0};
+        hw_objective o = objective(&t);
+        hw_config c = config(2, 2);
+        hw_result r;
+        float x[N] = {0};
+        o.loss_gradient = rising;
+        c.epochs = 0;
+        c.updates = 600;
+        c.work.each = each;
+        assert_int_equal(hw_train(&o, &c, x, &r), HW_E_DIVERGED);
+    }
+}
+
 /* A gradient that is no number ends the run, or is left out; a target, a stop and a limit in time end it well. */
 static void it_ends_as_it_should(void **state)
 {
@@ -261,6 +350,9 @@ int main(void)
         cmocka_unit_test(all_of_them_are_the_synchronous_step),
         cmocka_unit_test(stragglers_come_late_and_count),
         cmocka_unit_test(captured_halves_are_whole_after_a_resumption),
+        cmocka_unit_test(a_captured_half_lands),
+        cmocka_unit_test(evaluations_are_not_late),
+        cmocka_unit_test(a_rise_of_the_loss_is_seen),
         cmocka_unit_test(it_ends_as_it_should),
         cmocka_unit_test(what_it_cannot_gather_is_refused),
     };

@@ -104,11 +104,17 @@ static hw_status deliver(hw_worker *w)
     hw_engine *e = w->engine;
     gathering *s = gathering_of(e);
     const hw__pending *p = &w->pending;
-    (void)pthread_mutex_lock(&s->mutex);
-    while (s->closing && !hw__flags_failed(&e->flags)) (void)pthread_cond_wait(&s->changed, &s->mutex);
-    if (hw__flags_failed(&e->flags)) {
+    /* An evaluation is of the update that it is due at: nothing joins, and so nothing lands, before it. */
+    for (;;) {
+        if (!hw__park_before_write(w)) return HW_E_STOPPED;
+        (void)pthread_mutex_lock(&s->mutex);
+        while (s->closing && !hw__flags_failed(&e->flags)) (void)pthread_cond_wait(&s->changed, &s->mutex);
+        if (hw__flags_failed(&e->flags)) {
+            (void)pthread_mutex_unlock(&s->mutex);
+            return HW_E_STOPPED;
+        }
+        if (!(hw__flags_paused(&e->flags) & FLAGS_EVALUATE)) break;
         (void)pthread_mutex_unlock(&s->mutex);
-        return HW_E_STOPPED;
     }
     const uint64_t clock = hw_params_clock(e->params), delivered = hw_now();
     const float weight = (float)hw__ages_factor(e, clock - w->note.clock);
@@ -161,6 +167,19 @@ static bool between(hw_worker *w)
     return true;
 }
 
+/* What a resumed run has of the one before, and nobody had a ticket to complete. */
+static void land_left_over(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    hw__step_setting(w);
+    w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
+    w->read_ns = hw_now();
+    w->parked_ns = 0;
+    w->batch.step = hw__counter_get(&e->tickets.limit) - 1;
+    w->pending = (hw__pending){hw__extent_all(&w->all), NULL, 0, HW_OK, true, true, false};
+    (void)land(w);
+}
+
 static void loop(hw_worker *w)
 {
     hw_engine *e = w->engine;
@@ -171,8 +190,11 @@ static void loop(hw_worker *w)
         if (!between(w)) break;
     }
     (void)pthread_mutex_lock(&s->mutex);
-    s->alive--;
+    bool left_over = --s->alive == 0 && s->gathered && !s->closing && !hw__flags_failed(&e->flags) &&
+                     hw__counter_get(&e->tickets.taken) >= hw__counter_get(&e->tickets.limit);
+    if (left_over) s->closing = true;
     (void)pthread_mutex_unlock(&s->mutex);
+    if (left_over) land_left_over(w);
     (void)pthread_cond_broadcast(&s->changed); /* who is left may be too few */
     hw_params_release(e->params, w->slot);
 }
