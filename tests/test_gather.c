@@ -217,7 +217,7 @@ static void a_captured_half_lands(void **state)
         c.on_capture = NULL;
         c.checkpoint_every = 0;
         for (unsigned s = 0; s < states.n; s++) {
-            halves += hw_state_number(states.state[s], "gather.gathered", 0) > 0;
+            halves += hw_state_number(states.state[s], "run.gather.gathered", 0) > 0;
             assert_int_equal(hw_engine_create(&e, &o, &c, x, NULL), HW_OK);
             if (hw_engine_restore(e, states.state[s], why) != HW_OK) fail_msg("%s", why);
             if (hw_engine_run(e, &r) != HW_OK) fail_msg("%s", r.message);

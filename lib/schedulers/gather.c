@@ -271,11 +271,11 @@ static void fields(hw_engine *e, hw__walk *v)
                                       {"loss", offsetof(gathering, loss), WALK_F64, WALK_ANY}};
     gathering *s = gathering_of(e);
     size_t n = e->objective.parameters;
-    hw__walk_values(v, "gather", WALK_FIELDS(table), s);
+    hw__walk_values(v, "run.gather", WALK_FIELDS(table), s);
     if (v->way == WALK_PUT && !s->gathered) memset(s->sum, 0, n * sizeof *s->sum);
-    hw__walk_plain(v, "gather.sum", HW_F32, s->sum, n);
-    if (hw__walk_checks(v) && hw_state_number(v->from, "gather.gathered", 0) >= e->crew.gather)
-        hw__walk_refuse(v, "entry 'gather.gathered' of the state is a whole update");
+    hw__walk_plain(v, "run.gather.sum", HW_F32, s->sum, n);
+    if (hw__walk_checks(v) && hw_state_number(v->from, "run.gather.gathered", 0) >= e->crew.gather)
+        hw__walk_refuse(v, "entry 'run.gather.gathered' of the state is a whole update");
 }
 
 static void release(hw_engine *e)
