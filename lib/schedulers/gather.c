@@ -119,8 +119,8 @@ static hw_status deliver(hw_worker *w)
     const uint64_t clock = hw_params_clock(e->params), delivered = hw_now();
     const float weight = (float)hw__ages_factor(e, clock - w->note.clock);
     for (size_t i = 0; i < w->all.count; i++) s->sum[i] = (s->gathered ? s->sum[i] : 0) + weight * p->g[i];
-    s->loss = (s->gathered ? s->loss : 0) + p->loss;
-    s->examples = (s->gathered ? s->examples : 0) + w->batch.count;
+    s->loss += p->loss;
+    s->examples += w->batch.count;
     s->gathered++;
     bool lands = s->gathered >= e->crew.gather;
     if (lands)
@@ -251,17 +251,7 @@ static void begin(hw_engine *e, bool restored)
     s->alive = e->crew.threads;
     s->waiting = 0;
     s->closing = false;
-    if (!restored) s->gathered = s->examples = 0;
-}
-
-/* Of parameters that have been thrown away; all are parked. */
-static void forget(hw_engine *e)
-{
-    gathering *s = gathering_of(e);
-    (void)pthread_mutex_lock(&s->mutex);
-    next_update(s);
-    (void)pthread_mutex_unlock(&s->mutex);
-    (void)pthread_cond_broadcast(&s->changed);
+    if (!restored) next_update(s);
 }
 
 static void fields(hw_engine *e, hw__walk *v)
@@ -295,6 +285,5 @@ const hw__scheduler hw__scheduler_gather = {.flags = HW__ONE_PAIR,
                                             .begin = begin,
                                             .loop = loop,
                                             .wake = wake,
-                                            .forget = forget,
                                             .fields = fields,
                                             .free = release};
