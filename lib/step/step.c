@@ -91,8 +91,8 @@ bool hw__step_diverging(hw_worker *w, double loss, uint32_t examples)
 {
     hw_engine *e = w->engine;
     unsigned few = e->objective.touched && examples < 16 ? 16 / examples : 1;
-    /* Of gathered gradients any worker may be the one that lands. */
-    unsigned begin = e->rest.possible ? e->rest.fewest : e->crew.gather > 1 ? e->crew.members : e->crew.slots;
+    /* Whoever may land one: every number that events know a worker by. */
+    unsigned begin = e->rest.possible ? e->rest.fewest : e->crew.numbers;
     unsigned first = (begin >= 10 ? 2 : 20 / begin) * few;
     if (w->loss_steps == 0 && w->member >= begin) {
         w->smooth_loss = loss;
