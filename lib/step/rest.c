@@ -125,10 +125,10 @@ static double allowed(const hw_engine *e, const hw_policy_input *in)
     return most * s.rate;
 }
 
-static unsigned half(const hw__rest *r)
+static unsigned half(unsigned workers, unsigned fewest)
 {
-    unsigned workers = (r->at_work + 1) / 2;
-    return workers > r->fewest ? workers : r->fewest;
+    workers = (workers + 1) / 2;
+    return workers > fewest ? workers : fewest;
 }
 
 void hw__rest_at_end(hw_engine *e, uint64_t now)
@@ -145,7 +145,7 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now)
 {
     hw__rest *r = &e->rest;
     if (!hw__rest_possible(e)) return false;
-    set(e, now, half(r), REST_FAILS);
+    set(e, now, half(r->at_work, r->fewest), REST_FAILS);
     hw__counter_set(&e->due.window, now + 1); /* look-ahead and rate are to be for them */
     r->hold = now + r->wait * hw__due_updates_of_window(e);
     if (r->wait < HW__REST_LONGEST / 2) r->wait *= 2;
@@ -155,10 +155,12 @@ bool hw__rest_after_failure(hw_engine *e, uint64_t now)
 bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in)
 {
     hw__rest *r = &e->rest;
+    const hw_schedule *schedule = &e->config.optimizer.schedule;
     if (!hw__rest_possible(e)) return false;
+    /* A warm-up's first rate says nothing of the one that it rises to. */
+    double rate = fmax(in->learning_rate, hw_schedule_rate(schedule, in->update + schedule->warmup));
     unsigned begin = r->at_work;
-    while (begin > r->fewest && !is_unseen(in->learning_rate, in->curvature, in->momentum, begin))
-        begin = (begin + 1) / 2 > r->fewest ? (begin + 1) / 2 : r->fewest;
+    while (begin > r->fewest && !is_unseen(rate, in->curvature, in->momentum, begin)) begin = half(begin, r->fewest);
     if (begin == r->at_work) return false;
     set(e, in->update, begin, REST_BEGINS);
     r->hold = in->update + hw__due_updates_of_window(e) / 2;
@@ -174,7 +176,7 @@ bool hw__rest_judge(hw_engine *e, const hw_policy_input *in, double rate, bool r
      * than twice the bound, came to eight times the loss, and no loss on its way told. */
     double most = allowed(e, in) / fmax(1, e->config.compensation.margin);
     if (rate > OVER * most && r->at_work > r->fewest) {
-        set(e, in->update, half(r), REST_BOUND);
+        set(e, in->update, half(r->at_work, r->fewest), REST_BOUND);
     } else if (risen && in->update >= r->hold && r->at_work < e->crew.slots) {
         unsigned workers = 2 * r->at_work < e->crew.slots ? 2 * r->at_work : e->crew.slots;
         if (rate <= most * fmax(1, r->at_work - 1.0) / (workers - 1.0)) {

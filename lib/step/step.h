@@ -207,7 +207,8 @@ bool hw__rests(const hw_worker *w);
 /* The same, to park for it: until the number changes, or the run ends. */
 bool hw__rest_now(hw_worker *w);
 bool hw__rest_possible(const hw_engine *e); /* for more of them than do */
-/* True where more of them rest now: all but the fewest when a run begins, half when the loss has risen. */
+/* True where more of them rest now: when a run begins all but so many as nobody sees the delay of, and the fewest at
+ * least; half when the loss has risen. */
 bool hw__rest_at_start(hw_engine *e, const hw_policy_input *in);
 bool hw__rest_after_failure(hw_engine *e, uint64_t now);
 /* As few as may step do so from now on: what delay has shaken comes to rest. */
