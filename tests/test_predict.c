@@ -154,6 +154,24 @@ static void every_combination_has_its_model(void **state)
     hw_efficiency_free(e);
 }
 
+static void labels_name_the_workers(void **state)
+{
+    (void)state;
+    static const unsigned more[] = {6};
+    char why[HW_WHY];
+    hw_objective o = objective();
+    hw_config c = sleeping();
+    hw_efficiency_plan p = plan(&o, &c, HW_QUESTION_FIXED);
+    hw_efficiency *e;
+    p.predict = more;
+    p.n_predict = 1;
+    assert_int_equal(hw_efficiency_create(&e, &p, why), HW_OK);
+    assert_int_equal(hw_efficiency_axis(e, "least_workers", "8", why), HW_OK);
+    assert_int_equal(hw_efficiency_axis(e, "workers", "1,2", why), HW_OK);
+    assert_string_equal(hw_efficiency_label(e, 2), "least_workers 8, workers 6 (predicted)");
+    hw_efficiency_free(e);
+}
+
 static void what_cannot_be_predicted_is_told(void **state)
 {
     (void)state;
@@ -190,6 +208,14 @@ static void what_cannot_be_predicted_is_told(void **state)
     assert_true(row_of(e, 2).refused);
     assert_text(row_of(e, 2).why, "predicted from two smaller numbers");
     hw_efficiency_free(e);
+    c.record = 0;
+    e = made(&p, "1,2");
+    assert_int_equal(hw_efficiency_axis(e, "batch", "10", why), HW_OK);
+    assert_string_equal(hw_efficiency_label(e, 2), "workers 6 (predicted), batch 10");
+    assert_int_equal(hw_efficiency_measure(e, why), HW_OK);
+    assert_text(row_of(e, 2).why, "config.record is off");
+    hw_efficiency_free(e);
+    c = sleeping();
     c.exchange_interval = 4;
     e = made(&p, "1,2");
     assert_int_equal(hw_efficiency_measure(e, why), HW_OK);
@@ -203,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_follow_the_model_and_updates_the_delay),
         cmocka_unit_test(every_combination_has_its_model),
+        cmocka_unit_test(labels_name_the_workers),
         cmocka_unit_test(what_cannot_be_predicted_is_told),
     };
     return cmocka_run_group_tests_name("predict", tests, NULL, NULL);

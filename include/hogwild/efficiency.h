@@ -96,7 +96,8 @@ typedef struct hw_efficiency_plan {
      * and scheduler async are needed), marked as predicted. Their updates to the target are those of simulated workers
      * with the recorded work times as their clock; a step of m of them takes alone + each (m - 1) seconds, fitted to
      * the runs of fewer workers that had a core each. Where three numbers of workers or more are measured the largest
-     * is predicted from the others, too: the row's check. At most 64; read by create. */
+     * is predicted from the others, too: the row's check, where its workers had a core each. At most 64; read by
+     * create. */
     const unsigned *predict;
     size_t n_predict;
 } hw_efficiency_plan;

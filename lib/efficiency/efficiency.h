@@ -120,7 +120,9 @@ const char *hw__efficiency_predicted(void); /* what the word means */
 void hw__efficiency_model_text(const hw_efficiency_row *row, hw__efficiency_unit unit, char *text, size_t size);
 void hw__efficiency_text(char *text, size_t size, hw_estimate x, double scale);
 const char *hw__efficiency_nothing(const hw_efficiency *e, const hw_efficiency_row *row);
-/* page_staleness.c: the rows' histograms; and every run into the report's lines. */
+/* table.c: every run that measures as a line of JSON. HW_E_IO. */
+hw_status hw__efficiency_lines(const hw_efficiency *e, FILE *out);
+/* page_staleness.c: the rows' histograms. */
 hw_status hw__efficiency_staleness_page(const hw_efficiency *e, hw_report *r, const char *prefix, char *why);
 /* The seed of the k-th run of a row. */
 static inline uint64_t hw__efficiency_seed(const hw_efficiency *e, unsigned k)

@@ -256,6 +256,7 @@ hw_status hw_efficiency_report(const hw_efficiency *e, hw_report *r, const char 
     for (size_t i = 0; status == HW_OK && i < e->rows && i < SENTENCES; i++) status = put_sentences(e, &p[i].row, r);
     for (int which = 0; status == HW_OK && which < 3; which++) status = put_picture(p, e->rows, which, r, prefix, why);
     if (status == HW_OK) status = hw__efficiency_staleness_page(e, r, prefix, why);
+    if (status == HW_OK) status = hw__efficiency_lines(e, hw_report_lines(r));
     for (size_t i = 0; status == HW_OK && i < e->rows; i++) {
         if (!p[i].row.refused) continue;
         (void)snprintf(text, sizeof text, "%s was refused: %s", p[i].row.label, p[i].row.why);

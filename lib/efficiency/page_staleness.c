@@ -1,7 +1,5 @@
-/* page_staleness.c - how old gradients were, row by row, and every run as a line of JSON. */
-#include "../base/json.h"
+/* page_staleness.c - how old gradients were, row by row. */
 #include "efficiency.h"
-#include <string.h>
 
 enum { TOGETHER = 6, CHARTS = 4 };
 
@@ -28,39 +26,6 @@ static size_t points_of(const hw_histogram *h, double *x, double *y)
         y[n++] = (double)h->counts[b] / (double)h->total / ((double)(high - low) + 1);
     }
     return n;
-}
-
-static hw_status put_lines(const hw_efficiency *e, hw_report *r)
-{
-    FILE *out = hw_report_lines(r);
-    for (size_t i = 0; i < e->rows; i++)
-        for (unsigned k = 0; k < e->plan.seeds; k++) {
-            const hw_efficiency_run *run = hw__efficiency_measured(e, i, k);
-            if (!run) continue;
-            fputs("{\"row\": ", out);
-            hw__json_string(out, e->row[i].label);
-            fprintf(out, ", \"seed\": %llu, \"met\": %s, \"diverged\": %s, \"predicted\": %s",
-                    (unsigned long long)run->seed, run->met ? "true" : "false", run->diverged ? "true" : "false",
-                    e->row[i].predicted ? "true" : "false");
-            const struct {
-                const char *name;
-                double value;
-            } numbers[] = {{"updates", run->updates},
-                           {"seconds_per_update",
-                            e->row[i].predicted ? hw__efficiency_predicted_time(e, i, k) : run->seconds_per_update},
-                           {"metric", run->metric},
-                           {"staleness", run->staleness},
-                           {"dispersion", run->dispersion},
-                           {"learning_rate", run->learning_rate},
-                           {"momentum", run->momentum},
-                           {"at_work", run->at_work}};
-            for (size_t j = 0; j < sizeof numbers / sizeof *numbers; j++) {
-                fprintf(out, ", \"%s\": ", numbers[j].name);
-                hw__json_number(out, numbers[j].value);
-            }
-            fputs("}\n", out);
-        }
-    return ferror(out) ? HW_E_IO : HW_OK;
 }
 
 hw_status hw__efficiency_staleness_page(const hw_efficiency *e, hw_report *r, const char *prefix, char *why)
@@ -95,5 +60,5 @@ hw_status hw__efficiency_staleness_page(const hw_efficiency *e, hw_report *r, co
     }
     hw__base_free(room);
     hw_histogram_free(&h);
-    return status == HW_OK ? put_lines(e, r) : status;
+    return status;
 }

@@ -1,11 +1,9 @@
 /* predict.c - rows for more workers than were run: their updates are simulated, with the work times that threads had as
  * the clock, and the time of an update follows from a model that is fitted to the runs of fewer workers. A step of one
  * of m workers takes alone + each (m - 1) seconds: what it takes alone, and what every other worker adds to it by the
- * memory's bandwidth, by cache lines that change hands, and by locks. So an update takes that over m, and never less
- * than `each`. */
+ * memory's bandwidth, by cache lines that change hands, and by locks. So an update takes that over m, which comes to
+ * `each` with many. */
 #include "efficiency.h"
-
-enum { MOST_POINTS = 64 };
 
 /* --- the model -----------------------------------------------------------------------------------------------------
  */
@@ -51,7 +49,7 @@ static unsigned fit(const hw_efficiency *e, size_t row, unsigned seed, double *a
 {
     double sum = 0, x = 0, y = 0, xx = 0, xy = 0, least = least_step(e, row, seed);
     unsigned points = 0;
-    for (size_t i = 0; i < e->rows && points < MOST_POINTS; i++) {
+    for (size_t i = 0; i < e->rows; i++) {
         const hw__efficiency_setting *s = e->row + i;
         if (!hw__efficiency_on_threads(s) || !hw__efficiency_same_group(e, s, e->row + row) ||
             s->config.workers >= e->row[row].config.workers || !had_cores(&s->config, least))
@@ -90,10 +88,11 @@ static hw_status take_clock(hw_efficiency *e, size_t row, char *why)
 {
     hw__efficiency_setting *to = e->row + row;
     size_t from = SIZE_MAX;
+    const double least = least_step(e, row, 0);
     for (size_t i = 0; i < e->rows; i++) {
         const hw__efficiency_setting *s = e->row + i;
         if (!hw__efficiency_on_threads(s) || !hw__efficiency_same_group(e, s, to) ||
-            s->config.workers >= to->config.workers || !had_cores(&s->config, least_step(e, row, 0)))
+            s->config.workers >= to->config.workers || !had_cores(&s->config, least))
             continue;
         if (from == SIZE_MAX || s->config.workers > e->row[from].config.workers) from = i;
     }
@@ -139,7 +138,13 @@ hw_status hw__efficiency_predict(hw_efficiency *e, size_t row, char *why)
     hw__base_free(alone);
     hw__base_free(each);
     if (status != HW_OK || (to->points && to->work.total)) return status;
+    const bool unrecorded = to->points > 0;
     to->points = 0;
+    if (unrecorded) {
+        to->refused = hw__base_fail(to->why, HW_E_STATE,
+                                    "config.record is off: there are no work times that simulated workers could have");
+        return HW_OK;
+    }
     to->refused = hw__base_fail(to->why, HW_E_STATE,
                                 "%u workers are predicted from two smaller numbers of them or more that had a core "
                                 "each (this machine has %u); there are fewer",

@@ -52,10 +52,15 @@ static void make(const hw_efficiency *e, const hw__efficiency_setting *from, uns
     to->predicted = true;
     to->config.workers = workers;
     to->value[axis_of_workers(e)] = SIZE_MAX;
-    /* The label with another number of workers in it. */
-    const char *at = strstr(from->label, "workers ");
-    size_t before = at ? (size_t)(at - from->label) : 0;
-    const char *rest = at ? at + 8 + strspn(at + 8, "0123456789") : "";
+    /* The label with another number of workers in it: at its start, or behind ", " (not that of least_workers). */
+    const char *at = from->label;
+    while (strncmp(at, "workers ", 8) != 0) {
+        const char *next = strstr(at, ", ");
+        if (!next) break;
+        at = next + 2;
+    }
+    const size_t before = (size_t)(at - from->label);
+    const char *rest = at + strcspn(at, ",");
     (void)snprintf(to->label + before, sizeof to->label - before, "workers %u (predicted)%.150s", workers, rest);
 }
 

@@ -297,3 +297,29 @@ hw_status hw_efficiency_json(const hw_efficiency *e, FILE *out)
     fputs("]}", out);
     return ferror(out) ? HW_E_IO : HW_OK;
 }
+
+hw_status hw__efficiency_lines(const hw_efficiency *e, FILE *out)
+{
+    for (size_t i = 0; i < e->rows; i++)
+        for (unsigned k = 0; k < e->plan.seeds; k++) {
+            const hw_efficiency_run *run = hw__efficiency_measured(e, i, k);
+            const bool predicted = e->row[i].predicted;
+            if (!run) continue;
+            fputs("{\"row\": ", out);
+            hw__json_string(out, e->row[i].label);
+            fprintf(out, ", \"seed\": %llu, \"met\": %s, \"diverged\": %s, \"predicted\": %s",
+                    (unsigned long long)run->seed, run->met ? "true" : "false", run->diverged ? "true" : "false",
+                    predicted ? "true" : "false");
+            put_number(out, "updates", run->updates);
+            put_number(out, "seconds_per_update",
+                       predicted ? hw__efficiency_predicted_time(e, i, k) : run->seconds_per_update);
+            put_number(out, "metric", run->metric);
+            put_number(out, "staleness", run->staleness);
+            put_number(out, "dispersion", run->dispersion);
+            put_number(out, "learning_rate", run->learning_rate);
+            put_number(out, "momentum", run->momentum);
+            put_number(out, "at_work", run->at_work);
+            fputs("}\n", out);
+        }
+    return ferror(out) ? HW_E_IO : HW_OK;
+}
