@@ -176,9 +176,9 @@ static bool conclude(papers *p, const sweep *s, const char *file)
     bool apart = queue.high[last] < queue.low[0], negative = queue.momentum[last] < 0;
     papers_verdict(
         p,
-        apart && falls                             ? PAPERS_REPRODUCED
-        : queue.momentum[last] < queue.momentum[0] ? PAPERS_PARTLY
-                                                   : PAPERS_NOT,
+        apart && falls ? PAPERS_REPRODUCED
+        : apart        ? PAPERS_PARTLY
+                       : PAPERS_NOT,
         "%s, validation loss after %llu updates, best of %d rates for each momentum, %u seeds: the best explicit "
         "momentum is %g, %g, %g, %g at 1, 2, 4, 8 workers with exponential work%s; at one within the noise %g to %g, "
         "at "

@@ -6,15 +6,14 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { PARTS = 4, UPDATES = 40000, SETTINGS = 4 };
+enum { PARTS = 4, UPDATES = 40000, THREADS = 2, SETTINGS = 4 };
 
 static const struct {
     const char *workload, *name;
-    unsigned workers;
-} settings[SETTINGS] = {{"imdb-logistic", "imdb-bow, 2 threads", 2},
-                        {"a9a-logistic", "a9a, 2 threads", 2},
-                        {"words", "words, 2 threads", 2},
-                        {"lenet", "LeNet, 2 threads", 2}};
+} settings[SETTINGS] = {{"imdb-logistic", "imdb-bow, 2 threads"},
+                        {"a9a-logistic", "a9a, 2 threads"},
+                        {"words", "words, 2 threads"},
+                        {"lenet", "LeNet, 2 threads"}};
 
 typedef struct event {
     double work, staleness;
@@ -77,7 +76,7 @@ static bool measure(papers *p, int which, event *at, found *f)
     hw_work_summary work;
     float *start = malloc(w.objective.parameters * sizeof *start);
     const uint64_t updates = w.config.batch > 1 ? 600 : UPDATES;
-    hw_config c = papers_on_threads(&w.config, settings[which].workers, updates);
+    hw_config c = papers_on_threads(&w.config, THREADS, updates);
     c.on_update = see;
     c.context = &seen;
     for (size_t i = 0; i < UPDATES; i++) at[i] = (event){0, 0};

@@ -149,9 +149,8 @@ bool papers_map_policies(papers *p)
         char text[600] = "";
         for (unsigned l = 0; l < LAWS; l++) {
             double up_to[POLICIES] = {0};
-            for (int i = 0; i < POINTS; i++)
-                for (int k = 0; k < POLICIES; k++)
-                    if (c->ratio[l][i][k] < 1.25) up_to[k] = xs[i];
+            for (int k = 0; k < POLICIES; k++)
+                for (int i = 0; i < POINTS && c->ratio[l][i][k] < 1.25; i++) up_to[k] = xs[i];
             size_t n = strlen(text);
             (void)snprintf(text + n, sizeof text - n, "%s%g: %g, %g, %g, %g", l ? "; " : "",
                            map_laws[laws[l]].variation, up_to[0], up_to[5], up_to[6], up_to[ALL_STEP]);
