@@ -11,17 +11,20 @@
  *   ROUND_ROBIN  M threads that read and land in turns, gradients in parallel: the round-robin scheme of
  *                Langford et al. on real threads, repeatable like a simulation; the first M - 1 updates are younger,
  * and so are those after a capture, which empties the ring      M - 1
+ *   GATHER       M threads; an update is the mean of the first k = simulation.gather gradients, and the others go on
+ *                (Wang et al.); M in every formula is then M / k          measured
  *
- * `batch` is examples per update in every scheduler. SYNC and GROUPS turn sparse accesses into dense ones (allowed,
- * slow). Threads: a handle is used by one thread at a time, except hw_engine_stop (any thread, any signal handler),
- * hw_engine_progress (any thread) and hw_engine_work. Workers block all signals. A child of fork gets HW_E_FORK from
- * run, work, get, set and get_velocity on the parent's handle; free does nothing there.
+ * `batch` is examples per update in every scheduler, of each gradient where several are gathered. SYNC and GROUPS turn
+ * sparse accesses into dense ones (allowed, slow). Threads: a handle is used by one thread at a time, except
+ * hw_engine_stop (any thread, any signal handler), hw_engine_progress (any thread) and hw_engine_work. Workers block
+ * all signals. A child of fork gets HW_E_FORK from run, work, get, set and get_velocity on the parent's handle; free
+ * does nothing there.
  *
  * Memory of a run on threads (SIMULATED: simulation.h), in floats of n parameters, beside the objective's scratch:
- * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); 3 n for evaluation and the last
- * good parameters; 6 n and one more scratch where the curvature is to be estimated; the histograms
- * (hw_staleness_bytes). With on_checkpoint the engine keeps the state that it hands out: a second copy of the
- * parameters and of the arrays beside them, of the kept parameters (2 n), the mean (n), the private velocities (n a
+ * params.h's array; 2 n a worker (snapshot and gradient; +n with a private velocity); n for GATHER's sum; 3 n for
+ * evaluation and the last good parameters; 6 n and one more scratch where the curvature is to be estimated; the
+ * histograms (hw_staleness_bytes). With on_checkpoint the engine keeps the state that it hands out: a second copy of
+ * the parameters and of the arrays beside them, of the kept parameters (2 n), the mean (n), the private velocities (n a
  * worker), the pending gradients of SIMULATED's workers with their lists, the histograms, and both lists at their full
  * length (about 1.5 MB). hw_engine_bytes gives the sum. All of it is allocated by create; nothing by run. */
 #ifndef HOGWILD_ENGINE_H
@@ -361,6 +364,7 @@ HW_API hw_status hw_engine_policy_input(hw_engine *engine, hw_policy_input *inpu
  *   ASYNC, GROUPS                from the same parameters, arrays, clock, tickets, histograms, random streams and
  *                                setting; no gradient is lost, since captures wait until every worker is between steps
  *
+ *   GATHER                       like ASYNC, with what has been gathered of the next update
  *   ROUND_ROBIN                  like ASYNC; bits are those of a run that captures at the same updates, since every
  *                                capture empties the ring
  *

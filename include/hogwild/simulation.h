@@ -22,7 +22,8 @@
  *   RECORDED     as the work makes it: times drawn from a histogram of work times (HW_HISTOGRAM_WORK of a run), in
  *                units of its mean; since 0.2
  *
- * m is those at work: policy AUTO lets some rest (hw_config.least_workers; all clocks but the last four).
+ * m is those at work: policy AUTO lets some rest (hw_config.least_workers; all clocks but DELAY, HISTOGRAM,
+ * ADVERSARY and REPLAY).
  *
  * Mean work is 1: virtual times are in units of it, and virtual nanoseconds (histogram of work, update events) count
  * 10^6 to the unit. `workers` counts threads' stand-ins for the clocks of work, ROUND_ROBIN and ADVERSARY; the clocks

@@ -26,9 +26,7 @@ static double draw(timeline *t, uint32_t worker)
 static double work(timeline *t, uint32_t member)
 {
     double longest = 0;
-    for (uint32_t k = 0; k < t->per_group; k++) {
-        longest = fmax(longest, draw(t, member * t->per_group + k));
-    }
+    for (uint32_t k = 0; k < t->per_group; k++) longest = fmax(longest, draw(t, member * t->per_group + k));
     return longest;
 }
 
