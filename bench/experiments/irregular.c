@@ -1,6 +1,6 @@
-/* irregular.c - Mitliagkas et al., assumptions A1 to A3 where steps are of unlike cost: one sparse example each, on
- * real threads. Is a gradient's staleness independent of the example that it is of (A1), are work times exponential
- * (A2) and independent of one another (A3)? Each review has its own number of words, so a long one is read long. */
+/* irregular.c - Mitliagkas et al., assumptions A2 and A3 where steps are of unlike cost: one sparse example each, on
+ * real threads. Are work times exponential (A2) and independent of one another (A3)? Each review has its own number of
+ * words, so a long one is read long (independence.c asks what that makes of A1). */
 #include "papers.h"
 #include "workloads.h"
 #include <math.h>
@@ -133,8 +133,8 @@ bool papers_irregular(papers *p)
     if (!papers_table(p, (const char(*)[64])cells, SETTINGS + 1, 6)) return false;
     papers_verdict(p, PAPERS_MEASURED,
                    "two threads: work and staleness correlate by %.2f on imdb-bow, %.2f on a9a, %.2f on words, %.2f on "
-                   "LeNet, since a step that takes longer sees more landings (whether it is the example that makes it "
-                   "long, as A1 asks, this does not tell). A2: the squared variation of the work is %.2f, %.2f, %.2f, "
+                   "LeNet, since a step that takes longer sees more landings (of A1 this says nothing: "
+                   "--run independence does). A2: the squared variation of the work is %.2f, %.2f, %.2f, "
                    "%.2f, where exponential work has 1. A3: from one step to the next it correlates by %.2f, %.2f, "
                    "%.2f, %.2f",
                    f[0].correlation, f[1].correlation, f[2].correlation, f[3].correlation, f[0].variation,

@@ -74,6 +74,8 @@ bool papers_best_quick(papers *p);
 bool papers_best_caffenet(papers *p);
 bool papers_groups(papers *p);
 bool papers_irregular(papers *p);
+bool papers_own_steps(papers *p);
+bool papers_independence(papers *p);
 bool papers_pca(papers *p);
 bool papers_liu_variance(papers *p);
 bool papers_liu_step(papers *p);

@@ -463,3 +463,8 @@ void workload_close(workload *w)
     free(d);
     w->data = NULL;
 }
+
+const hw_sparse *workload_rows(const workload *w)
+{
+    return w->data->kind->open == open_rows ? &w->data->rows.train : NULL;
+}

@@ -30,5 +30,7 @@ size_t workloads_find(const char *name);
  * `what` says so). False after a sentence. */
 bool workload_open(const char *program, size_t i, uint32_t images, workload *w);
 void workload_close(workload *w);
+/* The training rows of a linear model; NULL: it is another one. Live as long as the workload. */
+const hw_sparse *workload_rows(const workload *w);
 
 #endif

@@ -1,6 +1,8 @@
 /* schedule.c - what is known of a schedule before a run: files of recorded ones and of delays, and the advice on
  * what the asynchrony will do. */
 #include "train.h"
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Load a trace and turn the configuration into its replay. */
@@ -29,9 +31,50 @@ static const char *contradiction(const train_options *o, const hw_config *config
         return "--checkpoint and --resume need a name";
     if ((o->load != NULL) + (o->go_on != NULL) + (o->resume != NULL) > 1)
         return "--load, --continue and --resume: a run begins or goes on at one place";
+    if (o->advise && (o->own_rates || o->own_momenta))
+        return "--advise is of steps that all take alike: without --own-rates and --own-momenta";
     if (o->trace && (o->checkpoint || o->resume))
         return "--trace does not go with --checkpoint or --resume: a recorded schedule is of one whole run";
     return NULL;
+}
+
+/* The numbers of a list into own[i], at most n; how many there are, or 0 where it is none. */
+static size_t read_list(const char *list, hw_own_step *own, size_t n, bool momenta)
+{
+    size_t count = 0;
+    for (const char *at = list; at;) {
+        char *end;
+        double x = strtod(at, &end);
+        if (end == at || (*end && *end != ',')) return 0;
+        if (count < n) *(momenta ? &own[count].momentum : &own[count].rate) = x;
+        count++;
+        at = *end ? end + 1 : NULL;
+    }
+    return count;
+}
+
+static int prepare_own(const char *program, const train_options *o, hw_config *config, hw_own_step **own)
+{
+    char why[HW_WHY];
+    const size_t n = hw_config_asynchronous(config);
+    if ((!o->own_rates && !o->own_momenta) || !n) return 0; /* what is none to run is refused elsewhere */
+    *own = malloc(n * sizeof **own);
+    if (!*own) return cli_error(program, 1, "no memory");
+    for (size_t i = 0; i < n; i++) (*own)[i] = (hw_own_step){1, NAN};
+    for (int momenta = 0; momenta < 2; momenta++) {
+        const char *list = momenta ? o->own_momenta : o->own_rates, *flag = momenta ? "--own-momenta" : "--own-rates";
+        const size_t count = list ? read_list(list, *own, n, momenta) : n;
+        if (count == n) continue;
+        if (!count)
+            (void)snprintf(why, sizeof why, "%s %.60s: numbers with commas between them are needed", flag, list);
+        else
+            (void)snprintf(why, sizeof why, "%s has %zu numbers, but %zu land on their own: one for each", flag, count,
+                           n);
+        return cli_error(program, 2, why);
+    }
+    config->own_steps = *own;
+    config->n_own_steps = n;
+    return 0;
 }
 
 int train_prepare(const char *program, const train_options *o, hw_config *config, train_schedule *schedule)
@@ -49,13 +92,15 @@ int train_prepare(const char *program, const train_options *o, hw_config *config
             return cli_error(program, 1, why);
         config->simulation.delays = &schedule->delays;
     }
-    return o->replay ? prepare_replay(program, o->replay, config, &schedule->trace) : 0;
+    int code = o->replay ? prepare_replay(program, o->replay, config, &schedule->trace) : 0;
+    return code == 0 ? prepare_own(program, o, config, &schedule->own) : code;
 }
 
 void train_schedule_close(train_schedule *schedule)
 {
     hw_trace_free(schedule->trace);
     hw_histogram_free(&schedule->delays);
+    free(schedule->own);
 }
 
 /* Of whole steps; layers: of those that go layer by layer, or the same. */

@@ -41,6 +41,10 @@ static const cli_option rows[] = {
      "clock histogram: delays from this CSV of a report (run-1-staleness.csv); clock recorded: work times "
      "(run-1-work.csv)",
      CLI_TEXT, AT(delays), 0, 0},
+    {"--own-rates", "A,B,..", "times the learning rate, one for each worker (of --scheduler groups: group)", CLI_TEXT,
+     AT(own_rates), 0, 0},
+    {"--own-momenta", "A,B,..", "explicit momentum of each, with --compensation none or fixed", CLI_TEXT,
+     AT(own_momenta), 0, 0},
     {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing",
      CLI_SWITCH, AT(advise), 0, 0},
 };

@@ -93,6 +93,14 @@ typedef struct hw_work {
     const hw_clock *each; /* workers entries in place of law, or NULL: borrowed, read by create */
 } hw_work;
 
+/* What one of those who land on their own does otherwise than all (config.own_steps). */
+typedef struct hw_own_step {
+    double rate;     /* times the learning rate of all; above 0                                                       */
+    double momentum; /* in place of the explicit momentum of all, in (-1, 1), with rules sgd and nesterov and
+                        compensation none, fixed or user: a shared velocity decays by it at this one's landings. NaN:
+                        that of all                                                                                  */
+} hw_own_step;
+
 typedef struct hw_config {
     size_t struct_size; /* set by hw_config_init; new fields are added at the end (docs/abi.md) */
     /* who runs */
@@ -204,6 +212,11 @@ typedef struct hw_config {
     unsigned least_workers;
     /* since 0.2: schedulers of threads only; may be another for a run that goes on */
     hw_work work;
+    /* since 0.2: a rate and a momentum for each of those who land on their own: workers, or the groups of GROUPS (SYNC:
+     * 1), in the order of their numbers; so many as hw_config_asynchronous says. NULL: all step alike. Not with
+     * gathering or with drawn or fixed delays. Policies do not know of it. Borrowed, read by create */
+    const hw_own_step *own_steps;
+    size_t n_own_steps;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less

@@ -3,6 +3,7 @@
 #include "../base/sized.h"
 #include "../optimizer/optimizer.h"
 #include "config.h"
+#include <math.h>
 #include <string.h>
 
 static hw_config defaults(void)
@@ -179,5 +180,10 @@ uint32_t hw__config_rule_checksum(const hw_config *c)
     }
     hash = mix(hash, all, sizeof all / sizeof *all);
     if (c->delay_correction > 0) hash = mix(hash, &c->delay_correction, 1); /* traces of 0.1 know none */
+    for (size_t i = 0; i < c->n_own_steps; i++) {
+        const hw_own_step *x = c->own_steps + i;
+        const double own[] = {x->rate, isnan(x->momentum) ? 2 : x->momentum};
+        hash = mix(hash, own, 2);
+    }
     return (uint32_t)(hash ^ hash >> 32);
 }

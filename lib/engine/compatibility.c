@@ -33,7 +33,7 @@ void hw__compatibility_fields(const hw_engine *e, hw__walk *v)
                   "arrays beside the parameters:");
     hw__walk_same(v, "same.lanes", e->crew.members, "workers:");
     hw__walk_same(v, "same.rule", hw__config_rule_checksum(&e->config),
-                  "another rule of the user's or other sections: checksum");
+                  "another rule of the user's, other sections or own_steps: checksum");
     hw__walk_same(v, "same.schedule", e->scheduler->identity ? e->scheduler->identity(&e->config) : 0,
                   "other clocks of single workers, delays or trace: checksum");
 }

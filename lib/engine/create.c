@@ -6,6 +6,7 @@
 #include "../staleness/staleness.h"
 #include "../step/ages.h"
 #include "../step/members.h"
+#include "../step/own_steps.h"
 #include "engine.h"
 #include <unistd.h>
 
@@ -157,6 +158,7 @@ static hw_status plan(hw_engine *e, char *why)
     const hw_objective *o = &e->objective;
     hw_status status = e->scheduler->crew(&e->config, &e->crew, why);
     if (status == HW_OK) status = check_memory(e, why);
+    if (status == HW_OK) status = hw__own_steps_plan(e, why);
     if (status != HW_OK) return status;
     if (e->config.batch_per_worker) e->config.batch *= e->crew.share;
     uint32_t batch = e->config.batch;

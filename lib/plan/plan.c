@@ -265,6 +265,9 @@ static hw_status check(hw__planner *p, const hw_config *chosen, char *why)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "hw_plan: config.work.each is of single workers, whose number is to be found; work.law is "
                              "of any");
+    if (p->base.own_steps)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "hw_plan: config.own_steps is of single workers, whose number is to be found");
     if (!p->objective.evaluate || !p->objective.evaluation_examples)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "hw_plan: the objective does not evaluate, and probes are compared by its loss");

@@ -19,7 +19,7 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
         return hw__base_fail(
             why, HW_E_ARGUMENT,
             "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, delay "
-            "correction, sections, read, write, path or flush_denormals, or another choice about policy pole-zero");
+            "correction, sections, own_steps, read, write, path or flush_denormals, or another choice about policy pole-zero");
     return HW_OK;
 }
 

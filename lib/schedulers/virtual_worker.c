@@ -2,6 +2,7 @@
  * thread, and lands when its virtual time has come. Nothing here depends on which thread computes. */
 #include "../params/door.h"
 #include "../step/ages.h"
+#include "../step/own_steps.h"
 #include "simulated.h"
 #include <string.h>
 
@@ -209,6 +210,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
                                                : hw__counter_get(&e->tickets.taken));
         if (w->version == UINT32_MAX || w->setting_number != event->setting) {
             hw__settings_recorded(e, event->setting, &w->setting);
+            hw__own_steps_apply(w);
             w->setting_number = event->setting;
             w->version = 0;
         }

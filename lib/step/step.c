@@ -3,6 +3,7 @@
 #include "../params/door.h"
 #include "ages.h"
 #include "correct.h"
+#include "own_steps.h"
 #include "step.h"
 #include <math.h>
 
@@ -41,6 +42,7 @@ void hw__step_setting(hw_worker *w)
     w->setting_number = e->settings.number;
     w->version = hw__flags_version(&e->flags);
     (void)pthread_mutex_unlock(&e->settings.mutex);
+    hw__own_steps_apply(w);
 }
 
 const float *hw__step_read(hw_worker *w, const hw__extent *a, float *values)
