@@ -3,6 +3,8 @@
 #include "support/cli.h"
 #include "support/gnuplot.h"
 #include "support/linear.h"
+#include "support/plan.h"
+#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -10,11 +12,12 @@
 #include <unistd.h>
 
 typedef struct options {
-    const char *train, *test, *load, *save, *predict, *loss, *weights, *base, *report;
+    const char *train, *test, *load, *save, *predict, *loss, *weights, *base, *report, *plan;
     double split, l2, l1, rate;
     unsigned folds;
     bool scores, tf_idf, unit_rows, cache, statistics, quiet, json;
     bool intercept, average, average_given, scheduled, exchange_given; /* set by option() */
+    bool average_in_file;
     hw_config *config;
     float class_weight[256];
     unsigned n_weights;
@@ -57,6 +60,9 @@ static const cli_option own[] = {
     {"--exchange", "K", "steps between exchanges; 1: every step shared; 0: chosen (0 where it can be)", CLI_CALL, 0, 0,
      0},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there", CLI_TEXT, offsetof(options, report), 0, 0},
+    {"--plan", "FILE",
+     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
+     CLI_TEXT, offsetof(options, plan), 0, 0},
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };
@@ -97,7 +103,6 @@ static bool option(void *context, const char *flag, const char *value)
         return true;
     }
     bool schedule = strcmp(flag, "--schedule") == 0;
-    *(schedule ? &o->scheduled : &o->exchange_given) = true;
     if (hw_config_set(o->config, schedule ? "schedule" : "exchange_interval", value, why) == HW_OK) return true;
     const char *colon = strstr(why, ": ");
     (void)snprintf(text, sizeof text, "%s %.60s%.150s", flag, value, colon ? colon : "");
@@ -123,14 +128,15 @@ static hw_config configure(const options *o, const hw_linear_model *m, const hw_
         h->base = adagrad ? 0.2 : linear_rate(m, s, o->class_weight, o->n_weights) * (1 - c.optimizer.momentum);
     }
     /* The mean would have no zeros left, where l1 is for zeros. */
-    bool average = o->average_given ? o->average : o->l1 <= 0;
+    bool average = o->average_given ? o->average : o->average_in_file ? c.average_every > 0 : o->l1 <= 0;
+    if (!average) c.average_every = 0;
     if (!o->scheduled)
         h->kind = c.optimizer.rule == HW_RULE_ADAGRAD     ? HW_SCHEDULE_CONSTANT
                   : average || o->l1 > 0 || c.epochs <= 0 ? HW_SCHEDULE_INV
                                                           : HW_SCHEDULE_LINEAR;
     if (h->gamma <= 0) h->gamma = 1 / updates;
-    h->interval = (uint64_t)fmax(1, c.epochs * updates);
-    if (average) {
+    if (h->kind == HW_SCHEDULE_LINEAR || !h->interval) h->interval = (uint64_t)fmax(1, c.epochs * updates);
+    if (average && !(o->average_in_file && !o->average_given)) {
         /* Beside its other merits the mean forgives what a worker that was held up writes late, at the rate of then. A
          * copy of all weights takes an eighth of the time of the steps between two copies at most. */
         double often = 8 * (double)hw_linear_model_weights(m) * s->rows / ((double)s->nonzeros * m->scores + 1);
@@ -214,6 +220,10 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
         if (hw_sparse_linear_rule(l, &c.optimizer.schedule, &rule, why) != HW_OK)
             return cli_error("linear", 2, "--l1 goes with the schedules constant and inv");
     }
+    if (o->plan) {
+        const plan_options plan = {o->plan, 0, c.workers, false, o->quiet};
+        return plan_write("linear", &plan, &objective, &c, NULL, NULL);
+    }
     c.context = &p;
     c.on_progress = on_progress;
     c.stop_flag = &cli_interrupted;
@@ -262,7 +272,7 @@ static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sp
     /* The hottest weights side by side; the test rows themselves stay as they are, for predictions. */
     if (status == HW_OK && tested) status = hw_sparse_subset(&r->test, 1, 0, r->test.rows, &test, why);
     for (uint32_t j = 0; status == HW_OK && j < m->columns; j++) number[j] = j;
-    if (status == HW_OK && o->config->workers > 1)
+    if (status == HW_OK && (o->config->workers > 1 || o->plan))
         status = hw_sparse_by_frequency(s, tested ? &test : NULL, number, why);
     int code = status == HW_OK ? 0 : cli_error("linear", 1, why);
     if (code == 0) {
@@ -385,6 +395,10 @@ static int check(const options *o)
     if (o->load && !o->train && !o->test)
         return cli_error("linear", 2, "--load needs --test FILE to test on, or --train FILE to go on with");
     if (o->predict && !o->test) return cli_error("linear", 2, "--predict needs --test FILE, whose rows it labels");
+    if (o->plan && (o->folds || o->load || o->save || o->predict || o->report || o->json || o->statistics))
+        return cli_error("linear", 2,
+                         "--plan trains nothing: without --folds, --load, --save, --predict, --report, --json, "
+                         "--statistics");
     if (o->folds && (o->load || o->save || o->predict || o->test))
         return cli_error("linear", 2,
                          "--folds trains models that are dropped: without --load, --save, --test, --predict");
@@ -417,15 +431,37 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
         return cli_error("linear", 2,
                          "--class-weights: a positive number for each class is needed, labels ascending (squared loss "
                          "has no classes)");
-    if (!cli_can_write("linear", o->save) || !cli_can_fill("linear", o->report)) return 1;
+    if (!cli_can_write("linear", o->save) || !cli_can_write("linear", o->plan) || !cli_can_fill("linear", o->report))
+        return 1;
     cli_catch_interrupt();
     if (o->folds) return validate(o, r, m);
     hw_status status = r->train.rows ? hw_linear_model_weigh(m, &r->train, !o->load, why) : HW_OK;
     if (status == HW_OK && r->has_test) status = hw_linear_model_weigh(m, &r->test, false, why);
     if (status != HW_OK) return cli_error("linear", 1, why);
     int code = r->train.rows ? fit(o, r, m, &r->train, false) : 0;
-    int end = m->weight && (code == 0 || o->save) ? finish(o, r, m) : 0;
+    int end = !o->plan && m->weight && (code == 0 || o->save) ? finish(o, r, m) : 0;
     return code ? code : end;
+}
+
+/* What depends on the rows where nobody says it: values that no file and no option can give stand for that. */
+#define NO_KIND ((hw_schedule_kind)99)
+static void unsay(hw_config *c)
+{
+    c->optimizer.schedule.base = 0;
+    c->optimizer.schedule.kind = NO_KIND;
+    c->exchange_interval = UINT_MAX;
+    c->average_every = UINT64_MAX;
+}
+
+/* What a file of --config has said of it counts as options do; those stand above it. */
+static void heed(options *o)
+{
+    hw_config *c = o->config;
+    if (o->rate <= 0) o->rate = c->optimizer.schedule.base;
+    o->scheduled = c->optimizer.schedule.kind != NO_KIND;
+    o->exchange_given = c->exchange_interval != UINT_MAX;
+    o->average_in_file = c->average_every != UINT64_MAX;
+    if (!o->average_in_file) c->average_every = 0;
 }
 
 int main(int argc, char **argv)
@@ -439,6 +475,7 @@ int main(int argc, char **argv)
     config.optimizer.momentum = 0;
     config.optimizer.schedule.gamma = 0;
     config.optimizer.schedule.power = 1;
+    unsay(&config);
     config.compensation.policy = HW_POLICY_NONE;
     config.target_metric = 0;
     config.epochs = 5;
@@ -446,6 +483,7 @@ int main(int argc, char **argv)
              engine_flags, sizeof engine_flags / sizeof *engine_flags,     &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
+    heed(&o);
     code = check(&o);
     if (code != 0) return code;
     if (config.scheduler == HW_ASYNC && config.workers == 1) config.scheduler = HW_SEQUENTIAL;

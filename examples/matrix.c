@@ -1,5 +1,6 @@
 /* matrix.c - matrix factorisation of ratings: trains, reports the error, saves the model, predicts and recommends. */
 #include "support/cli.h"
+#include "support/plan.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +13,7 @@
 #define UNSET   UINT32_MAX
 
 typedef struct options {
-    const char *folder, *ratings, *test, *generate, *save, *load, *predict, *recommend;
+    const char *folder, *ratings, *test, *generate, *save, *load, *predict, *recommend, *plan;
     double share, l2;
     unsigned rank, grid, top;
     bool quiet, json, plain, no_biases;
@@ -46,6 +47,9 @@ static const cli_option own[] = {
     {"--recommend", "USER", "the items with the highest scores that USER has not rated (of a loaded model: any)",
      CLI_TEXT, offsetof(options, recommend), 0, 0},
     {"--top", "N", "how many to recommend (10; 1 to 10000)", CLI_WHOLE, offsetof(options, top), 1, 10000},
+    {"--plan", "FILE",
+     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
+     CLI_TEXT, offsetof(options, plan), 0, 0},
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };
@@ -225,7 +229,12 @@ static void summary(const hw_result *r, const progress *p, unsigned blocks)
     printf("  policy in force: %s\n", r->setting.reason);
 }
 
-/* Trains, and makes the model of it. */
+static void start(void *context, uint64_t seed, float *x)
+{
+    hw_factorize_start(context, 0, seed, x);
+}
+
+/* Trains, and makes the model of it; or plans, and makes none. */
 static int train(const options *o, hw_config *config, hw_factorize *f, hw_factors **m)
 {
     char why[HW_WHY];
@@ -235,6 +244,10 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     progress p = {
         o->json ? stderr : stdout, o->quiet || o->json, f->test != NULL, config->epochs, 0, 0, f->train->count};
     if (hw_factorize_objective(f, &objective, why) != HW_OK) return cli_error(PROGRAM, 2, why);
+    if (o->plan) {
+        const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
+        return plan_write(PROGRAM, &plan, &objective, config, start, f);
+    }
     float *x = calloc(objective.parameters, sizeof *x);
     if (!x) return fail(1, "%s", "there is no memory for the parameters");
     hw_factorize_start(f, 0, config->seed, x);
@@ -318,7 +331,7 @@ static int train_and_answer(const options *o, hw_config *config)
     hw_factors *m = NULL;
     code = train(&quiet, config, &f, &m);
     if (code == 0 && o->save && hw_factors_save(m, o->save, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
-    if (code == 0) code = answer(o, m, seen, 2);
+    if (code == 0 && m) code = answer(o, m, seen, 2);
     hw_factors_free(m);
     hw_factorize_free(&f);
     hw_ratings_free(&training);
@@ -354,7 +367,10 @@ int main(int argc, char **argv)
         return cli_error(PROGRAM, 2, "--json prints the run and nothing else: without --predict and --recommend");
     if (!o.plain && config.optimizer.momentum > 0)
         return cli_error(PROGRAM, 2, "--momentum is for --no-adagrad: AdaGrad's steps have none");
-    if (!o.load) return cli_can_write(PROGRAM, o.save) ? train_and_answer(&o, &config) : 1;
+    if (o.plan && (o.load || o.save || o.predict || o.recommend || o.json))
+        return cli_error(PROGRAM, 2, "--plan trains nothing: without --load, --save, --predict, --recommend, --json");
+    if (!o.load)
+        return cli_can_write(PROGRAM, o.save) && cli_can_write(PROGRAM, o.plan) ? train_and_answer(&o, &config) : 1;
     if (o.save || (!o.predict && !o.recommend))
         return cli_error(PROGRAM, 2, "--load is for --predict or --recommend, without --save");
     hw_factors *m;

@@ -2,7 +2,7 @@
  * lines, and writes a configuration that those programs load. */
 #include "support/cifar.h"
 #include "support/cli.h"
-#include <hogwild/plan.h>
+#include "support/plan.h"
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,6 @@ static const char *const engine_flags[] = {"--batch=batch",
 
 /* One of the two kinds of data and net. */
 typedef struct subject {
-    const options *o;
     const hw_net *net;
     const hw_objective *objective;
     const char *source;
@@ -61,39 +60,13 @@ static void start(void *context, uint64_t seed, float *x)
     hw_net_init(s->net, seed, x);
 }
 
-static hw_status tell(void *context, const hw_plan_probe *p)
+static int plan(const options *o, const hw_config *config, subject *s)
 {
-    const subject *s = context;
-    if (s->o->quiet) return HW_OK;
-    printf("  %-36s %6llu updates in %.3g s, loss %.4f", p->label, (unsigned long long)p->updates, p->seconds, p->loss);
-    printf(p->diverged ? ": diverged\n" : p->gain > 0 ? ", %.2f of the time\n" : ", never as deep\n", 1 / p->gain);
-    (void)fflush(stdout);
-    return HW_OK;
-}
-
-static int plan(const options *o, hw_config *config, subject *s)
-{
-    char why[HW_WHY] = "";
-    hw_plan_request r;
-    hw_planned planned;
-    hw_config chosen = hw_config_defaults();
-    if (hw_plan_request_init(&r, sizeof r) != HW_OK) return cli_error("tune", 1, "no request");
-    r.objective = s->objective;
-    r.config = config;
-    r.start = start;
-    r.on_probe = tell;
-    r.context = s;
-    r.budget = o->budget;
-    r.threads = o->threads;
-    r.keep = o->keep ? HW_PLAN_KEEP_SOLVER : 0;
-    r.stop_flag = &cli_interrupted;
+    const plan_options p = {o->out, o->budget, o->threads, o->keep, o->quiet};
     printf("tune: %s\n", s->source);
-    hw_status status = hw_plan(&r, &chosen, &planned, why);
-    const char *own_words = strncmp(why, "hw_plan: ", 9) == 0 ? why + 9 : why;
-    if (status != HW_OK) return cli_error("tune", status == HW_E_ARGUMENT ? 2 : 1, own_words);
-    for (int i = 0; i < HW_PLAN_LINES; i++) printf("%s\n", planned.line[i]);
-    if (hw_config_save(&chosen, o->out, why) != HW_OK) return cli_error("tune", 1, why);
-    printf("run it with: %.*s%s", (int)(s->o->folder), s->o->called, o->program ? "cifar --net " : "mnist");
+    int code = plan_write("tune", &p, s->objective, config, start, s);
+    if (code != 0) return code;
+    printf("run it with: %.*s%s", (int)o->folder, o->called, o->program ? "cifar --net " : "mnist");
     if (o->program) printf("%s", cifar_net_name(o->cifar.net));
     if (o->cifar.data) printf(" --data %s", o->cifar.data);
     if (o->cifar.images) printf(" --images %u", o->cifar.images);
@@ -107,7 +80,7 @@ static int tune_mnist(const options *o, hw_config *config)
     cli_lenet l;
     int code = cli_lenet_open("tune", o->cifar.data, NULL, o->cifar.images, 2 * config->batch, &l);
     if (code != 0) return code;
-    subject s = {o, l.net, &l.objective, l.digits.source};
+    subject s = {l.net, &l.objective, l.digits.source};
     code = plan(o, config, &s);
     cli_lenet_close(&l);
     return code;
@@ -119,7 +92,7 @@ static int tune_cifar(const options *o, hw_config *config)
     if (!set) return cli_error("tune", 1, "no memory");
     int code = cifar_open("tune", &o->cifar, 2 * config->batch, 1, set);
     if (code == 0) {
-        subject s = {o, set->net, &set->objective, set->source};
+        subject s = {set->net, &set->objective, set->source};
         (void)cifar_fill_interval(config, set->train.count);
         code = plan(o, config, &s);
         cifar_close(set);
@@ -157,6 +130,5 @@ int main(int argc, char **argv)
     const char *slash = strrchr(argv[0], '/');
     o.called = argv[0];
     o.folder = slash ? (size_t)(slash + 1 - argv[0]) : 0;
-    cli_catch_interrupt();
     return o.program ? tune_cifar(&o, &config) : tune_mnist(&o, &config);
 }

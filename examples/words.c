@@ -1,6 +1,7 @@
 /* words.c - trains word vectors on a text (skip-gram or CBOW with negative sampling), saves them in word2vec's formats
  * and asks them analogies. */
 #include "support/cli.h"
+#include "support/plan.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -8,7 +9,7 @@
 #include <unistd.h>
 
 typedef struct options {
-    const char *text, *questions, *save, *similar;
+    const char *text, *questions, *save, *similar, *plan;
     unsigned dimension, window, negatives, least, limit, hot;
     double sample, rate;
     bool cbow, shared, binary, quiet, json;
@@ -40,6 +41,9 @@ static const cli_option own[] = {
      offsetof(options, rate), 1e-9, 10},
     {"--hot", "WORDS", "with --exchange: only the most frequent words in the replicas, the others shared (0: all)",
      CLI_WHOLE, offsetof(options, hot), 0, 1e9},
+    {"--plan", "FILE",
+     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
+     CLI_TEXT, offsetof(options, plan), 0, 0},
     {"--quiet", NULL, "no progress, one line of analogies", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };
@@ -175,6 +179,22 @@ static int finish(const options *o, const text *t, const hw_vectors *v, uint32_t
     return code;
 }
 
+/* What depends on the text. */
+static void configure(const options *o, hw_config *config, const hw_skipgram *model, const hw_objective *objective)
+{
+    if (o->hot) config->exchanged = (size_t)o->hot * 2 * model->stride;
+    if (config->exchanged > objective->parameters) config->exchanged = 0;
+    hw_schedule *h = &config->optimizer.schedule;
+    if (h->kind == HW_SCHEDULE_LINEAR || !h->interval)
+        h->interval = (uint64_t)ceil(config->epochs * objective->examples);
+    if (config->keep_every < objective->examples / 2) config->keep_every = objective->examples / 2;
+}
+
+static void start(void *context, uint64_t seed, float *params)
+{
+    hw_skipgram_start(context, seed, params);
+}
+
 static int train(const options *o, hw_config *config, const text *t, const hw_skipgram *model,
                  const hw_objective *objective, float *params, bool *trained)
 {
@@ -186,10 +206,7 @@ static int train(const options *o, hw_config *config, const text *t, const hw_sk
     config->context = &p;
     config->on_progress = on_progress;
     config->stop_flag = &cli_interrupted;
-    config->exchanged = (size_t)o->hot * 2 * model->stride;
-    if (config->exchanged > objective->parameters) config->exchanged = 0;
-    config->optimizer.schedule.interval = (uint64_t)ceil(config->epochs * objective->examples);
-    if (config->keep_every < objective->examples / 2) config->keep_every = objective->examples / 2;
+    configure(o, config, model, objective);
     if (hw_engine_create(&engine, objective, config, params, why) != HW_OK) return cli_error("words", 2, why);
     cli_catch_interrupt();
     hw_status status = hw_engine_run(engine, &r);
@@ -226,8 +243,12 @@ static int run(const options *o, hw_config *config, const text *t, uint32_t simi
     if (hw_skipgram_objective(&model, &objective, why) != HW_OK) return cli_error("words", 2, why);
     float *params = aligned_alloc(64, objective.parameters * sizeof *params);
     int code = params ? 0 : cli_error("words", 1, "no memory for the vectors");
-    if (code == 0 && !cli_can_write("words", o->save)) code = 1;
-    if (code == 0) {
+    if (code == 0 && (!cli_can_write("words", o->save) || !cli_can_write("words", o->plan))) code = 1;
+    if (code == 0 && o->plan) {
+        const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
+        configure(o, config, &model, &objective);
+        code = plan_write("words", &plan, &objective, config, start, &model);
+    } else if (code == 0) {
         hw_skipgram_start(&model, config->seed, params);
         code = train(o, config, t, &model, &objective, params, &trained);
     }
@@ -251,6 +272,7 @@ int main(int argc, char **argv)
     config.shuffle_block = 256; /* as many positions as a worker takes at once: no two are in the same sentence */
     config.optimizer.momentum = 0;
     config.optimizer.schedule.kind = HW_SCHEDULE_LINEAR;
+    config.optimizer.schedule.base = 0;
     cli c = {"words",      "word vectors, HOGWILD! style",
              own,          sizeof own / sizeof *own,
              NULL,         &o,
@@ -262,7 +284,10 @@ int main(int argc, char **argv)
     if (o.hot && config.exchange_interval == 1)
         return cli_error("words", 2, "--hot goes with --exchange N, or 0 for a chosen one (--help lists the options)");
     if (config.epochs <= 0) return cli_error("words", 2, "--epochs 0: the learning rate falls over them: more than 0");
-    config.optimizer.schedule.base = o.rate > 0 ? o.rate : o.cbow ? 0.05 : 0.025;
+    double *rate = &config.optimizer.schedule.base; /* 0: no file of --config has said it */
+    *rate = o.rate > 0 ? o.rate : *rate > 0 ? *rate : o.cbow ? 0.05 : 0.025;
+    if (o.plan && (o.save || o.json || o.similar || o.questions))
+        return cli_error("words", 2, "--plan trains nothing: without --save, --similar, --questions, --json");
     text t;
     if (!open_text(&o, &t)) return 1;
     if (!o.json)
