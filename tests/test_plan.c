@@ -110,13 +110,13 @@ static void ways_to_run_are_those_that_can(void **state)
     o.loss_gradient = no_gradient;
     c.batch = 64;
     static const char *const eight[] = {"one worker",
-                                        "2 workers",
                                         "2 threads in step",
-                                        "4 workers",
+                                        "2 workers",
                                         "4 threads in step",
+                                        "4 workers",
                                         "2 groups of 2 threads",
-                                        "8 workers",
                                         "8 threads in step",
+                                        "8 workers",
                                         "2 groups of 4 threads",
                                         "4 groups of 2 threads"};
     size_t n = hw__plan_structures(&c, &o, 8, list);

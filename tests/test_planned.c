@@ -11,7 +11,8 @@ enum { N = 4, EXAMPLES = 6400, BATCH = 16 };
  * sleeps `penalty` times as long. */
 typedef struct slow {
     double seconds, penalty, others;
-    atomic_int inside;
+    bool flat; /* evaluations say nothing */
+    atomic_int inside, examples;
 } slow;
 
 static double curvature(const slow *s, int j)
@@ -24,6 +25,7 @@ static double gradient(void *self, void *scratch, const hw_batch *b, const float
     slow *s = self;
     double loss = 0, seconds = s->seconds * b->count / BATCH;
     (void)scratch;
+    atomic_fetch_add(&s->examples, (int)b->count);
     if (atomic_fetch_add(&s->inside, 1) > 0 && s->penalty > 0) seconds *= s->penalty;
     struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - floor(seconds)))};
     if (seconds > 0) (void)nanosleep(&t, NULL);
@@ -37,8 +39,10 @@ static double gradient(void *self, void *scratch, const hw_batch *b, const float
 
 static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
 {
+    const slow *s = self;
     (void)scratch, (void)first;
-    for (int j = 0; j < N; j++) sums[0] += 0.5 * count * curvature(self, j) * (double)x[j] * (double)x[j];
+    for (int j = 0; s->flat && j < N; j++) sums[0] += count;
+    for (int j = 0; !s->flat && j < N; j++) sums[0] += 0.5 * count * curvature(self, j) * (double)x[j] * (double)x[j];
     return HW_OK;
 }
 
@@ -94,16 +98,24 @@ typedef struct told {
     unsigned probes, longer, stop_after;
     bool diverged, refused;
     double one, in_step; /* seconds an update of one worker; two threads in step, of that, at the most */
+    double gain;         /* of two workers, by their short probe */
+    uint64_t updates;
+    char second[96]; /* the label of the second way to run */
+    slow *turns;     /* where steps that meet take eight times as long once one worker has been seen for long */
 } told;
 
 static hw_status tell(void *context, const hw_plan_probe *p)
 {
     told *t = context;
     t->probes++;
+    t->updates += p->updates;
+    if (!*t->second && strcmp(p->label, "one worker") != 0) (void)snprintf(t->second, sizeof t->second, "%s", p->label);
+    if (strcmp(p->label, "2 workers") == 0) t->gain = p->gain;
     t->longer += strncmp(p->label, "longer", 6) == 0;
     const char *label = strncmp(p->label, "longer: ", 8) == 0 ? p->label + 8 : p->label;
     if (strcmp(label, "one worker") == 0) t->one = p->seconds_per_update;
     if (strcmp(label, "2 threads in step") == 0) t->in_step = fmax(t->in_step, p->seconds_per_update / t->one);
+    if (t->turns && strcmp(p->label, "longer: one worker") == 0) t->turns->penalty = 8;
     t->diverged |= p->diverged != 0;
     t->refused |= p->refused != 0;
     return t->probes == t->stop_after ? HW_E_USER + 3 : HW_OK;
@@ -210,6 +222,60 @@ static hw_status two_pairs(void *self, hw_worker *w, const hw_batch *b)
         status = hw_write(w, loss);
     }
     return status;
+}
+
+/* Where the loss says nothing, asynchronous steps count where delay cannot be seen; those in step always do. */
+static void a_flat_loss_leaves_it_to_the_map(void **state)
+{
+    (void)state;
+    for (int seen = 0; seen < 2; seen++) {
+        slow s = {.seconds = 1e-3, .flat = true};
+        hw_objective o = objective(&s);
+        hw_config c = solver(seen ? 0.2 : 0.02), chosen; /* x of two workers: 0.4, 0.04 */
+        told t = {.probes = 0};
+        hw_planned p = plan(&o, &c, HW_PLAN_KEEP_SOLVER, 2, 0.1, &t, &chosen);
+        assert_text(p.line[2], "the time of an update decides");
+        assert_near(p.curvature, 1, 0.05);
+        if (seen)
+            assert_true(t.gain <= 0);
+        else
+            assert_true(t.gain > 1.2);
+        assert_int_equal(chosen.workers, 2);
+        if (seen) assert_int_equal(chosen.scheduler, HW_SYNC);
+    }
+}
+
+/* Asynchronous workers that turn out to be slow give their place to threads in step, not to one worker. */
+static void threads_in_step_where_workers_do_not_last(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 1e-3, .penalty = 0.3};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen;
+    told t = {.turns = &s};
+    hw_planned p = plan(&o, &c, HW_PLAN_KEEP_SOLVER, 2, 0.1, &t, &chosen);
+    assert_text(p.line[4], "longer probes: 2 workers");
+    assert_text(p.line[4], "so: 2 threads in step");
+    assert_int_equal(chosen.scheduler, HW_SYNC);
+    assert_int_equal(chosen.workers, 2);
+    assert_true(p.expected < 0.9);
+}
+
+/* A policy that wants the curvature gets the plan's: an estimate by each engine would take hundreds of gradients. */
+static void probes_do_not_estimate_the_curvature_anew(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 2e-4};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.01), chosen;
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.optimizer.momentum = 0.5;
+    c.optimizer.schedule.base = 0.2; /* delay costs: threads in step are taken */
+    told t = {.probes = 0};
+    (void)plan(&o, &c, HW_PLAN_KEEP_SOLVER, 2, 0.5, &t, &chosen);
+    assert_string_equal(t.second, "2 threads in step");
+    /* Beside those of the probes: what times steps and looks at the gradients once, and no estimate of 8,000. */
+    assert_in_range(atomic_load(&s.examples) - (int)t.updates * BATCH, 0, 11000);
 }
 
 static void what_cannot_run_is_passed_over(void **state)
@@ -360,6 +426,9 @@ int main(void)
                                        cmocka_unit_test(a_short_training_is_not_probed),
                                        cmocka_unit_test(plans_end_when_they_are_asked),
                                        cmocka_unit_test(threads_in_step_where_delay_costs),
+                                       cmocka_unit_test(a_flat_loss_leaves_it_to_the_map),
+                                       cmocka_unit_test(threads_in_step_where_workers_do_not_last),
+                                       cmocka_unit_test(probes_do_not_estimate_the_curvature_anew),
                                        cmocka_unit_test(what_cannot_run_is_passed_over),
                                        cmocka_unit_test(what_is_to_stay_stays),
                                        cmocka_unit_test(wrong_requests_are_told)};

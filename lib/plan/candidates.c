@@ -74,9 +74,10 @@ size_t hw__plan_structures(const hw_config *from, const hw_objective *o, unsigne
     hw_config one = c;
     if (one.layers == HW_LAYERS_EACH) one.layers = HW_LAYERS_AUTO; /* of one worker nothing is stale */
     add_async(list, &n, one, o, 1);
+    /* In step first: a step of theirs is worth one worker's whatever the loss says, so few are enough to judge it. */
     for (unsigned m = 2; m <= threads; m = m < threads && 2 * m > threads ? threads : 2 * m) {
-        add_async(list, &n, c, o, m);
         add_in_step(list, &n, c, o, m, 1);
+        add_async(list, &n, c, o, m);
         if (m % 4 == 0) add_in_step(list, &n, c, o, m, 2);
         if (m % 2 == 0 && m > 4) add_in_step(list, &n, c, o, m, m / 2);
     }

@@ -22,6 +22,9 @@ static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, do
     double updates = p->one > 0 ? seconds / p->one * hw_config_asynchronous(&run) / LOOKS : 1e15;
     run.seconds = seconds;
     run.target = 0;
+    /* What every engine of a policy that wants it would estimate anew, in the time of some hundred steps, has been
+     * found already. Whoever has the last word does as the training will. */
+    if (run.curvature == 0 && p->curvature > 0 && !c->longer) run.curvature = p->curvature;
     run.evaluate_every = updates < 1 ? 1 : (uint64_t)fmin(updates, 1e15);
     run.evaluate_epochs = 0;
     run.checkpoint_every = 0;
