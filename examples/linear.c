@@ -4,7 +4,6 @@
 #include "support/gnuplot.h"
 #include "support/linear.h"
 #include "support/plan.h"
-#include <limits.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,11 +12,11 @@
 
 typedef struct options {
     const char *train, *test, *load, *save, *predict, *loss, *weights, *base, *report, *plan;
-    double split, l2, l1, rate;
+    double split, l2;
     unsigned folds;
     bool scores, tf_idf, unit_rows, cache, statistics, quiet, json;
-    bool intercept, average, average_given, scheduled, exchange_given; /* set by option() */
-    bool average_in_file;
+    bool intercept; /* set by option() */
+    linear_said said;
     hw_config *config;
     float class_weight[256];
     unsigned n_weights;
@@ -37,7 +36,7 @@ static const cli_option own[] = {
     {"--split", "X", "labels below X are -1, others +1 (else two values are told apart)", CLI_NUMBER,
      offsetof(options, split), -1e30, 1e30},
     {"--l2", "X", "penalty X / 2 |w|^2 (1 / rows)", CLI_NUMBER, offsetof(options, l2), 0, 1e6},
-    {"--l1", "X", "penalty X |w|_1, which makes weights 0 (0)", CLI_NUMBER, offsetof(options, l1), 0, 1e6},
+    {"--l1", "X", "penalty X |w|_1, which makes weights 0 (0)", CLI_NUMBER, offsetof(options, said.l1), 0, 1e6},
     {"--intercept", NULL, "a weight that every row has (the default)", CLI_CALL, 0, 0, 0},
     {"--no-intercept", NULL, "none", CLI_CALL, 0, 0, 0},
     {"--class-weights", "A,B,..", "factors on the loss of each class, labels ascending", CLI_TEXT,
@@ -54,7 +53,7 @@ static const cli_option own[] = {
     {"--statistics", NULL, "print Omega, Delta and rho of HOGWILD!'s theory; train nothing", CLI_SWITCH,
      offsetof(options, statistics), 0, 0},
     {"--learning-rate", "X", "at the start (0: from the loss and the rows' lengths)", CLI_NUMBER,
-     offsetof(options, rate), 0, 1e6},
+     offsetof(options, said.rate), 0, 1e6},
     {"--schedule", "NAME", "constant, linear, inv, ... (inv; without averaging linear; adagrad: constant)", CLI_CALL, 0,
      0, 0},
     {"--exchange", "K", "steps between exchanges; 1: every step shared; 0: chosen (0 where it can be)", CLI_CALL, 0, 0,
@@ -99,10 +98,11 @@ static bool option(void *context, const char *flag, const char *value)
         if (strcmp(flag + (on ? 2 : 5), "intercept") == 0)
             o->intercept = on;
         else
-            o->average = on, o->average_given = true;
+            o->said.average = on, o->said.average_given = true;
         return true;
     }
     bool schedule = strcmp(flag, "--schedule") == 0;
+    o->said.exchange = o->said.exchange || !schedule;
     if (hw_config_set(o->config, schedule ? "schedule" : "exchange_interval", value, why) == HW_OK) return true;
     const char *colon = strstr(why, ": ");
     (void)snprintf(text, sizeof text, "%s %.60s%.150s", flag, value, colon ? colon : "");
@@ -111,40 +111,6 @@ static bool option(void *context, const char *flag, const char *value)
 
 /* --- a run ---------------------------------------------------------------------------------------------------------
  */
-
-/* What depends on the rows: learning rate, schedule, averaging. */
-static hw_config configure(const options *o, const hw_linear_model *m, const hw_sparse *s)
-{
-    hw_config c = *o->config;
-    hw_schedule *h = &c.optimizer.schedule;
-    double updates = ceil((double)s->rows / c.batch);
-    bool plain = o->l1 <= 0 && (c.optimizer.rule == HW_RULE_ADAGRAD ||
-                                (c.optimizer.rule == HW_RULE_SGD && c.optimizer.momentum <= 0));
-    bool threads = c.scheduler == HW_ASYNC || c.scheduler == HW_SEQUENTIAL;
-    if (!o->exchange_given) c.exchange_interval = plain && threads ? 0 : 1;
-    if (o->rate > 0) h->base = o->rate;
-    if (o->rate <= 0) {
-        bool adagrad = c.optimizer.rule == HW_RULE_ADAGRAD; /* its steps do not follow the rows' scale */
-        h->base = adagrad ? 0.2 : linear_rate(m, s, o->class_weight, o->n_weights) * (1 - c.optimizer.momentum);
-    }
-    /* The mean would have no zeros left, where l1 is for zeros. */
-    bool average = o->average_given ? o->average : o->average_in_file ? c.average_every > 0 : o->l1 <= 0;
-    if (!average) c.average_every = 0;
-    if (!o->scheduled)
-        h->kind = c.optimizer.rule == HW_RULE_ADAGRAD     ? HW_SCHEDULE_CONSTANT
-                  : average || o->l1 > 0 || c.epochs <= 0 ? HW_SCHEDULE_INV
-                                                          : HW_SCHEDULE_LINEAR;
-    if (h->gamma <= 0) h->gamma = 1 / updates;
-    if (h->kind == HW_SCHEDULE_LINEAR || !h->interval) h->interval = (uint64_t)fmax(1, c.epochs * updates);
-    if (average && !(o->average_in_file && !o->average_given)) {
-        /* Beside its other merits the mean forgives what a worker that was held up writes late, at the rate of then. A
-         * copy of all weights takes an eighth of the time of the steps between two copies at most. */
-        double often = 8 * (double)hw_linear_model_weights(m) * s->rows / ((double)s->nonzeros * m->scores + 1);
-        c.average_every = (uint64_t)fmax(1, fmin(fmax(64, often), updates / 8));
-        c.average_from = 0.5;
-    }
-    return c;
-}
 
 typedef struct progress {
     bool quiet, terminal;
@@ -211,10 +177,10 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
     hw_engine *engine;
     hw_result result;
     hw_rule rule;
-    hw_config c = configure(o, m, s);
+    hw_config c = linear_configure(&o->said, o->config, m, s, o->class_weight, o->n_weights);
     progress p = {fold || o->quiet || o->json, isatty(STDOUT_FILENO) != 0, c.epochs, 10};
     if (hw_sparse_linear_objective(l, &objective, why) != HW_OK) return cli_error("linear", 2, why);
-    if (o->l1 > 0) {
+    if (o->said.l1 > 0) {
         c.optimizer.rule = HW_RULE_USER;
         c.optimizer.user_rule = &rule;
         if (hw_sparse_linear_rule(l, &c.optimizer.schedule, &rule, why) != HW_OK)
@@ -284,7 +250,7 @@ static int fit(const options *o, const linear_rows *r, hw_linear_model *m, hw_sp
         l.test = tested ? &test : NULL;
         l.classes = m->scores;
         l.l2 = o->l2 >= 0 ? o->l2 : 1.0 / s->rows;
-        l.l1 = o->l1;
+        l.l1 = o->said.l1;
         l.intercept = m->intercept;
         l.class_weight = o->n_weights ? o->class_weight : NULL;
         l.batch = o->config->batch;
@@ -395,6 +361,9 @@ static int check(const options *o)
     if (o->load && !o->train && !o->test)
         return cli_error("linear", 2, "--load needs --test FILE to test on, or --train FILE to go on with");
     if (o->predict && !o->test) return cli_error("linear", 2, "--predict needs --test FILE, whose rows it labels");
+    if (o->plan && o->said.l1 > 0)
+        return cli_error("linear", 2,
+                         "--plan does not go with --l1: its rule is made for one learning rate and schedule");
     if (o->plan && (o->folds || o->load || o->save || o->predict || o->report || o->json || o->statistics))
         return cli_error("linear", 2,
                          "--plan trains nothing: without --folds, --load, --save, --predict, --report, --json, "
@@ -404,7 +373,7 @@ static int check(const options *o)
                          "--folds trains models that are dropped: without --load, --save, --test, --predict");
     if (isfinite(o->split) && o->loss && strcmp(o->loss, "softmax") == 0)
         return cli_error("linear", 2, "--split makes two labels: softmax is for more");
-    if (o->l1 > 0 && (o->config->optimizer.rule != HW_RULE_SGD || o->config->optimizer.momentum > 0))
+    if (o->said.l1 > 0 && (o->config->optimizer.rule != HW_RULE_SGD || o->config->optimizer.momentum > 0))
         return cli_error("linear", 2, "--l1 has a rule of its own: --rule sgd without --momentum");
     return 0;
 }
@@ -443,31 +412,10 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
     return code ? code : end;
 }
 
-/* What depends on the rows where nobody says it: values that no file and no option can give stand for that. */
-#define NO_KIND ((hw_schedule_kind)99)
-static void unsay(hw_config *c)
-{
-    c->optimizer.schedule.base = 0;
-    c->optimizer.schedule.kind = NO_KIND;
-    c->exchange_interval = UINT_MAX;
-    c->average_every = UINT64_MAX;
-}
-
-/* What a file of --config has said of it counts as options do; those stand above it. */
-static void heed(options *o)
-{
-    hw_config *c = o->config;
-    if (o->rate <= 0) o->rate = c->optimizer.schedule.base;
-    o->scheduled = c->optimizer.schedule.kind != NO_KIND;
-    o->exchange_given = c->exchange_interval != UINT_MAX;
-    o->average_in_file = c->average_every != UINT64_MAX;
-    if (!o->average_in_file) c->average_every = 0;
-}
-
 int main(int argc, char **argv)
 {
     hw_config config = hw_config_defaults();
-    options o = {.base = "auto", .split = NAN, .l2 = -1, .intercept = true, .config = &config};
+    options o = {.base = "auto", .split = NAN, .l2 = -1, .said.rate = -1, .intercept = true, .config = &config};
     config.batch = 1;
     config.write = HW_WRITE_RACY;
     config.clock_interval = 0;
@@ -475,7 +423,7 @@ int main(int argc, char **argv)
     config.optimizer.momentum = 0;
     config.optimizer.schedule.gamma = 0;
     config.optimizer.schedule.power = 1;
-    unsay(&config);
+    linear_unsay(&config);
     config.compensation.policy = HW_POLICY_NONE;
     config.target_metric = 0;
     config.epochs = 5;
@@ -483,7 +431,7 @@ int main(int argc, char **argv)
              engine_flags, sizeof engine_flags / sizeof *engine_flags,     &config};
     int code = cli_parse(&c, argc, argv);
     if (code >= 0) return code;
-    heed(&o);
+    linear_heed(&o.said, &config);
     code = check(&o);
     if (code != 0) return code;
     if (config.scheduler == HW_ASYNC && config.workers == 1) config.scheduler = HW_SEQUENTIAL;

@@ -246,7 +246,9 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     if (hw_factorize_objective(f, &objective, why) != HW_OK) return cli_error(PROGRAM, 2, why);
     if (o->plan) {
         const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
-        return plan_write(PROGRAM, &plan, &objective, config, start, f);
+        int code = plan_write(PROGRAM, &plan, &objective, config, start, f);
+        if (code == 0 && f->grid) printf("planned with --blocks %u: run it with the same\n", f->grid);
+        return code;
     }
     float *x = calloc(objective.parameters, sizeof *x);
     if (!x) return fail(1, "%s", "there is no memory for the parameters");

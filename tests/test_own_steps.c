@@ -142,7 +142,22 @@ static void each_lands_by_its_own(void **state)
     }
 }
 
-/* On threads: what every landing is made with; the order is the machine's. */
+/* What each thread has before its eyes: its own rate, or that of its group. */
+typedef struct eyes {
+    unsigned share;
+    _Atomic unsigned wrong;
+} eyes;
+
+static hw_status step(void *self, hw_worker *w, const hw_batch *b)
+{
+    eyes *s = self;
+    (void)b;
+    (void)gradient(NULL, NULL, b, hw_read(w), hw_gradient(w));
+    if (fabs(hw_learning_rate(w) - BASE * different[hw_worker_id(w) / s->share].rate) > 1e-9) s->wrong++;
+    return hw_write(w, 1);
+}
+
+/* On threads: what every landing is made with; the order is the machine's. The work makes all of them come to one. */
 static void threads_and_groups_go_by_it(void **state)
 {
     (void)state;
@@ -151,23 +166,36 @@ static void threads_and_groups_go_by_it(void **state)
         unsigned workers, groups;
     } run[] = {{HW_ASYNC, 3, 1}, {HW_GROUPS, 6, 3}};
     for (size_t i = 0; i < sizeof run / sizeof *run; i++) {
-        watch w;
-        float x[N];
+        eyes s = {.share = run[i].workers / WORKERS};
+        watch w = {.count = 0};
+        bool seen[WORKERS] = {false};
+        hw_objective o = objective();
         hw_config c = config(run[i].scheduler, run[i].workers);
+        hw_result r;
+        float x[N] = {0};
+        o.loss_gradient = NULL;
+        o.step = step;
+        o.self = &s;
         c.groups = run[i].groups;
         c.own_steps = different;
         c.n_own_steps = WORKERS;
-        train(&c, x, &w);
+        c.work.law = (hw_clock){HW_CLOCK_CONSTANT, 0, 1e-3};
+        c.on_update = see;
+        c.context = &w;
+        if (hw_train(&o, &c, x, &r) != HW_OK) fail_msg("%s", r.message);
         assert_int_equal(w.count, UPDATES);
+        assert_int_equal(s.wrong, 0);
         for (unsigned t = 0; t < UPDATES; t++) {
             const hw_own_step *own = different + w.at[t].worker;
+            seen[w.at[t].worker] = true;
             assert_near(w.at[t].rate, BASE * own->rate, 1e-12);
             assert_near(w.at[t].momentum, isnan(own->momentum) ? 0.5 : own->momentum, 1e-12);
         }
+        for (int k = 0; k < WORKERS; k++) assert_true(seen[k]);
     }
 }
 
-/* Half of the rate of all is half of the rate: also in step, where there is one, and in the objective's eyes. */
+/* Half of the rate of all is half of the rate: also in step, where there is one. */
 static void one_of_them_is_a_rate(void **state)
 {
     (void)state;
@@ -331,6 +359,8 @@ static void what_cannot_be_is_refused(void **state)
         assert_text(why, part);                                 \
     } while (0)
     REFUSED(c.own_steps = NULL, HW_E_ARGUMENT, "own_steps is NULL");
+    REFUSED((c.own_steps = NULL, c.scheduler = HW_SIMULATED, c.simulation.clock = HW_CLOCK_EXPONENTIAL), HW_E_ARGUMENT,
+            "own_steps is NULL");
     REFUSED(c.n_own_steps = 2, HW_E_ARGUMENT, "n_own_steps is 2, but 3 land");
     REFUSED(c.scheduler = HW_SYNC, HW_E_ARGUMENT, "but 1 land");
     REFUSED(own[1].rate = 0, HW_E_ARGUMENT, "own_steps[1].rate is 0");
@@ -345,6 +375,10 @@ static void what_cannot_be_is_refused(void **state)
     REFUSED((c.scheduler = HW_SIMULATED, c.simulation.gather = 2), HW_E_UNSUPPORTED, "not with gathering");
     REFUSED((c.scheduler = HW_SIMULATED, c.simulation.clock = HW_CLOCK_DELAY, c.simulation.delay = 2), HW_E_UNSUPPORTED,
             "fixed delays");
+    o.raw = 1;
+    REFUSED((c.optimizer.momentum = 0, c.optimizer.velocity = HW_VELOCITY_PRIVATE), HW_E_UNSUPPORTED,
+            "steps of its own");
+    o.raw = 0;
     for (int i = 0; i < WORKERS; i++) own[i].momentum = NAN;
     c = config(HW_ASYNC, WORKERS);
     c.own_steps = own;

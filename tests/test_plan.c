@@ -109,15 +109,9 @@ static void ways_to_run_are_those_that_can(void **state)
     o.examples = 1000;
     o.loss_gradient = no_gradient;
     c.batch = 64;
-    static const char *const eight[] = {"one worker",
-                                        "2 threads in step",
-                                        "2 workers",
-                                        "4 threads in step",
-                                        "4 workers",
-                                        "2 groups of 2 threads",
-                                        "8 threads in step",
-                                        "8 workers",
-                                        "2 groups of 4 threads",
+    static const char *const eight[] = {"one worker",           "2 threads in step", "2 workers",
+                                        "4 threads in step",    "4 workers",         "2 groups of 2 threads",
+                                        "8 threads in step",    "8 workers",         "2 groups of 4 threads",
                                         "4 groups of 2 threads"};
     size_t n = hw__plan_structures(&c, &o, 8, list);
     assert_int_equal(n, sizeof eight / sizeof *eight);

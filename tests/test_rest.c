@@ -1,73 +1,7 @@
 /* test_rest.c - policy auto lets workers rest: the fewest begin and end, more join in where the bound allows it and
- * leave where a run fails, under every scheduler; with the same bits on any number of threads and after a resumption;
- * every ticket is one update; nothing rests where that was not asked for. */
-#include "check.h"
-#include "kept.h"
-#include <stdatomic.h>
-
-enum { N = 8, WORKERS = 8, UPDATES = 1600, SLOW = 400 };
-
-/* The seen of a run, by update; every worker writes at its own updates. */
-typedef struct watch {
-    uint32_t worker[UPDATES + WORKERS], staleness[UPDATES + WORKERS];
-    _Atomic uint64_t landed;
-    hw_engine *engine;
-    uint64_t stop_at;
-} watch;
-
-static void see(void *context, const hw_update_event *event)
-{
-    watch *s = context;
-    if (event->update < UPDATES + WORKERS) {
-        s->worker[event->update] = event->worker;
-        s->staleness[event->update] = (uint32_t)event->staleness;
-    }
-    s->landed++;
-    if (s->stop_at && event->update == s->stop_at) hw_engine_stop(s->engine);
-}
-
-typedef struct quadratic {
-    float curvature;
-    _Atomic uint32_t *visits; /* of each example; NULL: nobody counts */
-} quadratic;
-
-static double gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
-{
-    quadratic *q = self;
-    double loss = 0.01 * (1 + b->index[0] % 7);
-    (void)scratch;
-    for (uint32_t i = 0; q->visits && i < b->count; i++) q->visits[b->index[i]]++;
-    for (int j = 0; j < N; j++) {
-        g[j] = q->curvature * (x[j] - 1);
-        loss += 0.5 * (double)g[j] * (double)(x[j] - 1);
-    }
-    return loss;
-}
-
-static hw_objective objective(quadratic *q)
-{
-    hw_objective o = hw_objective_defaults("quadratic", N);
-    o.examples = 1000;
-    o.loss_gradient = gradient;
-    o.self = q;
-    return o;
-}
-
-static hw_config config(hw_scheduler scheduler)
-{
-    hw_config c = hw_config_defaults();
-    c.scheduler = scheduler;
-    c.workers = scheduler == HW_GROUPS ? 2 * WORKERS : WORKERS;
-    c.groups = scheduler == HW_GROUPS ? WORKERS : 1;
-    c.simulation.clock = HW_CLOCK_ROUND_ROBIN;
-    c.simulation.threads = 1;
-    c.batch = 8;
-    c.epochs = 0;
-    c.updates = UPDATES;
-    c.curvature = -1; /* nobody warns of it */
-    c.optimizer.schedule.base = 0.002;
-    return c;
-}
+ * leave where a run fails, under every scheduler; every ticket is one update; nothing rests where that was not asked
+ * for. */
+#include "resting.h"
 
 static const hw_scheduler each[] = {HW_ASYNC, HW_GROUPS, HW_ROUND_ROBIN, HW_SIMULATED};
 enum { EACH = sizeof each / sizeof *each };
@@ -164,9 +98,13 @@ static void all_step_where_nobody_sees_the_delay(void **state)
             (void)snprintf(begin, sizeof begin, "%u of 8 at work", cases[k].begin);
             if (!strstr(set[0].reason, begin)) fail_msg("%d, rate %g: %s", i, cases[k].rate, set[0].reason);
             (void)hw_engine_at_work(e, &mean);
-            if (cases[k].begin == WORKERS)
+            /* A thread that loses its core brings a gradient so old that others rest, whatever the rate. */
+            bool halved = false;
+            for (size_t s = 0; s < n; s++) halved = halved || strstr(set[s].reason, "half rest");
+            bool late = (each[i] == HW_ASYNC || each[i] == HW_GROUPS) && r.staleness.largest > 4 * WORKERS;
+            if (cases[k].begin == WORKERS && !(halved && late))
                 assert_near(mean, WORKERS, 0);
-            else
+            else if (cases[k].begin < WORKERS)
                 assert_true(mean < WORKERS);
             hw_engine_free(e);
         }
@@ -201,58 +139,6 @@ static void who_makes_it_fail_leaves(void **state)
             hw_engine_free(e);
         }
     }
-}
-
-/* Captured at every stage, with some at rest: the same bits, on one real thread or three. */
-static void the_bits_are_the_same_resumed(void **state)
-{
-    (void)state;
-    static const hw_clock_kind clock[] = {HW_CLOCK_ROUND_ROBIN, HW_CLOCK_EXPONENTIAL, HW_CLOCK_GAMMA};
-    unsigned some = 0;
-    for (int i = 0; i < 4; i++) {
-        kept all = {.n = 0};
-        float whole[N], other[N];
-        quadratic q = {.curvature = 2};
-        hw_config c = config(i < 3 ? HW_SIMULATED : HW_ROUND_ROBIN);
-        hw_objective o = objective(&q);
-        hw_engine *e;
-        hw_result r;
-        c.simulation.clock = clock[i % 3];
-        c.simulation.shape = 4;
-        c.compensation.window = 60;
-        c.optimizer.schedule.base = 0.05;
-        c.updates = 1000;
-        c.checkpoint_every = 26;
-        c.on_capture = keep;
-        c.context = &all;
-        assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-        assert_int_equal(hw_engine_run(e, &r), HW_OK);
-        assert_int_equal(hw_engine_get(e, whole), HW_OK);
-        unsigned at_work = hw_engine_at_work(e, NULL);
-        uint64_t returns = hw_engine_returns(e, NULL);
-        hw_engine_free(e);
-        c.on_capture = NULL;
-        c.checkpoint_every = 0;
-        for (unsigned k = 0; k < all.n; k++) {
-            char why[HW_WHY];
-            uint64_t then = hw_state_number(all.state[k], "run.rest.at_work", 0);
-            some += then > 2 && then < WORKERS;
-            if (i == 3 && k % 4) continue; /* real threads take longer */
-            c.simulation.threads = k % 2 ? 3 : 1;
-            assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-            if (hw_engine_restore(e, all.state[k], why) != HW_OK) fail_msg("%s", why);
-            assert_int_equal(hw_engine_run(e, &r), HW_OK);
-            assert_int_equal(hw_engine_get(e, other), HW_OK);
-            /* Threads in turns begin with an empty ring after a capture: it is the numbers that are the same there. */
-            if (i < 3 && memcmp(whole, other, sizeof whole) != 0) fail_msg("clock %d: capture %u of %u", i, k, all.n);
-            if (i < 3) assert_int_equal(hw_engine_at_work(e, NULL), at_work);
-            if (i < 3) assert_int_equal(hw_engine_returns(e, NULL), returns);
-            assert_int_equal(r.updates + r.skipped, c.updates);
-            hw_engine_free(e);
-        }
-        for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
-    }
-    assert_true(some > 0);
 }
 
 /* Evaluations, captures, averages and returns while some rest, over and over: each example is visited as often as the
@@ -375,56 +261,6 @@ static void nobody_rests_where_it_was_not_asked_for(void **state)
     assert_int_equal(hw_engine_at_work(NULL, NULL), 0);
 }
 
-/* A state that says who is at work, and means somebody else. */
-static void misshapen_states_are_refused(void **state)
-{
-    (void)state;
-    kept all = {.n = 0};
-    quadratic q = {.curvature = 1};
-    hw_config c = config(HW_SIMULATED);
-    hw_objective o = objective(&q);
-    hw_engine *e;
-    char why[HW_WHY];
-    c.updates = SLOW;
-    c.checkpoint_every = 50;
-    c.on_capture = keep;
-    c.context = &all;
-    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-    assert_int_equal(hw_state_number(all.state[0], "run.rest.at_work", 0), 2);
-    static const uint64_t wrong[] = {0, 1, 9, 3, 8, UINT32_MAX};
-    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
-        hw_state *bad = hw_state_create();
-        assert_int_equal(hw_state_copy(bad, all.state[0]), HW_OK);
-        assert_int_equal(hw_state_put_number(bad, "run.rest.at_work", wrong[k]), HW_OK);
-        assert_int_equal(hw_engine_restore(e, bad, why), HW_E_FORMAT);
-        assert_text(why, wrong[k] == 3 || wrong[k] == 8 ? "a worker is missing" : "run.rest.at_work");
-        hw_state_free(bad);
-    }
-    static const struct {
-        const char *name;
-        uint64_t count;
-        double real; /* NaN: the count */
-    } others[] = {{"run.rest.since", 1ULL << 40, NAN}, {"run.rest.measured_from", 1ULL << 52, NAN},
-                  {"run.rest.wait", 0, NAN},           {"run.rest.wait", 1ULL << 53, NAN},
-                  {"run.rest.worked", 0, -1},          {"run.rest.worked", 0, 1e9},
-                  {"run.rest.worked", 0, HUGE_VAL}};
-    for (size_t k = 0; k < sizeof others / sizeof *others; k++) {
-        hw_state *bad = hw_state_create();
-        assert_int_equal(hw_state_copy(bad, all.state[0]), HW_OK);
-        if (isnan(others[k].real))
-            assert_int_equal(hw_state_put_number(bad, others[k].name, others[k].count), HW_OK);
-        else
-            assert_int_equal(hw_state_put_real(bad, others[k].name, others[k].real), HW_OK);
-        assert_int_equal(hw_engine_restore(e, bad, why), HW_E_FORMAT);
-        assert_text(why, others[k].name);
-        hw_state_free(bad);
-    }
-    assert_int_equal(hw_engine_restore(e, all.state[0], why), HW_OK);
-    hw_engine_free(e);
-    for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
-}
-
 /* A resting group rises as one: with evaluations and captures at every update, ends and stops among them. */
 static void a_group_is_never_in_two_places(void **state)
 {
@@ -510,52 +346,18 @@ static void every_change_is_told(void **state)
     hw_engine_free(e);
 }
 
-/* A restored engine says so at once; a run after another one begins with the fewest again. */
-static void what_is_told_of_another_run(void **state)
-{
-    (void)state;
-    kept all = {.n = 0};
-    quadratic q = {.curvature = 1};
-    hw_config c = config(HW_SIMULATED);
-    hw_objective o = objective(&q);
-    hw_engine *e;
-    double mean, again;
-    char why[HW_WHY];
-    c.updates = SLOW;
-    c.checkpoint_every = 50;
-    c.on_capture = keep;
-    c.context = &all;
-    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-    assert_int_equal(hw_engine_at_work(e, &mean), 2);
-    assert_true(mean > 2.2);
-    assert_int_equal(hw_engine_run(e, NULL), HW_OK);
-    assert_int_equal(hw_engine_at_work(e, &again), 2);
-    assert_near(again, mean, 0.7); /* it begins near the optimum */
-    hw_engine_free(e);
-    assert_int_equal(hw_engine_create(&e, &o, &c, NULL, NULL), HW_OK);
-    assert_int_equal(hw_engine_restore(e, all.state[0], why), HW_OK);
-    assert_int_equal(hw_engine_at_work(e, &mean), 2);
-    assert_near(mean, 2, 0);
-    hw_engine_free(e);
-    for (unsigned k = 0; k < all.n; k++) hw_state_free(all.state[k]);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_begin_and_end_and_all_join_in),
         cmocka_unit_test(all_step_where_nobody_sees_the_delay),
         cmocka_unit_test(who_makes_it_fail_leaves),
-        cmocka_unit_test(the_bits_are_the_same_resumed),
         cmocka_unit_test(every_ticket_is_somebodys),
         cmocka_unit_test(a_stop_and_a_failure_reach_those_at_rest),
         cmocka_unit_test(nobody_rests_where_it_was_not_asked_for),
-        cmocka_unit_test(misshapen_states_are_refused),
         cmocka_unit_test(a_group_is_never_in_two_places),
         cmocka_unit_test(who_comes_late_has_no_first_losses),
         cmocka_unit_test(every_change_is_told),
-        cmocka_unit_test(what_is_told_of_another_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -127,6 +127,76 @@ static void groups_wait_for_the_last(void **state)
     }
 }
 
+/* --- waiting
+ * ----------------------------------------------------------------------------------------------------------
+ */
+
+/* A quick worker and one that takes twenty times as long; how long each has been in its steps. */
+typedef struct unlike {
+    double busy[2];
+    unsigned evaluations;
+} unlike;
+
+static hw_status unlike_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    unlike *u = self;
+    const unsigned i = hw_worker_id(w);
+    const uint64_t from = hw_now();
+    (void)b;
+    (void)hw_read(w);
+    (void)usleep(i ? 40000 : 2000);
+    for (int j = 0; j < N; j++) hw_gradient(w)[j] = 0;
+    u->busy[i] += (double)(hw_now() - from) * 1e-9;
+    return hw_write(w, 1);
+}
+
+static hw_status unlike_evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count,
+                                 double *sums)
+{
+    unlike *u = self;
+    (void)scratch, (void)x, (void)first;
+    u->evaluations++;
+    sums[0] += count;
+    return HW_OK;
+}
+
+static hw_status no_capture(void *context, uint64_t update, const hw_state *state)
+{
+    (void)context, (void)update, (void)state;
+    return HW_OK;
+}
+
+/* An evaluation or a capture waits for the slow one's step. The quick one, who makes nearly all updates, trains no
+ * longer than it is in its steps; the wait counted as training would make that twice as much. */
+static void waiting_for_an_evaluation_is_no_training(void **state)
+{
+    (void)state;
+    for (int captures = 0; captures < 2; captures++) {
+        unlike u = {{0}, 0};
+        hw_objective o = hw_objective_defaults("unlike", N);
+        hw_config c = config(HW_ASYNC, 2);
+        hw_result r;
+        o.self = &u;
+        o.examples = 1000;
+        o.step = unlike_step;
+        o.evaluate = unlike_evaluate;
+        o.evaluation_examples = 1;
+        c.updates = 160;
+        if (captures) {
+            c.evaluate_epochs = 0;
+            c.on_capture = no_capture;
+            c.checkpoint_every = 10;
+        } else {
+            c.evaluate_every = 10;
+        }
+        assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
+        assert_int_equal(r.updates, 160);
+        assert_true(captures || u.evaluations >= 10);
+        assert_true(r.seconds > 0.9 * u.busy[0]);
+        assert_true(r.seconds < 1.5 * u.busy[0]);
+    }
+}
+
 /* --- layer by layer -------------------------------------------------------------------------------------------------
  */
 
@@ -324,6 +394,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_last_as_long_as_their_law_says),
         cmocka_unit_test(groups_wait_for_the_last),
+        cmocka_unit_test(waiting_for_an_evaluation_is_no_training),
         cmocka_unit_test(layers_are_held_while_it_lasts),
         cmocka_unit_test(nobody_sleeps_through_the_end),
         cmocka_unit_test(steps_go_one_by_one),

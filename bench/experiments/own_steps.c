@@ -25,11 +25,11 @@ typedef struct scheme {
 
 static const scheme schemes[SCHEMES] = {{"all alike", 1, NAN},
                                         {"slow ones at twice the rate", 2, NAN},
-                                        {"slow ones at half of it", 0.5, NAN},
-                                        {"slow ones at a quarter", 0.25, NAN},
-                                        {"slow ones at a tenth", 0.1, NAN},
+                                        {"slow ones at half the rate", 0.5, NAN},
+                                        {"slow ones at a quarter of the rate", 0.25, NAN},
+                                        {"slow ones at a tenth of the rate", 0.1, NAN},
                                         {"slow ones without momentum", 1, 0},
-                                        {"slow ones at a quarter, without", 0.25, 0},
+                                        {"slow ones at a quarter, no momentum", 0.25, 0},
                                         {"slow ones at twice, momentum -0.3", 2, -0.3}};
 static const double momenta[MOMENTA] = {0.9, 0.6, 0.3};
 
@@ -167,17 +167,17 @@ bool papers_own_steps(papers *p)
         unsigned best = 0;
         for (unsigned k = 1; k < SCHEMES; k++)
             if (j[k].ratio < j[best].ratio) best = k;
-        bool gains = best && j[best].ratio + j[best].ratio_half < 1;
+        bool gains = j[best].ratio + j[best].ratio_half < 1;
+        const char *says = !best   ? "none is quicker than eight alike"
+                           : gains ? "come sooner to the target than eight alike"
+                                   : "are the quickest, within the noise";
         papers_verdict(p, PAPERS_MEASURED,
                        "8 workers, 2 of them ten times slower, each at its best rate and momentum of %d, judged on %u "
-                       "other seeds: %s (%.2f +- %.2f of the time of all alike) %s; at a quarter of the rate %.2f +- "
-                       "%.2f, at a tenth %.2f +- %.2f, without momentum %.2f +- %.2f",
-                       RATES * MOMENTA, s->judges, best ? schemes[best].name : "none is quicker", j[best].ratio,
-                       j[best].ratio_half,
-                       gains  ? "come sooner to the target than eight alike"
-                       : best ? "are the quickest, which is within the noise"
-                              : "than eight alike",
-                       j[3].ratio, j[3].ratio_half, j[4].ratio, j[4].ratio_half, j[5].ratio, j[5].ratio_half);
+                       "other seeds, time of that of eight alike: %s%s%s (%.2f +- %.2f); at a quarter of the rate %.2f "
+                       "+- %.2f, at a tenth %.2f +- %.2f, without momentum %.2f +- %.2f",
+                       RATES * MOMENTA, s->judges, best ? schemes[best].name : "", best ? " " : "", says, j[best].ratio,
+                       j[best].ratio_half, j[3].ratio, j[3].ratio_half, j[4].ratio, j[4].ratio_half, j[5].ratio,
+                       j[5].ratio_half);
     }
     papers_digits_close(&d);
     free(s);

@@ -32,6 +32,17 @@ void linear_close(linear_rows *rows);
 hw_status linear_objective(const hw_sparse_linear *l, const float *weight, double metric[2]);
 /* A learning rate to begin with (sgd without momentum, schedule inv or linear) for rows of this length. */
 double linear_rate(const hw_linear_model *m, const hw_sparse *rows, const float *class_weight, unsigned weights);
+/* What a command line says of the solver; the rest depends on the rows. */
+typedef struct linear_said {
+    double rate, l1; /* rate: -1 where nobody has said it */
+    bool scheduled, exchange, average, average_given, average_in_file;
+} linear_said;
+/* Before options are read: a configuration that tells what a file of --config has said. */
+void linear_unsay(hw_config *config);
+/* After that: what the file has said counts as options do, which stand above it. */
+void linear_heed(linear_said *said, hw_config *config);
+hw_config linear_configure(const linear_said *said, const hw_config *config, const hw_linear_model *m,
+                           const hw_sparse *rows, const float *class_weight, unsigned weights);
 /* One line a row: its label, or its scores. path "-": stdout. */
 hw_status linear_predict(const hw_linear_model *m, const hw_sparse *rows, bool scores, const char *path, char *why);
 

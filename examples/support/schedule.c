@@ -1,5 +1,5 @@
-/* schedule.c - what is known of a schedule before a run: files of recorded ones and of delays, and the advice on
- * what the asynchrony will do. */
+/* schedule.c - what is known of a schedule before a run: files of recorded ones and of delays, steps of each one's own,
+ * and the advice on what the asynchrony will do. */
 #include "train.h"
 #include <math.h>
 #include <stdlib.h>

@@ -212,6 +212,8 @@ static int write_report(const train_run *t, hw_engine *engine, const hw_result *
     (void)hw_report_note(report, "data", t->source);
     (void)hw_report_note(report, "machine", machine);
     (void)hw_report_note(report, "commit", hw_commit());
+    if (t->options->own_rates) (void)hw_report_note(report, "own rates", t->options->own_rates);
+    if (t->options->own_momenta) (void)hw_report_note(report, "own momenta", t->options->own_momenta);
     outcome(r, start, text, sizeof text);
     (void)hw_report_text(report, r->status == HW_OK ? text : r->message);
     if (rest_text(engine, most, text, sizeof text)) (void)hw_report_text(report, text);

@@ -6,7 +6,8 @@
 #include "cli.h"
 
 typedef struct train_options {
-    const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume, *load, *go_on, *own_rates, *own_momenta;
+    const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume, *load, *go_on;
+    const char *own_rates, *own_momenta;
     bool quiet, json, summary, advise;
     double minutes, epochs; /* between checkpoints; 0: not given */
     unsigned keep;          /* 0: not given */
@@ -19,14 +20,15 @@ size_t train_rows(cli_option *rows, size_t at);
 extern const char *const train_engine_flags[];
 extern const size_t train_engine_flag_count;
 
-/* What a configuration borrows: a schedule to follow from files, a recorded one or delays; steps of each one's own. */
+/* What a configuration borrows: a schedule to follow, from files (a recorded one, or delays), and steps of each one's
+ * own. */
 typedef struct train_schedule {
     hw_trace *trace;
     hw_histogram delays;
     hw_own_step *own;
 } train_schedule;
-/* Refuses options that exclude one another, loads what --replay and --delays name, reads lists of numbers. 0, or an exit status after a
- * sentence. Close it in any case. */
+/* Refuses options that exclude one another, loads what --replay and --delays name, reads lists of numbers. 0, or an
+ * exit status after a sentence. Close it in any case. */
 int train_prepare(const char *program, const train_options *o, hw_config *config, train_schedule *schedule);
 void train_schedule_close(train_schedule *schedule);
 

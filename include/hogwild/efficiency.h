@@ -117,9 +117,9 @@ HW_API void hw_efficiency_free(hw_efficiency *efficiency);
  * a sentence: no such option or value; HW_E_LIMIT: more than 1,024 rows. */
 HW_API hw_status hw_efficiency_axis(hw_efficiency *efficiency, const char *option, const char *values, char *why);
 /* A run is known in the record by name, data, every option of its configuration, what that points to (laws, sections,
- * delays), the sizes of the objective, the warm start, this build and the number of processors; not by what the
- * objective computes. Runs all that is not in the record: tuning first, then seed by seed through the rows, so that a
- * drift of the machine meets all alike. A row that cannot run, or fails otherwise than by diverging, is refused, with
+ * delays, own steps), the sizes of the objective, the warm start, this build and the number of processors; not by what
+ * the objective computes. Runs all that is not in the record: tuning first, then seed by seed through the rows, so that
+ * a drift of the machine meets all alike. A row that cannot run, or fails otherwise than by diverging, is refused, with
  * its sentence in the row, and the others go on. HW_E_STOPPED: the stop flag; what has been measured can be looked at,
  * and measuring again goes on. HW_E_IO, HW_E_FORMAT: the record (the sentence names the line); HW_E_MEMORY. */
 HW_API hw_status hw_efficiency_measure(hw_efficiency *efficiency, char *why);

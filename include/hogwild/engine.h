@@ -95,7 +95,7 @@ typedef struct hw_work {
 
 /* What one of those who land on their own does otherwise than all (config.own_steps). */
 typedef struct hw_own_step {
-    double rate;     /* times the learning rate of all; above 0                                                       */
+    double rate;     /* times the learning rate of all; (0, 1e6]                                                      */
     double momentum; /* in place of the explicit momentum of all, in (-1, 1), with rules sgd and nesterov and
                         compensation none, fixed or user: a shared velocity decays by it at this one's landings. NaN:
                         that of all                                                                                  */
@@ -186,9 +186,10 @@ typedef struct hw_config {
     /* captures: called with everything that the run needs to go on (hw_engine_capture) whenever one of the three is
      * due, and once more at the end of every run that did not fail, whatever stopped it, unless the parameters are
      * those of the last capture. All workers are parked, between steps, with no gradient lost; the time is not charged
-     * to training. The state is the engine's and valid during the call, in the worker that makes it. An evaluation that
-     * is due at the same update comes first; the one at the end of a run that hw_engine_stop, stop_flag or
-     * config.seconds have cut short comes after, since the whole run would not make it: no capture holds it. */
+     * to training, nor is the wait for the last step before it. The state is the engine's and valid during the call, in
+     * the worker that makes it. An evaluation that is due at the same update comes first; the one at the end of a run
+     * that hw_engine_stop, stop_flag or config.seconds have cut short comes after, since the whole run would not make
+     * it: no capture holds it. */
     hw_status (*on_checkpoint)(void *context, const hw_state *state);
     uint64_t checkpoint_every; /* updates; 0: off                                  */
     double checkpoint_epochs;  /* 0: off                                           */
@@ -213,7 +214,7 @@ typedef struct hw_config {
     /* since 0.2: schedulers of threads only; may be another for a run that goes on */
     hw_work work;
     /* since 0.2: a rate and a momentum for each of those who land on their own: workers, or the groups of GROUPS (SYNC:
-     * 1), in the order of their numbers; so many as hw_config_asynchronous says. NULL: all step alike. Not with
+     * 1), in the order of their numbers; as many as hw_config_asynchronous says. NULL: all step alike. Not with
      * gathering or with drawn or fixed delays. Policies do not know of it. Borrowed, read by create */
     const hw_own_step *own_steps;
     size_t n_own_steps;

@@ -74,8 +74,8 @@ static inline hw_status hw_sparse_linear_objective(hw_sparse_linear *model, hw_o
 }
 HW_API void hw_sparse_linear_free(hw_sparse_linear *model);
 /* The rule for l1, for hw_optimizer.user_rule (rule user): plain SGD on `schedule` (constant or inv), then the weight
- * is cut towards 0 by what it has been spared of the total penalty so far, l1 times the sum of all learning rates. One
- * float of state a parameter. Borrows the model. */
+ * is cut towards 0 by what it has been spared of the total penalty so far, l1 times the sum of all learning rates of
+ * the schedule: not for config.own_steps, whose rates are others. One float of state a parameter. Borrows the model. */
 HW_API hw_status hw_sparse_linear_rule(hw_sparse_linear *model, const hw_schedule *schedule, hw_rule *rule, char *why);
 /* Scores of row `row` of a data set with as many columns or fewer: 1, or classes, values. */
 HW_API void hw_sparse_linear_scores(const hw_sparse_linear *model, const float *params, const hw_sparse *rows,

@@ -96,7 +96,7 @@ typedef struct hw_objective {
     /* Evaluation: add to sums[0 .. metrics-1] over examples first .. first + count - 1 of the evaluation set, at
      * parameters x. Reported metrics are sums / evaluation_examples; metric 0 is a loss (lower is better), the others
      * are scores (higher is better). NULL: none. Workers are parked meanwhile and run chunks of it in parallel; sums
-     * are added in a fixed order; its time is not charged to training. */
+     * are added in a fixed order; neither its time nor the wait for the last step before it is charged to training. */
     hw_status (*evaluate)(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums);
     uint32_t evaluation_examples, evaluation_chunk; /* chunk: 0 = 500 */
     unsigned metrics;                               /* 1 .. HW_METRICS */

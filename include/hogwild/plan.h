@@ -55,8 +55,8 @@ HW_API hw_status hw_plan_request_init(hw_plan_request *request, size_t size);
 
 typedef struct hw_planned {
     char line[HW_PLAN_LINES][400]; /* why, in five sentences */
-    double expected; /* time to a loss relative to one worker with its own solver, as the longest probes had it; 1: that
-                        is what was chosen */
+    double expected; /* time to a loss relative to one worker with its own solver, as the longest probes of it had it;
+                        1: that is what was chosen */
     double one_seconds; /* what the whole training takes one worker, as the probes had it */
     double spent;       /* seconds that planning took, all included */
     unsigned probes;

@@ -81,6 +81,8 @@ void hw__config_give(const hw_config *from, hw_config *to)
 static bool plain(const hw_config *c)
 {
     const hw_optimizer *r = &c->optimizer;
+    for (size_t i = 0; c->own_steps && i < c->n_own_steps; i++)
+        if (!isnan(c->own_steps[i].momentum)) return false;
     return hw__rule_of(r)->flags & HW__RULE_PLAIN && r->momentum == 0 && r->n_sections == 0 &&
            hw__optimizer_arrays(r, &c->compensation) == 0;
 }
@@ -173,14 +175,14 @@ uint32_t hw__config_rule_checksum(const hw_config *c)
                     (uint64_t)(c->flush_denormals != 0) << 32 ^ (uint64_t)c->stripe << 40;
     bool named = o->rule == HW_RULE_USER && o->user_rule && o->user_rule->name;
     if (named) hash = hw__hash(hash, o->user_rule->name, strlen(o->user_rule->name));
-    for (size_t i = 0; i < o->n_sections; i++) {
+    for (size_t i = 0; o->sections && i < o->n_sections; i++) {
         const hw_section *x = o->sections + i;
         const double part[] = {(double)x->first, (double)x->count, (double)x->rate, (double)x->decay};
         hash = mix(hash, part, 4);
     }
     hash = mix(hash, all, sizeof all / sizeof *all);
     if (c->delay_correction > 0) hash = mix(hash, &c->delay_correction, 1); /* traces of 0.1 know none */
-    for (size_t i = 0; i < c->n_own_steps; i++) {
+    for (size_t i = 0; c->own_steps && i < c->n_own_steps; i++) {           /* without, it is refused elsewhere */
         const hw_own_step *x = c->own_steps + i;
         const double own[] = {x->rate, isnan(x->momentum) ? 2 : x->momentum};
         hash = mix(hash, own, 2);

@@ -49,7 +49,7 @@ static uint64_t hash_config(uint64_t hash, const hw_config *c)
         const double numbers[] = {(double)x->first, (double)x->count, (double)x->rate, (double)x->decay};
         hash = hw__hash(hash, numbers, sizeof numbers);
     }
-    for (size_t i = 0; i < c->n_own_steps; i++) {
+    for (size_t i = 0; c->own_steps && i < c->n_own_steps; i++) {
         const double numbers[] = {c->own_steps[i].rate, isnan(c->own_steps[i].momentum) ? 2 : c->own_steps[i].momentum};
         hash = hw__hash(hash, numbers, sizeof numbers);
     }

@@ -63,6 +63,8 @@ hw_config hw__efficiency_warm_config(const hw_efficiency *e)
     c.batch_per_worker = 0;
     c.simulation = defaults.simulation;
     c.work = defaults.work;
+    c.own_steps = NULL;
+    c.n_own_steps = 0;
     c.compensation.policy = HW_POLICY_NONE;
     c.trace = 0;
     c.epochs = c.seconds = 0;

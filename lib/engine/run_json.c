@@ -72,6 +72,18 @@ double hw__result_number(const hw_result *r, const char *name)
     return NAN;
 }
 
+/* Where those who land on their own do not step alike; momentum null: that of all. */
+static void own_steps(const hw_config *c, FILE *out)
+{
+    for (size_t i = 0; i < c->n_own_steps; i++) {
+        fputs(i ? ",{\"rate\":" : ",\"own_steps\":[{\"rate\":", out);
+        hw__json_number(out, c->own_steps[i].rate);
+        number(out, "momentum", c->own_steps[i].momentum);
+        fputs("}", out);
+    }
+    if (c->n_own_steps) fputs("]", out);
+}
+
 static void evaluations(const hw_engine *e, FILE *out)
 {
     size_t n;
@@ -148,6 +160,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
     hw__json_string(out, e->objective.name ? e->objective.name : "");
     fputs(",\"config\":", out);
     (void)hw_config_json(&e->config, out);
+    own_steps(&e->config, out);
     hw_build_info(text, sizeof text);
     fputs(",\"build\":", out);
     hw__json_string(out, text);

@@ -101,6 +101,25 @@ static hw_status run_reference(hw__planner *p, double slice, char *why)
     return HW_OK;
 }
 
+/* A loss that has fallen steeply at first, as that of a net with batch normalisation does, looks as if it had come to
+ * rest: it may fall on, seen for longer. Where it does not, what there is to see has been seen. */
+static hw_status reference_again(hw__planner *p, double *slice, char *why)
+{
+    double longer = *slice;
+    hw_status status = HW_OK;
+    for (int i = 0; i < 3 && status == HW_OK && !p->tells; i++) {
+        longer *= 2;
+        if (longer > 0.4 * hw__plan_left(p) / (double)p->structures - p->overhead) break;
+        status = run_reference(p, longer, why);
+    }
+    if (status != HW_OK) return status;
+    if (p->tells)
+        *slice = longer;
+    else if (longer > *slice)
+        status = run_reference(p, *slice, why); /* what the others are compared with */
+    return status;
+}
+
 /* One worker, for longer and longer until its loss falls, or the ways to run would have no time any more; for shorter
  * and shorter where it has fallen long before the end, or met the target: what comes after that says nothing. */
 static hw_status reference(hw__planner *p, double *slice, char *why)
@@ -121,6 +140,7 @@ static hw_status reference(hw__planner *p, double *slice, char *why)
         *slice = fmax(shorter, least);
         status = run_reference(p, *slice, why);
     }
+    if (status == HW_OK && !p->tells) status = reference_again(p, slice, why);
     if (status == HW_OK) look_at_gradients(p);
     hw__base_free(p->end);
     p->end = NULL;
@@ -203,7 +223,8 @@ static size_t certain(const hw__planner *p)
     double gain = PLAN_WORTH;
     for (size_t i = 1; i < p->structures; i++) {
         const hw__plan_candidate *c = p->list + i;
-        if (c->probe.refused || hw_config_asynchronous(&c->config) != 1 || !(c->probe.gain > gain)) continue;
+        bool in_step = c->config.workers > 1 && hw_config_asynchronous(&c->config) == 1;
+        if (!in_step || c->probe.refused || !(c->probe.gain > gain)) continue;
         best = i;
         gain = c->probe.gain;
     }
@@ -243,9 +264,13 @@ static hw_status confirm(hw__planner *p, char *why)
     if (seconds <
         p->list[0].probe.seconds / p->list[0].runs) { /* those that were made are as long as there is time for */
         p->best = tried;
-        if (instead) p->gain = p->list[instead].probe.gain;
-        p->gain *= gain_since(p, tried);
-        if (instead) run_as(p, instead);
+        double solver = gain_since(p, tried);
+        if (instead) {
+            p->gain = p->list[instead].probe.gain;
+            run_as(p, instead);
+            if (p->best == instead) solver = 1; /* there was no room for it */
+        }
+        p->gain *= solver;
         return HW_OK;
     }
     hw_status status = longer(p, 0, NULL, seconds, &one, why);

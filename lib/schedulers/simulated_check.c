@@ -19,7 +19,8 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
         return hw__base_fail(
             why, HW_E_ARGUMENT,
             "the trace was recorded with another rule, momentum, schedule, weight decay, clipping, age, delay "
-            "correction, sections, own_steps, read, write, path or flush_denormals, or another choice about policy pole-zero");
+            "correction, sections, own_steps, read, write, path or flush_denormals, or another choice about policy "
+            "pole-zero");
     return HW_OK;
 }
 
@@ -33,8 +34,7 @@ hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *w
             "objective.touched is %zu, but loss_gradient fills a whole gradient: a sparse objective has a "
             "step",
             o->touched);
-    bool owned = s->gather <= 1 && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_HISTOGRAM;
-    if (c->optimizer.velocity == HW_VELOCITY_PRIVATE && !owned)
+    if (c->optimizer.velocity == HW_VELOCITY_PRIVATE && !hw__timeline_owned(s))
         return hw__base_fail(
             why, HW_E_UNSUPPORTED,
             "velocity private needs workers of one's own: not with gathering, or with drawn or fixed delays");

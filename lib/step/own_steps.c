@@ -8,15 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Who lands on its own is a number of workers, not of gradients. */
-static bool of_workers(const hw_config *c, const hw__crew *crew)
-{
-    const hw_simulation *s = &c->simulation;
-    return crew->gather <= 1 && crew->numbers == crew->slots && s->clock != HW_CLOCK_DELAY &&
-           s->clock != HW_CLOCK_HISTOGRAM;
-}
-
-static hw_status check_momentum(const hw_config *c, size_t i, char *why)
+static hw_status check_momentum(const hw_config *c, bool raw, size_t i, char *why)
 {
     const hw_optimizer *o = &c->optimizer;
     const double momentum = c->own_steps[i].momentum;
@@ -28,6 +20,10 @@ static hw_status check_momentum(const hw_config *c, size_t i, char *why)
     if (!(hw__rule_of(o)->flags & HW__RULE_LINEAR))
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.own_steps[%zu].momentum is %g: it goes with rules sgd and nesterov", i, momentum);
+    if (momentum != 0 && raw)
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.own_steps[%zu].momentum is %g, but the objective writes steps of its own", i,
+                             momentum);
     if (!(hw__policy_of(c->compensation.policy)->flags & HW__POLICY_PRIVATE))
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.own_steps[%zu].momentum is %g, but compensation %s sets the momentum: none, fixed "
@@ -40,12 +36,12 @@ static hw_status check_momentum(const hw_config *c, size_t i, char *why)
     return HW_OK;
 }
 
-hw_status hw__own_steps_check(const hw_config *c, const hw__crew *crew, char *why)
+hw_status hw__own_steps_check(const hw_config *c, const hw_objective *o, const hw__crew *crew, char *why)
 {
     if (!c->own_steps && !c->n_own_steps) return HW_OK;
     if (!c->own_steps)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.own_steps is NULL, but n_own_steps is %zu", c->n_own_steps);
-    if (!of_workers(c, crew))
+    if (crew->gather > 1 || !hw__timeline_owned(&c->simulation))
         return hw__base_fail(why, HW_E_UNSUPPORTED,
                              "config.own_steps is of workers that land on their own: not with gathering, or with drawn "
                              "or fixed delays");
@@ -57,7 +53,7 @@ hw_status hw__own_steps_check(const hw_config *c, const hw__crew *crew, char *wh
         if (!(rate > 0 && rate <= 1e6))
             return hw__base_fail(why, HW_E_ARGUMENT, "config.own_steps[%zu].rate is %g: it must be in (0, 1e6]", i,
                                  rate);
-        hw_status status = check_momentum(c, i, why);
+        hw_status status = check_momentum(c, o->raw, i, why);
         if (status != HW_OK) return status;
     }
     return HW_OK;

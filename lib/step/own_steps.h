@@ -5,7 +5,7 @@
 #include "worker.h"
 
 /* What config.own_steps must be for this crew. */
-hw_status hw__own_steps_check(const hw_config *c, const hw__crew *crew, char *why);
+hw_status hw__own_steps_check(const hw_config *c, const hw_objective *o, const hw__crew *crew, char *why);
 /* The engine's own copy of them. */
 hw_status hw__own_steps_plan(hw_engine *e, char *why);
 /* w->setting has just become that of all: its own of it. */

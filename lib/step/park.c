@@ -4,11 +4,48 @@
 #include "step.h"
 #include <string.h>
 
+/* Who comes from a step and waits for the others makes none meanwhile: that is no training either. Weighed by the
+ * updates that each has made, since the quick ones, who wait the longest, are those that the time goes by. In turns,
+ * or where all gradients are gathered, they would have waited anyway; workers that rest or have finished step no more.
+ */
+static double weight_of(const hw_worker *w, hw__park_place place)
+{
+    const hw_engine *e = w->engine;
+    bool steps = place == HW__PARK_WRITE || place == HW__PARK_BETWEEN;
+    bool together = e->crew.gather > 1 && e->crew.gather >= e->crew.threads;
+    if (!steps || together || e->scheduler->flags & (HW__IN_TURN | HW__VIRTUAL)) return 0;
+    return 1 + (double)hw__counter_get(&w->updates);
+}
+
+static double came_at(const hw_engine *e, uint64_t ns)
+{
+    return (double)(int64_t)(ns - hw__counter_get(&e->times.begin));
+}
+
+/* The lock is held; everybody is inside. */
+static void begin_pause(hw_engine *e)
+{
+    hw__pause *g = &e->pause;
+    g->opened_ns = hw_now();
+    if (g->weights > 0) {
+        double waited = came_at(e, g->opened_ns) - g->came / g->weights;
+        if (waited > 0) hw__counter_add(&e->times.paused, (uint64_t)waited);
+    }
+}
+
+static void end_pause(hw_engine *e)
+{
+    hw__pause *g = &e->pause;
+    g->closed_ns = hw_now();
+    g->came = g->weights * came_at(e, g->closed_ns); /* who stays for the next one waits from now on */
+    hw__counter_add(&e->times.paused, g->closed_ns - g->opened_ns);
+}
+
 /* The lock is held; everybody is inside. */
 static void open_pause(hw_engine *e)
 {
     hw__pause *g = &e->pause;
-    g->opened_ns = hw_now();
+    begin_pause(e);
     hw_params_get(e->params, 0, e->snapshot);
     if (e->average.mean && hw__counter_get(&e->average.count))
         memcpy(e->snapshot, e->average.mean, e->objective.parameters * sizeof *e->snapshot);
@@ -34,9 +71,8 @@ static void close_pause(hw_engine *e, bool final)
     if (final && cut_short(e) && !(hw__flags_paused(&e->flags) & FLAGS_EVALUATE)) hw__evaluate_leave_out(e);
     if (!hw__flags_failed(&e->flags)) hw__evaluate_end(e);
     (void)pthread_mutex_lock(&g->mutex);
-    uint64_t now = hw_now();
-    e->times.evaluation += now - g->opened_ns;
-    hw__counter_add(&e->times.paused, now - g->opened_ns);
+    end_pause(e);
+    e->times.evaluation += g->closed_ns - g->opened_ns;
     hw__flags_resume(&e->flags, FLAGS_EVALUATE);
     g->open = false;
     if (final) g->final_done = true;
@@ -67,7 +103,7 @@ static void stand_still(hw_worker *w, int what)
 {
     hw_engine *e = w->engine;
     hw__pause *g = &e->pause;
-    g->opened_ns = hw_now();
+    begin_pause(e);
     g->open = true;
     (void)pthread_mutex_unlock(&g->mutex);
     if (what == FLAGS_CAPTURE)
@@ -75,7 +111,7 @@ static void stand_still(hw_worker *w, int what)
     else
         hw__recovery_return(w);
     (void)pthread_mutex_lock(&g->mutex);
-    hw__counter_add(&e->times.paused, hw_now() - g->opened_ns);
+    end_pause(e);
     hw__flags_resume(&e->flags, what);
     if (what == FLAGS_RETURN) g->final_done = !e->objective.evaluate; /* a final evaluation was of others */
     g->stops++;
@@ -92,6 +128,10 @@ bool hw__park(hw_worker *w, hw__park_place place)
     (void)pthread_mutex_lock(&g->mutex);
     uint64_t entered = g->generation, seen = entered; /* seen: the evaluation this worker has taken part in */
     uint64_t stops = g->stops;
+    const double weight = weight_of(w, place);
+    const uint64_t came = from > g->closed_ns ? from : g->closed_ns;
+    g->weights += weight;
+    g->came += weight * came_at(e, came);
     g->arrived++;
     if (place != HW__PARK_WRITE) g->between++;
     if (finishing) {
@@ -155,7 +195,9 @@ bool hw__park(hw_worker *w, hw__park_place place)
         (void)pthread_cond_wait(&g->changed, &g->mutex);
     }
     if (place == HW__PARK_REST) (void)pthread_cond_broadcast(&g->changed); /* the others of its group leave with it */
-    g->arrived--;
+    g->weights -= weight;
+    g->came -= weight * came_at(e, came > g->closed_ns ? came : g->closed_ns);
+    if (--g->arrived == 0) g->weights = g->came = 0; /* nothing is left of rounding */
     if (place != HW__PARK_WRITE) g->between--;
     (void)pthread_mutex_unlock(&g->mutex);
     if (place == HW__PARK_WRITE) w->parked_ns += hw_now() - from; /* no work of the step under way */

@@ -13,7 +13,8 @@ typedef struct hw__pause {
     unsigned live, arrived, finished, between, working; /* between: of those inside, with no gradient in hand */
     bool poisoned, open, final_done;
     uint64_t generation, stops; /* stops: captures and returns made */
-    uint64_t opened_ns;
+    uint64_t opened_ns, closed_ns;
+    double weights, came; /* of those who came from a step: 1 + updates made; the sum of when they came, times that */
     hw__base_counter chunk, rests; /* rests: how often the number of those at work has changed */
 } hw__pause;
 

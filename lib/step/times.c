@@ -23,8 +23,11 @@ double hw__times_seconds(const hw_engine *e)
     return (double)hw__times_trained(e) * 1e-9;
 }
 
+/* While some wait for a pause, the steps under way are not yet known to be a wait of those: the time that counts is
+ * known once it is over, and the next landing looks at it. */
 void hw__times_check(hw_engine *e)
 {
+    if (hw__flags_paused(&e->flags)) return;
     if (e->config.seconds > 0 && (double)hw__times_training(e) * 1e-9 >= e->config.seconds)
         hw__flags_stop(&e->flags, HW_STOP_SECONDS);
 }

@@ -62,6 +62,11 @@ static hw_status plan_replay(const hw_simulation *s, hw__timeline_plan *plan, ch
     return HW_OK;
 }
 
+bool hw__timeline_owned(const hw_simulation *s)
+{
+    return s->gather <= 1 && s->clock != HW_CLOCK_DELAY && s->clock != HW_CLOCK_HISTOGRAM;
+}
+
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why)
 {
     bool law = hw__timeline_clock_of_work(s->clock), work = law || s->each || s->clock == HW_CLOCK_RECORDED;

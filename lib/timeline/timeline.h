@@ -90,6 +90,8 @@ struct timeline {
 void hw__timeline_shift(timeline *t);
 extern const hw__timeline_source hw__timeline_queue, hw__timeline_histogram, hw__timeline_replay;
 bool hw__timeline_clock_of_work(hw_clock_kind kind);
+/* Every gradient is of one worker that lands on its own: none of several together, none of a drawn or fixed delay. */
+bool hw__timeline_owned(const hw_simulation *s);
 
 /* --- recording ---------------------------------------------------------------------------------------------------- */
 
