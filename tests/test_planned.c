@@ -11,7 +11,7 @@ enum { N = 4, EXAMPLES = 6400, BATCH = 16 };
  * sleeps `penalty` times as long. */
 typedef struct slow {
     double seconds, penalty, others;
-    bool flat; /* evaluations say nothing */
+    bool flat, late; /* no loss says anything; or the evaluated one does not */
     atomic_int inside, examples;
 } slow;
 
@@ -34,15 +34,16 @@ static double gradient(void *self, void *scratch, const hw_batch *b, const float
         g[j] = (float)curvature(s, j) * x[j];
         loss += 0.5 * curvature(s, j) * (double)x[j] * (double)x[j];
     }
-    return loss;
+    return s->flat ? 1 : loss;
 }
 
 static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
 {
     const slow *s = self;
     (void)scratch, (void)first;
-    for (int j = 0; s->flat && j < N; j++) sums[0] += count;
-    for (int j = 0; !s->flat && j < N; j++) sums[0] += 0.5 * count * curvature(self, j) * (double)x[j] * (double)x[j];
+    const bool nothing = s->flat || s->late;
+    for (int j = 0; nothing && j < N; j++) sums[0] += count;
+    for (int j = 0; !nothing && j < N; j++) sums[0] += 0.5 * count * curvature(self, j) * (double)x[j] * (double)x[j];
     return HW_OK;
 }
 
@@ -250,6 +251,18 @@ static void a_flat_loss_leaves_it_to_the_map(void **state)
     }
 }
 
+/* What the evaluated loss does not say the steps' own does: rates are told apart by it. */
+static void the_steps_own_loss_tells(void **state)
+{
+    (void)state;
+    slow s = {.seconds = 1e-3, .late = true};
+    hw_objective o = objective(&s);
+    hw_config c = solver(0.001), chosen;
+    hw_planned p = plan(&o, &c, HW_PLAN_KEEP_BATCH, 2, 0.1, NULL, &chosen);
+    assert_text(p.line[2], "time to the same training loss");
+    assert_near(chosen.optimizer.schedule.base, 0.004, 1e-9);
+}
+
 /* Asynchronous workers that turn out to be slow give their place to threads in step, not to one worker. */
 static void threads_in_step_where_workers_do_not_last(void **state)
 {
@@ -430,6 +443,7 @@ int main(void)
                                        cmocka_unit_test(plans_end_when_they_are_asked),
                                        cmocka_unit_test(threads_in_step_where_delay_costs),
                                        cmocka_unit_test(a_flat_loss_leaves_it_to_the_map),
+                                       cmocka_unit_test(the_steps_own_loss_tells),
                                        cmocka_unit_test(threads_in_step_where_workers_do_not_last),
                                        cmocka_unit_test(probes_do_not_estimate_the_curvature_anew),
                                        cmocka_unit_test(what_cannot_run_is_passed_over),

@@ -36,7 +36,8 @@ enum { HW_PLAN_KEEP_BATCH = 1, HW_PLAN_KEEP_RATE = 2, HW_PLAN_KEEP_MOMENTUM = 4,
 
 typedef struct hw_plan_request {
     size_t struct_size;
-    const hw_objective *objective; /* it evaluates; metric 0 is what probes are compared by; borrowed */
+    const hw_objective *objective; /* it evaluates; metric 0 is what probes are compared by, or the
+                                      steps' own loss where that does not tell; borrowed */
     const hw_config *config; /* the solver of one worker; its stop by updates, epochs or seconds is the length of the
                                 training that the plan is for; borrowed */
     void (*start)(void *context, uint64_t seed, float *params);       /* initial parameters; NULL: zeros */

@@ -1,8 +1,8 @@
-/* plan.c - what is probed when: one worker, the ways to let several run, the solver, and the choice once more. */
+/* plan.c - what is probed when: one worker, the ways to let several run, the solver (solver.c), and the choice once
+ * more (confirm.c). */
 #include "../base/blas.h"
 #include "../base/sized.h"
 #include "../config/config.h"
-#include "../optimizer/policy.h"
 #include "../step/step.h"
 #include "plan.h"
 #include <math.h>
@@ -95,7 +95,12 @@ static hw_status run_reference(hw__planner *p, double slice, char *why)
     if (status == HW_OK && c->probe.diverged)
         status = hw__base_fail(why, HW_E_DIVERGED, "hw_plan: one worker diverges with this solver");
     if (status != HW_OK) return status;
-    p->tells = hw__plan_tells(c);
+    /* With batch normalisation the evaluated loss of the first hundred updates says nothing, since the running
+     * statistics have not come to rest; the steps' own falls. */
+    p->by_train = false;
+    p->tells = hw__plan_tells(p, c);
+    p->by_train = !p->tells;
+    if (p->by_train) p->tells = p->by_train = hw__plan_tells(p, c);
     /* A first look may have met a stall, which would make training and budget long. */
     if (c->probe.seconds_per_update < p->one) takes(p, c->probe.seconds_per_update);
     return HW_OK;
@@ -126,16 +131,16 @@ static hw_status reference(hw__planner *p, double *slice, char *why)
 {
     hw__plan_candidate *c = p->list;
     hw_status status = run_reference(p, *slice, why);
-    while (status == HW_OK && !p->tells && !hw__plan_early(c) &&
+    while (status == HW_OK && !p->tells && !hw__plan_early(p, c) &&
            2 * *slice < 0.5 * hw__plan_left(p) / (double)p->structures - p->overhead) {
         *slice *= 2;
         status = run_reference(p, *slice, why);
     }
     for (int i = 0; i < 6 && status == HW_OK; i++) {
         double least = PLAN_STEPS * p->one, met = 2 * hw__plan_meets(p, c),
-               shorter = met < *slice                     ? met
-                         : !p->tells && hw__plan_early(c) ? *slice / 4
-                                                          : *slice;
+               shorter = met < *slice                        ? met
+                         : !p->tells && hw__plan_early(p, c) ? *slice / 4
+                                                             : *slice;
         if (!(fmax(shorter, least) < 0.9 * *slice)) break;
         *slice = fmax(shorter, least);
         status = run_reference(p, *slice, why);
@@ -180,121 +185,6 @@ static hw_status structures(hw__planner *p, char *why)
     p->best = p->structure;
     p->gain = p->structure_gain;
     return status;
-}
-
-/* --- the choice once more -------------------------------------------------------------------------------------------
- */
-
-static hw_status longer(hw__planner *p, size_t of, const hw__plan_candidate *base, double seconds,
-                        const hw__plan_candidate **seen, char *why)
-{
-    hw__plan_candidate *c = hw__plan_next(p, &p->list[of].config);
-    if (!c) return hw__base_fail(why, HW_E_LIMIT, "hw_plan: no room for another probe");
-    *seen = c;
-    c->longer = true;
-    (void)snprintf(c->probe.label, sizeof c->probe.label, "longer: %.80s", p->list[of].probe.label);
-    return hw__plan_try(p, c, base, seconds, HW__PLAN_KEPT, why);
-}
-
-/* Seconds that an engine takes to find the curvature before a long probe of several workers: 8 steps of a power
- * iteration, two gradients of 256 examples each. */
-static double estimate(const hw__planner *p)
-{
-    const hw_config *c = &p->list[p->structure].config;
-    bool wanted = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_CURVATURE) != 0;
-    return wanted && c->curvature == 0 && p->curvature > 0 && hw_config_asynchronous(c) > 1
-               ? 16 * fmax(1, 256.0 / c->batch) * p->one
-               : 0;
-}
-
-/* Of a solver over the given one, by the short probes. */
-static double gain_since(const hw__planner *p, size_t solver)
-{
-    double gain = 1;
-    for (; solver != p->structure; solver = p->list[solver].parent) gain *= p->list[solver].probe.gain;
-    return gain;
-}
-
-/* What is to be had without a long probe: the quickest of those in step, whose steps are worth one worker's; else one
- * worker, 0. */
-static size_t certain(const hw__planner *p)
-{
-    size_t best = 0;
-    double gain = PLAN_WORTH;
-    for (size_t i = 1; i < p->structures; i++) {
-        const hw__plan_candidate *c = p->list + i;
-        bool in_step = c->config.workers > 1 && hw_config_asynchronous(&c->config) == 1;
-        if (!in_step || c->probe.refused || !(c->probe.gain > gain)) continue;
-        best = i;
-        gain = c->probe.gain;
-    }
-    return best;
-}
-
-/* The way to run was not quicker for long: the solver that was found runs in another one. */
-static void run_as(hw__planner *p, size_t way)
-{
-    hw_config c = p->list[p->best].config;
-    const hw_config *as = &p->list[way].config;
-    c.scheduler = as->scheduler;
-    c.workers = as->workers;
-    c.groups = as->groups;
-    c.layers = as->layers;
-    c.exchange_interval = as->exchange_interval;
-    hw__plan_candidate *made = p->best == p->structure ? NULL : hw__plan_next(p, &c);
-    p->structure = way;
-    p->best = made ? (size_t)(made - p->list) : way;
-}
-
-/* With what is left of the budget, side by side: one worker with the given solver, and what was found. A solver that
- * does not last gives its place to the one that it was made from, which goes less far and was better than its own by
- * its own probe, or, where it diverges, to the given one. A way to run that is not quicker for long gives its place to
- * threads in step, or one worker; so do asynchronous workers that there is no time to see for long. */
-static hw_status confirm(hw__planner *p, char *why)
-{
-    const hw__plan_candidate *one = NULL, *way = NULL, *found = NULL;
-    size_t tried = p->best;
-    bool other = tried != p->structure;
-    size_t instead = certain(p);
-    if (instead == p->structure) instead = 0;
-    p->best = p->structure;
-    if (p->structure == 0 && !other) return HW_OK;
-    double probes = 1 + (p->structure != 0) + other, left = hw__plan_left(p) - (probes - 1) * estimate(p),
-           seconds = 0.9 * left / probes - p->overhead;
-    if (seconds <
-        p->list[0].probe.seconds / p->list[0].runs) { /* those that were made are as long as there is time for */
-        p->best = tried;
-        double solver = gain_since(p, tried);
-        if (instead) {
-            p->gain = p->list[instead].probe.gain;
-            run_as(p, instead);
-            if (p->best == instead) solver = 1; /* there was no room for it */
-        }
-        p->gain *= solver;
-        return HW_OK;
-    }
-    hw_status status = longer(p, 0, NULL, seconds, &one, why);
-    p->confirmed = status == HW_OK;
-    way = one;
-    if (status == HW_OK && p->structure != 0) status = longer(p, p->structure, one, seconds, &way, why);
-    if (status == HW_OK && other) status = longer(p, tried, way, seconds, &found, why);
-    if (status != HW_OK) return status;
-    if (p->structure != 0) p->gain = fmin(p->gain, way->probe.gain);
-    double solver = 1;
-    if (found && found->probe.gain > PLAN_WORTH && hw__plan_lasts(p, found)) {
-        p->best = tried;
-        solver = found->probe.gain;
-    } else if (found && !found->probe.diverged) {
-        p->best = p->list[tried].parent;
-        solver = gain_since(p, p->best);
-    }
-    if (p->structure != 0 && p->gain < (instead ? p->list[instead].probe.gain : PLAN_WORTH)) {
-        p->gain = instead ? p->list[instead].probe.gain : 1;
-        run_as(p, instead);
-        if (p->best == instead) solver = 1;
-    }
-    p->gain *= solver;
-    return HW_OK;
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------------------
@@ -391,7 +281,7 @@ hw_status hw_plan(const hw_plan_request *request, hw_config *config, hw_planned 
     if (status == HW_OK) status = time_one(&p, why);
     if (status == HW_OK) status = structures(&p, why);
     if (status == HW_OK && p.tells) status = hw__plan_solver(&p, why);
-    if (status == HW_OK && !p.short_budget) status = confirm(&p, why);
+    if (status == HW_OK && !p.short_budget) status = hw__plan_confirm(&p, why);
     hw__blas_unhold(&held);
     if (status == HW_OK) {
         finish(&p, planned);

@@ -60,6 +60,7 @@ typedef struct hw__plan_candidate {
     hw_config config;
     struct {
         hw__plan_curve curve, target; /* the loss; the target's metric, negated where it is a score */
+        hw__plan_curve train;         /* the steps' own loss, each point the mean since the one before */
         double step;                  /* seconds an update */
     } run[PLAN_REPEATS];              /* each from a seed of its own, the same for all candidates */
     unsigned runs;
@@ -102,6 +103,7 @@ typedef struct hw__planner {
     size_t structure, best; /* the way to run; with its solver */
     double structure_gain, gain;
     bool tells;        /* probes are long enough for the loss to fall */
+    bool by_train;     /* by the steps' own loss, since the evaluated one does not tell */
     bool short_budget; /* for any probe */
     bool confirmed;    /* by longer probes */
 } hw__planner;
@@ -117,10 +119,12 @@ bool hw__plan_impossible(hw_status status);
 /* The same, with its gain against `base` (NULL: 1), of which the request's callback is told. */
 hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_candidate *base, double seconds,
                        hw__plan_part part, char *why);
-/* Its loss falls in the second half, in most of its runs. */
-bool hw__plan_tells(const hw__plan_candidate *c);
+/* The loss that candidates are compared by. */
+const hw__plan_curve *hw__plan_loss(const hw__planner *p, const hw__plan_candidate *c, unsigned run);
+/* It falls in the second half, in most of its runs. */
+bool hw__plan_tells(const hw__planner *p, const hw__plan_candidate *c);
 /* It fell in the first half, and hardly any more after that, in most of its runs. */
-bool hw__plan_early(const hw__plan_candidate *c);
+bool hw__plan_early(const hw__planner *p, const hw__plan_candidate *c);
 /* Seconds until the candidate's probe met the target; INFINITY: it did not, or there is none. */
 double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c);
 /* It met the target, or its loss was still falling at its end: a learning rate may be quick and end too early. */
@@ -132,6 +136,12 @@ hw_status hw__plan_look(hw__planner *p, char *why);
  */
 /* Tries other solvers for the best way to run, while the budget allows it. */
 hw_status hw__plan_solver(hw__planner *p, char *why);
+
+/* --- confirm.c -------------------------------------------------------------------------------------------------------
+ */
+/* What was found and one worker for as long as the budget has left, and what takes the place of a choice that does not
+ * last. */
+hw_status hw__plan_confirm(hw__planner *p, char *why);
 
 /* --- reasons.c -------------------------------------------------------------------------------------------------------
  */

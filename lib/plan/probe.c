@@ -51,27 +51,32 @@ static double falling(const hw__planner *p, const double *metric)
 static void begin(const hw__planner *p, hw__plan_candidate *c, unsigned k)
 {
     hw__plan_curve *curve = &c->run[k].curve, *target = &c->run[k].target;
+    c->run[k].train.n = 0;
     curve->n = target->n = 1;
     curve->seconds[0] = target->seconds[0] = 0;
     curve->loss[0] = p->start_metric[0];
     target->loss[0] = falling(p, p->start_metric);
 }
 
-/* The evaluations after what the curves begin with, thinned to their room with the last one kept. */
-static void curves_of(const hw__planner *p, hw__plan_curve *curve, hw__plan_curve *target, const hw_evaluation *x,
-                      size_t n)
+/* The evaluations after what the curves begin with, thinned to their room with the last one kept. The steps' own loss
+ * has none to begin with. */
+static void curves_of(const hw__planner *p, hw__plan_candidate *c, unsigned k, const hw_evaluation *x, size_t n)
 {
+    hw__plan_curve *curve = &c->run[k].curve, *target = &c->run[k].target, *train = &c->run[k].train;
     size_t each = (n + PLAN_POINTS - 1) / PLAN_POINTS;
     for (size_t i = 0; i < n; i++) {
         size_t at = curve->n;
         if ((n - 1 - i) % each != 0 || at > PLAN_POINTS || !(x[i].seconds > curve->seconds[at - 1])) continue;
-        curve->seconds[at] = target->seconds[at] = x[i].seconds;
+        curve->seconds[at] = target->seconds[at] = train->seconds[at - 1] = x[i].seconds;
         curve->loss[at] = x[i].metric[0];
         target->loss[at] = falling(p, x[i].metric);
+        train->loss[at - 1] = x[i].train_loss;
         curve->n = target->n = at + 1;
+        train->n = hw__base_finite_double(x[i].train_loss) && train->n == at - 1 ? at : train->n;
     }
     hw__plan_curve_fall(curve);
     hw__plan_curve_fall(target);
+    hw__plan_curve_fall(train);
 }
 
 /* Seconds an update, over the second half of the looks: at first a policy looks around. */
@@ -94,7 +99,7 @@ static void tell(const hw__planner *p, hw__plan_candidate *c, unsigned k, const 
     probe->updates += r->updates;
     probe->loss = n ? x[n - 1].metric[0] : NAN;
     c->run[k].step = step_of(x, n, r);
-    if (!probe->diverged) curves_of(p, &c->run[k].curve, &c->run[k].target, x, n);
+    if (!probe->diverged) curves_of(p, c, k, x, n);
 }
 
 static hw_status run_once(hw__planner *p, hw__plan_candidate *c, double seconds, unsigned k, char *why)
@@ -140,17 +145,22 @@ hw_status hw__plan_probe(hw__planner *p, hw__plan_candidate *c, double seconds, 
     return status;
 }
 
-bool hw__plan_tells(const hw__plan_candidate *c)
+const hw__plan_curve *hw__plan_loss(const hw__planner *p, const hw__plan_candidate *c, unsigned run)
+{
+    return p->by_train ? &c->run[run].train : &c->run[run].curve;
+}
+
+bool hw__plan_tells(const hw__planner *p, const hw__plan_candidate *c)
 {
     unsigned tell = 0;
-    for (unsigned k = 0; k < c->runs; k++) tell += hw__plan_curve_tells(&c->run[k].curve);
+    for (unsigned k = 0; k < c->runs; k++) tell += hw__plan_curve_tells(hw__plan_loss(p, c, k));
     return 2 * tell > c->runs;
 }
 
-bool hw__plan_early(const hw__plan_candidate *c)
+bool hw__plan_early(const hw__planner *p, const hw__plan_candidate *c)
 {
     unsigned early = 0;
-    for (unsigned k = 0; k < c->runs; k++) early += hw__plan_curve_early(&c->run[k].curve);
+    for (unsigned k = 0; k < c->runs; k++) early += hw__plan_curve_early(hw__plan_loss(p, c, k));
     return 2 * early > c->runs;
 }
 
@@ -169,7 +179,7 @@ double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c)
 
 bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c)
 {
-    return hw__base_finite_double(hw__plan_meets(p, c)) || hw__plan_tells(c);
+    return hw__base_finite_double(hw__plan_meets(p, c)) || hw__plan_tells(p, c);
 }
 
 /* How much sooner run k comes to the target than the other's, where one of them meets it; NAN: none does. */
@@ -212,8 +222,9 @@ static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const h
         gain[k] = target_gain(p, c, base, k);
         doubt[k] = 0.1;
         if (!isnan(gain[k])) continue;
-        gain[k] = hw__plan_curve_gain(&c->run[k].curve, &base->run[k].curve, part);
-        doubt[k] = hw__plan_curve_doubt(&c->run[k].curve, &base->run[k].curve);
+        const hw__plan_curve *its = hw__plan_loss(p, c, k), *of_base = hw__plan_loss(p, base, k);
+        gain[k] = hw__plan_curve_gain(its, of_base, part);
+        doubt[k] = hw__plan_curve_doubt(its, of_base);
     }
     double all = hw__base_median(gain, n), unsure = hw__base_median(doubt, n) / sqrt(n);
     if (c->longer) unsure /= 2; /* it has the last word */

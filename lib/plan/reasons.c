@@ -82,12 +82,12 @@ static void hardware(const hw__planner *p, char *line)
 static void statistics(const hw__planner *p, char *line)
 {
     if (!p->tells) {
-        put(line, hw__plan_early(p->list) ? "the loss has come to rest in probes of "
-                                          : "the loss hardly falls in probes of ");
+        put(line, hw__plan_early(p, p->list) ? "the loss has come to rest in probes of "
+                                             : "the loss hardly falls in probes of ");
         put_time(line, p->list[0].probe.seconds / p->list[0].runs);
         put(line, ": the time of an update decides");
     } else if (p->structures > 1) {
-        put(line, "time to the same loss, of one worker's: ");
+        put(line, "time to the same %sloss, of one worker's: ", p->by_train ? "training " : "");
         for (size_t i = 1; i < p->structures; i++) {
             if (i > 1) put(line, "; ");
             put_gain(line, &p->list[i].probe, p->list[i].probe.label);
