@@ -52,7 +52,7 @@ double hw__plan_curve_doubt(const hw__plan_curve *a, const hw__plan_curve *b)
 {
     if (b->n < 2) return INFINITY;
     double end = b->loss[b->n - 1], fallen = loss_at(b, b->seconds[b->n - 1] / 2) - end;
-    return fallen > 0 ? 0.1 + (a->noise + b->noise) / fallen : INFINITY;
+    return fallen > 0 ? 0.1 + 0.5 * (a->noise + b->noise) / fallen : INFINITY;
 }
 
 double hw__plan_beyond(double ratio, double doubt)
@@ -76,6 +76,25 @@ bool hw__plan_curve_tells(const hw__plan_curve *c)
     return half - end > 2 * c->noise && half - end > 1e-3 * (c->loss[0] - end);
 }
 
+/* The mean of log(time of b / time of a) over the levels from the lowest loss that both reach upwards, where b is in
+ * the second half of its time: of one level alone noise says twice as much. since: counted from when each has that
+ * loss; NAN: from the start. */
+static double over_levels(const hw__plan_curve *a, const hw__plan_curve *b, double lowest, double from, double since)
+{
+    enum { LEVELS = 4 };
+    double a0 = isnan(since) ? 0 : hw__plan_curve_at(a, since), b0 = isnan(since) ? 0 : hw__plan_curve_at(b, since);
+    double sum = 0;
+    int levels = isnan(since) ? LEVELS : LEVELS - 1; /* there is little between the highest one and `since` */
+    for (int q = 0; q < levels; q++) {
+        double level = lowest + (from - lowest) * q / LEVELS;
+        double of_a = hw__plan_curve_at(a, level) - a0, of_b = hw__plan_curve_at(b, level) - b0;
+        if (!(of_a > 0)) return INFINITY;
+        if (!(of_b > 0)) return 0;
+        sum += log(of_b / of_a) / levels;
+    }
+    return exp(sum);
+}
+
 double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw__plan_part part)
 {
     if (a->n < 2) return 0;
@@ -83,10 +102,14 @@ double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw_
     double lowest = fmax(a->loss[a->n - 1], b->loss[b->n - 1]);
     double of_a = hw__plan_curve_at(a, lowest), of_b = hw__plan_curve_at(b, lowest);
     if (lowest >= fmin(a->loss[0], b->loss[0])) return a->loss[a->n - 1] < b->loss[b->n - 1] ? INFINITY : 0;
-    double whole = of_a > 0 ? of_b / of_a : INFINITY, from = loss_at(b, of_b / 2);
-    if (part == HW__PLAN_WHOLE || from <= lowest) return whole; /* b stood still: nothing to count from */
+    double from = loss_at(b, of_b / 2);
+    if (from <= lowest) return of_a > 0 ? of_b / of_a : INFINITY; /* b stood still: nothing to count from */
+    double whole = over_levels(a, b, lowest, from, NAN);
+    if (part == HW__PLAN_WHOLE) return whole;
+    if (part == HW__PLAN_LATE) return over_levels(a, b, lowest, from, from);
+    /* Whether b catches up shows at the lowest loss alone. */
     of_a -= hw__plan_curve_at(a, from);
     of_b -= hw__plan_curve_at(b, from);
     double late = of_a > 0 ? of_b / of_a : INFINITY;
-    return part == HW__PLAN_KEPT && late > 0.9 ? whole : part == HW__PLAN_LATE ? late : fmin(whole, late);
+    return late > 0.9 ? whole : fmin(whole, late);
 }

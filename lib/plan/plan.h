@@ -33,8 +33,8 @@ typedef enum hw__plan_part {
     HW__PLAN_KEPT   /* from the start where b does not catch up after that, else the smaller of the two: a learning
                        rate may look good at the start only */
 } hw__plan_part;
-/* How much sooner `a` comes to the lowest loss that both reach than `b`: 2 is half of the time. 0 where a has nothing.
- */
+/* How much sooner `a` comes down to losses than `b`, the mean over those that b has in the second half of its way to
+ * the lowest that both reach: 2 is half of the time. 0 where a has nothing. */
 double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw__plan_part part);
 /* The logarithm of a gain that is no more than noise. */
 double hw__plan_curve_doubt(const hw__plan_curve *a, const hw__plan_curve *b);
