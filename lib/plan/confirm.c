@@ -77,8 +77,9 @@ hw_status hw__plan_confirm(hw__planner *p, char *why)
     if (instead == p->structure) instead = 0;
     p->best = p->structure;
     if (p->structure == 0 && !other) return HW_OK;
-    double probes = 1 + (p->structure != 0) + other, left = hw__plan_left(p) - (probes - 1) * estimate(p),
-           seconds = 0.9 * left / probes - p->overhead;
+    double probes = 1 + (p->structure != 0) + other, own = (probes - 1) * estimate(p), left = hw__plan_left(p);
+    p->given = own > 0.3 * left;
+    double seconds = 0.9 * (p->given ? left : left - own) / probes - p->overhead;
     if (seconds <
         p->list[0].probe.seconds / p->list[0].runs) { /* those that were made are as long as there is time for */
         p->best = tried;

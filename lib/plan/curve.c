@@ -69,11 +69,16 @@ bool hw__plan_curve_early(const hw__plan_curve *c)
     return fallen > 10 * c->noise && fallen > 10 * (half - c->loss[c->n - 1]) && fallen > 0;
 }
 
-bool hw__plan_curve_tells(const hw__plan_curve *c)
+bool hw__plan_curve_falls(const hw__plan_curve *c, double noises)
 {
     if (c->n < 4) return false;
     double end = c->loss[c->n - 1], half = loss_at(c, c->seconds[c->n - 1] / 2);
-    return half - end > 2 * c->noise && half - end > 1e-3 * (c->loss[0] - end);
+    return half - end > noises * c->noise && half - end > 1e-3 * (c->loss[0] - end);
+}
+
+bool hw__plan_curve_tells(const hw__plan_curve *c)
+{
+    return hw__plan_curve_falls(c, 2);
 }
 
 /* The mean of log(time of b / time of a) over the levels from the lowest loss that both reach upwards, where b is in

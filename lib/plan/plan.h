@@ -21,7 +21,8 @@ typedef struct hw__plan_curve {
 
 /* The nearest curve that never rises (least squares): what is left of it when noise is averaged. */
 void hw__plan_curve_fall(hw__plan_curve *c);
-/* It falls by clearly more than its noise, also in its second half. */
+/* It falls in its second half by more than so many times its noise; tells: by clearly more. */
+bool hw__plan_curve_falls(const hw__plan_curve *c, double noises);
 bool hw__plan_curve_tells(const hw__plan_curve *c);
 /* It falls by far more in its first half than in its second, and than its noise. */
 bool hw__plan_curve_early(const hw__plan_curve *c);
@@ -106,6 +107,7 @@ typedef struct hw__planner {
     bool by_train;     /* by the steps' own loss, since the evaluated one does not tell */
     bool short_budget; /* for any probe */
     bool confirmed;    /* by longer probes */
+    bool given;        /* those have the plan's curvature, too: each one's own estimate would take too long */
 } hw__planner;
 
 double hw__plan_spent(const hw__planner *p);

@@ -24,7 +24,7 @@ static hw_config config_of(const hw__planner *p, const hw__plan_candidate *c, do
     run.target = 0;
     /* What every engine of a policy that wants it would estimate anew, in the time of some hundred steps, has been
      * found already. Whoever has the last word does as the training will. */
-    if (run.curvature == 0 && p->curvature > 0 && !c->longer) run.curvature = p->curvature;
+    if (run.curvature == 0 && p->curvature > 0 && (!c->longer || p->given)) run.curvature = p->curvature;
     run.evaluate_every = updates < 1 ? 1 : (uint64_t)fmin(updates, 1e15);
     run.evaluate_epochs = 0;
     run.checkpoint_every = 0;
@@ -179,7 +179,9 @@ double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c)
 
 bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c)
 {
-    return hw__base_finite_double(hw__plan_meets(p, c)) || hw__plan_tells(p, c);
+    unsigned fall = 0;
+    for (unsigned k = 0; k < c->runs; k++) fall += hw__plan_curve_falls(hw__plan_loss(p, c, k), 1);
+    return hw__base_finite_double(hw__plan_meets(p, c)) || 2 * fall > c->runs;
 }
 
 /* How much sooner run k comes to the target than the other's, where one of them meets it; NAN: none does. */
@@ -227,7 +229,8 @@ static double gain_of(const hw__planner *p, const hw__plan_candidate *c, const h
         doubt[k] = hw__plan_curve_doubt(its, of_base);
     }
     double all = hw__base_median(gain, n), unsure = hw__base_median(doubt, n) / sqrt(n);
-    if (c->longer) unsure /= 2; /* it has the last word */
+    /* A second look at what the first found beyond doubt, or at the way to run: it has the last word as it is. */
+    if (c->longer) unsure = same ? unsure / 2 : 0;
     return same ? time * fmin(1, hw__plan_beyond(all / time, unsure)) : hw__plan_beyond(all, unsure);
 }
 
