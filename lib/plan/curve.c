@@ -81,21 +81,21 @@ bool hw__plan_curve_tells(const hw__plan_curve *c)
     return hw__plan_curve_falls(c, 2);
 }
 
-/* The mean of log(time of b / time of a) over the levels from the lowest loss that both reach upwards, where b is in
- * the second half of its time: of one level alone noise says twice as much. since: counted from when each has that
- * loss; NAN: from the start. */
-static double over_levels(const hw__plan_curve *a, const hw__plan_curve *b, double lowest, double from, double since)
+/* The mean of log(time of b / time of a) over the losses that b has at a few times in the second half of the `of_b`
+ * that it takes to the lowest loss both reach: of one alone noise says twice as much. since: counted from when each has
+ * that loss; NAN: from the start. */
+static double over_levels(const hw__plan_curve *a, const hw__plan_curve *b, double of_b, double since)
 {
     enum { LEVELS = 4 };
     double a0 = isnan(since) ? 0 : hw__plan_curve_at(a, since), b0 = isnan(since) ? 0 : hw__plan_curve_at(b, since);
     double sum = 0;
     int levels = isnan(since) ? LEVELS : LEVELS - 1; /* there is little between the highest one and `since` */
     for (int q = 0; q < levels; q++) {
-        double level = lowest + (from - lowest) * q / LEVELS;
-        double of_a = hw__plan_curve_at(a, level) - a0, of_b = hw__plan_curve_at(b, level) - b0;
-        if (!(of_a > 0)) return INFINITY;
-        if (!(of_b > 0)) return 0;
-        sum += log(of_b / of_a) / levels;
+        double level = loss_at(b, of_b * (1 - 0.5 * q / LEVELS));
+        double its = hw__plan_curve_at(a, level) - a0, other = hw__plan_curve_at(b, level) - b0;
+        if (!(its > 0)) return INFINITY;
+        if (!(other > 0)) return 0;
+        sum += log(other / its) / levels;
     }
     return exp(sum);
 }
@@ -109,9 +109,9 @@ double hw__plan_curve_gain(const hw__plan_curve *a, const hw__plan_curve *b, hw_
     if (lowest >= fmin(a->loss[0], b->loss[0])) return a->loss[a->n - 1] < b->loss[b->n - 1] ? INFINITY : 0;
     double from = loss_at(b, of_b / 2);
     if (from <= lowest) return of_a > 0 ? of_b / of_a : INFINITY; /* b stood still: nothing to count from */
-    double whole = over_levels(a, b, lowest, from, NAN);
+    double whole = over_levels(a, b, of_b, NAN);
     if (part == HW__PLAN_WHOLE) return whole;
-    if (part == HW__PLAN_LATE) return over_levels(a, b, lowest, from, from);
+    if (part == HW__PLAN_LATE) return over_levels(a, b, of_b, from);
     /* Whether b catches up shows at the lowest loss alone. */
     of_a -= hw__plan_curve_at(a, from);
     of_b -= hw__plan_curve_at(b, from);
