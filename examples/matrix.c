@@ -247,7 +247,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     if (o->plan) {
         const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
         int code = plan_write(PROGRAM, &plan, &objective, config, start, f);
-        if (code == 0 && f->grid) printf("planned with --blocks %u: run it with the same\n", f->grid);
+        if (code == 0 && f->grid) printf("run it with: matrix --config %s --blocks %u\n", o->plan, f->grid);
         return code;
     }
     float *x = calloc(objective.parameters, sizeof *x);
@@ -350,6 +350,7 @@ int main(int argc, char **argv)
     config.clock_interval = 1024; /* a measured step costs as much as some fifty others */
     config.shuffle_block = 1024;
     config.epochs = 20;
+    config.target_metric = 0;
     config.optimizer.momentum = 0;
     config.optimizer.schedule.base = 0.1;
     config.curvature = -1;

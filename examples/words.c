@@ -271,6 +271,7 @@ int main(int argc, char **argv)
     config.clock_interval = 256;
     config.shuffle_block = 256; /* as many positions as a worker takes at once: no two are in the same sentence */
     config.optimizer.momentum = 0;
+    config.target_metric = 0;
     config.optimizer.schedule.kind = HW_SCHEDULE_LINEAR;
     config.optimizer.schedule.base = 0;
     cli c = {"words",      "word vectors, HOGWILD! style",

@@ -134,7 +134,7 @@ static void help(const cli *c)
     }
     if (c->n_engine)
         printf("\ntraining (default; range)\n  %-26s %s\n", "--config FILE",
-               "options from a file, as tune writes it; those of the command line come after it");
+               "options from a file, as tune or --plan writes it, or a few of them; the command line comes after it");
     for (size_t i = 0; i < c->n_engine; i++) {
         const char *eq = strchr(c->engine[i], '=');
         hw_option o;

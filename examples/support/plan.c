@@ -33,6 +33,8 @@ int plan_write(const char *program, const plan_options *o, const hw_objective *o
     hw_plan_request r;
     hw_planned planned;
     hw_config chosen = hw_config_defaults();
+    if (config->scheduler != HW_ASYNC && config->scheduler != HW_SEQUENTIAL)
+        return cli_error(program, 2, "a plan finds the scheduler itself: without --scheduler");
     if (hw_plan_request_init(&r, sizeof r) != HW_OK) return cli_error(program, 1, "no request");
     r.objective = objective;
     r.config = config;
@@ -48,5 +50,6 @@ int plan_write(const char *program, const plan_options *o, const hw_objective *o
     const char *own_words = strncmp(why, "hw_plan: ", 9) == 0 ? why + 9 : why;
     if (status != HW_OK) return cli_error(program, status == HW_E_ARGUMENT ? 2 : 1, own_words);
     for (int i = 0; i < HW_PLAN_LINES; i++) printf("%s\n", planned.line[i]);
+    if (chosen.scheduler == HW_SEQUENTIAL) chosen.scheduler = HW_ASYNC; /* so that --workers after the file counts */
     return hw_config_save(&chosen, o->out, why) == HW_OK ? 0 : cli_error(program, 1, why);
 }

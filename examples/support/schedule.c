@@ -57,7 +57,12 @@ static int prepare_own(const char *program, const train_options *o, hw_config *c
 {
     char why[HW_WHY];
     const size_t n = hw_config_asynchronous(config);
+    const hw_simulation *s = &config->simulation;
     if ((!o->own_rates && !o->own_momenta) || !n) return 0; /* what is none to run is refused elsewhere */
+    if (config->scheduler == HW_GATHER || s->gather > 1 || s->clock == HW_CLOCK_DELAY || s->clock == HW_CLOCK_HISTOGRAM)
+        return cli_error(program, 2,
+                         "--own-rates and --own-momenta are of workers that land on their own: not with gathering, or "
+                         "clocks delay and histogram");
     *own = malloc(n * sizeof **own);
     if (!*own) return cli_error(program, 1, "no memory");
     for (size_t i = 0; i < n; i++) (*own)[i] = (hw_own_step){1, NAN};
@@ -68,8 +73,8 @@ static int prepare_own(const char *program, const train_options *o, hw_config *c
         if (!count)
             (void)snprintf(why, sizeof why, "%s %.60s: numbers with commas between them are needed", flag, list);
         else
-            (void)snprintf(why, sizeof why, "%s has %zu numbers, but %zu land on their own: one for each", flag, count,
-                           n);
+            (void)snprintf(why, sizeof why, "%s: %zu given, but %zu land on their own: one number for each", flag,
+                           count, n);
         return cli_error(program, 2, why);
     }
     config->own_steps = *own;

@@ -97,8 +97,8 @@ typedef struct hw_work {
 typedef struct hw_own_step {
     double rate;     /* times the learning rate of all; (0, 1e6]                                                      */
     double momentum; /* in place of the explicit momentum of all, in (-1, 1), with rules sgd and nesterov and
-                        compensation none, fixed or user: a shared velocity decays by it at this one's landings. NaN:
-                        that of all                                                                                  */
+                        compensation none, fixed or user: a shared velocity decays by it at this one's landings, and
+                        is there where momentum.target is above 0; on replicas velocity private. NaN: that of all */
 } hw_own_step;
 
 typedef struct hw_config {
@@ -215,7 +215,7 @@ typedef struct hw_config {
     hw_work work;
     /* since 0.2: a rate and a momentum for each of those who land on their own: workers, or the groups of GROUPS (SYNC:
      * 1), in the order of their numbers; as many as hw_config_asynchronous says. NULL: all step alike. Not with
-     * gathering or with drawn or fixed delays. Policies do not know of it. Borrowed, read by create */
+     * gathering or clocks DELAY and HISTOGRAM. Policies do not know of it. Borrowed, read by create */
     const hw_own_step *own_steps;
     size_t n_own_steps;
 } hw_config;

@@ -43,8 +43,8 @@ hw_status hw__own_steps_check(const hw_config *c, const hw_objective *o, const h
         return hw__base_fail(why, HW_E_ARGUMENT, "config.own_steps is NULL, but n_own_steps is %zu", c->n_own_steps);
     if (crew->gather > 1 || !hw__timeline_owned(&c->simulation))
         return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "config.own_steps is of workers that land on their own: not with gathering, or with drawn "
-                             "or fixed delays");
+                             "config.own_steps is of workers that land on their own: not with gathering, or "
+                             "clocks delay and histogram");
     if (c->n_own_steps != crew->slots)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.n_own_steps is %zu, but %u land on their own: one for each",
                              c->n_own_steps, crew->slots);
