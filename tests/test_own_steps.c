@@ -374,7 +374,7 @@ static void what_cannot_be_is_refused(void **state)
     REFUSED((c.scheduler = HW_GATHER, c.simulation.gather = 2), HW_E_UNSUPPORTED, "not with gathering");
     REFUSED((c.scheduler = HW_SIMULATED, c.simulation.gather = 2), HW_E_UNSUPPORTED, "not with gathering");
     REFUSED((c.scheduler = HW_SIMULATED, c.simulation.clock = HW_CLOCK_DELAY, c.simulation.delay = 2), HW_E_UNSUPPORTED,
-            "fixed delays");
+            "clocks delay and histogram");
     o.raw = 1;
     REFUSED((c.optimizer.momentum = 0, c.optimizer.velocity = HW_VELOCITY_PRIVATE), HW_E_UNSUPPORTED,
             "steps of its own");
