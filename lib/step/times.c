@@ -27,7 +27,7 @@ double hw__times_seconds(const hw_engine *e)
  * known once it is over, and the next landing looks at it. */
 void hw__times_check(hw_engine *e)
 {
-    if (hw__flags_paused(&e->flags)) return;
-    if (e->config.seconds > 0 && (double)hw__times_training(e) * 1e-9 >= e->config.seconds)
+    if (e->config.seconds > 0 && !hw__flags_paused(&e->flags) &&
+        (double)hw__times_training(e) * 1e-9 >= e->config.seconds)
         hw__flags_stop(&e->flags, HW_STOP_SECONDS);
 }
