@@ -30,7 +30,7 @@ static void curves_fall(void **state)
     assert_near(hw__plan_curve_at(&c, 5.25), 2.5, 1e-12);
     assert_true(isinf(hw__plan_curve_at(&c, 3)));
     assert_near(hw__plan_curve_at(&c, 11), 0, 0);
-    assert_true(hw__plan_curve_tells(&c)); /* from 5.25 at half of the time to 3.5, and twice the noise is 1.29 */
+    assert_true(hw__plan_curve_falls(&c, 2)); /* from 5.25 at half of the time to 3.5, and twice the noise is 1.29 */
 }
 
 static void curves_tell_beyond_their_noise(void **state)
@@ -40,10 +40,10 @@ static void curves_tell_beyond_their_noise(void **state)
     hw__plan_curve clear = curve_of(6, (double[]){10, 8, 6, 5, 4, 3});
     hw__plan_curve early = curve_of(6, (double[]){10, 2, 1, 1, 1, 1});
     hw__plan_curve three = curve_of(3, (double[]){10, 8, 6});
-    assert_false(hw__plan_curve_tells(&flat));
-    assert_true(hw__plan_curve_tells(&clear));
-    assert_false(hw__plan_curve_tells(&early));
-    assert_false(hw__plan_curve_tells(&three));
+    assert_false(hw__plan_curve_falls(&flat, 2));
+    assert_true(hw__plan_curve_falls(&clear, 2));
+    assert_false(hw__plan_curve_falls(&early, 2));
+    assert_false(hw__plan_curve_falls(&three, 2));
     assert_true(hw__plan_curve_early(&early) && !hw__plan_curve_early(&clear) && !hw__plan_curve_early(&flat));
     assert_false(hw__plan_curve_early(&three));
 }

@@ -76,14 +76,9 @@ bool hw__plan_curve_falls(const hw__plan_curve *c, double noises)
     return half - end > noises * c->noise && half - end > 1e-3 * (c->loss[0] - end);
 }
 
-bool hw__plan_curve_tells(const hw__plan_curve *c)
-{
-    return hw__plan_curve_falls(c, 2);
-}
-
-/* The mean of log(time of b / time of a) over the losses that b has at a few times in the second half of the `of_b`
- * that it takes to the lowest loss both reach: of one alone noise says twice as much. since: counted from when each has
- * that loss; NAN: from the start. */
+/* The geometric mean of time of b / time of a over the losses that b has at a few times in the second half of the
+ * `of_b` that it takes to the lowest loss both reach: of one alone noise says twice as much. since: counted from when
+ * each has that loss; NAN: from the start. */
 static double over_levels(const hw__plan_curve *a, const hw__plan_curve *b, double of_b, double since)
 {
     enum { LEVELS = 4 };

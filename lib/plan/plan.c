@@ -99,8 +99,10 @@ static hw_status run_reference(hw__planner *p, double slice, char *why)
      * statistics have not come to rest; the steps' own falls. */
     p->by_train = false;
     p->tells = hw__plan_tells(p, c);
-    p->by_train = !p->tells;
-    if (p->by_train) p->tells = p->by_train = hw__plan_tells(p, c);
+    if (!p->tells) {
+        p->by_train = true;
+        p->by_train = p->tells = hw__plan_tells(p, c);
+    }
     /* A first look may have met a stall, which would make training and budget long. */
     if (c->probe.seconds_per_update < p->one) takes(p, c->probe.seconds_per_update);
     return HW_OK;

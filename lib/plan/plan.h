@@ -21,9 +21,8 @@ typedef struct hw__plan_curve {
 
 /* The nearest curve that never rises (least squares): what is left of it when noise is averaged. */
 void hw__plan_curve_fall(hw__plan_curve *c);
-/* It falls in its second half by more than so many times its noise; tells: by clearly more. */
+/* It falls in its second half by more than so many times its noise. */
 bool hw__plan_curve_falls(const hw__plan_curve *c, double noises);
-bool hw__plan_curve_tells(const hw__plan_curve *c);
 /* It falls by far more in its first half than in its second, and than its noise. */
 bool hw__plan_curve_early(const hw__plan_curve *c);
 /* When it comes down to `loss`; INFINITY: not within its points. */
@@ -123,7 +122,7 @@ hw_status hw__plan_try(hw__planner *p, hw__plan_candidate *c, const hw__plan_can
                        hw__plan_part part, char *why);
 /* The loss that candidates are compared by. */
 const hw__plan_curve *hw__plan_loss(const hw__planner *p, const hw__plan_candidate *c, unsigned run);
-/* It falls in the second half, in most of its runs. */
+/* It falls in the second half by twice its noise, in most of its runs. */
 bool hw__plan_tells(const hw__planner *p, const hw__plan_candidate *c);
 /* It fell in the first half, and hardly any more after that, in most of its runs. */
 bool hw__plan_early(const hw__planner *p, const hw__plan_candidate *c);

@@ -150,11 +150,16 @@ const hw__plan_curve *hw__plan_loss(const hw__planner *p, const hw__plan_candida
     return p->by_train ? &c->run[run].train : &c->run[run].curve;
 }
 
+static bool most_fall(const hw__planner *p, const hw__plan_candidate *c, double noises)
+{
+    unsigned fall = 0;
+    for (unsigned k = 0; k < c->runs; k++) fall += hw__plan_curve_falls(hw__plan_loss(p, c, k), noises);
+    return 2 * fall > c->runs;
+}
+
 bool hw__plan_tells(const hw__planner *p, const hw__plan_candidate *c)
 {
-    unsigned tell = 0;
-    for (unsigned k = 0; k < c->runs; k++) tell += hw__plan_curve_tells(hw__plan_loss(p, c, k));
-    return 2 * tell > c->runs;
+    return most_fall(p, c, 2);
 }
 
 bool hw__plan_early(const hw__planner *p, const hw__plan_candidate *c)
@@ -179,9 +184,7 @@ double hw__plan_meets(const hw__planner *p, const hw__plan_candidate *c)
 
 bool hw__plan_lasts(const hw__planner *p, const hw__plan_candidate *c)
 {
-    unsigned fall = 0;
-    for (unsigned k = 0; k < c->runs; k++) fall += hw__plan_curve_falls(hw__plan_loss(p, c, k), 1);
-    return hw__base_finite_double(hw__plan_meets(p, c)) || 2 * fall > c->runs;
+    return hw__base_finite_double(hw__plan_meets(p, c)) || most_fall(p, c, 1);
 }
 
 /* How much sooner run k comes to the target than the other's, where one of them meets it; NAN: none does. */
