@@ -278,6 +278,17 @@ bool cli_number(const char *program, const char *flag, const char *value, double
     return false;
 }
 
+size_t cli_numbers(const char *list, double *x, size_t n)
+{
+    size_t count = 0;
+    for (char *end; list; list = *end ? end + 1 : NULL, count++) {
+        double next = strtod(list, &end);
+        if (end == list || (*end && *end != ',')) return 0;
+        if (count < n) x[count] = next;
+    }
+    return count;
+}
+
 /* The one that is named, else the user's. */
 static void data_folder(const char *named, char *found, size_t size)
 {

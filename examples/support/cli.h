@@ -37,6 +37,8 @@ int cli_parse(const cli *c, int argc, char **argv);
 int cli_error(const char *program, int status, const char *sentence);
 /* A number in [low, high], or false after a sentence. */
 bool cli_number(const char *program, const char *flag, const char *value, double low, double high, double *out);
+/* The numbers of a list, with commas between them, into x, at most n of them; how many there are, 0: it is none. */
+size_t cli_numbers(const char *list, double *x, size_t n);
 
 /* Whether a file can be written there, looked at before a training so that a wrong name costs nothing; NULL: nothing is
  * to be written. False after a sentence. */

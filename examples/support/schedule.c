@@ -38,21 +38,6 @@ static const char *contradiction(const train_options *o, const hw_config *config
     return NULL;
 }
 
-/* The numbers of a list into own[i], at most n; how many there are, or 0 where it is none. */
-static size_t read_list(const char *list, hw_own_step *own, size_t n, bool momenta)
-{
-    size_t count = 0;
-    for (const char *at = list; at;) {
-        char *end;
-        double x = strtod(at, &end);
-        if (end == at || (*end && *end != ',')) return 0;
-        if (count < n) *(momenta ? &own[count].momentum : &own[count].rate) = x;
-        count++;
-        at = *end ? end + 1 : NULL;
-    }
-    return count;
-}
-
 static int prepare_own(const char *program, const train_options *o, hw_config *config, hw_own_step **own)
 {
     char why[HW_WHY];
@@ -64,19 +49,22 @@ static int prepare_own(const char *program, const train_options *o, hw_config *c
                          "--own-rates and --own-momenta are of workers that land on their own: not with gathering, or "
                          "clocks delay and histogram");
     *own = malloc(n * sizeof **own);
-    if (!*own) return cli_error(program, 1, "no memory");
-    for (size_t i = 0; i < n; i++) (*own)[i] = (hw_own_step){1, NAN};
-    for (int momenta = 0; momenta < 2; momenta++) {
+    double *x = malloc(n * sizeof *x);
+    int code = *own && x ? 0 : cli_error(program, 1, "no memory");
+    for (size_t i = 0; i < n && code == 0; i++) (*own)[i] = (hw_own_step){1, NAN};
+    for (int momenta = 0; momenta < 2 && code == 0; momenta++) {
         const char *list = momenta ? o->own_momenta : o->own_rates, *flag = momenta ? "--own-momenta" : "--own-rates";
-        const size_t count = list ? read_list(list, *own, n, momenta) : n;
-        if (count == n) continue;
-        if (!count)
+        const size_t count = list ? cli_numbers(list, x, n) : 0;
+        if (list && count == 0)
             (void)snprintf(why, sizeof why, "%s %.60s: numbers with commas between them are needed", flag, list);
-        else
+        else if (list && count != n)
             (void)snprintf(why, sizeof why, "%s: %zu given, but %zu land on their own: one number for each", flag,
                            count, n);
-        return cli_error(program, 2, why);
+        if (list && count != n) code = cli_error(program, 2, why);
+        for (size_t i = 0; i < n && list && code == 0; i++) *(momenta ? &(*own)[i].momentum : &(*own)[i].rate) = x[i];
     }
+    free(x);
+    if (code != 0) return code;
     config->own_steps = *own;
     config->n_own_steps = n;
     return 0;
