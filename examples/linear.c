@@ -59,9 +59,7 @@ static const cli_option own[] = {
     {"--exchange", "K", "steps between exchanges; 1: every step shared; 0: chosen (0 where it can be)", CLI_CALL, 0, 0,
      0},
     {"--report", "FOLDER", "write an HTML report, CSV and JSON lines there", CLI_TEXT, offsetof(options, report), 0, 0},
-    {"--plan", "FILE",
-     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
-     CLI_TEXT, offsetof(options, plan), 0, 0},
+    PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };
@@ -336,16 +334,17 @@ static int finish(const options *o, const linear_rows *r, const hw_linear_model 
 
 static bool parse_weights(options *o, const hw_linear_model *m)
 {
-    const char *at = o->weights;
+    enum { MOST = sizeof o->class_weight / sizeof *o->class_weight };
+    double x[MOST];
+    size_t n = o->weights ? cli_numbers(o->weights, x, MOST) : 0;
     unsigned classes = m->loss == HW_SPARSE_SOFTMAX ? m->scores : 2;
-    while (at && o->n_weights < 256) {
-        char *end;
-        double x = strtod(at, &end);
-        if (end == at || !(x > 0 && x <= 1e6) || (*end && *end != ',')) return false;
-        o->class_weight[o->n_weights++] = (float)x;
-        at = *end ? end + 1 : NULL;
+    if (!o->weights) return true;
+    if (n != classes || n > MOST || m->loss == HW_SPARSE_SQUARED) return false;
+    for (; o->n_weights < n; o->n_weights++) {
+        if (!(x[o->n_weights] > 0 && x[o->n_weights] <= 1e6)) return false;
+        o->class_weight[o->n_weights] = (float)x[o->n_weights];
     }
-    return !at && (!o->weights || (o->n_weights == classes && m->loss != HW_SPARSE_SQUARED));
+    return true;
 }
 
 static int check(const options *o)

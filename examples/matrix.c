@@ -47,9 +47,7 @@ static const cli_option own[] = {
     {"--recommend", "USER", "the items with the highest scores that USER has not rated (of a loaded model: any)",
      CLI_TEXT, offsetof(options, recommend), 0, 0},
     {"--top", "N", "how many to recommend (10; 1 to 10000)", CLI_WHOLE, offsetof(options, top), 1, 10000},
-    {"--plan", "FILE",
-     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
-     CLI_TEXT, offsetof(options, plan), 0, 0},
+    PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };

@@ -41,9 +41,7 @@ static const cli_option own[] = {
      offsetof(options, rate), 1e-9, 10},
     {"--hot", "WORDS", "with --exchange: only the most frequent words in the replicas, the others shared (0: all)",
      CLI_WHOLE, offsetof(options, hot), 0, 1e9},
-    {"--plan", "FILE",
-     "instead of training: probes what to run with up to --workers threads, says why, and writes a configuration there",
-     CLI_TEXT, offsetof(options, plan), 0, 0},
+    PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress, one line of analogies", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
 };

@@ -5,6 +5,15 @@
 
 #include "cli.h"
 
+/* A program's row for it. */
+#define PLAN_ROW(at)                                                                                        \
+    {                                                                                                       \
+        "--plan", "FILE",                                                                                   \
+            "instead of training: probes what to run with up to --workers threads, says why, and writes a " \
+            "configuration there",                                                                          \
+            CLI_TEXT, at, 0, 0                                                                              \
+    }
+
 typedef struct plan_options {
     const char *out;  /* where the configuration goes */
     double budget;    /* share of one worker's training; 0: a tenth */
