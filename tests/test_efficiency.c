@@ -295,6 +295,15 @@ static void warm_rows_begin_there(void **state)
     if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
     assert_int_equal(row_of(e, 1).met, 3);
     hw_efficiency_free(e);
+    const hw_own_step own[] = {{1, NAN}, {0.5, NAN}, {1, NAN}, {0.5, NAN}}; /* nor these, which one worker has not */
+    c.own_steps = own;
+    c.n_own_steps = 4;
+    e = made(&p, "4");
+    if (hw_efficiency_measure(e, why) != HW_OK) fail_msg("%s", why);
+    assert_int_equal(row_of(e, 0).met, 3);
+    hw_efficiency_free(e);
+    c.own_steps = NULL;
+    c.n_own_steps = 0;
     p.warm = 100;
     e = made(&p, "1");
     assert_int_equal(hw_efficiency_measure(e, why), HW_E_ARGUMENT);

@@ -119,15 +119,52 @@ static void doubt_takes_gains_away(void **state)
     assert_near(hw__plan_curve_doubt(&a, &a), 0.35, 1e-12);
 }
 
-/* --- candidates -----------------------------------------------------------------------------------------------------
- */
-
 static double no_gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
 {
     (void)self, (void)scratch, (void)b;
     g[0] = x[0];
     return 0;
 }
+
+/* Where there is no time to see asynchronous workers for long, threads in step take their place, with the solver that
+ * was found; where those are no gain, they stay. */
+static void what_cannot_be_seen_for_long_is_in_step(void **state)
+{
+    (void)state;
+    hw_config one = hw_config_defaults();
+    hw_objective o = hw_objective_defaults("ways", 1);
+    o.examples = 1000;
+    o.loss_gradient = no_gradient;
+    one.scheduler = HW_SEQUENTIAL;
+    one.workers = 1;
+    for (int gains = 0; gains < 2; gains++) {
+        hw__planner p = {.began = hw_now(), .structures = 3, .structure = 2, .best = 3, .n = 4, .structure_gain = 1.9};
+        p.gain = 1.9; /* no budget: nothing is left */
+        p.sampled.inner = o;
+        p.list = calloc(PLAN_CANDIDATES, sizeof *p.list);
+        assert_non_null(p.list);
+        for (int i = 0; i < 4; i++) p.list[i].config = one;
+        p.list[0].runs = 1;
+        p.list[0].probe.seconds = 1;
+        p.list[1].config.scheduler = HW_SYNC;
+        p.list[2].config.scheduler = p.list[3].config.scheduler = HW_ASYNC;
+        for (int i = 1; i < 4; i++) p.list[i].config.workers = 2;
+        p.list[1].probe.gain = gains ? 1.7 : 1.02;
+        p.list[3].config.optimizer.schedule.base = 0.5; /* the solver that was found for the two */
+        p.list[3].probe.gain = 1.5;
+        p.list[3].parent = 2;
+        assert_int_equal(hw__plan_confirm(&p, NULL), HW_OK);
+        const hw_config *c = &p.list[p.best].config;
+        assert_int_equal(c->scheduler, gains ? HW_SYNC : HW_ASYNC);
+        assert_int_equal(c->workers, 2);
+        assert_near(c->optimizer.schedule.base, 0.5, 0);
+        assert_near(p.gain, (gains ? 1.7 : 1.9) * 1.5, 1e-12);
+        free(p.list);
+    }
+}
+
+/* --- candidates -----------------------------------------------------------------------------------------------------
+ */
 
 static void ways_to_run_are_those_that_can(void **state)
 {
@@ -262,6 +299,7 @@ int main(void)
                                        cmocka_unit_test(curves_tell_beyond_their_noise),
                                        cmocka_unit_test(gains_are_ratios_of_times),
                                        cmocka_unit_test(noise_is_no_gain),
+                                       cmocka_unit_test(what_cannot_be_seen_for_long_is_in_step),
                                        cmocka_unit_test(doubt_takes_gains_away),
                                        cmocka_unit_test(ways_to_run_are_those_that_can),
                                        cmocka_unit_test(minibatches_change_what_counts_updates),

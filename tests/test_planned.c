@@ -430,6 +430,12 @@ static void wrong_requests_are_told(void **state)
     c.work.each = each;
     assert_int_equal(hw_plan(&r, &chosen, &p, why), HW_E_ARGUMENT);
     assert_text(why, "config.work.each");
+    const hw_own_step own = {1, NAN};
+    c.work.each = NULL;
+    c.own_steps = &own;
+    c.n_own_steps = 1;
+    assert_int_equal(hw_plan(&r, &chosen, &p, why), HW_E_ARGUMENT);
+    assert_text(why, "config.own_steps");
     assert_int_equal(hw_plan_request_init(NULL, sizeof r), HW_E_ARGUMENT);
     assert_int_equal(hw_plan_request_init(&r, 8), HW_E_ARGUMENT);
 }

@@ -197,6 +197,28 @@ static void waiting_for_an_evaluation_is_no_training(void **state)
     }
 }
 
+/* A limit in seconds is one of training: what the quick one waits for evaluations does not end the run before,
+ * though the slow one looks at the time in its sleep. */
+static void a_limit_is_of_training(void **state)
+{
+    (void)state;
+    unlike u = {{0}, 0};
+    const hw_clock laws[] = {{HW_CLOCK_CONSTANT, 0, 2e-3}, {HW_CLOCK_CONSTANT, 0, 60e-3}};
+    hw_objective o = objective();
+    hw_config c = config(HW_ASYNC, 2);
+    hw_result r;
+    o.self = &u;
+    o.evaluate = unlike_evaluate;
+    o.evaluation_examples = 1;
+    c.updates = 0;
+    c.seconds = 0.2;
+    c.evaluate_every = 5;
+    c.work.each = laws;
+    assert_int_equal(hw_train(&o, &c, NULL, &r), HW_OK);
+    assert_int_equal(r.reason, HW_STOP_SECONDS);
+    assert_true(r.seconds >= 0.2);
+}
+
 /* --- layer by layer -------------------------------------------------------------------------------------------------
  */
 
@@ -395,6 +417,7 @@ int main(void)
         cmocka_unit_test(steps_last_as_long_as_their_law_says),
         cmocka_unit_test(groups_wait_for_the_last),
         cmocka_unit_test(waiting_for_an_evaluation_is_no_training),
+        cmocka_unit_test(a_limit_is_of_training),
         cmocka_unit_test(layers_are_held_while_it_lasts),
         cmocka_unit_test(nobody_sleeps_through_the_end),
         cmocka_unit_test(steps_go_one_by_one),
