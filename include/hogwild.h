@@ -24,6 +24,7 @@
 #include "hogwild/report.h"
 #ifndef HOGWILD_STABLE
 #include "hogwild/advanced/params.h"
+#include "hogwild/advanced/peers.h"
 #include "hogwild/advanced/state.h"
 #include "hogwild/advanced/sweep.h"
 #endif

@@ -218,6 +218,9 @@ typedef struct hw_config {
      * gathering or clocks DELAY and HISTOGRAM. Policies do not know of it. Borrowed, read by create */
     const hw_own_step *own_steps;
     size_t n_own_steps;
+    /* since 0.2: this engine is one of several that train one model (advanced/peers.h). Read by create; NULL: the only
+     * one */
+    const struct hw_peers *peers;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less

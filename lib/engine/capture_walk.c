@@ -40,7 +40,7 @@ static const hw__field run_fields[] = {
 
 static const hw__field worker_fields[] = {
     {"random", WORKER(rng), WALK_STREAM, WALK_ANY},
-    {"step", WORKER(batch.step), WALK_U64, WALK_COUNT},
+    {"step", WORKER(ticket), WALK_U64, WALK_COUNT},
     {"ticket_end", WORKER(ticket_end), WALK_U64, WALK_COUNT},
     {"since", WORKER(since), WALK_U32, WALK_ANY},
     {"exchange_every", WORKER(exchange_every), WALK_U32, WALK_ANY},
@@ -207,6 +207,8 @@ static void visit_workers(hw_engine *e, hw__walk *v)
     hw__walk_columns(v, "worker.setting", WALK_FIELDS(worker_setting_fields), e->worker, sizeof *e->worker,
                      e->crew.members);
     visit_informed(e, v);
+    for (unsigned i = 0; v->way == WALK_TAKE && i < e->crew.members; i++)
+        hw__tickets_number(e->worker + i, e->worker[i].ticket);
     uint64_t shape[2] = {0, e->objective.parameters};
     for (unsigned i = 0; i < e->crew.members; i++) shape[0] += e->worker[i].velocity != NULL;
     if (!shape[0]) return;

@@ -4,6 +4,7 @@
 #include "../optimizer/optimizer.h"
 #include "../schedulers/schedulers.h"
 #include "../step/own_steps.h"
+#include "../step/peers.h"
 #include "engine.h"
 #include <string.h>
 
@@ -186,6 +187,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     if (status == HW_OK) status = s->crew(c, &crew, why);
     if (status == HW_OK) status = check_workers(c, o, s, crew.threads, why);
     if (status == HW_OK) status = hw__own_steps_check(c, o, &crew, why);
+    if (status == HW_OK) status = hw__peers_check(c, o, s, why);
     if (status != HW_OK) return status;
     if ((o->step == NULL) == (o->loss_gradient == NULL))
         return hw__base_fail(why, HW_E_ARGUMENT, "objective '%.40s': exactly one of step and loss_gradient must be set",

@@ -1,6 +1,7 @@
 /* compatibility.c - what the engine that goes on must have in common with the one that was captured. Options are
  * compared by their table (options.c), what is passed by pointers by checksums. */
 #include "../config/config.h"
+#include "../step/peers.h"
 #include "engine.h"
 #include <string.h>
 
@@ -15,6 +16,13 @@ static void visit_name(const hw_engine *e, hw__walk *v)
     if (v->way == WALK_PUT) memcpy(kept, name, sizeof name);
     if (v->way == WALK_CHECK && memcmp(kept, name, sizeof name) != 0)
         hw__walk_refuse(v, "the state was captured from another objective than this engine's '%s'", name);
+}
+
+/* Tickets of an engine that has a share of each epoch are of that share; 0: it has all. */
+static uint64_t shares(const hw_engine *e)
+{
+    const hw_peers *p = e->config.peers;
+    return hw__peers_meets(e) && p->parts > 1 ? p->parts : 0;
 }
 
 void hw__compatibility_fields(const hw_engine *e, hw__walk *v)
@@ -34,6 +42,6 @@ void hw__compatibility_fields(const hw_engine *e, hw__walk *v)
     hw__walk_same(v, "same.lanes", e->crew.members, "workers:");
     hw__walk_same(v, "same.rule", hw__config_rule_checksum(&e->config),
                   "another rule of the user's, other sections or own_steps: checksum");
-    hw__walk_same(v, "same.schedule", e->scheduler->identity ? e->scheduler->identity(&e->config) : 0,
-                  "other clocks of single workers, delays or trace: checksum");
+    hw__walk_same(v, "same.schedule", (e->scheduler->identity ? e->scheduler->identity(&e->config) : 0) ^ shares(e),
+                  "other clocks of single workers, delays, trace or share of the epochs: checksum");
 }

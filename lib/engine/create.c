@@ -7,6 +7,7 @@
 #include "../step/ages.h"
 #include "../step/members.h"
 #include "../step/own_steps.h"
+#include "../step/peers.h"
 #include "engine.h"
 #include <unistd.h>
 
@@ -159,10 +160,12 @@ static hw_status plan(hw_engine *e, char *why)
     hw_status status = e->scheduler->crew(&e->config, &e->crew, why);
     if (status == HW_OK) status = check_memory(e, why);
     if (status == HW_OK) status = hw__own_steps_plan(e, why);
+    if (status == HW_OK) status = hw__peers_plan(e, why);
     if (status != HW_OK) return status;
     if (e->config.batch_per_worker) e->config.batch *= e->crew.share;
     uint32_t batch = e->config.batch;
-    e->tickets.per_epoch = o->examples ? parts_of(o->examples, batch) : UINT64_MAX / 2;
+    e->tickets.all_per_epoch = o->examples ? parts_of(o->examples, batch) : UINT64_MAX / 2;
+    e->tickets.per_epoch = hw__peers_share(e, e->tickets.all_per_epoch);
     e->tickets.updates_per_epoch = parts_of(e->tickets.per_epoch, e->crew.gather);
     if (!plan_locks(e)) return hw__no_memory(why, "locks");
     hw_params_config p = hw__config_params(&e->config, o, e->crew.writers);

@@ -33,7 +33,8 @@ void hw__progress_of(hw_engine *e, hw_progress *to, hw_evaluation *last)
     p.staleness = staleness;
     p.momentum = s.momentum;
     p.ahead = s.ahead;
-    p.learning_rate = s.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken));
+    p.learning_rate =
+        s.rate * hw_schedule_rate(&c->optimizer.schedule, hw__tickets_step(e, hw__counter_get(&e->tickets.taken)));
     uint64_t total = hw__tickets_limit(e);
     if (total < HW__NO_LIMIT) total = (total + e->crew.gather - 1) / e->crew.gather;
     p.fraction = NAN;

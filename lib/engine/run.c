@@ -1,6 +1,7 @@
 /* run.c - between start and stop: threads, waiting, progress, the result. Nothing here allocates. */
 #include "../base/thread.h"
 #include "../step/ages.h"
+#include "../step/peers.h"
 #include "engine.h"
 #include <errno.h>
 #include <math.h>
@@ -94,7 +95,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     if (e->run.running) return HW_E_STATE;
     e->sentence[0] = 0;
     hw__flags_reset(&e->flags);
-    hw__pause_reset(&e->pause, e->objective.evaluate != NULL);
+    hw__pause_reset(&e->pause, e->objective.evaluate || hw__peers_meets(e));
     hw__barrier_reset(&e->start);
     if (e->trace) hw__trace_recorder_reset(e->trace);
     e->run.done = 0;

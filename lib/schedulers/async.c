@@ -134,14 +134,14 @@ hw_status hw__async_crew(const hw_config *c, hw__crew *crew, char *why)
     return HW_OK;
 }
 
-const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS,
+const hw__scheduler hw__scheduler_sequential = {.flags = HW__OWN_STEPS | HW__DEALS,
                                                 .access = &hw__async_access,
                                                 .check = check_sequential,
                                                 .crew = hw__async_crew,
                                                 .plan = hw__members_plan,
                                                 .loop = loop,
                                                 .free = hw__members_free};
-const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS | HW__LAYERS | HW__RESTS,
+const hw__scheduler hw__scheduler_async = {.flags = HW__OWN_STEPS | HW__LAYERS | HW__RESTS | HW__DEALS,
                                            .access = &hw__async_access,
                                            .crew = hw__async_crew,
                                            .plan = hw__members_plan,

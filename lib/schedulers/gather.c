@@ -175,7 +175,7 @@ static void land_left_over(hw_worker *w)
     w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
     w->read_ns = hw_now();
     w->parked_ns = 0;
-    w->batch.step = hw__counter_get(&e->tickets.limit) - 1;
+    hw__tickets_number(w, hw__counter_get(&e->tickets.limit) - 1);
     w->pending = (hw__pending){hw__extent_all(&w->all), NULL, 0, HW_OK, true, true, false};
     (void)land(w);
 }

@@ -7,6 +7,7 @@
  * hand.
  */
 #include "../step/members.h"
+#include "../step/peers.h"
 #include "../step/step.h"
 
 typedef struct group {
@@ -94,16 +95,19 @@ static hw_status land(hw_worker *leader)
     group *team = member_of(leader)->team;
     hw__extent all = hw__extent_all(&leader->all);
     double loss = 0;
+    int raw = -1;
     for (unsigned k = 0; k < team->count; k++) {
         if (!leader[k].batch.count) continue;
-        all.raw = all.raw || member_of(leader + k)->raw;
+        if (raw <= 0) raw = member_of(leader + k)->raw;
         loss += member_of(leader + k)->loss * leader[k].batch.count;
     }
-    for (unsigned k = 0; all.raw && k < team->count; k++) {
+    for (unsigned k = 0; raw == 1 && k < team->count; k++) {
         if (!leader[k].batch.count || member_of(leader + k)->raw) continue;
         hw__fail(leader->engine, HW_E_CALLBACK, "in one update some threads wrote gradients and others raw deltas");
         return HW_E_STOPPED;
     }
+    if (!hw__peers_sum(leader, &loss, &raw)) return HW_E_STOPPED;
+    all.raw = raw == 1;
     return hw__step_write(leader, &all, leader->g, loss / leader->batch.whole, leader->batch.whole);
 }
 
@@ -159,7 +163,7 @@ static void rounds(hw_worker *w)
             bool steps = team->rest == HW__PARK_WRITE;
             team->finish = steps && (hw__flags_stopped(&e->flags) || !hw__tickets_take(w, &team->step));
             if (steps && !team->finish) {
-                w->batch.step = team->step;
+                hw__tickets_number(w, team->step);
                 team->x = hw__step_read(w, &all, w->x);
             }
         }
@@ -262,7 +266,7 @@ static void release(hw_engine *e)
     for (unsigned k = 0; s && s->team && k < e->crew.slots; k++) hw__barrier_free(&s->team[k].barrier);
 }
 
-const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,
+const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR | HW__SPLITS | HW__DEALS,
                                           .access = &groups_access,
                                           .crew = crew_sync,
                                           .plan = plan,
@@ -270,7 +274,7 @@ const hw__scheduler hw__scheduler_sync = {.flags = HW__ONE_PAIR,
                                           .loop = loop,
                                           .wake = wake,
                                           .free = release};
-const hw__scheduler hw__scheduler_groups = {.flags = HW__ONE_PAIR | HW__RESTS,
+const hw__scheduler hw__scheduler_groups = {.flags = HW__ONE_PAIR | HW__RESTS | HW__DEALS,
                                             .access = &groups_access,
                                             .check = check_groups,
                                             .crew = crew_groups,

@@ -142,7 +142,7 @@ static hw_status group_step(hw_engine *e, hw__runner *runner, hw_worker *w)
     hw__simulated *s = hw__simulated_of(e);
     hw__virtual_worker *virtual = hw__virtual_of(w);
     hw__extent all = hw__extent_all(&w->all);
-    uint64_t ticket = w->batch.step;
+    uint64_t ticket = w->ticket;
     unsigned number = w->member, parts = e->crew.share;
     double loss = 0;
     hw_status status = HW_OK;
@@ -191,7 +191,7 @@ void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w)
     if (e->crew.share > 1) {
         status = group_step(e, runner, w);
     } else {
-        hw__tickets_batch(w, w->batch.step, 0, 1);
+        hw__tickets_batch(w, w->ticket, 0, 1);
         status = one_step(w);
     }
     w->pending.status = status; /* it counts when its time comes */
@@ -219,7 +219,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
         if (ticket >= hw__counter_get(&e->tickets.limit)) return false;
         hw__step_setting(w);
     }
-    w->batch.step = ticket;
+    hw__tickets_number(w, ticket);
     w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
     w->read_ns = hw__engine_now(e);
     hw__simulated_of(e)->due[event->member] = event->due;

@@ -25,6 +25,7 @@ typedef struct hw__tickets {
     _Alignas(HW_LINE) hw__base_counter further;
     uint64_t first;                        /* of the run */
     uint64_t per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
+    uint64_t all_per_epoch;                /* of all engines: peers.c */
     uint32_t block;                        /* tickets that a worker takes at once */
 } hw__tickets;
 _Static_assert(offsetof(hw__tickets, limit) - offsetof(hw__tickets, taken) >= HW_LINE &&

@@ -1,5 +1,6 @@
 /* evaluate.c - evaluations: their chunks, what is made of the sums, and the target. */
 #include "../base/blas.h"
+#include "peers.h"
 #include "step.h"
 #include <math.h>
 #include <string.h>
@@ -21,6 +22,7 @@ void hw__evaluate_chunks(hw_worker *w)
         uint32_t first = i * e->evaluation.chunk_size, n = o->evaluation_examples - first;
         double *sums = e->evaluation.sums + (size_t)i * HW_METRICS;
         for (int m = 0; m < HW_METRICS; m++) sums[m] = 0;
+        if (!hw__peers_evaluates(e, i)) continue;
         w->has_sentence = false;
         if (o->blas) hw__blas_keep();
         hw_status status = o->evaluate(o->self, w->scratch, e->snapshot, first,
@@ -51,6 +53,7 @@ void hw__evaluate_end(hw_engine *e)
     const hw_config *c = &e->config;
     uint64_t n = hw_params_clock(e->params), count;
     hw_evaluation ev;
+    if (!hw__peers_sums(e)) return;
     memset(&ev, 0, sizeof ev);
     ev.update = n;
     ev.epoch = (double)(hw__due_steps(e, n) - e->first_update) / (double)e->tickets.updates_per_epoch;
@@ -75,8 +78,8 @@ void hw__evaluate_end(hw_engine *e)
     }
     ev.momentum = e->settings.now.momentum;
     ev.ahead = e->settings.now.ahead;
-    ev.learning_rate =
-        e->settings.now.rate * hw_schedule_rate(&c->optimizer.schedule, hw__counter_get(&e->tickets.taken));
+    ev.learning_rate = e->settings.now.rate * hw_schedule_rate(&c->optimizer.schedule,
+                                                               hw__tickets_step(e, hw__counter_get(&e->tickets.taken)));
     (void)pthread_mutex_lock(&e->pause.mutex); /* others may ask for it */
     e->evaluation.mark.last = ev;
     e->evaluation.mark.has_last = true;

@@ -1,6 +1,7 @@
 /* park.c - workers park for an evaluation, a capture or a return to good parameters, and meet at the end. The last one
  * in opens it; everybody inside evaluates chunks; the last to finish a chunk adds up and lets all go. A capture or a
  * return is made by one, while the others wait. No lock is held while user code runs. */
+#include "peers.h"
 #include "step.h"
 #include <string.h>
 
@@ -57,10 +58,11 @@ static void open_pause(hw_engine *e)
 }
 
 /* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
- * capture. */
+ * capture. (Of several engines each makes the others' wait.) */
 static bool cut_short(const hw_engine *e)
 {
     int reason = hw__flags_stopped(&e->flags);
+    if (hw__peers_meets(e)) return false;
     return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS || reason == HW_STOP_CALLBACK;
 }
 
@@ -75,8 +77,28 @@ static void close_pause(hw_engine *e, bool final)
     e->times.evaluation += g->closed_ns - g->opened_ns;
     hw__flags_resume(&e->flags, FLAGS_EVALUATE);
     g->open = false;
-    if (final) g->final_done = true;
+    if (final && !g->again) g->final_done = true;
     (void)pthread_cond_broadcast(&g->changed);
+}
+
+/* Everybody is inside: with the other engines, before an evaluation or a capture. The lock is held on entry and on
+ * return; the pause is open meanwhile, so nobody leaves. False: there is nothing to evaluate. */
+static bool meet(hw_engine *e, hw_meeting m)
+{
+    hw__pause *g = &e->pause;
+    begin_pause(e);
+    g->open = true;
+    (void)pthread_mutex_unlock(&g->mutex);
+    bool met = hw__peers_meet(e, &m);
+    (void)pthread_mutex_lock(&g->mutex);
+    end_pause(e);
+    g->open = false;
+    g->again = m.final && m.again;
+    if (met && !(m.final && m.same) && e->objective.evaluate) return true;
+    hw__flags_resume(&e->flags, FLAGS_EVALUATE);
+    if (m.final && !g->again) g->final_done = true;
+    (void)pthread_cond_broadcast(&g->changed);
+    return false;
 }
 
 /* The lock is held, everybody is inside, and nobody has a gradient in hand. Evaluations come first; at the end of a run
@@ -103,6 +125,10 @@ static void stand_still(hw_worker *w, int what)
 {
     hw_engine *e = w->engine;
     hw__pause *g = &e->pause;
+    if (what == FLAGS_CAPTURE && hw__peers_meets(e) && g->finished < g->live) {
+        (void)meet(e, (hw_meeting){.capture = 1});
+        if (hw__flags_failed(&e->flags)) return;
+    }
     begin_pause(e);
     g->open = true;
     (void)pthread_mutex_unlock(&g->mutex);
@@ -113,7 +139,7 @@ static void stand_still(hw_worker *w, int what)
     (void)pthread_mutex_lock(&g->mutex);
     end_pause(e);
     hw__flags_resume(&e->flags, what);
-    if (what == FLAGS_RETURN) g->final_done = !e->objective.evaluate; /* a final evaluation was of others */
+    if (what == FLAGS_RETURN) g->final_done = !e->objective.evaluate && !hw__peers_meets(e); /* a final evaluation was of others */
     g->stops++;
     g->open = false;
     (void)pthread_cond_broadcast(&g->changed);
@@ -150,7 +176,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
         /* An evaluation that has just been made of these very parameters is the final one too. */
         uint64_t clock = hw_params_clock(e->params);
         if (all && !g->open && e->evaluation.mark.has_last && e->evaluation.mark.last.update == clock &&
-            e->recovery.returned != clock)
+            e->recovery.returned != clock && !hw__peers_meets(e))
             g->final_done = true;
         if (all && g->final_done && !g->open && !capture_due(e)) {
             if (finishing) {
@@ -165,6 +191,7 @@ bool hw__park(hw_worker *w, hw__park_place place)
         if (!g->open && g->arrived == g->live) {
             bool due = (hw__flags_paused(&e->flags) & FLAGS_EVALUATE) != 0;
             if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
+                if (hw__peers_meets(e) && !meet(e, (hw_meeting){.final = all})) continue;
                 open_pause(e);
             } else if (capture_due(e)) {
                 stand_still(w, FLAGS_CAPTURE);

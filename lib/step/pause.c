@@ -25,7 +25,7 @@ void hw__pause_reset(hw__pause *p, bool evaluates)
 {
     (void)pthread_mutex_lock(&p->mutex); /* others may ask for the clock */
     p->arrived = p->finished = p->between = p->working = 0;
-    p->poisoned = p->open = false;
+    p->poisoned = p->open = p->again = false;
     p->weights = p->came = 0;
     p->closed_ns = 0;
     p->final_done = !evaluates;

@@ -24,7 +24,7 @@ hw_policy_input hw__periodic_input(const hw_engine *e)
     return (hw_policy_input){hw_params_clock(e->params),
                              e->rest.at_work,
                              o->momentum,
-                             hw_schedule_rate(&o->schedule, hw__counter_get(&e->tickets.taken)),
+                             hw_schedule_rate(&o->schedule, hw__tickets_step(e, hw__counter_get(&e->tickets.taken))),
                              e->curvature.value,
                              NULL,
                              NULL};

@@ -6,6 +6,7 @@
  *
  * The loss is looked at every few updates, by the mean over all workers and its standard error. A snapshot is good when
  * the losses after it are calm. Everything here is in the housekeeping's hands, or made while all are parked. */
+#include "peers.h"
 #include "step.h"
 #include <math.h>
 #include <string.h>
@@ -26,7 +27,7 @@ bool hw__recovery_plan(const hw_engine *e)
     bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
     bool adapts = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) != 0;
     return adapts && linear && e->crew.slots > 1 && e->crew.gather == 1 && !e->steps.exchanges && !e->steps.sweeps &&
-           e->kept.every > 0;
+           e->kept.every > 0 && !hw__peers_meets(e); /* what others have done cannot be taken back */
 }
 
 static uint64_t look_interval(const hw_engine *e)

@@ -65,7 +65,7 @@ bool hw__rests(const hw_worker *w)
 {
     const hw_engine *e = w->engine;
     if (w->member < hw__flags_at_work(&e->flags) || e->scheduler->flags & HW__VIRTUAL) return false;
-    bool has_tickets = w->batch.step + 1 < w->ticket_end; /* in hand, which are nobody else's */
+    bool has_tickets = w->ticket + 1 < w->ticket_end; /* in hand, which are nobody else's */
     return !has_tickets && hw__has_steps(e);
 }
 

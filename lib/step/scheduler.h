@@ -26,7 +26,9 @@ enum {
     HW__VIRTUAL = 4,   /* virtual time: a recorded run is repeated bit for bit, and its workers are no threads */
     HW__IN_TURN = 8,   /* a read or a write never meets another: none mixes several states                  */
     HW__LAYERS = 16,   /* layers can grow old by themselves                                                 */
-    HW__RESTS = 32     /* workers can rest between steps                                                    */
+    HW__RESTS = 32,    /* workers can rest between steps                                                    */
+    HW__SPLITS = 64,   /* all threads split each minibatch, and may share it with those of other engines    */
+    HW__DEALS = 128    /* tickets may be of a share of each epoch's minibatches                             */
 };
 
 /* Functions that may be NULL say what that means. */

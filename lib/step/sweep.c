@@ -11,7 +11,7 @@ float hw_sweep_rate(hw_worker *w, uint32_t i)
 {
     const hw_schedule *s = &w->engine->config.optimizer.schedule;
     if (w->run_rate > 0) return w->run_rate;
-    return (float)(hw_schedule_rate(s, w->batch.step + i) * w->setting.rate);
+    return (float)(hw_schedule_rate(s, hw__tickets_step(w->engine, w->ticket + i)) * w->setting.rate);
 }
 
 static bool sums_squares(const hw_optimizer *o)
@@ -113,18 +113,18 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
 {
     hw_engine *e = w->engine;
     const hw_schedule *s = &e->config.optimizer.schedule;
-    uint32_t n = e->objective.examples;
-    uint64_t epoch = ticket / n;
+    uint64_t n = e->tickets.per_epoch, epoch = ticket / n;
     hw__step_setting(w);
-    w->batch = (hw_batch){w->index, count, 0, count, ticket, epoch, e->config.seed};
+    hw__tickets_number(w, ticket);
+    w->batch = (hw_batch){w->index, count, 0, count, w->batch.step, epoch, e->config.seed};
     if (first)
         for (uint32_t i = 0; i < count; i++) w->index[i] = *first + i;
     else if (e->config.with_replacement)
-        for (uint32_t i = 0; i < count; i++) hw__sample_drawn(e, ticket + i, 0, 1, w->index + i);
+        for (uint32_t i = 0; i < count; i++) hw__sample_drawn(e, hw__tickets_step(e, ticket + i), 0, 1, w->index + i);
     else
-        hw__sample_run(e, epoch, (uint32_t)(ticket % n), count, w->index);
-    bool constant = s->kind == HW_SCHEDULE_CONSTANT && ticket >= s->warmup;
-    w->run_rate = constant ? (float)(hw_schedule_rate(s, ticket) * w->setting.rate) : 0;
+        hw__sample_run(e, epoch, (uint32_t)hw__tickets_position(e, ticket), count, w->index);
+    bool constant = s->kind == HW_SCHEDULE_CONSTANT && w->batch.step >= s->warmup;
+    w->run_rate = constant ? (float)(hw_schedule_rate(s, w->batch.step) * w->setting.rate) : 0;
     w->has_sentence = false;
     double loss = 0;
     w->swept = 0;
@@ -133,7 +133,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
     if (e->steps.exchanges) w->since += landed;
     if (landed && hw__step_account(w, loss / landed, landed, status == HW_OK) != HW_OK && status == HW_OK)
         status = HW_E_STOPPED;
-    w->batch.step = ticket + count - 1; /* the last ticket that is done */
+    hw__tickets_number(w, ticket + count - 1); /* the last ticket that is done */
     /* What is due with an epoch would come late for one worker, whose exchanges are rare. */
     bool ends = e->crew.slots == 1 && (ticket + count) % n == 0;
     if (status == HW_OK) return hw__exchange(w, !ends);
@@ -156,7 +156,8 @@ static uint32_t until_exchange(hw_worker *w, uint32_t part)
 bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint32_t *first)
 {
     const hw_engine *e = w->engine;
-    uint32_t n = e->objective.examples, at = first ? *first : 0;
+    uint64_t n = e->tickets.per_epoch;
+    uint32_t at = first ? *first : 0;
     while (count) {
         uint32_t part = count < e->tickets.block ? count : e->tickets.block;
         uint64_t left = n - ticket % n; /* an epoch's */

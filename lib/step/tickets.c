@@ -1,5 +1,6 @@
 /* tickets.c - who computes which minibatch: tickets are numbers of steps, taken at the read, so exactly as many land.
  */
+#include "peers.h"
 #include "step.h"
 #include <math.h>
 
@@ -10,18 +11,18 @@ uint64_t hw__tickets_limit(const hw_engine *e)
     uint64_t limit = HW__NO_LIMIT;
     if (c->updates) limit = c->updates;
     if (c->epochs > 0 && e->objective.examples) {
-        double steps = ceil(c->epochs * (double)e->tickets.per_epoch);
+        double steps = ceil(c->epochs * (double)e->tickets.all_per_epoch);
         if (steps < (double)limit) limit = (uint64_t)steps;
     }
-    return limit;
+    return limit < HW__NO_LIMIT ? hw__peers_steps(e, limit) : limit;
 }
 
 bool hw__tickets_take(hw_worker *w, uint64_t *ticket)
 {
     hw_engine *e = w->engine;
     uint64_t block = e->tickets.block, limit = hw__counter_get(&e->tickets.limit);
-    if (w->batch.step + 1 < w->ticket_end) {
-        *ticket = w->batch.step + 1;
+    if (w->ticket + 1 < w->ticket_end) {
+        *ticket = w->ticket + 1;
     } else {
         /* A sampled clock hands out tickets in blocks too: one shared line less per step. */
         *ticket = hw__counter_take(&e->tickets.taken, block);
@@ -30,20 +31,44 @@ bool hw__tickets_take(hw_worker *w, uint64_t *ticket)
     return *ticket < limit;
 }
 
+uint64_t hw__tickets_step(const hw_engine *e, uint64_t ticket)
+{
+    const hw_peers *p = e->config.peers;
+    if (!p || p->sharing != HW_SHARE_DEALT) return ticket;
+    return ticket / e->tickets.per_epoch * e->tickets.all_per_epoch + ticket % e->tickets.per_epoch * p->parts +
+           p->part;
+}
+
+void hw__tickets_number(hw_worker *w, uint64_t ticket)
+{
+    w->ticket = ticket;
+    w->batch.step = hw__tickets_step(w->engine, ticket);
+}
+
+uint64_t hw__tickets_position(const hw_engine *e, uint64_t ticket)
+{
+    return ticket % e->tickets.per_epoch + hw__peers_first(e, e->tickets.all_per_epoch);
+}
+
 void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
 {
     hw_engine *e = w->engine;
     const hw_config *c = &e->config;
     uint32_t n = e->objective.examples, whole = c->batch;
     hw_batch *b = &w->batch;
-    uint64_t epoch = ticket / e->tickets.per_epoch, first = ticket % e->tickets.per_epoch * c->batch;
+    uint64_t epoch = ticket / e->tickets.per_epoch, first = hw__tickets_position(e, ticket) * c->batch;
+    if (c->peers && c->peers->sharing == HW_SHARE_SPLIT) {
+        part += c->peers->part * parts;
+        parts *= c->peers->parts;
+    }
     if (n && !c->with_replacement && n - first < whole) whole = (uint32_t)(n - first);
     uint32_t from = (uint32_t)((uint64_t)whole * part / parts), to = (uint32_t)((uint64_t)whole * (part + 1) / parts);
-    *b = (hw_batch){n ? w->index : NULL, to - from, from, whole, ticket, epoch, c->seed};
+    w->ticket = ticket;
+    *b = (hw_batch){n ? w->index : NULL, to - from, from, whole, hw__tickets_step(e, ticket), epoch, c->seed};
     if (!n) return;
     if (!c->with_replacement) {
         hw__sample_run(e, epoch, (uint32_t)first + from, to - from, w->index);
         return;
     }
-    hw__sample_drawn(e, ticket, from, to, w->index);
+    hw__sample_drawn(e, b->step, from, to, w->index);
 }

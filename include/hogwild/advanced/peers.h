@@ -1,0 +1,64 @@
+/* advanced/peers.h - an engine as one of several, in as many processes, that train one model: what a transport between
+ * them stands on. MPI is one (hogwild/mpi.h); this header knows of no network. What stands in advanced/ may change from
+ * one minor version to the next.
+ *
+ * In step (SPLIT): every engine holds the same parameters and computes its part of every minibatch; the sum of the
+ * parts is the gradient, and each lands the same update. On their own (DEALT): every engine has its share of an epoch's
+ * minibatches and steps on its own parameters; somebody beside its workers takes what they have come to
+ * (hw_engine_peek), and brings what others have done (hw_engine_merge), while they go on.
+ *
+ * Counts of the configuration (updates, evaluate_every, checkpoint_every, schedules, epochs) are the whole job's.
+ * hw_result's and hw_progress's are the engine's own: under SPLIT that is the same. */
+#ifndef HOGWILD_ADVANCED_PEERS_H
+#define HOGWILD_ADVANCED_PEERS_H
+
+#include "../engine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hw_sharing {
+    HW_SHARE_SPLIT, /* parts of every minibatch: scheduler sync                                       */
+    HW_SHARE_DEALT  /* whole minibatches of every epoch: schedulers sequential, async, sync and groups */
+} hw_sharing;
+
+/* What everybody's meeting is for, and what has come of it. */
+typedef struct hw_meeting {
+    int capture; /* in: before a capture, of a run that goes on; else before an evaluation */
+    int final;   /* in: this engine's run is over but for an evaluation */
+    int again;   /* out, of a final one: others go on, so that there will be another meeting after this evaluation */
+    int same;    /* out, of a final one: nothing has changed since the last evaluation, which is the final one too */
+} hw_meeting;
+
+/* Callbacks are made by one worker of an engine at a time, with no lock held; they may block. A status other than HW_OK
+ * ends the run with it, with the sentence in why[HW_WHY]; HW_E_STOPPED ends it well, without the step under way. */
+typedef struct hw_peers {
+    size_t struct_size; /* sizeof(hw_peers) */
+    void *context;
+    unsigned part, parts; /* this engine's number, and how many there are */
+    hw_sharing sharing;
+    /* SPLIT: g[0 .. n-1], this engine's part of a minibatch's mean gradient, to the sum over all; *loss, the sum of the
+     * losses of its examples, likewise; *raw (1: deltas instead of gradients; -1: this part has no examples, and does
+     * not know) to what the others say. Every engine must come to the same bits. */
+    hw_status (*sum)(void *context, float *g, size_t n, double *loss, int *raw, char *why);
+    /* With objective.evaluate: sums[0 .. n-1], of which this engine has filled its share and the others are 0, to the
+     * sums over all. */
+    hw_status (*sums)(void *context, double *sums, size_t n, char *why);
+    /* DEALT: all workers of this engine are parked, before an evaluation or a capture. Afterwards its parameters
+     * (hw_engine_peek, hw_engine_merge) are those that all are to evaluate. HW_E_STOPPED is an error here. */
+    hw_status (*meet)(void *context, hw_meeting *meeting, char *why);
+} hw_peers;
+
+/* The engine's parameters, from a thread beside its workers, during a run or outside; and values added to them, without
+ * losing anything (write racy: what a worker writes at the same moment may be lost). Neither is an update of the
+ * engine's clock. x, delta: as many floats as the objective has parameters. One thread at a time. *clock (may be NULL):
+ * updates that had landed before the peek; it may hold some of later ones, too. HW_E_UNSUPPORTED: the engine was not
+ * created with config.peers. */
+HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
+HW_API hw_status hw_engine_merge(hw_engine *engine, const float *delta);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

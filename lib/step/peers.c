@@ -1,0 +1,173 @@
+/* peers.c - an engine as one of several that train one model: its share of the work, and where it waits for the others.
+ * Who they are, and how they are reached, the callbacks know. */
+#include "peers.h"
+#include "../params/door.h"
+#include "members.h"
+#include "step.h"
+#include <unistd.h>
+
+static bool deals(const hw_engine *e)
+{
+    return e->config.peers && e->config.peers->sharing == HW_SHARE_DEALT;
+}
+
+/* What is of one engine's steps alone, so that several would each do something else. */
+static const char *check_dealt(const hw_config *c, const hw_objective *o)
+{
+    if (o->blocks) return "the objective hands out blocks of its own";
+    if (c->trace) return "a recorded schedule is of one engine's updates";
+    if (c->average_every) return "config.average_every is of one engine's parameters";
+    if (c->read != HW_READ_ATOMIC || c->write == HW_WRITE_LOCKED)
+        return "others' updates are added beside the workers': read must be atomic, and write add, striped or racy";
+    return NULL;
+}
+
+hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
+{
+    const hw_peers *p = c->peers;
+    if (!p) return HW_OK;
+    if (p->struct_size != sizeof *p)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: struct_size is %zu, expected %zu", p->struct_size,
+                             sizeof *p);
+    if (p->parts < 1 || p->part >= p->parts)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: part is %u of %u: parts are numbered from 0", p->part,
+                             p->parts);
+    if (p->sharing != HW_SHARE_SPLIT && p->sharing != HW_SHARE_DEALT)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: sharing is no value of its enum");
+    bool split = p->sharing == HW_SHARE_SPLIT;
+    if ((split && !p->sum) || (!split && !p->meet) || (o->evaluate && !p->sums))
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: %s is NULL",
+                             split && !p->sum     ? "sum"
+                             : !split && !p->meet ? "meet"
+                                                  : "sums");
+    if (!(s->flags & (split ? HW__SPLITS : HW__DEALS)))
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.peers: several engines in step take scheduler sync; on their own, sequential, "
+                             "async, sync or groups");
+    const char *refusal = split ? NULL : check_dealt(c, o);
+    if (refusal) return hw__base_fail(why, HW_E_UNSUPPORTED, "config.peers: %s", refusal);
+    uint64_t batches = o->examples ? ((uint64_t)o->examples + c->batch - 1) / c->batch : UINT64_MAX;
+    if (!split && batches < p->parts)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: an epoch has %llu minibatches, too few for %u engines",
+                             (unsigned long long)batches, p->parts);
+    return HW_OK;
+}
+
+/* A count of the job's updates, as one of this engine's; 0 stays 0. */
+static uint64_t own_count(uint64_t every, unsigned parts)
+{
+    return every && every < parts ? 1 : every / parts;
+}
+
+hw_status hw__peers_plan(hw_engine *e, char *why)
+{
+    hw_config *c = &e->config;
+    if (!c->peers) return HW_OK;
+    hw_peers *copy = hw__memory_alloc(&e->memory, 1, sizeof *copy);
+    if (!copy) return hw__no_memory(why, "its share of the work");
+    *copy = *c->peers;
+    c->peers = copy;
+    if (copy->sharing != HW_SHARE_DEALT) return HW_OK;
+    c->evaluate_every = own_count(c->evaluate_every, copy->parts);
+    c->checkpoint_every = own_count(c->checkpoint_every, copy->parts);
+    return HW_OK;
+}
+
+uint64_t hw__peers_share(const hw_engine *e, uint64_t all)
+{
+    const hw_peers *p = e->config.peers;
+    return deals(e) ? all / p->parts + (p->part < all % p->parts) : all;
+}
+
+uint64_t hw__peers_first(const hw_engine *e, uint64_t all)
+{
+    const hw_peers *p = e->config.peers;
+    uint64_t left = all % (deals(e) ? p->parts : 1);
+    return deals(e) ? all / p->parts * p->part + (p->part < left ? p->part : left) : 0;
+}
+
+uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps)
+{
+    if (!deals(e)) return steps;
+    uint64_t all = e->tickets.all_per_epoch;
+    return steps / all * e->tickets.per_epoch + hw__peers_share(e, steps % all);
+}
+
+bool hw__peers_evaluates(const hw_engine *e, uint32_t chunk)
+{
+    const hw_peers *p = e->config.peers;
+    return !p || chunk % p->parts == p->part;
+}
+
+static bool good(hw_engine *e, hw_status status, const char *why, const char *what)
+{
+    if (status == HW_OK) return true;
+    if (*why)
+        hw__fail(e, status, "%s", why);
+    else
+        hw__fail(e, status, "config.peers: %s returned %d", what, status);
+    return false;
+}
+
+bool hw__peers_sum(hw_worker *leader, double *loss, int *raw)
+{
+    hw_engine *e = leader->engine;
+    const hw_peers *p = e->config.peers;
+    char why[HW_WHY] = "";
+    if (!p || p->sharing != HW_SHARE_SPLIT) return true;
+    return good(e, p->sum(p->context, leader->g, e->objective.parameters, loss, raw, why), why, "sum");
+}
+
+bool hw__peers_sums(hw_engine *e)
+{
+    const hw_peers *p = e->config.peers;
+    char why[HW_WHY] = "";
+    if (!p) return true;
+    size_t n = (size_t)e->evaluation.chunks * HW_METRICS;
+    return good(e, p->sums(p->context, e->evaluation.sums, n, why), why, "sums");
+}
+
+bool hw__peers_meets(const hw_engine *e)
+{
+    return deals(e);
+}
+
+bool hw__peers_meet(hw_engine *e, hw_meeting *meeting)
+{
+    const hw_peers *p = e->config.peers;
+    char why[HW_WHY] = "";
+    hw_status status = p->meet(p->context, meeting, why);
+    return good(e, status == HW_E_STOPPED ? HW_E_CALLBACK : status, why, "meet");
+}
+
+/* --- from a thread beside the workers: no update of the clock ------------------------------------------------------
+ */
+
+static hw_status usable(hw_engine *e, const float *values)
+{
+    if (!e || !values) return HW_E_ARGUMENT;
+    if (e->process != getpid()) return HW_E_FORK;
+    return deals(e) ? HW_OK : HW_E_UNSUPPORTED;
+}
+
+hw_status hw_engine_peek(hw_engine *e, float *x, uint64_t *clock)
+{
+    hw_status status = usable(e, x);
+    if (status != HW_OK) return status;
+    if (clock) *clock = hw_params_clock(e->params);
+    hw_range all = {0, e->objective.parameters};
+    hw__extent extent = hw__extent_all(&all);
+    hw__params_read_part(e->params, &extent, 0, x);
+    return HW_OK;
+}
+
+hw_status hw_engine_merge(hw_engine *e, const float *delta)
+{
+    hw_status status = usable(e, delta);
+    if (status != HW_OK) return status;
+    const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+    hw_range all = {0, e->objective.parameters};
+    hw__extent extent = hw__extent_all(&all);
+    hw__params_write_part(e->params, &add, &extent, delta);
+    return HW_OK;
+}
