@@ -20,16 +20,25 @@ JANSSON_LIBS   := $(or $(call flags,--libs,jansson),-ljansson)
 HWLOC       := $(call have,hwloc)
 COMMIT      := $(shell git rev-parse --short=10 HEAD 2>/dev/null || echo unknown)
 
+# An MPI's compiler gives a variant of its own, with libhogwild-mpi and programs that know --mpi: `make mpi`.
+MPI     ?= openmpi
+MPICC   ?=
+COMPILE = $(CC)
+WITHMPI = OMPI_CC="$(CC)" MPICH_CC="$(CC)" $(MPICC)
+
 BASE    := -std=c11 -D_POSIX_C_SOURCE=200809L -Iinclude $(BLAS_CFLAGS) $(WARN) $(SAN) \
-           -fvisibility=hidden -fPIC -pthread $(if $(HWLOC),-DHW_HWLOC)$(if $(JANSSON_CFLAGS), $(JANSSON_CFLAGS))
+           -fvisibility=hidden -fPIC -pthread $(if $(HWLOC),-DHW_HWLOC)$(if $(JANSSON_CFLAGS), $(JANSSON_CFLAGS))$(if $(MPICC), -DHW_MPI)
 LDLIBS  := $(BLAS_LIBS) $(JANSSON_LIBS) -lz $(if $(HWLOC),-lhwloc) -lm -pthread
-HASH    := $(shell printf '%s' "$(CC) $(CFLAGS) $(BASE) $(LDFLAGS)" | cksum | cut -d' ' -f1)
+HASH    := $(shell printf '%s' "$(CC) $(CFLAGS) $(BASE) $(LDFLAGS) $(MPICC)" | cksum | cut -d' ' -f1)
 OUT     := build/$(HASH)
 
-SOURCES  := $(wildcard lib/*/*.c lib/*/*/*.c)
+SOURCES  := $(filter-out lib/mpi/%,$(wildcard lib/*/*.c lib/*/*/*.c))
 # Kernels in the vectors of AVX2 or of AVX-512 are one source each, compiled for both.
 WIDE     := $(wildcard lib/conv/*_wide.c)
 OBJECTS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(WIDE),$(SOURCES))) $(WIDE:%.c=$(OUT)/%.avx2.o) $(WIDE:%.c=$(OUT)/%.avx512.o)
+MPILIB   := $(if $(MPICC),$(OUT)/libhogwild-mpi.a)
+MPISO    := libhogwild-mpi.so.0
+MPITESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/mpi/*.c))
 PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
 SUPPORT  := $(wildcard examples/support/*.c bench/support/*.c)
 PAPERS   := $(wildcard bench/experiments/*.c)
@@ -42,7 +51,7 @@ HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
 comma    := ,
 WRAP     := $(foreach f,malloc calloc realloc aligned_alloc free pthread_create,-Wl,--wrap=$(f))
 
-.PHONY: all lib examples bench demo test test-san test-model test-crash test-abi test-long test-fuzz bench-peers install uninstall dist \
+.PHONY: all lib examples bench demo mpi test test-mpi test-san test-model test-crash test-abi test-long test-fuzz bench-peers install uninstall dist \
         clean help current build-tests run-tests run-units figures docs
 
 all: lib examples
@@ -51,6 +60,8 @@ help:
 	@echo "make                 the library and the examples"
 	@echo "make demo            trains LeNet on 1, 2 and more workers and writes build/report/index.html"
 	@echo "make test            installs what is missing, builds and runs the tests (5 min after the packages)"
+	@echo "make mpi             libhogwild-mpi and the examples for runs over several machines; MPI=openmpi (default) or mpich"
+	@echo "make test-mpi        both of them, over shared memory and TCP"
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
@@ -62,7 +73,7 @@ help:
 	@echo "make dist clean"
 	@echo "variables: CC CFLAGS SAN (e.g. -fsanitize=thread) SANITIZE (e.g. gcc-address) WERROR HOGWILD_DATA; objects now in $(OUT)"
 
-lib: $(OUT)/libhogwild.a $(OUT)/$(SONAME) $(OUT)/hogwild.pc current
+lib: $(OUT)/libhogwild.a $(OUT)/$(SONAME) $(OUT)/hogwild.pc $(if $(MPICC),$(MPILIB) $(OUT)/$(MPISO) $(OUT)/hogwild-mpi.pc) current
 # build/current names the variant that was made last, sanitizers aside.
 current:
 	@mkdir -p build && $(if $(SAN),:,ln -sfn $(HASH) build/current)
@@ -84,6 +95,18 @@ $(OUT)/hogwild.pc:
 	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild\nDescription: HOGWILD! training with measured staleness and compensated momentum\nVersion: %s\nRequires.private: openblas zlib jansson%s\nLibs: -L$${libdir} -lhogwild\nLibs.private: -lm -pthread\nCflags: -I$${includedir}\n' \
 		'$(PREFIX)' '$(LIBDIR)' '$(VERSION)' '$(if $(HWLOC), hwloc)' > $@
 
+$(OUT)/libhogwild-mpi.a: $(patsubst %.c,$(OUT)/%.o,$(wildcard lib/mpi/*.c))
+	@rm -f $@
+	$(AR) rcs $@ $^
+$(OUT)/$(MPISO): $(patsubst %.c,$(OUT)/%.o,$(wildcard lib/mpi/*.c)) $(OUT)/$(SONAME)
+	$(COMPILE) $(CFLAGS) $(SAN) -shared -Wl,-soname,$(MPISO) $(LDFLAGS) -o $@ $(filter %.o,$^) -L$(OUT) -lhogwild -pthread
+	@ln -sf $(MPISO) $(OUT)/libhogwild-mpi.so
+.PHONY: $(OUT)/hogwild-mpi.pc
+$(OUT)/hogwild-mpi.pc:
+	@mkdir -p $(@D)
+	@printf 'prefix=%s\nlibdir=%s\nincludedir=$${prefix}/include\n\nName: hogwild-mpi\nDescription: runs of hogwild over MPI; compile with %s\nVersion: %s\nRequires: hogwild\nLibs: -L$${libdir} -lhogwild-mpi\nCflags: -I$${includedir}\n' \
+		'$(PREFIX)' '$(LIBDIR)' '$(notdir $(MPICC))' '$(VERSION)' > $@
+
 # The commit is in one object only, which is rebuilt when it changes.
 $(OUT)/lib/base/status.o: DEFINES = -DHW_COMMIT='"$(COMMIT)"'
 $(OUT)/lib/base/status.o: $(OUT)/commit-$(COMMIT)
@@ -93,9 +116,13 @@ $(OUT)/commit-$(COMMIT):
 # Callers' threads may have small stacks. (What sanitizers add to a frame does not count.)
 $(OUT)/lib/%.o: FRAME = $(if $(SAN),,-Wframe-larger-than=8192)
 
+ifneq ($(MPICC),)
+$(OUT)/lib/mpi/%.o $(OUT)/$(MPISO) $(OUT)/examples/% $(OUT)/bench/% $(OUT)/tests/mpi/%: COMPILE = $(WITHMPI)
+endif
+
 $(OUT)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -MMD -MP -c -o $@ $<
+	$(COMPILE) $(CFLAGS) $(BASE) $(DEFINES) $(FRAME) -MMD -MP -c -o $@ $<
 
 $(OUT)/%.avx2.o: %.c
 	@mkdir -p $(@D)
@@ -107,14 +134,16 @@ $(OUT)/%.avx512.o: %.c
 # Benches find what they share with the examples here.
 $(OUT)/bench/%.o: DEFINES = -Iexamples/support -Ibench/support -Ibench/experiments
 
-$(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(OUT)/libhogwild.a
-	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(OUT)/libhogwild.a
-	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(WHOLE) $(filter %.a,$^) $(if $(WHOLE),-Wl$(comma)--no-whole-archive) $(LDLIBS)
+$(OUT)/examples/%: $(OUT)/examples/%.o $(HELPERS) $(MPILIB) $(OUT)/libhogwild.a
+	$(COMPILE) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(OUT)/bench/%: $(OUT)/bench/%.o $(HELPERS) $(MPILIB) $(OUT)/libhogwild.a
+	$(COMPILE) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $(filter %.o,$^) $(MPILIB) $(WHOLE) $(filter %libhogwild.a,$^) $(if $(WHOLE),-Wl$(comma)--no-whole-archive) $(LDLIBS)
 $(OUT)/bench/papers: $(PAPERS:%.c=$(OUT)/%.o)
 # It takes objectives out of shared objects, which find the library in it.
 $(OUT)/bench/efficiency: WHOLE = -rdynamic -Wl,--whole-archive
 $(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
+$(OUT)/tests/mpi/%: $(OUT)/tests/mpi/%.o $(MPILIB) $(OUT)/libhogwild.a
+	$(COMPILE) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP)) $(if $(findstring crash,$*),-Wl$(comma)--wrap=write)
 
@@ -133,6 +162,17 @@ demo:
 	@sh .ci/packages build gnuplot
 	@$(MAKE) --no-print-directory -s examples
 	@build/current/examples/demo --report build/report
+
+mpi:
+	@sh .ci/packages build $(MPI)
+	@$(MAKE) --no-print-directory -s MPICC="$$(command -v mpicc.$(MPI) || echo mpicc)" lib examples
+test-mpi:
+	@sh .ci/packages test openmpi mpich
+	@CC="$(CC)" sh tests/mpi/run $(MPIS)
+.PHONY: mpi-tests mpi-program
+mpi-tests: $(MPITESTS) $(OUT)/$(MPISO)
+mpi-program:
+	@echo $(MPITESTS)
 
 test-san:
 	@sh .ci/packages test clang
@@ -169,12 +209,19 @@ install: lib
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libhogwild.so
 	install -m 644 $(OUT)/hogwild.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 	install -m 644 include/hogwild.h $(DESTDIR)$(PREFIX)/include
-	install -m 644 include/hogwild/*.h $(DESTDIR)$(PREFIX)/include/hogwild
+	install -m 644 $(filter-out $(if $(MPICC),,include/hogwild/mpi.h),$(wildcard include/hogwild/*.h)) $(DESTDIR)$(PREFIX)/include/hogwild
 	install -m 644 include/hogwild/advanced/*.h $(DESTDIR)$(PREFIX)/include/hogwild/advanced
+ifneq ($(MPICC),)
+	install -m 644 $(OUT)/hogwild-mpi.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+	install -m 644 $(MPILIB) $(DESTDIR)$(LIBDIR)
+	install -m 755 $(OUT)/$(MPISO) $(DESTDIR)$(LIBDIR)/libhogwild-mpi.so.$(VERSION)
+	ln -sf libhogwild-mpi.so.$(VERSION) $(DESTDIR)$(LIBDIR)/$(MPISO)
+	ln -sf $(MPISO) $(DESTDIR)$(LIBDIR)/libhogwild-mpi.so
+endif
 	install -m 644 docs/hogwild.3 $(DESTDIR)$(PREFIX)/share/man/man3
 uninstall:
 	rm -rf $(DESTDIR)$(PREFIX)/include/hogwild $(DESTDIR)$(PREFIX)/include/hogwild.h
-	rm -f $(DESTDIR)$(LIBDIR)/libhogwild.a $(DESTDIR)$(LIBDIR)/libhogwild.so* $(DESTDIR)$(LIBDIR)/pkgconfig/hogwild.pc
+	rm -f $(DESTDIR)$(LIBDIR)/libhogwild*.a $(DESTDIR)$(LIBDIR)/libhogwild*.so* $(DESTDIR)$(LIBDIR)/pkgconfig/hogwild*.pc
 	rm -f $(DESTDIR)$(PREFIX)/share/man/man3/hogwild.3
 
 dist:

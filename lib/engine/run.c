@@ -101,6 +101,7 @@ static hw_status begin(hw_engine *e, bool own_threads)
     e->run.done = 0;
     uint64_t trained = e->run.restored ? hw__times_trained(e) : 0;
     if (!e->run.restored) begin_new(e);
+    hw__peers_begin(e);
     hw__rest_resume(e);
     if (e->scheduler->begin) e->scheduler->begin(e, e->run.restored);
     e->run.goes_on = e->run.restored;

@@ -25,7 +25,10 @@ typedef struct hw__tickets {
     _Alignas(HW_LINE) hw__base_counter further;
     uint64_t first;                        /* of the run */
     uint64_t per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
-    uint64_t all_per_epoch;                /* of all engines: peers.c */
+    /* Of several engines: peers.c. from: handed out when this run, or the going on of one, began */
+    uint64_t all_per_epoch, from;
+    int64_t shift;
+    hw__base_counter allowed, awaited_ns;
     uint32_t block;                        /* tickets that a worker takes at once */
 } hw__tickets;
 _Static_assert(offsetof(hw__tickets, limit) - offsetof(hw__tickets, taken) >= HW_LINE &&

@@ -90,7 +90,35 @@ uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps)
 {
     if (!deals(e)) return steps;
     uint64_t all = e->tickets.all_per_epoch;
-    return steps / all * e->tickets.per_epoch + hw__peers_share(e, steps % all);
+    uint64_t own = steps / all * e->tickets.per_epoch + hw__peers_share(e, steps % all);
+    int64_t shift = e->tickets.shift;
+    return shift > 0 && own < (uint64_t)shift ? 0 : own - (uint64_t)shift;
+}
+
+void hw__peers_begin(hw_engine *e)
+{
+    e->tickets.from = hw__counter_get(&e->tickets.taken);
+    hw__counter_set(&e->tickets.allowed, UINT64_MAX);
+    hw__counter_set(&e->tickets.awaited_ns, 0);
+}
+
+static bool may_begin(const hw_engine *e)
+{
+    return hw__counter_get(&e->tickets.taken) - e->tickets.from < hw__counter_get(&e->tickets.allowed);
+}
+
+bool hw__peers_await(hw_worker *w)
+{
+    hw_engine *e = w->engine;
+    hw__pause *g = &e->pause;
+    if (!deals(e) || may_begin(e)) return true;
+    uint64_t from = hw_now();
+    (void)pthread_mutex_lock(&g->mutex);
+    while (!may_begin(e) && !hw__flags_stopped(&e->flags) && !g->poisoned)
+        (void)pthread_cond_wait(&g->changed, &g->mutex);
+    (void)pthread_mutex_unlock(&g->mutex);
+    (void)hw__counter_take(&e->tickets.awaited_ns, hw_now() - from);
+    return !hw__flags_stopped(&e->flags);
 }
 
 bool hw__peers_evaluates(const hw_engine *e, uint32_t chunk)
@@ -143,28 +171,72 @@ bool hw__peers_meet(hw_engine *e, hw_meeting *meeting)
 /* --- from a thread beside the workers: no update of the clock ------------------------------------------------------
  */
 
-static hw_status usable(hw_engine *e, const float *values)
+static hw_status usable(hw_engine *e, bool good)
 {
-    if (!e || !values) return HW_E_ARGUMENT;
+    if (!e) return HW_E_ARGUMENT;
     if (e->process != getpid()) return HW_E_FORK;
-    return deals(e) ? HW_OK : HW_E_UNSUPPORTED;
+    return good ? HW_OK : HW_E_UNSUPPORTED;
 }
 
 hw_status hw_engine_peek(hw_engine *e, float *x, uint64_t *clock)
 {
-    hw_status status = usable(e, x);
+    hw_status status = usable(e, e && e->config.peers);
     if (status != HW_OK) return status;
     if (clock) *clock = hw_params_clock(e->params);
+    if (!x) return HW_OK;
+    if (!deals(e)) {
+        hw_params_get(e->params, 0, x);
+        return HW_OK;
+    }
     hw_range all = {0, e->objective.parameters};
     hw__extent extent = hw__extent_all(&all);
     hw__params_read_part(e->params, &extent, 0, x);
     return HW_OK;
 }
 
+hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
+{
+    hw_status status = usable(e, e && deals(e));
+    if (status != HW_OK) return status;
+    (void)pthread_mutex_lock(&e->pause.mutex);
+    hw__counter_set(&e->tickets.allowed, steps);
+    (void)pthread_cond_broadcast(&e->pause.changed);
+    (void)pthread_mutex_unlock(&e->pause.mutex);
+    return HW_OK;
+}
+
+double hw_engine_awaited(const hw_engine *e)
+{
+    return e ? (double)hw__counter_get(&e->tickets.awaited_ns) * 1e-9 : 0;
+}
+
+static hw_status shift(hw_engine *e, int64_t steps)
+{
+    (void)pthread_mutex_lock(&e->run.asking);
+    bool running = e->run.running;
+    if (!running) e->tickets.shift = steps;
+    (void)pthread_mutex_unlock(&e->run.asking);
+    return running ? HW_E_STATE : HW_OK;
+}
+
+hw_status hw_engine_shift(hw_engine *e, int64_t steps)
+{
+    hw_status status = usable(e, e && deals(e));
+    return status == HW_OK ? shift(e, steps) : status;
+}
+
+hw_status hw_engine_skip(hw_engine *e, uint64_t steps)
+{
+    hw_status status = usable(e, e && deals(e));
+    if (status == HW_OK) status = shift(e, 0);
+    return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, steps)) : status;
+}
+
 hw_status hw_engine_merge(hw_engine *e, const float *delta)
 {
-    hw_status status = usable(e, delta);
+    hw_status status = usable(e, e && deals(e));
     if (status != HW_OK) return status;
+    if (!delta) return HW_E_ARGUMENT;
     const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     hw_range all = {0, e->objective.parameters};
     hw__extent extent = hw__extent_all(&all);

@@ -16,6 +16,10 @@ hw_status hw__peers_plan(hw_engine *e, char *why);
 uint64_t hw__peers_share(const hw_engine *e, uint64_t all);
 uint64_t hw__peers_first(const hw_engine *e, uint64_t all);
 uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps);
+/* A run, or the going on of one, begins. */
+void hw__peers_begin(hw_engine *e);
+/* Before a worker takes a ticket: until as many may be begun. False: the run ends meanwhile. */
+bool hw__peers_await(hw_worker *w);
 
 /* Whether this engine evaluates that chunk. */
 bool hw__peers_evaluates(const hw_engine *e, uint32_t chunk);

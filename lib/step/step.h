@@ -32,7 +32,8 @@ bool hw__tickets_take(hw_worker *w, uint64_t *ticket);
 /* A ticket of this engine's, as the number of the step among those of all engines; and as what the worker is at. */
 uint64_t hw__tickets_step(const hw_engine *e, uint64_t ticket);
 void hw__tickets_number(hw_worker *w, uint64_t ticket);
-/* The minibatch of the epoch that it is. */
+/* Its epoch, and the minibatch of that which it is. */
+uint64_t hw__tickets_epoch(const hw_engine *e, uint64_t ticket);
 uint64_t hw__tickets_position(const hw_engine *e, uint64_t ticket);
 /* The minibatch of a ticket, or part `part` of `parts` of it, into w->batch. */
 void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts);

@@ -113,7 +113,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
 {
     hw_engine *e = w->engine;
     const hw_schedule *s = &e->config.optimizer.schedule;
-    uint64_t n = e->tickets.per_epoch, epoch = ticket / n;
+    uint64_t n = e->tickets.per_epoch, epoch = hw__tickets_epoch(e, ticket);
     hw__step_setting(w);
     hw__tickets_number(w, ticket);
     w->batch = (hw_batch){w->index, count, 0, count, w->batch.step, epoch, e->config.seed};
@@ -135,7 +135,7 @@ static bool run_sweep(hw_worker *w, uint64_t ticket, uint32_t count, const uint3
         status = HW_E_STOPPED;
     hw__tickets_number(w, ticket + count - 1); /* the last ticket that is done */
     /* What is due with an epoch would come late for one worker, whose exchanges are rare. */
-    bool ends = e->crew.slots == 1 && (ticket + count) % n == 0;
+    bool ends = e->crew.slots == 1 && (ticket + count + (uint64_t)e->tickets.shift) % n == 0;
     if (status == HW_OK) return hw__exchange(w, !ends);
     hw__fail_worker(w, status);
     return false;
@@ -160,7 +160,7 @@ bool hw__sweep_tickets(hw_worker *w, uint64_t ticket, uint32_t count, const uint
     uint32_t at = first ? *first : 0;
     while (count) {
         uint32_t part = count < e->tickets.block ? count : e->tickets.block;
-        uint64_t left = n - ticket % n; /* an epoch's */
+        uint64_t left = n - (ticket + (uint64_t)e->tickets.shift) % n; /* an epoch's */
         if (part > left) part = (uint32_t)left;
         if (e->steps.exchanges) part = until_exchange(w, part);
         if (!run_sweep(w, ticket, part, first ? &at : NULL)) return false;

@@ -23,6 +23,8 @@ bool hw__tickets_take(hw_worker *w, uint64_t *ticket)
     uint64_t block = e->tickets.block, limit = hw__counter_get(&e->tickets.limit);
     if (w->ticket + 1 < w->ticket_end) {
         *ticket = w->ticket + 1;
+    } else if (!hw__peers_await(w)) {
+        return false;
     } else {
         /* A sampled clock hands out tickets in blocks too: one shared line less per step. */
         *ticket = hw__counter_take(&e->tickets.taken, block);
@@ -35,6 +37,7 @@ uint64_t hw__tickets_step(const hw_engine *e, uint64_t ticket)
 {
     const hw_peers *p = e->config.peers;
     if (!p || p->sharing != HW_SHARE_DEALT) return ticket;
+    ticket += (uint64_t)e->tickets.shift;
     return ticket / e->tickets.per_epoch * e->tickets.all_per_epoch + ticket % e->tickets.per_epoch * p->parts +
            p->part;
 }
@@ -45,9 +48,14 @@ void hw__tickets_number(hw_worker *w, uint64_t ticket)
     w->batch.step = hw__tickets_step(w->engine, ticket);
 }
 
+uint64_t hw__tickets_epoch(const hw_engine *e, uint64_t ticket)
+{
+    return (ticket + (uint64_t)e->tickets.shift) / e->tickets.per_epoch;
+}
+
 uint64_t hw__tickets_position(const hw_engine *e, uint64_t ticket)
 {
-    return ticket % e->tickets.per_epoch + hw__peers_first(e, e->tickets.all_per_epoch);
+    return (ticket + (uint64_t)e->tickets.shift) % e->tickets.per_epoch + hw__peers_first(e, e->tickets.all_per_epoch);
 }
 
 void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
@@ -56,7 +64,7 @@ void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t pa
     const hw_config *c = &e->config;
     uint32_t n = e->objective.examples, whole = c->batch;
     hw_batch *b = &w->batch;
-    uint64_t epoch = ticket / e->tickets.per_epoch, first = hw__tickets_position(e, ticket) * c->batch;
+    uint64_t epoch = hw__tickets_epoch(e, ticket), first = hw__tickets_position(e, ticket) * c->batch;
     if (c->peers && c->peers->sharing == HW_SHARE_SPLIT) {
         part += c->peers->part * parts;
         parts *= c->peers->parts;

@@ -52,11 +52,23 @@ typedef struct hw_peers {
 
 /* The engine's parameters, from a thread beside its workers, during a run or outside; and values added to them, without
  * losing anything (write racy: what a worker writes at the same moment may be lost). Neither is an update of the
- * engine's clock. x, delta: as many floats as the objective has parameters. One thread at a time. *clock (may be NULL):
- * updates that had landed before the peek; it may hold some of later ones, too. HW_E_UNSUPPORTED: the engine was not
- * created with config.peers. */
+ * engine's clock. x, delta: as many floats as the objective has parameters; x may be NULL. One thread at a time. *clock
+ * (may be NULL): updates that had landed before the peek, which may hold some of later ones, too. In step: peek only,
+ * from within `sums`. HW_E_UNSUPPORTED: the engine was not created with config.peers, or (merge) goes in step. */
 HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
 HW_API hw_status hw_engine_merge(hw_engine *engine, const float *delta);
+
+/* DEALT: workers begin no more than so many steps since the run began, or went on (with a sampled clock, and some
+ * tickets in hand, a few more), and wait; UINT64_MAX, as at its beginning: any number. From one thread beside the
+ * workers. After hw_engine_stop they are let go by the next call. awaited: seconds that workers have waited so, added
+ * up. */
+HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
+HW_API double hw_engine_awaited(const hw_engine *engine);
+/* DEALT: the engine's step number t is number t + steps of its share from now on. For an engine that goes on from the
+ * state of another one, whose share had come to another number; before it is restored or run. */
+HW_API hw_status hw_engine_shift(hw_engine *engine, int64_t steps);
+/* The same for a new run that begins where others have come to: without its share of the job's first so many steps. */
+HW_API hw_status hw_engine_skip(hw_engine *engine, uint64_t steps);
 
 #ifdef __cplusplus
 }

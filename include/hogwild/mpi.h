@@ -1,0 +1,106 @@
+/* mpi.h - the same objective on several machines: a run over the ranks of an MPI communicator. Link with libhogwild-mpi
+ * (hogwild-mpi.pc), which is built by `make mpi` for the MPI that is there; libhogwild itself knows none.
+ *
+ * Every rank makes the same calls with the same objective, configuration and parameters; what differs is refused by
+ * name. Inside a rank the workers are threads on one shared array, as ever. Over the ranks:
+ *
+ *   ASYNC   every rank has its share of each epoch's minibatches and steps on its own. Each owns a part of the
+ *           parameters and is its server: a rank sends the owners what its workers have added up since its last
+ *           exchange, and gets the owners' values back, while the workers go on (nobody waits). The compute groups of
+ *           Mitliagkas et al. over machines. Staleness is measured where updates land: at the owners.
+ *   SYNC    every rank computes its part of each minibatch; the gradients are summed; all land the same update.
+ *           config.scheduler is sync, workers the threads of one rank. One thread a rank comes to the bits of as many
+ *           threads in one process (sum ordered).
+ *
+ * Momentum of ASYNC stands with the owners (rule sgd): what arrives enters v' = mu v + d, w' = w + v', once an
+ * exchange, with mu and the look-ahead by config.compensation from the staleness of exchanges there; an exchange of n
+ * updates decays as n of them would. Or, with velocity at the ranks, each rank's rule goes by the rank alone.
+ *
+ * The thread that calls hw_mpi_run makes all MPI calls and returns when the run is over; the workers are others.
+ * MPI_THREAD_FUNNELED is enough where that is the thread that initialised MPI, else SERIALIZED. Callbacks of
+ * evaluations, captures, epochs and progress are made on rank 0 only, on_update on every rank. An error on any rank
+ * ends all with its status and sentence; MPI itself ends a job one of whose ranks is killed. No function prints, exits
+ * or aborts. */
+#ifndef HOGWILD_MPI_H
+#define HOGWILD_MPI_H
+
+#include "engine.h"
+#include <mpi.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum hw_mpi_scheduler { HW_MPI_ASYNC, HW_MPI_SYNC } hw_mpi_scheduler;
+typedef enum hw_mpi_velocity { HW_MPI_AT_OWNERS, HW_MPI_AT_RANKS } hw_mpi_velocity;
+/* ORDERED: by the ranks' numbers, whatever MPI does: repeatable, on any network. REDUCED: MPI_Allreduce. */
+typedef enum hw_mpi_sum { HW_MPI_ORDERED, HW_MPI_REDUCED } hw_mpi_sum;
+
+typedef struct hw_mpi {
+    size_t struct_size; /* set by hw_mpi_init */
+    MPI_Comm comm;      /* default MPI_COMM_WORLD; duplicated, so messages of others do not meet ours */
+    hw_mpi_scheduler scheduler;
+    hw_mpi_velocity velocity; /* ASYNC */
+    hw_mpi_sum sum;           /* SYNC */
+    uint32_t bound;    /* ASYNC: a rank's workers wait rather than have more updates than these that are unsent or under
+                          way. What ranks add up from the same start is added up by the owners, and with momentum gains on
+                          top: exchanges of many updates overshoot. 0: 16, or twice the interval */
+    uint32_t interval; /* ASYNC: a rank exchanges when it has made so many updates since it last began to, at least; one
+                          exchange is under way at a time. Default 1: as often as the network takes them */
+} hw_mpi;
+
+HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);
+
+/* For programs that have no MPI of their own: MPI_Init_thread and, from end, MPI_Finalize; nothing where it has been
+ * done. The arguments may be NULL. */
+HW_API hw_status hw_mpi_start(int *argc, char ***argv, char *why);
+HW_API void hw_mpi_end(void);
+
+/* What a rank did, for a report. Times in seconds. */
+typedef struct hw_mpi_rank {
+    char host[64];
+    unsigned threads;
+    uint64_t updates, exchanges; /* exchanges: messages that its updates went in; SYNC: sums */
+    uint64_t bytes_sent;
+    double seconds;   /* of training */
+    double waited;    /* that its workers waited for other ranks: in sums and meetings */
+    double staleness; /* ASYNC: of its updates, in updates of other ranks: mean */
+    uint64_t stalest;
+} hw_mpi_rank;
+
+typedef struct hw_mpi_job hw_mpi_job;
+
+/* The one-call form: as hw_train, by every rank of mpi->comm. params: in, the same on all ranks; out, the trained ones,
+ * on all of them. result: counts are the job's; the rest is this rank's, and staleness under ASYNC that of all updates
+ * at their owners. */
+HW_API hw_status hw_mpi_train(const hw_objective *objective, const hw_config *config, const hw_mpi *mpi, float *params,
+                              hw_result *result);
+
+/* The same in parts, for people who want the engine: create compares what all ranks were given and makes *config the
+ * one for this rank's engine, which the caller creates (and may restore) with it and runs by hw_mpi_run. All ranks make
+ * each call; a run once a job. config's peers are the job's: free the engine first. why: HW_WHY bytes. */
+HW_API hw_status hw_mpi_create(hw_mpi_job **job, const hw_objective *objective, hw_config *config, const hw_mpi *mpi,
+                               char *why);
+HW_API hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result);
+HW_API void hw_mpi_free(hw_mpi_job *job);
+
+/* This rank's number and how many there are. */
+HW_API unsigned hw_mpi_number(const hw_mpi_job *job, unsigned *ranks);
+/* After a run, on rank 0: what each rank did (NULL on others); and how many updates were how many updates of other
+ * ranks old when they landed, into a histogram of 64 linear bins (ASYNC, all ranks). */
+HW_API const hw_mpi_rank *hw_mpi_ranks(const hw_mpi_job *job);
+HW_API hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *histogram);
+
+/* To go on from a captured state, which rank 0 has (`state` is not looked at on others): between creating the engine
+ * and the run, by all ranks. In step it may be of any number of ranks, or of none: the run goes on with the bits of the
+ * whole one where the ranks are as many. On their own: of as many ranks, no step is left out or made twice, and the
+ * owners' velocity goes on; where a rank's rule keeps something of its own (velocity at ranks, adam, adagrad), that is
+ * rank 0's for all. Of another number of ranks it is a new run from those parameters, that velocity and that step of
+ * the schedule; within the epoch that was under way some examples come twice, or not at all. Errors as of
+ * hw_engine_restore. */
+HW_API hw_status hw_mpi_restore(hw_mpi_job *job, hw_engine *engine, const hw_state *state, char *why);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,240 @@
+/* create.c - a job: checks that need no other rank, what they are all to agree on, and all memory of the run. */
+#include "job.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+hw_status hw__mpi_fail(char *why, hw_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    if (why) (void)vsnprintf(why, HW_WHY, format, args);
+    va_end(args);
+    return status;
+}
+
+bool hw__mpi_good(hw_mpi_job *job, int code, const char *call)
+{
+    if (code == MPI_SUCCESS) return true;
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length = 0;
+    (void)MPI_Error_string(code, text, &length);
+    job->broken = true;
+    if (job->failed == HW_OK) job->failed = hw__mpi_fail(job->why, HW_E_IO, "%s: %.200s", call, text);
+    return false;
+}
+
+hw_status hw__mpi_agree(hw_mpi_job *job, hw_status status, char *why)
+{
+    int mine[2] = {status == HW_OK ? job->ranks : job->rank, status}, first = 0;
+    if (job->broken) return hw__mpi_fail(why, job->failed, "%s", job->why);
+    char text[HW_WHY] = "";
+    if (!hw__mpi_good(job, MPI_Allreduce(mine, &first, 1, MPI_INT, MPI_MIN, job->comm), "MPI_Allreduce"))
+        return hw__mpi_fail(why, job->failed, "%s", job->why);
+    if (first >= job->ranks) return HW_OK;
+    if (why) (void)snprintf(text, sizeof text, "%.*s", HW_WHY - 1, why);
+    if (!hw__mpi_good(job, MPI_Bcast(mine + 1, 1, MPI_INT, first, job->comm), "MPI_Bcast") ||
+        !hw__mpi_good(job, MPI_Bcast(text, HW_WHY, MPI_CHAR, first, job->comm), "MPI_Bcast"))
+        return hw__mpi_fail(why, job->failed, "%s", job->why);
+    if (first == job->rank) return status;
+    return hw__mpi_fail(why, mine[1], "rank %d: %.230s", first, text);
+}
+
+hw_status hw_mpi_init(hw_mpi *mpi, size_t size)
+{
+    hw_mpi all;
+    if (!mpi || size != sizeof all) return HW_E_ARGUMENT;
+    memset(&all, 0, sizeof all);
+    all.struct_size = sizeof all;
+    all.comm = MPI_COMM_WORLD;
+    all.interval = 1;
+    *mpi = all;
+    return HW_OK;
+}
+
+hw_status hw_mpi_start(int *argc, char ***argv, char *why)
+{
+    int done = 0, given = MPI_THREAD_SINGLE;
+    if (MPI_Initialized(&done) == MPI_SUCCESS && done) return HW_OK;
+    if (MPI_Init_thread(argc, argv, MPI_THREAD_FUNNELED, &given) != MPI_SUCCESS)
+        return hw__mpi_fail(why, HW_E_IO, "MPI_Init_thread failed");
+    return HW_OK;
+}
+
+void hw_mpi_end(void)
+{
+    int begun = 0, over = 0;
+    if (MPI_Initialized(&begun) == MPI_SUCCESS && begun && MPI_Finalized(&over) == MPI_SUCCESS && !over)
+        (void)MPI_Finalize();
+}
+
+/* Whether this thread may make MPI calls while others run. */
+static hw_status check_threads(char *why)
+{
+    int begun = 0, over = 0, level = MPI_THREAD_SINGLE, main = 0;
+    (void)MPI_Initialized(&begun);
+    (void)MPI_Finalized(&over);
+    if (!begun || over)
+        return hw__mpi_fail(why, HW_E_STATE, "hw_mpi_create: MPI %s: MPI_Init_thread, or hw_mpi_start, comes before",
+                            over ? "has been finalized" : "has not been initialised");
+    (void)MPI_Query_thread(&level);
+    (void)MPI_Is_thread_main(&main);
+    if (level == MPI_THREAD_SINGLE)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "hw_mpi_create: MPI was initialised for a single thread, but workers are threads: "
+                            "MPI_Init_thread with MPI_THREAD_FUNNELED is enough");
+    if (level == MPI_THREAD_FUNNELED && !main)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "hw_mpi_create: MPI was initialised with MPI_THREAD_FUNNELED, so it is the thread that "
+                            "did so which must run the job");
+    return HW_OK;
+}
+
+static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_config *c, char *why)
+{
+    const hw_mpi *m = &job->mpi;
+    if (m->scheduler != HW_MPI_ASYNC && m->scheduler != HW_MPI_SYNC)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.scheduler is %d: it must be HW_MPI_ASYNC or HW_MPI_SYNC",
+                            (int)m->scheduler);
+    if ((m->velocity != HW_MPI_AT_OWNERS && m->velocity != HW_MPI_AT_RANKS) ||
+        (m->sum != HW_MPI_ORDERED && m->sum != HW_MPI_REDUCED))
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.velocity or mpi.sum is no value of its enum");
+    if (m->bound && m->bound < m->interval)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.bound is %u: it must be 0, or at least the interval of %u",
+                            m->bound, m->interval);
+    if (m->interval < 1) return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.interval is 0: it must be at least 1");
+    if (o->parameters > (size_t)INT32_MAX / 2)
+        return hw__mpi_fail(why, HW_E_LIMIT, "the objective has %zu parameters: messages of MPI hold half as many",
+                            o->parameters);
+    if (c->peers) return hw__mpi_fail(why, HW_E_ARGUMENT, "config.peers is set, but the job makes its own");
+    if (m->scheduler == HW_MPI_SYNC && c->scheduler != HW_SYNC)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "mpi.scheduler sync: config.scheduler must be sync, too, with the threads of one rank as "
+                            "its workers");
+    if (m->scheduler == HW_MPI_ASYNC && c->checkpoint_seconds > 0)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "config.checkpoint_seconds is %g: ranks on their own make captures by updates or epochs",
+                            c->checkpoint_seconds);
+    return HW_OK;
+}
+
+static bool plan_shards(hw_mpi_job *job)
+{
+    size_t n = job->parameters, ranks = (size_t)job->ranks;
+    job->shards.first = calloc(2 * ranks, sizeof(int));
+    if (!job->shards.first) return false;
+    job->shards.count = job->shards.first + ranks;
+    for (size_t r = 0; r < ranks; r++) {
+        size_t from = n / 16 * r / ranks * 16, to = r + 1 == ranks ? n : n / 16 * (r + 1) / ranks * 16;
+        job->shards.first[r] = (int)from;
+        job->shards.count[r] = (int)(to - from);
+    }
+    return true;
+}
+
+static hw_status plan(hw_mpi_job *job, const hw_objective *o, char *why)
+{
+    size_t ranks = (size_t)job->ranks, mine = 0;
+    bool good = plan_shards(job) && hw__mpi_mailbox_create(&job->box);
+    if (good) mine = (size_t)job->shards.count[job->rank];
+    job->all = calloc(ranks, sizeof *job->all);
+    job->each = calloc(ranks, sizeof *job->each);
+    job->landed = calloc(2 * ranks, sizeof *job->landed);
+    job->examples = job->landed ? job->landed + ranks : NULL;
+    if (job->mpi.scheduler == HW_MPI_SYNC && good) job->parts = malloc((mine * ranks + 1) * sizeof *job->parts);
+    job->scratch = malloc(job->parameters * sizeof *job->scratch);
+    if (!good || !job->all || !job->scratch || !job->each || !job->landed ||
+        (job->mpi.scheduler == HW_MPI_SYNC && !job->parts))
+        return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for %d ranks and %zu parameters", job->ranks,
+                            job->parameters);
+    job->state = hw_state_create();
+    if (!job->state) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a state");
+    return job->mpi.scheduler == HW_MPI_ASYNC ? hw__mpi_exchange_create(job, o, why) : HW_OK;
+}
+
+/* The configuration of this rank's engine. */
+static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
+{
+    if (job->ranks == 1) return; /* nobody to meet: the run is the core's own */
+    bool owners = job->mpi.velocity == HW_MPI_AT_OWNERS;
+    hw__mpi_peers(job, o);
+    c->peers = &job->peers;
+    c->seconds = 0; /* rank 0's clock ends it for all: run.c */
+    c->stop_flag = NULL;
+    hw__mpi_callbacks(job, c);
+    if (job->mpi.scheduler == HW_MPI_ASYNC && owners && c->optimizer.rule == HW_RULE_SGD) {
+        c->optimizer.momentum = 0;
+        c->compensation.policy = HW_POLICY_NONE;
+    }
+}
+
+static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)
+{
+    if (!hw__mpi_good(job, MPI_Comm_dup(job->mpi.comm, &job->comm), "MPI_Comm_dup"))
+        return hw__mpi_fail(why, job->failed, "%s", job->why);
+    job->has_comm = true;
+    (void)MPI_Comm_set_errhandler(job->comm, MPI_ERRORS_RETURN);
+    (void)MPI_Comm_rank(job->comm, &job->rank);
+    (void)MPI_Comm_size(job->comm, &job->ranks);
+    hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
+    if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
+    if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);
+    if (status != HW_OK) return status;
+    adapt(job, o, c);
+    return hw__mpi_agree(job, hw_config_check(c, o, why), why);
+}
+
+hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, const hw_mpi *mpi, char *why)
+{
+    if (why) why[0] = 0;
+    if (!out || !o || !c || !mpi)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "hw_mpi_create: job, objective, config or mpi is NULL");
+    *out = NULL;
+    if (mpi->struct_size != sizeof *mpi)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.struct_size is %zu: start from hw_mpi_init()", mpi->struct_size);
+    hw_status status = check_threads(why);
+    if (status != HW_OK) return status;
+    hw_mpi_job *job = calloc(1, sizeof *job);
+    if (!job) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory");
+    char sentence[HW_WHY] = "";
+    job->mpi = *mpi;
+    job->parameters = o->parameters;
+    job->asked = *c;
+    job->evaluated = UINT64_MAX;
+    status = create(job, o, c, why ? why : sentence);
+    if (status != HW_OK) {
+        hw_mpi_free(job);
+        return status;
+    }
+    *out = job;
+    return HW_OK;
+}
+
+void hw_mpi_free(hw_mpi_job *job)
+{
+    if (!job) return;
+    hw__mpi_exchange_free(job);
+    hw__mpi_mailbox_free(&job->box);
+    hw_state_free(job->state);
+    if (job->has_comm) (void)MPI_Comm_free(&job->comm);
+    free(job->shards.first);
+    free(job->all);
+    free(job->each);
+    free(job->landed);
+    free(job->parts);
+    free(job->scratch);
+    free(job);
+}
+
+unsigned hw_mpi_number(const hw_mpi_job *job, unsigned *ranks)
+{
+    if (ranks) *ranks = job ? (unsigned)job->ranks : 0;
+    return job ? (unsigned)job->rank : 0;
+}
+
+const hw_mpi_rank *hw_mpi_ranks(const hw_mpi_job *job)
+{
+    return job && job->ran && job->rank == 0 ? job->each : NULL;
+}

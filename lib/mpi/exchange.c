@@ -1,0 +1,335 @@
+/* exchange.c - ASYNC: what a rank's workers have added up goes to the owners, and the owners' values come back, while
+ * the workers go on; and the serving of the others' exchanges. All by messages of known sizes, of which at most one a
+ * rank is under way to each owner.
+ *
+ *   delta = local - base             base: what the owners had when they were last heard, as this rank took it over
+ *   local += values - seen           seen: local when delta was taken; base = values
+ *
+ * What rounding loses in that addition is part of the next delta, so nothing is lost. */
+#include "job.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { HEAD = 16, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
+_Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
+
+typedef struct hw__mpi_exchange {
+    float *base, *seen, *out, *in, *velocity; /* velocity: rank 0's copy of all, for captures */
+    size_t *at;                               /* of each owner's message in out and in */
+    MPI_Request *request;                     /* 2 ranks: sent, awaited */
+    bool under_way;
+    uint64_t number, pushed, from; /* from: pushed when the run began */
+    hw__mpi_push *based, *before;  /* by owner: what base is of it, and was before the last exchange */
+    uint64_t early, own;           /* updates made during the last exchange; updates that it brought */
+    float *arriving, *reply;
+    MPI_Request arrival, *replying;
+    MPI_Status *status; /* unused, of as many as request */
+    int word;
+    MPI_Request word_arrival;
+    bool serves;
+} hw__mpi_exchange;
+
+static int length(const hw_mpi_job *job, int rank)
+{
+    return HEAD + job->shards.count[rank];
+}
+
+hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why)
+{
+    size_t n = job->parameters, ranks = (size_t)job->ranks, total = 0, mine = (size_t)length(job, job->rank);
+    hw__mpi_exchange *x = job->exchange = calloc(1, sizeof *x);
+    bool good = x != NULL;
+    if (good) {
+        x->at = calloc(ranks, sizeof *x->at);
+        x->request = calloc(3 * ranks, sizeof *x->request);
+        x->based = calloc(2 * ranks, sizeof *x->based);
+        x->before = x->based + ranks;
+        x->status = calloc(3 * ranks, sizeof *x->status);
+        good = x->at && x->request && x->based && x->status;
+    }
+    for (int r = 0; good && r < job->ranks; r++) {
+        x->at[r] = total;
+        total += (size_t)length(job, r);
+        x->request[r] = x->request[r + job->ranks] = x->request[r + 2 * job->ranks] = MPI_REQUEST_NULL;
+    }
+    if (good) {
+        x->replying = x->request + 2 * ranks;
+        x->arrival = x->word_arrival = MPI_REQUEST_NULL;
+        x->base = malloc(2 * n * sizeof *x->base);
+        x->out = malloc(2 * total * sizeof *x->out);
+        x->arriving = malloc((ranks + 1) * mine * sizeof *x->arriving);
+        good = x->base && x->out && x->arriving;
+    }
+    if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory to exchange %zu parameters", n);
+    x->seen = x->base + n;
+    x->in = x->out + total;
+    x->reply = x->arriving + mine;
+    hw_status status = hw__mpi_owner_create(job, objective, why);
+    if (status != HW_OK || job->rank != 0 || !hw__mpi_owner_velocity(job)) return status;
+    x->velocity = calloc(n, sizeof *x->velocity);
+    return x->velocity ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a velocity");
+}
+
+static void forget(MPI_Request *request)
+{
+    if (*request == MPI_REQUEST_NULL) return;
+    (void)MPI_Cancel(request);
+    (void)MPI_Wait(request, MPI_STATUS_IGNORE);
+}
+
+/* Messages that will not come any more are not waited for. */
+void hw__mpi_exchange_end(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    if (!x || !x->serves) return;
+    x->serves = false;
+    forget(&x->arrival);
+    forget(&x->word_arrival);
+    (void)MPI_Waitall(job->ranks, x->replying, x->status);
+}
+
+void hw__mpi_exchange_free(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    if (!x) return;
+    hw__mpi_exchange_end(job);
+    hw__mpi_owner_free(job);
+    free(x->at);
+    free(x->request);
+    free(x->status);
+    free(x->based);
+    free(x->base);
+    free(x->out);
+    free(x->arriving);
+    free(x->velocity);
+    free(x);
+    job->exchange = NULL;
+}
+
+/* --- serving --------------------------------------------------------------------------------------------------------
+ */
+
+static bool await_push(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    return hw__mpi_good(
+        job, MPI_Irecv(x->arriving, length(job, job->rank), MPI_FLOAT, MPI_ANY_SOURCE, PUSH, job->comm, &x->arrival),
+        "MPI_Irecv");
+}
+
+static bool await_word(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    return hw__mpi_good(job, MPI_Irecv(&x->word, 1, MPI_INT, MPI_ANY_SOURCE, WORD, job->comm, &x->word_arrival),
+                        "MPI_Irecv");
+}
+
+bool hw__mpi_exchange_begin(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    hw_status status = hw_engine_peek(job->engine, x->base, &x->pushed);
+    if (status != HW_OK) {
+        job->failed = hw__mpi_fail(job->why, status, "hw_engine_peek: %s", hw_status_text(status));
+        return false;
+    }
+    hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
+    x->from = x->pushed;
+    x->serves = true;
+    return await_push(job) && await_word(job);
+}
+
+static bool serve(hw_mpi_job *job, const MPI_Status *s)
+{
+    hw__mpi_exchange *x = job->exchange;
+    int count = 0, from = s->MPI_SOURCE, mine = length(job, job->rank);
+    hw__mpi_push push;
+    (void)MPI_Get_count(s, MPI_FLOAT, &count);
+    memcpy(&push, x->arriving, sizeof push);
+    if (count != mine) {
+        job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent %d floats, not %d", from, count, mine);
+        return false;
+    }
+    hw__mpi_owner_land(job, from, &push, x->arriving + HEAD);
+    /* It has had the reply before. */
+    if (!hw__mpi_good(job, MPI_Wait(x->replying + from, MPI_STATUS_IGNORE), "MPI_Wait")) return false;
+    float *reply = x->reply + (size_t)from * (size_t)mine;
+    hw__mpi_owner_read(job, reply + HEAD, &push, true);
+    memcpy(reply, &push, sizeof push);
+    job->here.bytes_sent += (uint64_t)mine * sizeof(float);
+    return hw__mpi_good(job, MPI_Isend(reply, mine, MPI_FLOAT, from, REPLY, job->comm, x->replying + from),
+                        "MPI_Isend") &&
+           await_push(job);
+}
+
+void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason)
+{
+    int word = (int)reason;
+    for (int r = 0; r < job->ranks; r++)
+        if (r != job->rank) (void)hw__mpi_good(job, MPI_Send(&word, 1, MPI_INT, r, WORD, job->comm), "MPI_Send");
+}
+
+/* --- this rank's own exchange ---------------------------------------------------------------------------------------
+ */
+
+static bool begin(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    uint64_t clock = 0;
+    if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
+    uint64_t updates = clock - x->pushed;
+    x->pushed = clock;
+    x->number++;
+    job->here.exchanges++;
+    for (int r = 0; r < job->ranks; r++) {
+        size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
+        float *out = x->out + x->at[r], *in = x->in + x->at[r];
+        hw__mpi_push push = {updates,  x->based[r].clock,  x->based[r].pushes,  x->number,
+                             x->early, x->before[r].clock, x->before[r].pushes, x->own};
+        memcpy(out, &push, sizeof push);
+        for (size_t i = 0; i < n; i++) out[HEAD + i] = x->seen[first + i] - x->base[first + i];
+        if (r == job->rank) {
+            hw__mpi_owner_land(job, r, &push, out + HEAD);
+            hw__mpi_owner_read(job, in + HEAD, &push, true);
+            memcpy(in, &push, sizeof push);
+            continue;
+        }
+        int count = length(job, r);
+        if (!hw__mpi_good(job, MPI_Irecv(in, count, MPI_FLOAT, r, REPLY, job->comm, x->request + job->ranks + r),
+                          "MPI_Irecv") ||
+            !hw__mpi_good(job, MPI_Isend(out, count, MPI_FLOAT, r, PUSH, job->comm, x->request + r), "MPI_Isend"))
+            return false;
+        job->here.bytes_sent += (uint64_t)count * sizeof(float);
+    }
+    x->under_way = true;
+    x->own = updates;
+    return true;
+}
+
+uint32_t hw__mpi_bound(const hw_mpi_job *job)
+{
+    const hw_mpi *m = &job->mpi;
+    uint32_t twice = m->interval < UINT32_MAX / 2 ? 2 * m->interval : UINT32_MAX;
+    return m->bound ? m->bound : twice < 16 ? 16 : twice;
+}
+
+/* Counted from the run's beginning, as the engine does. */
+static void allow(hw_mpi_job *job)
+{
+    const hw__mpi_exchange *x = job->exchange;
+    (void)hw_engine_allow(job->engine, x->pushed - x->from + hw__mpi_bound(job));
+}
+
+static bool complete(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    uint64_t clock = x->pushed;
+    (void)hw_engine_peek(job->engine, NULL, &clock);
+    x->early = clock - x->pushed;
+    x->under_way = false;
+    for (int r = 0; r < job->ranks; r++) {
+        size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
+        const float *in = x->in + x->at[r];
+        x->before[r] = x->based[r];
+        memcpy(x->based + r, in, sizeof *x->based);
+        if (x->based[r].number != x->number) {
+            job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d answered exchange %llu, not %llu", r,
+                                       (unsigned long long)x->based[r].number, (unsigned long long)x->number);
+            return false;
+        }
+        for (size_t i = 0; i < n; i++) x->seen[first + i] = in[HEAD + i] - x->seen[first + i];
+        memcpy(x->base + first, in + HEAD, n * sizeof *in);
+    }
+    if (hw_engine_merge(job->engine, x->seen) != HW_OK) return false;
+    if (job->reason == HW_STOP_NONE) allow(job);
+    return true;
+}
+
+bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
+{
+    hw__mpi_exchange *x = job->exchange;
+    int arrived = 0;
+    MPI_Status status;
+    bool happened = false;
+    if (!hw__mpi_good(job, MPI_Test(&x->arrival, &arrived, &status), "MPI_Test")) return true;
+    if (arrived) {
+        if (!serve(job, &status)) return true;
+        happened = true;
+    }
+    if (!hw__mpi_good(job, MPI_Test(&x->word_arrival, &arrived, MPI_STATUS_IGNORE), "MPI_Test")) return true;
+    if (arrived) {
+        if (job->reason == HW_STOP_NONE) job->reason = (hw_stop_reason)x->word;
+        job->told = true; /* whoever said so has told all */
+        hw__mpi_stop_engine(job);
+        (void)await_word(job);
+        happened = true;
+    }
+    if (x->under_way) {
+        if (!hw__mpi_good(job, MPI_Testall(2 * job->ranks, x->request, &arrived, x->status), "MPI_Testall"))
+            return true;
+        return arrived ? complete(job) || true : happened;
+    }
+    uint64_t clock = x->pushed;
+    (void)hw_engine_peek(job->engine, NULL, &clock);
+    if (clock - x->pushed < (flush ? 1 : job->mpi.interval)) return happened;
+    (void)begin(job);
+    return true;
+}
+
+bool hw__mpi_exchange_flushed(hw_mpi_job *job)
+{
+    const hw__mpi_exchange *x = job->exchange;
+    uint64_t clock = 0;
+    return !x->under_way && hw_engine_peek(job->engine, NULL, &clock) == HW_OK && clock == x->pushed;
+}
+
+uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job)
+{
+    return job->exchange->pushed;
+}
+
+bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
+{
+    hw__mpi_exchange *x = job->exchange;
+    const hw__mpi_shards *s = &job->shards;
+    size_t n = job->parameters;
+    hw__mpi_push now = {0};
+    hw__mpi_owner_read(job, x->base + s->first[job->rank], &now, false);
+    if (!hw__mpi_good(job,
+                      MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, x->base, s->count, s->first, MPI_FLOAT, job->comm),
+                      "MPI_Allgatherv") ||
+        !hw__mpi_good(job, MPI_Allgather(&now, sizeof now, MPI_BYTE, x->based, sizeof now, MPI_BYTE, job->comm),
+                      "MPI_Allgather"))
+        return false;
+    x->early = 0;
+    const float *velocity = hw__mpi_owner_velocity(job);
+    if (keeps && velocity &&
+        !hw__mpi_good(job,
+                      MPI_Gatherv(velocity, s->count[job->rank], MPI_FLOAT, x->velocity, s->count, s->first, MPI_FLOAT,
+                                  0, job->comm),
+                      "MPI_Gatherv"))
+        return false;
+    /* A sum of two floats is rounded; after one or two such steps what is missing is exact. */
+    for (int turn = 0; turn < 8; turn++) {
+        bool same = true;
+        if (hw_engine_peek(job->engine, x->seen, NULL) != HW_OK) return false;
+        for (size_t i = 0; i < n; i++) {
+            same = same && x->seen[i] == x->base[i];
+            x->seen[i] = x->base[i] - x->seen[i];
+        }
+        if (same) return true;
+        if (hw_engine_merge(job->engine, x->seen) != HW_OK) return false;
+    }
+    return true;
+}
+
+const float *hw__mpi_exchange_velocity(const hw_mpi_job *job)
+{
+    return job->exchange ? job->exchange->velocity : NULL;
+}
+
+bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity)
+{
+    float *own = job->exchange ? hw__mpi_owner_velocity(job) : NULL;
+    if (own) memcpy(own, velocity + job->shards.first[job->rank], (size_t)job->shards.count[job->rank] * sizeof *own);
+    return own != NULL;
+}

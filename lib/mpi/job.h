@@ -1,0 +1,175 @@
+/* job.h (internal) - one run over the ranks of a communicator: who calls MPI when, and what the engine's workers hand
+ * to that thread. This library stands on libhogwild's public headers alone. */
+#ifndef HW__MPI_JOB_H
+#define HW__MPI_JOB_H
+
+#include "hogwild/advanced/peers.h"
+#include "hogwild/advanced/state.h"
+#include "hogwild/mpi.h"
+#include <pthread.h>
+#include <stdbool.h>
+
+/* What a rank comes to a round for. All ranks say it to each other, and what follows is a function of all of them. */
+typedef enum hw__mpi_kind {
+    HW__MPI_SUM,      /* parts of a gradient                        */
+    HW__MPI_SUMS,     /* parts of an evaluation                     */
+    HW__MPI_EVALUATE, /* a meeting before an evaluation             */
+    HW__MPI_CAPTURE,  /* ... before a capture                       */
+    HW__MPI_FINAL,    /* ... at the end of its run                  */
+    HW__MPI_END,      /* its engine's run is over                   */
+    HW__MPI_FAIL,     /* likewise, by an error                      */
+    HW__MPI_KINDS
+} hw__mpi_kind;
+
+typedef struct hw__mpi_header {
+    int32_t kind, stop, status, raw;
+    double loss;
+    uint64_t landed, examples; /* SUM, SUMS: updates; meetings: updates pushed so far */
+    uint64_t hash;             /* SUMS of a run in step: of the parameters */
+} hw__mpi_header;
+
+/* A worker's request, which it waits for. */
+typedef struct hw__mpi_request {
+    hw__mpi_kind kind;
+    float *g;
+    double *sums, *loss;
+    size_t n;
+    int *raw;
+    hw_meeting *meeting;
+    hw_status status;
+    char why[HW_WHY];
+} hw__mpi_request;
+
+/* mailbox.c */
+typedef struct hw__mpi_mailbox {
+    pthread_mutex_t mutex;
+    pthread_cond_t posted, answered;
+    bool ready, pending, done, over;
+    uint64_t since; /* when the request was posted */
+    hw__mpi_request *request;
+    hw_status status; /* over: what every further request gets */
+    char why[HW_WHY];
+} hw__mpi_mailbox;
+
+/* The contiguous share of n floats of each rank, from multiples of 16 on. */
+typedef struct hw__mpi_shards {
+    int *first, *count; /* ranks of each; MPI's counts are ints */
+} hw__mpi_shards;
+
+struct hw__mpi_exchange;
+struct hw__mpi_owner;
+
+struct hw_mpi_job {
+    hw_mpi mpi;
+    MPI_Comm comm; /* ours */
+    bool has_comm;
+    int rank, ranks;
+    size_t parameters;
+    hw_config asked; /* the caller's, of which the engine's was made */
+    hw_peers peers;
+    hw__mpi_mailbox box;
+    hw__mpi_shards shards;
+    hw__mpi_header own, *all; /* of the round */
+    MPI_Request round;
+    bool in_round;
+    float *parts;   /* SYNC, ordered: the ranks' parts of this one's shard */
+    float *scratch; /* as many floats as parameters */
+    hw_engine *engine;
+    struct hw__mpi_exchange *exchange; /* ASYNC: what this rank sends and gets */
+    struct hw__mpi_owner *owner;       /* ASYNC: what it serves */
+    uint64_t evaluated;                /* updates landed at the last evaluation; UINT64_MAX: none */
+    _Atomic int wish;                  /* a callback's: hw_stop_reason */
+    bool told;                         /* ASYNC: the others know that a stop was asked for */
+    hw_stop_reason reason;
+    uint64_t watched;
+    hw_status failed; /* what ends the run of all; broken: MPI's own, so nobody can be told */
+    bool broken;
+    char why[HW_WHY];
+    hw_mpi_rank here, *each;
+    /* What each rank had come to at the last meeting that is kept, and what this one had landed beyond what its engine
+     * counts, before it was restored. */
+    uint64_t *landed, *examples;
+    int64_t landed_before, examples_before;
+    hw_state *state; /* of a capture, with what the owners keep */
+    hw_result result;
+    bool ran;
+};
+
+/* create.c */
+hw_status hw__mpi_fail(char *why, hw_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What an MPI call returned, as a status of the job with its sentence; true: well. */
+bool hw__mpi_good(hw_mpi_job *job, int code, const char *call);
+/* All ranks: the status and the sentence of the first of them that has one other than HW_OK. */
+hw_status hw__mpi_agree(hw_mpi_job *job, hw_status status, char *why);
+
+/* same.c: HW_OK where all ranks were given the same. All of them make the call. */
+hw_status hw__mpi_same(hw_mpi_job *job, const hw_objective *objective, const hw_config *config, char *why);
+uint64_t hw__mpi_hash(const void *bytes, size_t n);
+
+/* mailbox.c: post waits for the answer; look takes what is there, waiting at most `us` microseconds (UINT64_MAX: as
+ * long as it takes). */
+bool hw__mpi_mailbox_create(hw__mpi_mailbox *box);
+void hw__mpi_mailbox_free(hw__mpi_mailbox *box);
+hw_status hw__mpi_post(hw__mpi_mailbox *box, hw__mpi_request *request, char *why);
+void hw__mpi_done(hw__mpi_mailbox *box);
+/* The request that waits, or NULL; *done: the engine's run is over. */
+hw__mpi_request *hw__mpi_look(hw__mpi_mailbox *box, uint64_t us, bool *done);
+void hw__mpi_answer(hw__mpi_mailbox *box);
+/* Every request from now on, and the one that waits, gets this. */
+void hw__mpi_close(hw__mpi_mailbox *box, hw_status status, const char *why);
+
+/* peers.c: the callbacks of hw_peers */
+void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective);
+
+/* sum.c: the sum over all ranks, all of which are in it. */
+bool hw__mpi_sum_floats(hw_mpi_job *job, float *g);
+bool hw__mpi_sum_doubles(hw_mpi_job *job, double *sums, size_t n);
+
+/* round.c: begin with job->own; resolve, when all headers are there. True: the job is over. */
+bool hw__mpi_round_begin(hw_mpi_job *job);
+bool hw__mpi_round_over(hw_mpi_job *job);
+bool hw__mpi_round_resolve(hw_mpi_job *job, hw__mpi_request *request);
+
+/* callbacks.c: the caller's, on rank 0; what they say about stopping is for all ranks. */
+void hw__mpi_callbacks(hw_mpi_job *job, hw_config *config);
+/* An evaluation in the job's numbers. */
+void hw__mpi_evaluation(const hw_mpi_job *job, hw_evaluation *evaluation);
+
+/* run.c: the engine's run ends, whatever its workers wait for. */
+void hw__mpi_stop_engine(hw_mpi_job *job);
+
+/* exchange.c */
+uint32_t hw__mpi_bound(const hw_mpi_job *job); /* mpi.bound, or what it is by default */
+hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why);
+void hw__mpi_exchange_free(hw_mpi_job *job);
+bool hw__mpi_exchange_begin(hw_mpi_job *job); /* the engine has its first parameters */
+void hw__mpi_exchange_end(hw_mpi_job *job);
+/* One step of whatever is due: true where something happened. flush: send what there is, however little. */
+bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush);
+bool hw__mpi_exchange_flushed(hw_mpi_job *job); /* nothing of this rank is under way or unsent */
+/* All ranks: everybody's parameters become the owners'. keeps: rank 0 gets the velocity, too. */
+bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps);
+uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job);
+const float *hw__mpi_exchange_velocity(const hw_mpi_job *job); /* rank 0's; NULL: none is kept */
+bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity);
+/* A word to all other ranks, outside of rounds: why all are to stop. */
+void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason);
+
+/* owner.c: the shard that this rank serves. A push of n updates, made on values of `clock` and `pushes`; then the
+ * values that the rank is to go on with. */
+typedef struct hw__mpi_push {
+    uint64_t updates, clock, pushes, number; /* number: of the rank's exchange */
+    /* Of those updates, the ones that were made before the values of the exchange before had come: on older values,
+     * without what that exchange itself came to (`own` updates, which the rank had in its own way). */
+    uint64_t early, early_clock, early_pushes, own;
+} hw__mpi_push;
+hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
+void hw__mpi_owner_free(hw_mpi_job *job);
+void hw__mpi_owner_set(hw_mpi_job *job, const float *values);
+void hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *delta);
+void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push, bool ahead);
+const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank); /* rank's updates here; -1: all */
+float *hw__mpi_owner_velocity(const hw_mpi_job *job);
+const hw_setting *hw__mpi_owner_setting(const hw_mpi_job *job); /* NULL: no momentum here */
+
+#endif

@@ -1,0 +1,147 @@
+/* restore.c - rank 0's state to all ranks, in one piece, and into their engines. */
+#include "job.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* An entry in a message: this, and behind it the array's data or the text with its end. */
+typedef struct head {
+    char name[HW_STATE_NAME];
+    int kind, dtype;
+    unsigned dims;
+    uint64_t shape[HW_STATE_DIMS], bytes, number;
+    double real;
+} head;
+
+static head head_of(const hw_entry *e)
+{
+    head h;
+    memset(&h, 0, sizeof h);
+    (void)snprintf(h.name, sizeof h.name, "%s", e->name);
+    h.kind = (int)e->kind;
+    h.dtype = (int)e->dtype;
+    h.dims = e->dims;
+    memcpy(h.shape, e->shape, sizeof h.shape);
+    h.bytes = e->kind == HW_ENTRY_ARRAY  ? e->count * hw_dtype_size(e->dtype)
+              : e->kind == HW_ENTRY_TEXT ? strlen(e->text) + 1
+                                         : 0;
+    h.number = e->number;
+    h.real = e->real;
+    return h;
+}
+
+static size_t pack(const hw_state *s, char *to)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < hw_state_count(s); i++) {
+        const hw_entry *e = hw_state_entry(s, i);
+        const head h = head_of(e);
+        if (to) memcpy(to + at, &h, sizeof h);
+        at += sizeof h;
+        if (to && h.bytes) memcpy(to + at, e->kind == HW_ENTRY_ARRAY ? e->data : e->text, (size_t)h.bytes);
+        at += (size_t)h.bytes;
+    }
+    return at;
+}
+
+static hw_status unpack(hw_state *s, const char *from, size_t size)
+{
+    hw_status status = HW_OK;
+    for (size_t at = 0; status == HW_OK && at < size;) {
+        head h;
+        memcpy(&h, from + at, sizeof h);
+        const char *data = from + at + sizeof h;
+        at += sizeof h + (size_t)h.bytes;
+        if (h.kind == HW_ENTRY_ARRAY)
+            status = hw_state_put(s, h.name, (hw_dtype)h.dtype, h.dims, h.shape, data);
+        else if (h.kind == HW_ENTRY_COUNT)
+            status = hw_state_put_number(s, h.name, h.number);
+        else if (h.kind == HW_ENTRY_REAL)
+            status = hw_state_put_real(s, h.name, h.real);
+        else
+            status = hw_state_put_text(s, h.name, data);
+    }
+    return status;
+}
+
+/* Counts of MPI are ints. */
+static bool broadcast(hw_mpi_job *job, char *bytes, size_t n)
+{
+    for (size_t at = 0; at < n;) {
+        size_t part = n - at < (1u << 30) ? n - at : 1u << 30;
+        if (!hw__mpi_good(job, MPI_Bcast(bytes + at, (int)part, MPI_BYTE, 0, job->comm), "MPI_Bcast")) return false;
+        at += part;
+    }
+    return true;
+}
+
+static hw_status share(hw_mpi_job *job, hw_state *state, char *why)
+{
+    uint64_t size = job->rank == 0 ? pack(state, NULL) : 0;
+    if (!broadcast(job, (char *)&size, sizeof size)) return hw__mpi_fail(why, job->failed, "%s", job->why);
+    char *bytes = malloc((size_t)size + 1);
+    hw_status status = bytes ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_restore: no memory for the state");
+    status = hw__mpi_agree(job, status, why);
+    if (status == HW_OK && job->rank == 0) (void)pack(state, bytes);
+    if (status == HW_OK && !broadcast(job, bytes, (size_t)size))
+        status = hw__mpi_fail(why, job->failed, "%s", job->why);
+    if (status == HW_OK && job->rank != 0) status = unpack(state, bytes, (size_t)size);
+    free(bytes);
+    return status;
+}
+
+/* Where each rank had come to: a share of its own numbers, which rank 0's stand for. Of another number of ranks: the
+ * run goes on as a new one from the steps that were made. */
+static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *why)
+{
+    size_t ranks = (size_t)job->ranks;
+    const hw_entry *e = hw_state_find(s, "mpi.landed");
+    const uint64_t *examples = hw_state_array(s, "mpi.examples", HW_U64, e ? e->count : 0);
+    if (!e || e->kind != HW_ENTRY_ARRAY || e->dtype != HW_U64 || e->count < 1 || !examples)
+        return hw__mpi_fail(why, HW_E_FORMAT, "hw_mpi_restore: the state is not of a run of ranks on their own");
+    const uint64_t *landed = e->data;
+    if (e->count == ranks) {
+        job->landed_before = (int64_t)(landed[job->rank] - landed[0]);
+        job->examples_before = (int64_t)(examples[job->rank] - examples[0]);
+        hw_status status = hw_engine_shift(engine, job->landed_before);
+        /* Its epochs are another share's; nobody here is told of them. */
+        if (status == HW_OK && job->rank) status = hw_state_put_number(s, "run.next_epoch", UINT64_MAX);
+        return status == HW_OK ? hw_engine_restore(engine, s, why) : status;
+    }
+    uint64_t steps = 0, seen = 0;
+    for (size_t r = 0; r < e->count; r++) {
+        steps += landed[r];
+        seen += examples[r];
+    }
+    if (job->rank == 0) {
+        job->landed_before = (int64_t)steps;
+        job->examples_before = (int64_t)seen;
+    }
+    hw_status status = hw_engine_skip(engine, steps);
+    return status == HW_OK ? hw_engine_begin_from(engine, s, NULL, why) : status;
+}
+
+hw_status hw_mpi_restore(hw_mpi_job *job, hw_engine *engine, const hw_state *state, char *why)
+{
+    char sentence[HW_WHY] = "";
+    if (why) why[0] = 0;
+    if (!job || !engine || job->ran)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "hw_mpi_restore: it comes between creating the engine and the run");
+    if (job->ranks == 1) return hw_engine_restore(engine, state, why);
+    hw_state *own = job->state; /* of captures, which come later */
+    hw_state_clear(own);
+    hw_status status = job->rank ? HW_OK
+                       : state   ? hw_state_copy(own, state)
+                                 : hw__mpi_fail(sentence, HW_E_ARGUMENT, "hw_mpi_restore: the state is NULL");
+    status = hw__mpi_agree(job, status, sentence);
+    if (status == HW_OK) status = share(job, own, sentence);
+    if (status == HW_OK) {
+        status = job->mpi.scheduler == HW_MPI_ASYNC ? place(job, engine, own, sentence)
+                                                    : hw_engine_restore(engine, own, sentence);
+        status = hw__mpi_agree(job, status, sentence);
+    }
+    const float *velocity = hw_state_array(own, "mpi.velocity", HW_F32, job->parameters);
+    if (status == HW_OK && velocity) (void)hw__mpi_exchange_take_velocity(job, velocity);
+    hw_state_clear(own);
+    if (why) memcpy(why, sentence, HW_WHY);
+    return status;
+}

@@ -1,0 +1,269 @@
+/* run.c - one run: the engine's in a thread of its own, and here, in the caller's, all that has to do with MPI, until
+ * all ranks have come to their end. */
+#include "job.h"
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static void *train(void *context)
+{
+    hw_mpi_job *job = context;
+    (void)hw_engine_run(job->engine, &job->result);
+    hw__mpi_done(&job->box);
+    return NULL;
+}
+
+static bool asynchronous(const hw_mpi_job *job)
+{
+    return job->mpi.scheduler == HW_MPI_ASYNC;
+}
+
+void hw__mpi_stop_engine(hw_mpi_job *job)
+{
+    hw_engine_stop(job->engine);
+    if (asynchronous(job)) (void)hw_engine_allow(job->engine, UINT64_MAX); /* whoever waits goes, too */
+}
+
+static void stop(hw_mpi_job *job, hw_stop_reason reason)
+{
+    if (job->reason == HW_STOP_NONE) job->reason = reason;
+    if (!asynchronous(job)) return; /* the next sum tells all */
+    if (!job->told) hw__mpi_tell(job, reason);
+    job->told = true;
+    hw__mpi_stop_engine(job);
+}
+
+/* Whether the caller wants an end: by flag or callback anywhere, by time on rank 0. */
+static void watch(hw_mpi_job *job)
+{
+    const hw_config *c = &job->asked;
+    if (job->reason != HW_STOP_NONE) return;
+    if (c->stop_flag && *c->stop_flag) stop(job, HW_STOP_ASKED);
+    if (job->wish) stop(job, (hw_stop_reason)job->wish);
+    if (!(c->seconds > 0) || job->rank != 0 || hw_now() - job->watched < 1000000) return;
+    hw_progress p;
+    job->watched = hw_now();
+    if (hw_engine_progress(job->engine, &p, NULL) == HW_OK && p.seconds >= c->seconds) stop(job, HW_STOP_SECONDS);
+}
+
+static uint64_t parameters_hash(hw_mpi_job *job)
+{
+    float *x = job->scratch;
+    if (hw_engine_peek(job->engine, x, NULL) != HW_OK) return 0;
+    return hw__mpi_hash(x, job->parameters * sizeof *x);
+}
+
+static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
+{
+    hw__mpi_header *h = &job->own;
+    hw_progress p;
+    memset(h, 0, sizeof *h);
+    h->kind = r ? (int)r->kind : job->result.status == HW_OK ? HW__MPI_END : HW__MPI_FAIL;
+    h->stop = (int)job->reason;
+    if (h->kind == HW__MPI_FAIL) {
+        h->status = job->result.status;
+        (void)snprintf(job->why, sizeof job->why, "%.250s", job->result.message);
+    }
+    if (hw_engine_progress(job->engine, &p, NULL) == HW_OK) {
+        h->landed = p.updates;
+        h->examples = p.examples + (uint64_t)job->examples_before;
+    }
+    if (asynchronous(job)) h->landed = hw__mpi_exchange_pushed(job) + (uint64_t)job->landed_before;
+    if (r && r->kind == HW__MPI_SUM) {
+        h->loss = *r->loss;
+        h->raw = *r->raw;
+    }
+    if (r && r->kind == HW__MPI_SUMS && !asynchronous(job)) h->hash = parameters_hash(job);
+}
+
+/* Others' processes may need this core. */
+static void rest(hw_mpi_job *job, unsigned idle, bool waits)
+{
+    bool done;
+    if (waits) { /* for other ranks */
+        const struct timespec moment = {0, 50000};
+        if (idle < 200)
+            (void)sched_yield();
+        else
+            (void)nanosleep(&moment, NULL);
+        return;
+    }
+    (void)hw__mpi_look(&job->box, !asynchronous(job) ? UINT64_MAX : idle < 100 ? 50 : 200, &done);
+}
+
+static void serve(hw_mpi_job *job)
+{
+    for (unsigned idle = 0;; idle++) {
+        bool done = false, happened = false;
+        hw__mpi_request *r = hw__mpi_look(&job->box, 0, &done);
+        watch(job);
+        if (asynchronous(job)) {
+            if (done && job->result.status != HW_OK) stop(job, HW_STOP_ERROR);
+            happened = hw__mpi_exchange_step(job, r || done);
+        }
+        if (job->in_round && hw__mpi_round_over(job)) {
+            if (hw__mpi_round_resolve(job, r)) break;
+            happened = true;
+        } else if (!job->in_round && (r || done) &&
+                   (!asynchronous(job) || !r || r->kind == HW__MPI_SUMS || hw__mpi_exchange_flushed(job))) {
+            fill_header(job, r);
+            happened = hw__mpi_round_begin(job);
+        }
+        if (job->failed != HW_OK) break;
+        /* Again: a run that has not begun yet forgets it. */
+        if (asynchronous(job) && job->reason != HW_STOP_NONE && !r && !done) hw__mpi_stop_engine(job);
+        if (happened)
+            idle = 0;
+        else
+            rest(job, idle, r || done);
+    }
+    if (job->failed == HW_OK) return;
+    hw__mpi_close(&job->box, job->failed, job->why);
+    for (bool done = false; !done;) { /* likewise */
+        hw__mpi_stop_engine(job);
+        (void)hw__mpi_look(&job->box, 1000, &done);
+    }
+}
+
+static hw_status begin(hw_mpi_job *job, hw_engine *engine, char *why)
+{
+    hw_status status = job->ran ? hw__mpi_fail(why, HW_E_STATE, "hw_mpi_run: this job has run already")
+                       : engine ? HW_OK
+                                : hw__mpi_fail(why, HW_E_ARGUMENT, "hw_mpi_run: the engine is NULL");
+    job->ran = true;
+    job->engine = engine;
+    if (status == HW_OK) status = hw_engine_peek(engine, NULL, NULL);
+    if (status != HW_OK && !*why)
+        status = hw__mpi_fail(why, status, "hw_mpi_run: the engine was not created with this job's configuration");
+    status = hw__mpi_agree(job, status, why);
+    if (status != HW_OK) return status;
+    uint64_t own[2], most[2];
+    own[0] = parameters_hash(job);
+    own[1] = ~own[0];
+    if (!hw__mpi_good(job, MPI_Allreduce(own, most, 2, MPI_UINT64_T, MPI_MAX, job->comm), "MPI_Allreduce"))
+        return hw__mpi_fail(why, job->failed, "%s", job->why);
+    if (most[0] != ~most[1])
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "hw_mpi_run: the ranks begin with different parameters");
+    if (asynchronous(job) && !hw__mpi_exchange_begin(job)) return hw__mpi_fail(why, job->failed, "%s", job->why);
+    return HW_OK;
+}
+
+/* Counts of all ranks into the result of each; the slowest one's time. */
+static void add_up(hw_mpi_job *job, hw_result *r)
+{
+    uint64_t counts[] = {r->updates + (uint64_t)job->landed_before,
+                         r->examples + (uint64_t)job->examples_before,
+                         r->tickets,
+                         r->clipped,
+                         r->skipped,
+                         r->swept,
+                         job->here.exchanges};
+    double epochs = r->epochs;
+    enum { COUNTS = sizeof counts / sizeof *counts };
+    if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &r->seconds, 1, MPI_DOUBLE, MPI_MAX, job->comm),
+                      "MPI_Allreduce"))
+        return;
+    if (!asynchronous(job)) return;
+    if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, counts, COUNTS, MPI_UINT64_T, MPI_SUM, job->comm),
+                      "MPI_Allreduce") ||
+        !hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &epochs, 1, MPI_DOUBLE, MPI_SUM, job->comm), "MPI_Allreduce"))
+        return;
+    r->updates = counts[0];
+    r->examples = counts[1];
+    r->tickets = counts[2];
+    r->clipped = counts[3];
+    r->skipped = counts[4];
+    r->swept = counts[5];
+    r->exchanges = counts[6];
+    r->epochs = epochs;
+}
+
+static void report(hw_mpi_job *job)
+{
+    hw_mpi_rank *here = &job->here;
+    hw_result *r = &job->result;
+    int bytes = (int)sizeof *here;
+    (void)gethostname(here->host, sizeof here->host - 1);
+    here->threads = hw_engine_threads(job->engine);
+    here->updates = r->updates + (uint64_t)job->landed_before;
+    here->seconds = r->seconds;
+    here->waited += hw_engine_awaited(job->engine);
+    if (asynchronous(job)) {
+        hw_staleness_summary s;
+        const hw_setting *setting = hw__mpi_owner_setting(job);
+        hw_staleness_summarize(hw__mpi_owner_staleness(job, job->rank), &s);
+        here->staleness = s.mean;
+        here->stalest = (uint64_t)s.largest;
+        hw_staleness_summarize(hw__mpi_owner_staleness(job, -1), &r->staleness);
+        if (r->last.update) hw__mpi_evaluation(job, &r->last);
+        if (setting) r->setting = *setting;
+    }
+    if (!hw__mpi_good(job, MPI_Gather(here, bytes, MPI_BYTE, job->each, bytes, MPI_BYTE, 0, job->comm), "MPI_Gather"))
+        return;
+    add_up(job, r);
+    if (r->status == HW_OK && asynchronous(job)) r->good_update = r->updates;
+}
+
+static void fail(hw_mpi_job *job, hw_status status, const char *why)
+{
+    job->result.status = status;
+    job->result.reason = HW_STOP_ERROR;
+    (void)snprintf(job->result.message, sizeof job->result.message, "%s", why);
+}
+
+/* One rank has nobody to talk to. */
+static hw_status run_alone(hw_mpi_job *job, hw_engine *engine, hw_result *result)
+{
+    hw_mpi_rank *here = &job->here;
+    if (job->ran || !engine) return HW_E_STATE;
+    job->ran = true;
+    (void)hw_engine_run(engine, &job->result);
+    (void)gethostname(here->host, sizeof here->host - 1);
+    here->threads = hw_engine_threads(engine);
+    here->updates = job->result.updates;
+    here->seconds = job->result.seconds;
+    job->each[0] = *here;
+    if (result) *result = job->result;
+    return job->result.status;
+}
+
+hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result)
+{
+    char why[HW_WHY] = "";
+    if (result) memset(result, 0, sizeof *result);
+    if (!job) return HW_E_ARGUMENT;
+    if (job->ranks == 1) return run_alone(job, engine, result);
+    hw_status status = begin(job, engine, why);
+    pthread_t thread;
+    sigset_t all, old;
+    int code = 0;
+    if (status == HW_OK) { /* signals are for the caller's threads */
+        (void)sigfillset(&all);
+        (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+        code = pthread_create(&thread, NULL, train, job);
+        (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+        if (code != 0) status = hw__mpi_fail(why, HW_E_THREAD, "hw_mpi_run: a thread could not be started");
+        status = hw__mpi_agree(job, status, why);
+        if (status != HW_OK && code == 0) { /* another rank's: nobody will answer */
+            hw__mpi_close(&job->box, status, why);
+            hw__mpi_stop_engine(job);
+        }
+        if (status == HW_OK) serve(job);
+        if (code == 0) (void)pthread_join(thread, NULL);
+    }
+    if (status != HW_OK) {
+        fail(job, status, why);
+    } else {
+        bool ended_well = job->result.status == HW_OK;
+        if (!job->broken) report(job);
+        if (job->failed != HW_OK && (ended_well || job->broken)) fail(job, job->failed, job->why);
+        if (job->result.status == HW_OK && job->result.reason == HW_STOP_ASKED && job->reason != HW_STOP_NONE)
+            job->result.reason = job->reason;
+    }
+    hw__mpi_exchange_end(job);
+    if (result) *result = job->result;
+    return job->result.status;
+}

@@ -1,0 +1,605 @@
+/* test_ranks.c - runs over ranks, one test a start: `mpirun -n N test_ranks NAME`. The job's arithmetic is small and
+ * exact, so that what is lost, or counted twice, shows. */
+#include "ranks.h"
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { N = 70, EXAMPLES = 180 };
+
+/* --- a job of several classes of fits, as in one process ------------------------------------------------------------
+ */
+
+static double gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    double loss = 0;
+    (void)self, (void)scratch;
+    for (int j = 0; j < N; j++) g[j] = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        float a = 0.3f + 0.07f * (float)(b->index[i] % 13);
+        for (int j = 0; j < N; j++) {
+            float e = x[j] - a * (float)(j + 1);
+            g[j] += 0.1f * e / (float)b->count;
+            loss += 0.05 * (double)e * (double)e / b->count;
+        }
+    }
+    return loss;
+}
+
+static hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch;
+    for (uint32_t i = first; i < first + count; i++) sums[0] += (double)x[i % N];
+    return HW_OK;
+}
+
+static hw_objective objective(void)
+{
+    hw_objective o = hw_objective_defaults("ranks", N);
+    o.examples = EXAMPLES;
+    o.loss_gradient = gradient;
+    o.evaluate = evaluate;
+    o.evaluation_examples = 140;
+    o.evaluation_chunk = 10;
+    return o;
+}
+
+static hw_config in_step(unsigned workers)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = HW_SYNC;
+    c.workers = workers;
+    c.batch = 17;
+    c.epochs = 4;
+    c.optimizer.momentum = 0.5;
+    c.optimizer.schedule.base = 0.5;
+    return c;
+}
+
+static hw_mpi mpi_of(hw_mpi_scheduler scheduler)
+{
+    hw_mpi m;
+    (void)hw_mpi_init(&m, sizeof m);
+    m.scheduler = scheduler;
+    return m;
+}
+
+static void sync_equals_threads(ranks *r)
+{
+    float x[N] = {0}, whole[N] = {0};
+    hw_objective o = objective();
+    hw_config one = in_step(1), all = in_step((unsigned)r->count);
+    hw_mpi m = mpi_of(HW_MPI_SYNC);
+    hw_result got, expected;
+    CHECK(r, hw_train(&o, &all, whole, &expected) == HW_OK);
+    CHECK(r, hw_mpi_train(&o, &one, &m, x, &got) == HW_OK);
+    CHECK(r, memcmp(x, whole, sizeof x) == 0);
+    CHECK(r, got.updates == expected.updates && got.examples == expected.examples);
+    CHECK(r, got.last.metric[0] == expected.last.metric[0] && got.train_loss == expected.train_loss);
+    /* MPI's own order of the sum, and several threads a rank: the same but for rounding. */
+    hw_config two = in_step(2);
+    m.sum = HW_MPI_REDUCED;
+    memset(x, 0, sizeof x);
+    CHECK(r, hw_mpi_train(&o, &two, &m, x, &got) == HW_OK);
+    for (int j = 0; j < N; j++) CHECK(r, fabsf(x[j] - whole[j]) <= 1e-4f * fabsf(whole[j]) + 1e-5f);
+}
+
+/* --- on their own: whole numbers -------------------------------------------------------------------------------------
+ */
+
+enum { EPOCHS = 8 };
+
+typedef struct counting {
+    _Atomic int seen[EPOCHS][EXAMPLES];
+    _Atomic unsigned steps;
+    unsigned fails_at; /* 0: never */
+    bool nan, slow;
+} counting;
+
+static hw_status count_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    counting *k = self;
+    float *g = hw_gradient(w);
+    (void)hw_read(w);
+    for (uint32_t i = 0; i < b->count && b->epoch < EPOCHS; i++) k->seen[b->epoch][b->index[i]]++;
+    for (int j = 0; j < N; j++) g[j] = -1;
+    unsigned step = ++k->steps;
+    if (k->slow) {
+        const struct timespec moment = {0, 200000};
+        (void)nanosleep(&moment, NULL);
+    }
+    if (k->fails_at && step == k->fails_at) {
+        if (!k->nan) return hw_fail(w, (hw_status)1234, "the well has run dry");
+        g[3] = NAN;
+    }
+    return hw_write(w, 1);
+}
+
+/* Every example once in each epoch of first .. end - 1, and never in another, whichever rank it was. */
+static bool visited(const counting *k, int first, int end)
+{
+    int mine[EPOCHS * EXAMPLES], all[EPOCHS * EXAMPLES];
+    for (int i = 0; i < EPOCHS * EXAMPLES; i++) mine[i] = k->seen[i / EXAMPLES][i % EXAMPLES];
+    MPI_Allreduce(mine, all, EPOCHS * EXAMPLES, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    for (int i = 0; i < EPOCHS * EXAMPLES; i++)
+        if (all[i] != (i / EXAMPLES >= first && i / EXAMPLES < end)) return false;
+    return true;
+}
+
+static hw_config own(unsigned workers)
+{
+    hw_config c = hw_config_defaults();
+    c.scheduler = workers == 1 ? HW_SEQUENTIAL : HW_ASYNC;
+    c.workers = workers;
+    c.batch = 4;
+    c.epochs = 6;
+    c.write = HW_WRITE_ADD;
+    c.optimizer.momentum = 0;
+    c.optimizer.schedule.base = 1; /* every update adds 1 */
+    c.compensation.policy = HW_POLICY_NONE;
+    return c;
+}
+
+static hw_objective counted(counting *k)
+{
+    hw_objective o = objective();
+    o.loss_gradient = NULL;
+    o.step = count_step;
+    o.self = k;
+    return o;
+}
+
+typedef struct watched {
+    unsigned count, stop_after;
+    bool exact;
+} watched;
+
+/* All parameters are the number of updates, so the metric says whether the view is one moment's. */
+static hw_status see(void *context, const hw_evaluation *e)
+{
+    watched *w = context;
+    w->count++;
+    w->exact = w->exact && e->metric[0] == (double)e->update;
+    return w->stop_after && w->count == w->stop_after ? HW_E_STOPPED : HW_OK;
+}
+
+static void nothing_is_lost(ranks *r)
+{
+    for (int i = 0; i < 6; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        hw_config c = own(i % 2 ? 2 : 1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        watched w = {.exact = true};
+        hw_result result;
+        hw_mpi_job *job = NULL;
+        hw_engine *e = NULL;
+        hw_histogram h;
+        char why[HW_WHY] = "";
+        float x[N] = {0};
+        m.interval = i < 2 ? 1 : i < 4 ? 3 : 64;
+        c.on_evaluation = see;
+        c.context = &w;
+        k->slow = i < 2;
+        CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) == HW_OK);
+        CHECK(r, hw_engine_create(&e, &o, &c, x, why) == HW_OK);
+        CHECK(r, hw_mpi_run(job, e, &result) == HW_OK);
+        CHECK(r, hw_engine_get(e, x) == HW_OK);
+        CHECK(r, result.updates == 6 * EXAMPLES / 4 && result.examples == 6 * EXAMPLES);
+        for (int j = 0; j < N; j++) CHECK(r, x[j] == 6 * EXAMPLES / 4);
+        CHECK(r, result.last.metric[0] == 6 * EXAMPLES / 4);
+        CHECK(r, r->rank != 0 || (w.count == 6 && w.exact));
+        CHECK(r, visited(k, 0, 6));
+        if (r->count > 1) {
+            CHECK(r, hw_histogram_init(&h, 64) == HW_OK);
+            CHECK(r, hw_mpi_staleness(job, &h) == HW_OK);
+            CHECK(r, h.total == result.updates);
+            CHECK(r, result.staleness.updates == result.updates);
+            hw_histogram_free(&h);
+        }
+        const hw_mpi_rank *each = hw_mpi_ranks(job);
+        CHECK(r, (each != NULL) == (r->rank == 0));
+        uint64_t updates = 0;
+        for (int q = 0; each && q < r->count; q++) {
+            updates += each[q].updates;
+            CHECK(r, r->count == 1 || (each[q].exchanges > 0 && each[q].bytes_sent > 0));
+        }
+        CHECK(r, !each || updates == result.updates);
+        hw_engine_free(e);
+        hw_mpi_free(job);
+        free(k);
+    }
+}
+
+/* In the end an update is 1 / (1 - m) of it, whatever an exchange holds, whoever keeps the velocity. */
+static void momentum_gains(ranks *r)
+{
+    for (int i = 0; i < 8; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result;
+        float x[N] = {0};
+        const hw_policy policy[] = {HW_POLICY_NONE, HW_POLICY_AUTO, HW_POLICY_THEORY, HW_POLICY_MEAN_LAG};
+        c.optimizer.momentum = 0.75;
+        c.curvature = -1;
+        c.epochs = 40;
+        c.compensation.policy = policy[i % 4];
+        m.interval = i < 4 ? 1 : 8;
+        k->slow = true;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        double whole = 4.0 * 40 * EXAMPLES / 4; /* less what the last updates have not come to yet */
+        CHECK(r, x[0] <= whole * 1.01 && x[0] > whole * 0.95);
+        for (int j = 1; j < N; j++) CHECK(r, fabsf(x[j] / x[0] - 1) < 0.01f); /* owners go by what each has seen */
+        free(k);
+    }
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    float x[N] = {0};
+    m.velocity = HW_MPI_AT_RANKS;
+    c.optimizer.momentum = 0.75;
+    c.curvature = -1;
+    c.epochs = 40;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, NULL) == HW_OK);
+    CHECK(r, x[0] > 0.95f * 4 * 40 * EXAMPLES / 4 && x[0] <= 4 * 40 * EXAMPLES / 4);
+    free(k);
+}
+
+/* A quadratic is minimised, with staleness that is there and is compensated. */
+static void converges(ranks *r)
+{
+    for (int i = 0; i < 2; i++) {
+        hw_objective o = objective();
+        hw_config c = own(2);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result = {0};
+        float x[N] = {0};
+        double mean = 0;
+        c.optimizer.momentum = 0.9;
+        c.optimizer.schedule.base = i ? 0.1 : 0.02;
+        c.compensation.policy = i ? HW_POLICY_AUTO : HW_POLICY_NONE;
+        c.curvature = 0.1;
+        c.epochs = 60;
+        m.interval = 2;
+        m.bound = i ? 16 : 4;
+        for (int n = 0; n < EXAMPLES; n++) mean += (0.3 + 0.07 * (n % 13)) / EXAMPLES;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        for (int j = 0; j < N; j++) CHECK(r, fabs((double)x[j] / (mean * (j + 1)) - 1) < 0.1);
+    }
+}
+
+/* --- trouble
+ * -----------------------------------------------------------------------------------------------------------
+ */
+
+static void trouble(ranks *r)
+{
+    for (int i = 0; i < 4; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        bool step = i % 2;
+        hw_config c = step ? in_step(1) : own(2);
+        hw_mpi m = mpi_of(step ? HW_MPI_SYNC : HW_MPI_ASYNC);
+        hw_result result;
+        float x[N] = {0};
+        char name[32];
+        int who = r->count - 1;
+        c.epochs = 1000;
+        c.evaluate_epochs = 0;
+        k->slow = true;
+        k->nan = i >= 2;
+        if (r->rank == who) k->fails_at = 20;
+        hw_status status = hw_mpi_train(&o, &c, &m, x, &result);
+        CHECK(r, status == (i < 2 ? 1234 : HW_E_DIVERGED) && result.status == status);
+        if (i < 2) CHECK_TEXT(r, result.message, "the well has run dry");
+        (void)snprintf(name, sizeof name, "rank %d: ", who);
+        if (i < 2 && r->rank != who) CHECK_TEXT(r, result.message, name);
+        CHECK(r, result.reason == HW_STOP_ERROR);
+        for (int j = 0; j < N; j++) CHECK(r, isfinite(x[j]));
+        free(k);
+    }
+}
+
+/* What differs is named, with both values, on every rank. */
+static void mismatch(ranks *r)
+{
+    bool odd = r->rank == r->count - 1;
+    float x[N] = {0};
+    char other[64];
+    hw_result result;
+    (void)snprintf(other, sizeof other, "on rank %d", r->count - 1);
+    for (int i = 0; i < 6 && r->count > 1; i++) {
+        hw_objective o = objective();
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        const char *sentence[] = {
+            "config.batch is 4 on rank 0, but 5",      "the objective's parameters is 70 on rank 0",
+            "the objective's name is ranks on rank 0", "mpi.interval is 1 on rank 0, but 2",
+            "begin with different parameters",         "config.momentum"};
+        if (odd && i == 0) c.batch = 5;
+        if (odd && i == 1) o.parameters = 64;
+        if (odd && i == 2) o.name = "bench";
+        if (odd && i == 3) m.interval = 2;
+        x[5] = odd && i == 4;
+        if (odd && i == 5) c.optimizer.momentum = 0.5;
+        hw_status status = hw_mpi_train(&o, &c, &m, x, &result);
+        if (i == 5) {
+            CHECK(r, status == HW_E_ARGUMENT);
+            CHECK_TEXT(r, result.message, "momentum.target is 0 on rank 0, but 0.5");
+            continue;
+        }
+        CHECK(r, status == HW_E_ARGUMENT && result.status == HW_E_ARGUMENT);
+        CHECK_TEXT(r, result.message, sentence[i]);
+        if (i < 4) CHECK_TEXT(r, result.message, other);
+    }
+    /* One rank's own fault is everybody's. */
+    hw_objective o = objective();
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_SYNC);
+    x[5] = 0;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_UNSUPPORTED);
+    CHECK_TEXT(r, result.message, "config.scheduler must be sync");
+    m.scheduler = (hw_mpi_scheduler)7;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_ARGUMENT);
+    m = mpi_of(HW_MPI_ASYNC);
+    m.struct_size = 3;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_ARGUMENT);
+    m = mpi_of(HW_MPI_ASYNC);
+    m.interval = 0;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_ARGUMENT);
+    CHECK_TEXT(r, result.message, "mpi.interval is 0");
+    c.epochs = 1;
+    c.batch = 180;
+    m.interval = 1;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == (r->count > 1 ? HW_E_ARGUMENT : HW_OK));
+    if (r->count > 1) CHECK_TEXT(r, result.message, "too few for");
+}
+
+/* Flags on any rank, callbacks and time on rank 0, and a target end all of them, and say why. */
+static void ends(ranks *r)
+{
+    static volatile sig_atomic_t flag;
+    for (int i = 0; i < 8; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        bool step = i % 2;
+        hw_config c = step ? in_step(1) : own(1);
+        hw_mpi m = mpi_of(step ? HW_MPI_SYNC : HW_MPI_ASYNC);
+        watched w = {.exact = true};
+        hw_result result;
+        float x[N] = {0};
+        k->slow = true;
+        c.epochs = 2000;
+        if (step) {
+            c.optimizer.schedule.base = 1;
+            c.optimizer.momentum = 0;
+        }
+        flag = r->rank == r->count - 1;
+        if (i < 2) c.stop_flag = &flag;
+        if (i == 2 || i == 3) {
+            c.on_evaluation = see;
+            c.context = &w;
+            w.stop_after = 2;
+        }
+        if (i == 4 || i == 5) c.seconds = 0.2;
+        if (i >= 6) {
+            c.target = 100;
+            c.target_metric = 0; /* at or below: at once */
+        }
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        const hw_stop_reason reason[] = {HW_STOP_ASKED, HW_STOP_CALLBACK, HW_STOP_SECONDS, HW_STOP_TARGET};
+        CHECK(r, result.reason == reason[i / 2]);
+        CHECK(r, result.updates < 2000u * EXAMPLES / 17 && (i < 2 || result.updates > 0));
+        CHECK(r, i != 2 || r->rank != 0 || w.exact);
+        for (int j = 0; j < N; j++) CHECK(r, x[j] == (float)result.updates);
+        free(k);
+    }
+}
+
+/* --- captures -------------------------------------------------------------------------------------------------------
+ */
+
+typedef struct shelf {
+    hw_state *state;
+    uint64_t at;
+} shelf;
+
+static hw_status keep(void *context, uint64_t update, const hw_state *state)
+{
+    shelf *s = context;
+    if (s->at == 0) {
+        s->at = update;
+        return hw_state_copy(s->state, state);
+    }
+    return HW_OK;
+}
+
+static hw_status count_epoch(void *context, uint64_t epoch)
+{
+    (void)context, (void)epoch;
+    return HW_OK;
+}
+
+static void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result)
+{
+    hw_mpi_job *job = NULL;
+    hw_engine *e = NULL;
+    char why[HW_WHY] = "";
+    memset(x, 0, N * sizeof *x);
+    CHECK(r, hw_mpi_create(&job, o, &c, &m, why) == HW_OK);
+    CHECK(r, hw_engine_create(&e, o, &c, x, why) == HW_OK);
+    if (from) {
+        CHECK(r, hw_mpi_restore(job, e, r->rank == 0 ? from->state : NULL, why) == HW_OK);
+        if (*why) fprintf(stderr, "rank %d: %s\n", r->rank, why);
+    }
+    CHECK(r, hw_mpi_run(job, e, result) == HW_OK);
+    CHECK(r, hw_engine_get(e, x) == HW_OK);
+    hw_engine_free(e);
+    hw_mpi_free(job);
+}
+
+/* In step: the bits of the run that was never interrupted. On their own: no update lost, none made twice. */
+static void captures(ranks *r)
+{
+    for (int i = 0; i < 2; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = i ? counted(k) : objective();
+        hw_config c = i ? own(1) : in_step(1);
+        hw_mpi m = mpi_of(i ? HW_MPI_ASYNC : HW_MPI_SYNC);
+        shelf s = {hw_state_create(), 0};
+        hw_result whole, rest;
+        float x[N], y[N];
+        c.on_capture = keep;
+        c.on_epoch = count_epoch;
+        c.context = &s;
+        c.checkpoint_epochs = 2;
+        train_from(r, c, m, &o, NULL, x, &whole);
+        CHECK(r, (s.at != 0) == (r->rank == 0));
+        memset(k->seen, 0, sizeof k->seen);
+        c.on_capture = NULL;
+        c.checkpoint_epochs = 0;
+        train_from(r, c, m, &o, &s, y, &rest);
+        CHECK(r, memcmp(x, y, sizeof x) == 0);
+        CHECK(r, rest.updates == whole.updates);
+        CHECK(r, !i || visited(k, 2, 6));
+        hw_state_free(s.state);
+        free(k);
+    }
+}
+
+/* The owners' velocity goes on, too: with it a run that is interrupted gains what the whole one does. */
+static void velocity_is_kept(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    shelf s = {hw_state_create(), 0};
+    hw_result whole, rest;
+    float x[N], y[N];
+    k->slow = true;
+    c.optimizer.momentum = 0.95;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.on_capture = keep;
+    c.context = &s;
+    c.checkpoint_epochs = 3;
+    train_from(r, c, m, &o, NULL, x, &whole);
+    CHECK(r, r->rank != 0 || r->count == 1 || hw_state_array(s.state, "mpi.velocity", HW_F32, N));
+    train_from(r, c, m, &o, &s, y, &rest);
+    CHECK(r, fabsf(y[0] / x[0] - 1) < 0.03f);
+    hw_state_free(s.state);
+    free(k);
+}
+
+/* Trains without end; the script kills one of them, or interrupts all. */
+static volatile sig_atomic_t interrupted;
+static void interrupt(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static hw_status save(void *context, uint64_t update, const hw_state *state)
+{
+    char why[HW_WHY];
+    return hw_checkpoint_save(context, update, 2, state, why);
+}
+
+static void endless(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_result result;
+    float x[N] = {0};
+    k->slow = true;
+    c.epochs = 1e7;
+    c.stop_flag = &interrupted;
+    c.on_capture = save;
+    c.checkpoint_epochs = 1;
+    c.context = (void *)(uintptr_t) "checkpoints";
+    (void)signal(SIGINT, interrupt);
+    (void)signal(SIGTERM, interrupt);
+    printf("pid %d\n", (int)getpid());
+    fflush(stdout);
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+    CHECK(r, result.reason == HW_STOP_ASKED);
+    free(k);
+}
+
+/* The checkpoint that such a run has left. */
+static void goes_on(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    shelf s = {hw_state_create(), 0};
+    char path[200], why[HW_WHY] = "";
+    hw_result result;
+    float x[N];
+    uint64_t at = 0;
+    if (r->rank == 0) {
+        CHECK(r, hw_checkpoint_load("checkpoints", s.state, path, sizeof path, why) == HW_OK);
+        CHECK(r, hw_checkpoint_newest("checkpoints", &at) == HW_OK);
+    }
+    MPI_Bcast(&at, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    c.epochs = (double)at * r->count / (EXAMPLES / 4) + 3;
+    train_from(r, c, m, &o, &s, x, &result);
+    CHECK(r, at > 0 && result.updates > at);
+    for (int j = 0; j < N; j++) CHECK(r, x[j] == (float)result.updates);
+    hw_state_free(s.state);
+    free(k);
+}
+
+int main(int argc, char **argv)
+{
+    const struct {
+        const char *name;
+        void (*run)(ranks *r);
+    } tests[] = {{"sync_equals_threads", sync_equals_threads},
+                 {"nothing_is_lost", nothing_is_lost},
+                 {"momentum_gains", momentum_gains},
+                 {"converges", converges},
+                 {"trouble", trouble},
+                 {"mismatch", mismatch},
+                 {"ends", ends},
+                 {"captures", captures},
+                 {"velocity_is_kept", velocity_is_kept},
+                 {"endless", endless},
+                 {"goes_on", goes_on}};
+    ranks r = {0, 0, 0};
+    char why[HW_WHY] = "";
+    if (argc > 1 && strcmp(argv[1], "single") == 0) {
+        hw_objective o = objective();
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result;
+        int given = 0;
+        float x[N] = {0};
+        if (hw_mpi_train(&o, &c, &m, x, &result) != HW_E_STATE) return 1;
+        MPI_Init_thread(&argc, &argv, MPI_THREAD_SINGLE, &given);
+        hw_status status = hw_mpi_train(&o, &c, &m, x, &result);
+        hw_mpi_end();
+        if (given == MPI_THREAD_SINGLE)
+            return status != HW_E_UNSUPPORTED || !strstr(result.message, "MPI_THREAD_FUNNELED is enough");
+        return status != HW_OK;
+    }
+    if (hw_mpi_start(&argc, &argv, why) != HW_OK) return 1;
+    MPI_Comm_rank(MPI_COMM_WORLD, &r.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &r.count);
+    bool known = false;
+    for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)
+        if (argc > 1 && strcmp(argv[1], tests[i].name) == 0) {
+            known = true;
+            tests[i].run(&r);
+        }
+    if (!known) fprintf(stderr, "test_ranks: which test?\n");
+    bool good = all_of(known && r.failed == 0);
+    hw_mpi_end();
+    return !good;
+}
