@@ -125,8 +125,9 @@ int main(int argc, char **argv)
              train_engine_flags,
              train_engine_flag_count,
              &config};
-    int code = cli_parse(&c, argc, argv);
-    if (code >= 0) return code;
+    int code = ranks_begin("cifar", argc, argv);
+    if (code < 0) code = cli_parse(&c, argc, argv);
+    if (code >= 0) return ranks_end(code);
     train_schedule schedule;
     code = check(&o);
     if (code != 0) return code;
@@ -137,5 +138,5 @@ int main(int argc, char **argv)
         cifar_close(&set);
     }
     train_schedule_close(&schedule);
-    return code;
+    return ranks_end(code);
 }

@@ -70,8 +70,9 @@ int main(int argc, char **argv)
              train_engine_flags,
              train_engine_flag_count,
              &config};
-    int code = cli_parse(&c, argc, argv);
-    if (code >= 0) return code;
+    int code = ranks_begin("mnist", argc, argv);
+    if (code < 0) code = cli_parse(&c, argc, argv);
+    if (code >= 0) return ranks_end(code);
     train_schedule schedule;
     cli_lenet lenet;
     code = train_prepare("mnist", &o.train, &config, &schedule);
@@ -81,5 +82,5 @@ int main(int argc, char **argv)
         cli_lenet_close(&lenet);
     }
     train_schedule_close(&schedule);
-    return code;
+    return ranks_end(code);
 }

@@ -47,6 +47,7 @@ static const cli_option rows[] = {
      AT(own_momenta), 0, 0},
     {"--advise", NULL, "print how every policy would set this run up, and whether that is stable; train nothing",
      CLI_SWITCH, AT(advise), 0, 0},
+    RANKS_ROWS(offsetof(train_options, ranks)),
 };
 
 const char *const train_engine_flags[] = {
@@ -236,6 +237,7 @@ typedef struct context {
     train_folder checkpoints;
     hw_result start; /* what a resumed run had done before; zeros in a new one */
     unsigned most;   /* workers or groups that step on their own */
+    ranks over;
 } context;
 
 /* Times and rates of this part of the run, from where it goes on. */
@@ -331,6 +333,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
         printf("\n");
     } else if (code == 0) {
         print_result(t, engine, result, &c->start, c->most, &classes);
+        ranks_print(&c->over, stdout);
     }
     if (code != 0) (void)cli_error(t->program, 1, result->message);
     if (o->trace && code == 0) code = train_save_trace(t, engine);
@@ -345,12 +348,17 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
 }
 
 /* The engine is put where the checkpoint was taken. */
-static int go_on(const train_run *t, hw_engine *engine, const hw_state *state, const char *path, hw_result *start)
+static int go_on(const train_run *t, hw_engine *engine, const hw_state *state, const char *path, context *c)
 {
     char why[HW_WHY], text[1024 + HW_WHY];
-    if (hw_engine_restore(engine, state, why) != HW_OK) { /* the file is whole, so it is the options */
+    hw_result *start = &c->start;
+    if (ranks_restore(&c->over, engine, state, why) != HW_OK) { /* the file is whole, so it is the options */
         (void)snprintf(text, sizeof text, "%.1000s: %.250s", path, why);
         return cli_error(t->program, 2, text);
+    }
+    if (c->over.async) { /* its counts are of a share */
+        fprintf(t->options->json ? stderr : stdout, "%s: goes on from %s\n", t->program, path);
+        return 0;
     }
     hw_engine_result(engine, start);
     fprintf(t->options->json ? stderr : stdout, "%s: goes on from %s: update %llu, epoch %.2f\n", t->program, path,
@@ -398,21 +406,24 @@ static int continue_from(const train_run *t, hw_engine *engine)
 }
 
 /* A new engine, or one that goes on from state. */
-static int begin(const train_run *t, const hw_config *config, const hw_state *state, const char *path, context *c,
+static int begin(const train_run *t, hw_config *config, const hw_state *state, const char *path, context *c,
                  hw_engine **engine)
 {
     char why[HW_WHY];
-    if (hw_engine_create(engine, t->objective, config, t->params, why) != HW_OK) return cli_error(t->program, 2, why);
-    int code = state ? go_on(t, *engine, state, path, &c->start) : 0;
+    bool speaks = ranks_number() == 0;
+    if (ranks_create(&c->over, &t->options->ranks, t->objective, config, t->params, engine, why) != HW_OK)
+        return speaks ? cli_error(t->program, 2, why) : 2;
+    int code = t->options->resume ? go_on(t, *engine, state, path, c) : 0;
     if (t->options->go_on) {
         code = continue_from(t, *engine);
         if (code == 0) code = hw_engine_get(*engine, t->params) == HW_OK ? 0 : 1;
     }
-    if (code == 0 && !state) give_advice(t, config, *engine);
-    if (code == 0 && t->options->checkpoint)
+    if (code == 0 && !t->options->resume && !c->over.mpi) give_advice(t, config, *engine);
+    if (code == 0 && t->options->checkpoint && speaks)
         code = train_folder_open(&c->checkpoints, t->identity, t->options->resume, c->start.updates);
     if (code == 0) return 0;
     hw_engine_free(*engine);
+    ranks_free(&c->over);
     return code;
 }
 
@@ -429,7 +440,7 @@ int train(const train_run *t, hw_config *config)
     cli_catch_interrupt();
     configure(t, config, &c);
     int code = 0;
-    if (t->options->resume) {
+    if (t->options->resume && ranks_number() == 0) {
         state = hw_state_create();
         code = state ? train_folder_read(t->program, t->options->resume, t->identity, state, path, sizeof path)
                      : cli_error(t->program, 1, "no memory for a checkpoint");
@@ -437,7 +448,7 @@ int train(const train_run *t, hw_config *config)
         if (code == 0 && config->curvature == 0) config->curvature = hw_state_real(state, "config.curvature", 0);
         uint64_t *interval = &config->optimizer.schedule.interval;
         if (code == 0 && t->own_interval) *interval = hw_state_number(state, "config.schedule.interval", *interval);
-    } else if (t->options->load) {
+    } else if (t->options->load && !t->options->resume) {
         code = load(t);
     }
     if (code == 0) code = begin(t, config, state, path, &c, &engine);
@@ -445,9 +456,10 @@ int train(const train_run *t, hw_config *config)
     if (code != 0) return code;
     c.progress.engine = engine;
     c.progress.workers = c.most;
-    (void)hw_engine_run(engine, &result);
+    (void)ranks_run(&c.over, engine, &result);
     cli_progress_done(&c.progress);
-    code = finish(t, engine, &result, &c);
+    code = ranks_number() == 0 ? finish(t, engine, &result, &c) : result.status == HW_OK ? 0 : 1;
     hw_engine_free(engine);
+    ranks_free(&c.over);
     return code;
 }

@@ -4,6 +4,7 @@
 #define SUPPORT_TRAIN_H
 
 #include "cli.h"
+#include "ranks.h"
 
 typedef struct train_options {
     const char *report, *save, *model, *trace, *replay, *delays, *checkpoint, *resume, *load, *go_on;
@@ -11,9 +12,10 @@ typedef struct train_options {
     bool quiet, json, summary, advise;
     double minutes, epochs; /* between checkpoints; 0: not given */
     unsigned keep;          /* 0: not given */
+    ranks_options ranks;
 } train_options;
 
-#define TRAIN_ROWS 26
+#define TRAIN_ROWS (26 + RANKS_COUNT)
 /* The shared options as rows for cli.own, whose context holds train_options at offset `at`. Returns how many. */
 size_t train_rows(cli_option *rows, size_t at);
 /* For cli.engine. */

@@ -12,9 +12,10 @@
  *           config.scheduler is sync, workers the threads of one rank. One thread a rank comes to the bits of as many
  *           threads in one process (sum ordered).
  *
- * Momentum of ASYNC stands with the owners (rule sgd): what arrives enters v' = mu v + d, w' = w + v', once an
- * exchange, with mu and the look-ahead by config.compensation from the staleness of exchanges there; an exchange of n
- * updates decays as n of them would. Or, with velocity at the ranks, each rank's rule goes by the rank alone.
+ * Momentum of ASYNC stands with the owners (rule sgd): an exchange of n updates lands there as n updates of the heavy
+ * ball would, with the momentum, the rate and the look-ahead of config.compensation, from the staleness measured there.
+ * Policy auto looks ahead, and takes the rate down where the curvature, which rank 0 follows, makes the step unstable
+ * for that delay. Or, with velocity at the ranks, each rank's rule and policy go by the rank alone.
  *
  * The thread that calls hw_mpi_run makes all MPI calls and returns when the run is over; the workers are others.
  * MPI_THREAD_FUNNELED is enough where that is the thread that initialised MPI, else SERIALIZED. Callbacks of
@@ -42,11 +43,13 @@ typedef struct hw_mpi {
     hw_mpi_scheduler scheduler;
     hw_mpi_velocity velocity; /* ASYNC */
     hw_mpi_sum sum;           /* SYNC */
-    uint32_t bound;    /* ASYNC: a rank's workers wait rather than have more updates than these that are unsent or under
-                          way. What ranks add up from the same start is added up by the owners, and with momentum gains on
-                          top: exchanges of many updates overshoot. 0: 16, or twice the interval */
-    uint32_t interval; /* ASYNC: a rank exchanges when it has made so many updates since it last began to, at least; one
-                          exchange is under way at a time. Default 1: as often as the network takes them */
+    /* ASYNC: a rank exchanges when it has made so many updates since it last began to, at least; one exchange is under
+     * way at a time. Default 1: as often as the network takes them. */
+    uint32_t interval;
+    /* ASYNC: a rank's workers wait rather than have more updates than these that are unsent or under way: the more, the
+     * older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is
+     * computed. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
+    uint32_t bound;
 } hw_mpi;
 
 HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);

@@ -44,12 +44,13 @@ static hw_status plan_rest(hw_engine *e, char *why)
         !hw__log_init(&e->evaluation.log, &e->memory, LOG_ENTRIES, sizeof(hw_evaluation)) ||
         !hw__log_init(&e->settings.log, &e->memory, LOG_ENTRIES, sizeof(hw_setting)))
         return hw__no_memory(why, "records");
-    if (c->curvature == 0 && wanted && linear && e->crew.slots > 1 && o->examples && !o->touched) {
+    bool own = wanted && linear && e->crew.slots > 1, asked = c->peers && c->peers->probes;
+    if (c->curvature == 0 && (own || asked) && o->examples && !o->touched) {
         /* 256 examples, in parts of the minibatch's size: one minibatch alone overestimates the curvature. */
         e->curvature.examples = c->batch < 256 ? 256 / c->batch * c->batch : c->batch;
         if (e->curvature.examples > o->examples) e->curvature.examples = o->examples;
         e->curvature.index = hw__memory_zalloc(&e->memory, e->curvature.examples, sizeof *e->curvature.index);
-        if (c->optimizer.velocity == HW_VELOCITY_SHARED && hw__optimizer_arrays(&c->optimizer, &c->compensation))
+        if (own && c->optimizer.velocity == HW_VELOCITY_SHARED && hw__optimizer_arrays(&c->optimizer, &c->compensation))
             e->curvature.follow = hw__curvature_follow;
         return e->curvature.index ? hw__probe_create(&e->curvature.probe, &e->objective, c->allocator, why)
                                   : hw__no_memory(why, "a probe");

@@ -4,6 +4,8 @@
 #include "../config/config.h"
 #include "../optimizer/optimizer.h"
 #include "engine.h"
+#include "hogwild/advanced/peers.h"
+#include <string.h>
 
 /* Gradients of one minibatch: two an iteration. */
 enum { ITERATIONS = 2 };
@@ -53,4 +55,17 @@ void hw__curvature_follow(hw_engine *e)
     hw__layers_weigh(e, hw__probe_direction(e->curvature.probe));
     double before = e->curvature.value;
     e->curvature.value = value > before ? value : (value + before) / 2;
+}
+
+hw_status hw_engine_curvature(hw_engine *e, const float *x, float *direction, uint64_t number, double *curvature)
+{
+    if (!e || !curvature || (x && !direction)) return HW_E_ARGUMENT;
+    if (!e->curvature.probe || !e->config.peers) return HW_E_UNSUPPORTED;
+    const hw_config *c = &e->config;
+    uint32_t n = c->batch < e->curvature.examples ? c->batch : e->curvature.examples;
+    *curvature = e->curvature.value;
+    if (!x) return HW_OK;
+    memcpy(hw__probe_direction(e->curvature.probe), direction, e->objective.parameters * sizeof *direction);
+    choose(e, UINT64_MAX - number, n);
+    return hw__probe_follow(e->curvature.probe, x, e->curvature.index, n, n, ITERATIONS, &c->optimizer, curvature);
 }

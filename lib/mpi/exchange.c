@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 16, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
+enum { HEAD = 14, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
 
 typedef struct hw__mpi_exchange {
@@ -20,7 +20,7 @@ typedef struct hw__mpi_exchange {
     bool under_way;
     uint64_t number, pushed, from; /* from: pushed when the run began */
     hw__mpi_push *based, *before;  /* by owner: what base is of it, and was before the last exchange */
-    uint64_t early, own;           /* updates made during the last exchange; updates that it brought */
+    uint64_t early, own;           /* updates to come that were begun before the last exchange was over; those it had */
     float *arriving, *reply;
     MPI_Request arrival, *replying;
     MPI_Status *status; /* unused, of as many as request */
@@ -183,8 +183,8 @@ static bool begin(hw_mpi_job *job)
     for (int r = 0; r < job->ranks; r++) {
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
         float *out = x->out + x->at[r], *in = x->in + x->at[r];
-        hw__mpi_push push = {updates,  x->based[r].clock,  x->based[r].pushes,  x->number,
-                             x->early, x->before[r].clock, x->before[r].pushes, x->own};
+        hw__mpi_push push = {updates, x->based[r].clock, x->number, x->early, x->before[r].clock,
+                             x->own,  job->curvature};
         memcpy(out, &push, sizeof push);
         for (size_t i = 0; i < n; i++) out[HEAD + i] = x->seen[first + i] - x->base[first + i];
         if (r == job->rank) {
@@ -201,6 +201,7 @@ static bool begin(hw_mpi_job *job)
         job->here.bytes_sent += (uint64_t)count * sizeof(float);
     }
     x->under_way = true;
+    x->early -= x->early < updates ? x->early : updates;
     x->own = updates;
     return true;
 }
@@ -209,11 +210,11 @@ uint32_t hw__mpi_bound(const hw_mpi_job *job)
 {
     const hw_mpi *m = &job->mpi;
     uint32_t twice = m->interval < UINT32_MAX / 2 ? 2 * m->interval : UINT32_MAX;
-    return m->bound ? m->bound : twice < 16 ? 16 : twice;
+    return m->bound ? m->bound : twice;
 }
 
 /* Counted from the run's beginning, as the engine does. */
-static void allow(hw_mpi_job *job)
+void hw__mpi_exchange_allow(hw_mpi_job *job)
 {
     const hw__mpi_exchange *x = job->exchange;
     (void)hw_engine_allow(job->engine, x->pushed - x->from + hw__mpi_bound(job));
@@ -222,14 +223,14 @@ static void allow(hw_mpi_job *job)
 static bool complete(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
-    uint64_t clock = x->pushed;
-    (void)hw_engine_peek(job->engine, NULL, &clock);
-    x->early = clock - x->pushed;
+    const bool older = x->early > 0; /* some of before the last exchange are still to land */
+    const uint64_t begun = hw_engine_begun(job->engine), sent = x->pushed - x->from;
+    x->early = begun > sent ? begun - sent : 0;
     x->under_way = false;
     for (int r = 0; r < job->ranks; r++) {
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
         const float *in = x->in + x->at[r];
-        x->before[r] = x->based[r];
+        if (!older) x->before[r] = x->based[r];
         memcpy(x->based + r, in, sizeof *x->based);
         if (x->based[r].number != x->number) {
             job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d answered exchange %llu, not %llu", r,
@@ -237,10 +238,12 @@ static bool complete(hw_mpi_job *job)
             return false;
         }
         for (size_t i = 0; i < n; i++) x->seen[first + i] = in[HEAD + i] - x->seen[first + i];
+        for (size_t i = 0; job->peers.probes && i < n; i++) job->scratch[first + i] = in[HEAD + i] - x->base[first + i];
         memcpy(x->base + first, in + HEAD, n * sizeof *in);
     }
     if (hw_engine_merge(job->engine, x->seen) != HW_OK) return false;
-    if (job->reason == HW_STOP_NONE) allow(job);
+    hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
+    if (job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
     return true;
 }
 

@@ -72,8 +72,10 @@ struct hw_mpi_job {
     hw__mpi_header own, *all; /* of the round */
     MPI_Request round;
     bool in_round;
-    float *parts;   /* SYNC, ordered: the ranks' parts of this one's shard */
-    float *scratch; /* as many floats as parameters */
+    float *parts;     /* SYNC, ordered: the ranks' parts of this one's shard */
+    float *scratch;   /* as many floats as parameters */
+    double curvature; /* rank 0's; 0: unknown */
+    uint64_t curvature_due;
     hw_engine *engine;
     struct hw__mpi_exchange *exchange; /* ASYNC: what this rank sends and gets */
     struct hw__mpi_owner *owner;       /* ASYNC: what it serves */
@@ -138,10 +140,15 @@ void hw__mpi_evaluation(const hw_mpi_job *job, hw_evaluation *evaluation);
 /* run.c: the engine's run ends, whatever its workers wait for. */
 void hw__mpi_stop_engine(hw_mpi_job *job);
 
+/* curvature.c */
+bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);
+void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges);
+
 /* exchange.c */
 uint32_t hw__mpi_bound(const hw_mpi_job *job); /* mpi.bound, or what it is by default */
 hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_exchange_free(hw_mpi_job *job);
+void hw__mpi_exchange_allow(hw_mpi_job *job); /* workers to begin what the bound leaves */
 bool hw__mpi_exchange_begin(hw_mpi_job *job); /* the engine has its first parameters */
 void hw__mpi_exchange_end(hw_mpi_job *job);
 /* One step of whatever is due: true where something happened. flush: send what there is, however little. */
@@ -155,13 +162,14 @@ bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity);
 /* A word to all other ranks, outside of rounds: why all are to stop. */
 void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason);
 
-/* owner.c: the shard that this rank serves. A push of n updates, made on values of `clock` and `pushes`; then the
+/* owner.c: the shard that this rank serves. A push of n updates, made on values of `clock`; then the
  * values that the rank is to go on with. */
 typedef struct hw__mpi_push {
-    uint64_t updates, clock, pushes, number; /* number: of the rank's exchange */
-    /* Of those updates, the ones that were made before the values of the exchange before had come: on older values,
+    uint64_t updates, clock, number; /* number: of the rank's exchange */
+    /* Of those updates, the ones that were begun before the values of the exchange before had come: on older values,
      * without what that exchange itself came to (`own` updates, which the rank had in its own way). */
-    uint64_t early, early_clock, early_pushes, own;
+    uint64_t early, early_clock, own;
+    double curvature; /* rank 0 tells; 0: unknown */
 } hw__mpi_push;
 hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_owner_free(hw_mpi_job *job);
@@ -170,6 +178,7 @@ void hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
 void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push, bool ahead);
 const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank); /* rank's updates here; -1: all */
 float *hw__mpi_owner_velocity(const hw_mpi_job *job);
-const hw_setting *hw__mpi_owner_setting(const hw_mpi_job *job); /* NULL: no momentum here */
+void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature); /* before the run */
+const hw_setting *hw__mpi_owner_setting(const hw_mpi_job *job);  /* NULL: no momentum here */
 
 #endif

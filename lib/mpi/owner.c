@@ -1,12 +1,14 @@
 /* owner.c - the shard of the parameters that this rank serves: what arrives lands here, one after the other, with the
  * momentum of all and a clock of its own. Only the thread that calls MPI is in it.
  *
- *   v' = mu v + b d;  w' = w + v'          d: what a rank's updates have added up to, -alpha times its gradients
+ * What arrives has n updates in it: d, -alpha times the sum of their gradients. It lands as n updates of d / n each
+ * would, one after the other, v <- mu v + d / n, w <- w + v:
  *
- * The momentum asked for, m, is one of updates; an exchange of k of them, on average, decays by m^k and gains so much
- * that what an update comes to in the end is 1 / (1 - m) of it, as on one machine: a step of k alpha (1 - m^k) /
- * (1 - m). The policy takes off what the staleness of exchanges amounts to, and, where it knows the curvature, what
- * such steps are too long by. */
+ *   v' = mu^n v + c d,         c = (1 - mu^n) / ((1 - mu) n)
+ *   w' = w + a v + b d,        a = mu (1 - mu^n) / (1 - mu), b = (n - a) / ((1 - mu) n)
+ *
+ * so momentum, staleness and the policy are in updates, as on one machine, whatever an exchange holds. Read ahead along
+ * v where the policy says so. */
 #include "job.h"
 #include <math.h>
 #include <stdlib.h>
@@ -18,10 +20,10 @@ typedef struct hw__mpi_owner {
     size_t n;
     float *w, *v; /* v: NULL without momentum here */
     uint64_t clock, pushes, due;
-    hw_histogram *of; /* by rank: its updates, in updates of others */
-    hw_histogram all, exchanges, before, window;
+    hw_histogram *of;                         /* by rank: its updates, in updates of others */
+    hw_histogram all, unseen, before, window; /* unseen: of all other updates and of its own exchange under way */
     hw_compensation compensation;
-    double asked, gain;
+    double asked, curvature;
     hw_schedule schedule;
     hw_setting setting;
 } hw__mpi_owner;
@@ -32,32 +34,32 @@ static bool has_velocity(const hw_mpi_job *job)
     return job->mpi.velocity == HW_MPI_AT_OWNERS && o->rule == HW_RULE_SGD && o->momentum > 0;
 }
 
+/* The policy's setting, for what updates have not seen when they land. */
 static void set(hw_mpi_job *job, hw__mpi_owner *o)
 {
+    const double together = job->ranks;
     hw_staleness_summary shape;
-    /* Before anything is known, as many as there may be. */
-    double each = o->pushes ? (double)o->clock / (double)o->pushes : hw__mpi_bound(job);
-    double momentum = pow(o->asked, each);
-    const double gain = (1 - momentum) / (1 - o->asked), rate = hw_schedule_rate(&o->schedule, o->clock);
     hw_policy_input in = {
-        o->pushes, (unsigned)job->ranks, momentum, rate * each * gain, fmax(0, job->asked.curvature), NULL, NULL};
+        o->clock, (unsigned)job->ranks, o->asked, hw_schedule_rate(&o->schedule, o->clock), o->curvature, NULL, NULL};
+    double least = together * (o->pushes ? (double)o->clock / (double)o->pushes : 1), mean = 0;
     if (o->pushes) {
-        hw_histogram_copy(&o->window, &o->exchanges);
+        hw_histogram_copy(&o->window, &o->unseen);
         hw_histogram_subtract(&o->window, &o->before);
-        hw_histogram_copy(&o->before, &o->exchanges);
+        hw_histogram_copy(&o->before, &o->unseen);
         hw_staleness_summarize(&o->window, &shape);
         in.staleness = &o->window;
         in.shape = &shape;
+        mean = shape.mean;
     }
     /* Auto lowers the rate where delay makes the step unstable, and nobody here goes back where that was not enough.
-     * Ranks that begin together, after an evaluation, are young on average, but what they bring adds up: as if each had
-     * waited for all others. */
+     * Ranks that begin together, after an evaluation, are young on average, but what they bring adds up: as
+     * if each had waited for all. */
     if (o->compensation.policy == HW_POLICY_AUTO) {
+        in.workers = (unsigned)ceil(1 + fmin(1e6, fmax(least, mean)));
+        in.staleness = NULL;
         in.shape = NULL;
-        if (o->pushes && shape.mean < job->ranks - 1) in.staleness = NULL;
     }
     hw_compensate(&o->compensation, &in, &o->setting);
-    o->gain = o->setting.rate * gain;
     /* Early ones are of few exchanges, but better than none. */
     o->due = o->pushes < o->compensation.window / 2 ? 2 * o->pushes + 4 : o->pushes + o->compensation.window;
 }
@@ -75,13 +77,13 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         good = o->w && o->of && (o->v || !has_velocity(job));
     }
     for (int r = 0; good && r < job->ranks; r++) good = hw_histogram_init(o->of + r, BINS) == HW_OK;
-    hw_histogram *own[] = {&o->all, &o->exchanges, &o->before, &o->window};
+    hw_histogram *own[] = {&o->all, &o->unseen, &o->before, &o->window};
     for (size_t i = 0; good && i < sizeof own / sizeof *own; i++) good = hw_histogram_init(own[i], BINS) == HW_OK;
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a share of the parameters");
     o->compensation = hw_config_compensation(c, objective);
-    o->compensation.margin = fmin(o->compensation.margin, 0.7);
     o->asked = c->optimizer.momentum;
     o->schedule = c->optimizer.schedule;
+    o->curvature = fmax(0, c->curvature);
     if (o->v) set(job, o);
     return HW_OK;
 }
@@ -92,7 +94,7 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     if (!o) return;
     for (int r = 0; o->of && r < job->ranks; r++) hw_histogram_free(o->of + r);
     hw_histogram_free(&o->all);
-    hw_histogram_free(&o->exchanges);
+    hw_histogram_free(&o->unseen);
     hw_histogram_free(&o->before);
     hw_histogram_free(&o->window);
     free(o->of);
@@ -108,34 +110,52 @@ void hw__mpi_owner_set(hw_mpi_job *job, const float *values)
     memcpy(o->w, values, o->n * sizeof *o->w);
 }
 
-/* In updates of others, and in exchanges whose momentum was not seen. */
-static void record(hw__mpi_owner *o, int from, uint64_t updates, uint64_t exchanges, uint64_t weight)
+static void record(hw__mpi_owner *o, int from, uint64_t others, uint64_t unseen, uint64_t weight)
 {
-    hw_histogram_add(o->of + from, updates, weight);
-    hw_histogram_add(&o->all, updates, weight);
-    hw_histogram_add(&o->exchanges, exchanges, weight);
+    hw_histogram_add(o->of + from, others, weight);
+    hw_histogram_add(&o->all, others, weight);
+    hw_histogram_add(&o->unseen, unseen, weight);
+}
+
+static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
+{
+    const double mu = o->setting.momentum, n = (double)updates,
+                 decay = pow(fabs(mu), n) * (mu < 0 && updates % 2 ? -1 : 1);
+    const double gain = (1 - decay) / (1 - mu), ahead = mu * gain, rate = o->setting.rate;
+    const float keep = (float)decay, a = (float)ahead, c = (float)(rate * gain / n),
+                b = (float)(rate * (n - ahead) / ((1 - mu) * n));
+    for (size_t i = 0; i < o->n; i++) {
+        const float v = o->v[i];
+        o->w[i] += a * v + b * d[i];
+        o->v[i] = keep * v + c * d[i];
+    }
 }
 
 void hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *d)
 {
     hw__mpi_owner *o = job->owner;
     const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
-    uint64_t missed = o->clock - push->early_clock;
-    missed = missed > push->own ? missed - push->own : 0;
-    if (late) record(o, from, o->clock - push->clock, o->pushes - push->pushes, late);
-    if (early) record(o, from, missed, o->pushes - push->early_pushes, early);
-    if (o->v) {
-        const float mu = (float)o->setting.momentum, b = (float)o->gain;
-        for (size_t i = 0; i < o->n; i++) {
-            o->v[i] = mu * o->v[i] + b * d[i];
-            o->w[i] += o->v[i];
-        }
-    } else {
+    const uint64_t missed = o->clock - push->early_clock;
+    if (late) record(o, from, o->clock - push->clock, o->clock - push->clock, late);
+    if (early) record(o, from, missed > push->own ? missed - push->own : 0, missed, early);
+    if (o->v && push->updates)
+        with_momentum(o, push->updates, d);
+    else
         for (size_t i = 0; i < o->n; i++) o->w[i] += d[i];
-    }
     o->clock += push->updates;
     o->pushes++;
-    if (o->v && o->pushes >= o->due) set(job, o);
+    /* Before the first of those whose curvature has been found the rate may be too high. */
+    const bool found = push->curvature > 0 && !(fabs(push->curvature - o->curvature) <= 0.1 * o->curvature);
+    if (found) o->curvature = push->curvature;
+    if (o->v && (found || o->pushes >= o->due)) set(job, o);
+}
+
+void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature)
+{
+    hw__mpi_owner *o = job->owner;
+    if (!o->v || !(curvature > 0)) return;
+    o->curvature = curvature;
+    set(job, o);
 }
 
 void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push, bool ahead)
@@ -143,7 +163,6 @@ void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push
     const hw__mpi_owner *o = job->owner;
     const float s = ahead && o->v ? (float)o->setting.ahead : 0;
     push->clock = o->clock;
-    push->pushes = o->pushes;
     if (s != 0)
         for (size_t i = 0; i < o->n; i++) values[i] = o->w[i] + s * o->v[i];
     else

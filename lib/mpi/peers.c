@@ -37,4 +37,5 @@ void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective)
     if (together) p->sum = sum;
     if (!together) p->meet = meet;
     if (objective->evaluate) p->sums = sums;
+    p->probes = hw__mpi_curvature_wanted(job, objective);
 }

@@ -128,6 +128,19 @@ static void serve(hw_mpi_job *job)
     }
 }
 
+/* Rank 0's engine estimates the curvature before its workers begin; the others' begin when the owners know it. */
+static bool prepare(hw_mpi_job *job)
+{
+    hw_progress p;
+    bool done = false;
+    while (job->rank == 0 && !done && hw_engine_progress(job->engine, &p, NULL) != HW_OK)
+        (void)hw__mpi_look(&job->box, 1000, &done);
+    if (job->peers.probes) (void)hw_engine_curvature(job->engine, NULL, NULL, 0, &job->curvature);
+    if (!hw__mpi_good(job, MPI_Bcast(&job->curvature, 1, MPI_DOUBLE, 0, job->comm), "MPI_Bcast")) return false;
+    hw__mpi_owner_curvature(job, job->curvature);
+    return true;
+}
+
 static hw_status begin(hw_mpi_job *job, hw_engine *engine, char *why)
 {
     hw_status status = job->ran ? hw__mpi_fail(why, HW_E_STATE, "hw_mpi_run: this job has run already")
@@ -240,17 +253,23 @@ hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result)
     pthread_t thread;
     sigset_t all, old;
     int code = 0;
+    bool told = true;
     if (status == HW_OK) { /* signals are for the caller's threads */
         (void)sigfillset(&all);
         (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+        if (asynchronous(job)) (void)hw_engine_allow(engine, 0);
+        if (asynchronous(job) && job->rank != 0) told = prepare(job);
         code = pthread_create(&thread, NULL, train, job);
+        if (asynchronous(job) && job->rank == 0) told = prepare(job);
         (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (code != 0) status = hw__mpi_fail(why, HW_E_THREAD, "hw_mpi_run: a thread could not be started");
+        if (!told) status = hw__mpi_fail(why, job->failed, "%s", job->why);
         status = hw__mpi_agree(job, status, why);
         if (status != HW_OK && code == 0) { /* another rank's: nobody will answer */
             hw__mpi_close(&job->box, status, why);
             hw__mpi_stop_engine(job);
         }
+        if (status == HW_OK && asynchronous(job)) hw__mpi_exchange_allow(job);
         if (status == HW_OK) serve(job);
         if (code == 0) (void)pthread_join(thread, NULL);
     }

@@ -67,6 +67,7 @@ hw_status hw__peers_plan(hw_engine *e, char *why)
     if (!copy) return hw__no_memory(why, "its share of the work");
     *copy = *c->peers;
     c->peers = copy;
+    hw__counter_set(&e->tickets.allowed, UINT64_MAX);
     if (copy->sharing != HW_SHARE_DEALT) return HW_OK;
     c->evaluate_every = own_count(c->evaluate_every, copy->parts);
     c->checkpoint_every = own_count(c->checkpoint_every, copy->parts);
@@ -98,7 +99,6 @@ uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps)
 void hw__peers_begin(hw_engine *e)
 {
     e->tickets.from = hw__counter_get(&e->tickets.taken);
-    hw__counter_set(&e->tickets.allowed, UINT64_MAX);
     hw__counter_set(&e->tickets.awaited_ns, 0);
 }
 
@@ -208,6 +208,13 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
 double hw_engine_awaited(const hw_engine *e)
 {
     return e ? (double)hw__counter_get(&e->tickets.awaited_ns) * 1e-9 : 0;
+}
+
+uint64_t hw_engine_begun(const hw_engine *e)
+{
+    if (!e) return 0;
+    uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
+    return (taken < limit ? taken : limit) - e->tickets.from;
 }
 
 static hw_status shift(hw_engine *e, int64_t steps)

@@ -38,6 +38,7 @@ typedef struct hw_peers {
     void *context;
     unsigned part, parts; /* this engine's number, and how many there are */
     hw_sharing sharing;
+    int probes; /* hw_engine_curvature will be asked: memory for it, and an estimate before the run */
     /* SPLIT: g[0 .. n-1], this engine's part of a minibatch's mean gradient, to the sum over all; *loss, the sum of the
      * losses of its examples, likewise; *raw (1: deltas instead of gradients; -1: this part has no examples, and does
      * not know) to what the others say. Every engine must come to the same bits. */
@@ -59,11 +60,18 @@ HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
 HW_API hw_status hw_engine_merge(hw_engine *engine, const float *delta);
 
 /* DEALT: workers begin no more than so many steps since the run began, or went on (with a sampled clock, and some
- * tickets in hand, a few more), and wait; UINT64_MAX, as at its beginning: any number. From one thread beside the
+ * tickets in hand, a few more), and wait; UINT64_MAX, as at first: any number. From one thread beside the
  * workers. After hw_engine_stop they are let go by the next call. awaited: seconds that workers have waited so, added
  * up. */
 HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
+/* Steps that have been begun since the run began, or went on; what each has read is older than what is merged now. */
+HW_API uint64_t hw_engine_begun(const hw_engine *engine);
+/* With peers->probes. x NULL: the curvature of the loss where the run began. Else at x, from `direction`, which is
+ * lost, on a minibatch of its own for every `number`: four gradients, by this thread. Both as many floats as
+ * parameters; one thread at a time. *curvature: 0 where it is not known. */
+HW_API hw_status hw_engine_curvature(hw_engine *engine, const float *x, float *direction, uint64_t number,
+                                     double *curvature);
 /* DEALT: the engine's step number t is number t + steps of its share from now on. For an engine that goes on from the
  * state of another one, whose share had come to another number; before it is restored or run. */
 HW_API hw_status hw_engine_shift(hw_engine *engine, int64_t steps);

@@ -1,0 +1,142 @@
+/* ranks.c - --mpi for programs: over libhogwild-mpi where it was built, else a sentence. */
+#include "ranks.h"
+#include <string.h>
+
+static bool asked(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--mpi") == 0) return true;
+    return false;
+}
+
+#if defined(HW_MPI)
+#include <hogwild/mpi.h>
+
+int ranks_begin(const char *program, int argc, char **argv)
+{
+    char why[HW_WHY];
+    if (!asked(argc, argv)) return -1;
+    if (hw_mpi_start(&argc, &argv, why) != HW_OK) return cli_error(program, 1, why);
+    if (ranks_number() > 0 && !freopen("/dev/null", "w", stdout)) return cli_error(program, 1, "/dev/null");
+    return -1;
+}
+
+/* A rank that leaves by itself, by an error before the run or in what it makes of it, does not wait for the others: MPI
+ * ends them. */
+int ranks_end(int code)
+{
+    if (code == 0) hw_mpi_end();
+    return code;
+}
+
+unsigned ranks_number(void)
+{
+    int begun = 0, rank = 0;
+    (void)MPI_Initialized(&begun);
+    if (begun) (void)MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+    return (unsigned)rank;
+}
+
+hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
+                       const float *params, hw_engine **engine, char *why)
+{
+    hw_mpi mpi;
+    *r = (ranks){o->mpi, o->mpi && o->scheduler == 0, NULL};
+    if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
+    (void)hw_mpi_init(&mpi, sizeof mpi);
+    mpi.scheduler = o->scheduler ? HW_MPI_SYNC : HW_MPI_ASYNC;
+    mpi.velocity = o->velocity ? HW_MPI_AT_RANKS : HW_MPI_AT_OWNERS;
+    mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
+    if (o->interval) mpi.interval = o->interval;
+    mpi.bound = o->bound;
+    /* Ranks on their own meet by updates or epochs. */
+    if (r->async && config->on_checkpoint && config->checkpoint_epochs <= 0) config->checkpoint_epochs = 1;
+    if (r->async) config->checkpoint_seconds = 0;
+    hw_status status = hw_mpi_create(&r->job, objective, config, &mpi, why);
+    if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
+    if (status != HW_OK) ranks_free(r);
+    return status;
+}
+
+hw_status ranks_restore(ranks *r, hw_engine *engine, const hw_state *state, char *why)
+{
+    return r->job ? hw_mpi_restore(r->job, engine, state, why) : hw_engine_restore(engine, state, why);
+}
+
+hw_status ranks_run(ranks *r, hw_engine *engine, hw_result *result)
+{
+    return r->job ? hw_mpi_run(r->job, engine, result) : hw_engine_run(engine, result);
+}
+
+void ranks_free(ranks *r)
+{
+    hw_mpi_free(r->job);
+    r->job = NULL;
+}
+
+void ranks_print(const ranks *r, FILE *out)
+{
+    unsigned count = 0;
+    const hw_mpi_rank *each = r->job ? hw_mpi_ranks(r->job) : NULL;
+    if (r->job) (void)hw_mpi_number(r->job, &count);
+    if (!each || count < 2) return;
+    fprintf(out, "rank  host                  threads   updates  %s  MB sent  waited s  %s\n",
+            r->async ? "exchanges" : "     sums", r->async ? "staleness (of others' updates): mean, largest" : "");
+    for (unsigned i = 0; i < count; i++) {
+        fprintf(out, "%4u  %-20.20s  %7u %9llu %10llu %8.1f %9.2f", i, each[i].host, each[i].threads,
+                (unsigned long long)each[i].updates, (unsigned long long)each[i].exchanges,
+                (double)each[i].bytes_sent * 1e-6, each[i].waited);
+        if (r->async) fprintf(out, "  %.1f, %llu", each[i].staleness, (unsigned long long)each[i].stalest);
+        fprintf(out, "\n");
+    }
+}
+
+#else
+
+int ranks_begin(const char *program, int argc, char **argv)
+{
+    if (!asked(argc, argv)) return -1;
+    return cli_error(program, 2, "--mpi: this program was built without an MPI; `make mpi` builds it with one");
+}
+
+int ranks_end(int code)
+{
+    return code;
+}
+
+unsigned ranks_number(void)
+{
+    return 0;
+}
+
+hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
+                       const float *params, hw_engine **engine, char *why)
+{
+    (void)o;
+    memset(r, 0, sizeof *r);
+    return hw_engine_create(engine, objective, config, params, why);
+}
+
+hw_status ranks_restore(ranks *r, hw_engine *engine, const hw_state *state, char *why)
+{
+    (void)r;
+    return hw_engine_restore(engine, state, why);
+}
+
+hw_status ranks_run(ranks *r, hw_engine *engine, hw_result *result)
+{
+    (void)r;
+    return hw_engine_run(engine, result);
+}
+
+void ranks_free(ranks *r)
+{
+    (void)r;
+}
+
+void ranks_print(const ranks *r, FILE *out)
+{
+    (void)r, (void)out;
+}
+
+#endif

@@ -1,0 +1,80 @@
+/* ranks.h - --mpi for programs: the same run over the ranks of mpirun. Programs that are built without an MPI have the
+ * options and say how they are built with one. */
+#ifndef SUPPORT_RANKS_H
+#define SUPPORT_RANKS_H
+
+#include "cli.h"
+
+typedef struct ranks_options {
+    bool mpi;
+    unsigned scheduler, velocity, sum; /* numbers of the words below */
+    unsigned interval, bound;          /* 0: not given */
+} ranks_options;
+
+/* Rows for cli.own, whose context holds ranks_options at offset `at`. */
+#define RANKS_ROWS(at)                                                                                 \
+    {"", NULL, "over several machines: mpirun -n N PROGRAM --mpi ...", CLI_HEADING, 0, 0, 0},          \
+        {"--mpi",                                                                                      \
+         NULL,                                                                                         \
+         "one run over all ranks: each computes its share (built by make mpi)",                        \
+         CLI_SWITCH,                                                                                   \
+         (at) + offsetof(ranks_options, mpi),                                                          \
+         0,                                                                                            \
+         0},                                                                                           \
+        {"--ranks",                                                                                    \
+         "async|sync",                                                                                 \
+         "each on its own, or all in step (with --scheduler sync)",                                    \
+         CLI_CHOICE,                                                                                   \
+         (at) + offsetof(ranks_options, scheduler),                                                    \
+         0,                                                                                            \
+         0},                                                                                           \
+        {"--rank-exchange",                                                                            \
+         "K",                                                                                          \
+         "async: updates of a rank between exchanges, at least (1; 1 to 1000000)",                     \
+         CLI_WHOLE,                                                                                    \
+         (at) + offsetof(ranks_options, interval),                                                     \
+         1,                                                                                            \
+         1000000},                                                                                     \
+        {"--rank-bound",                                                                               \
+         "K",                                                                                          \
+         "async: its workers wait with more that are unsent (twice --rank-exchange)",           \
+         CLI_WHOLE,                                                                                    \
+         (at) + offsetof(ranks_options, bound),                                                        \
+         1,                                                                                            \
+         2000000},                                                                                     \
+        {"--rank-velocity",                                                                            \
+         "owners|ranks",                                                                               \
+         "async: momentum where updates land, or each rank's own",                                     \
+         CLI_CHOICE,                                                                                   \
+         (at) + offsetof(ranks_options, velocity),                                                     \
+         0,                                                                                            \
+         0},                                                                                           \
+    {                                                                                                  \
+        "--rank-sum", "ordered|reduced", "sync: by the ranks' numbers, or as MPI adds up", CLI_CHOICE, \
+            (at) + offsetof(ranks_options, sum), 0, 0                                                  \
+    }
+#define RANKS_COUNT 7
+
+/* At the beginning of main: MPI, where argv has --mpi. Ranks other than 0 print nothing on stdout then. -1: go on; else
+ * the exit status after a sentence. */
+int ranks_begin(const char *program, int argc, char **argv);
+/* The program's exit status is `code`: MPI's end, where all ranks come to it. */
+int ranks_end(int code);
+unsigned ranks_number(void); /* 0 without MPI */
+
+/* One engine's run: create (config is made this rank's), then restore from a state that rank 0 has, or not, and run in
+ * place of hw_engine_create, hw_engine_restore and hw_engine_run; they are those without --mpi. free after the engine.
+ */
+typedef struct ranks {
+    bool mpi, async;
+    struct hw_mpi_job *job;
+} ranks;
+hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
+                       const float *params, hw_engine **engine, char *why);
+hw_status ranks_restore(ranks *r, hw_engine *engine, const hw_state *state, char *why);
+hw_status ranks_run(ranks *r, hw_engine *engine, hw_result *result);
+void ranks_free(ranks *r);
+/* What each rank did, a line for each. */
+void ranks_print(const ranks *r, FILE *out);
+
+#endif

@@ -1,0 +1,25 @@
+/* curvature.c - what policy auto goes by where nobody has said it: rank 0's engine estimates it before the run, and
+ * here it is followed from the last exchange's movement, which is the direction that a delayed heavy ball blows up in,
+ * most often at the beginning, when it changes most. Four gradients of a minibatch by the thread that calls MPI; rank
+ * 0's exchanges tell it to the owners. */
+#include "job.h"
+
+bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *o)
+{
+    const hw_config *c = &job->asked;
+    return job->rank == 0 && job->mpi.scheduler == HW_MPI_ASYNC && hw__mpi_owner_velocity(job) &&
+           c->compensation.policy == HW_POLICY_AUTO && c->curvature >= 0 && c->curvature <= 0 && o->examples &&
+           !o->touched;
+}
+
+/* movement: lost. A rise counts at once, a fall by half: the estimate is of few examples. */
+void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges)
+{
+    const uint64_t window = job->asked.compensation.window;
+    double h = 0;
+    if (!job->peers.probes) return;
+    if (exchanges < job->curvature_due) return;
+    job->curvature_due = exchanges < 4 ? 4 : exchanges < window ? 2 * exchanges : exchanges + window;
+    if (hw_engine_curvature(job->engine, x, movement, exchanges, &h) != HW_OK || !(h > 0)) return;
+    job->curvature = h > job->curvature ? h : (h + job->curvature) / 2;
+}
