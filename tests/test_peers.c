@@ -3,6 +3,7 @@
  */
 #include "check.h"
 #include <stdatomic.h>
+#include <time.h>
 
 enum { N = 40, EXAMPLES = 90, MOST = 4 };
 
@@ -167,7 +168,7 @@ static hw_status meet(void *context, hw_meeting *m, char *why)
         s->at->g[s->part] = x;
         s->at->meeting[s->part] = m;
         together(s, mean);
-        if (hw_engine_merge(s->engine, x) != HW_OK) return HW_E_STATE;
+        if (hw_engine_merge(s->engine, NULL, 0, x) != HW_OK) return HW_E_STATE;
     } while (m->again && !m->final);
     return HW_OK;
 }
@@ -183,9 +184,14 @@ static void *run(void *context)
 {
     seat *s = context;
     char why[HW_WHY] = "";
-    hw_peers p = {
-        sizeof p, s,    s->part, s->at->parts, s->config.scheduler == HW_SYNC ? HW_SHARE_SPLIT : HW_SHARE_DEALT,
-        sum,      sums, meet};
+    hw_peers p = {sizeof p,
+                  s,
+                  s->part,
+                  s->at->parts,
+                  s->config.scheduler == HW_SYNC ? HW_SHARE_SPLIT : HW_SHARE_DEALT,
+                  .sum = sum,
+                  .sums = sums,
+                  .meet = meet};
     s->config.peers = &p;
     s->config.context = s;
     s->config.on_evaluation = remember;
@@ -436,7 +442,7 @@ static void refusals(void **state)
     char why[HW_WHY];
     hw_engine *e = NULL;
     float x[N] = {0};
-    const hw_peers whole = {sizeof whole, NULL, 0, 2, HW_SHARE_DEALT, sum, sums, meet};
+    const hw_peers whole = {sizeof whole, NULL, 0, 2, HW_SHARE_DEALT, .sum = sum, .sums = sums, .meet = meet};
     hw_peers p = whole;
     hw_config c = dealt(HW_ASYNC, 2, 7);
     c.peers = &p;
@@ -464,8 +470,8 @@ static void refusals(void **state)
     c.average_every = 0, c.peers = NULL;
     assert_int_equal(hw_engine_create(&e, &o, &c, x, why), HW_OK);
     assert_int_equal(hw_engine_peek(e, x, NULL), HW_E_UNSUPPORTED);
-    assert_int_equal(hw_engine_merge(e, x), HW_E_UNSUPPORTED);
-    assert_int_equal(hw_engine_merge(NULL, x), HW_E_ARGUMENT);
+    assert_int_equal(hw_engine_merge(e, NULL, 0, x), HW_E_UNSUPPORTED);
+    assert_int_equal(hw_engine_merge(NULL, NULL, 0, x), HW_E_ARGUMENT);
     hw_engine_free(e);
 }
 
@@ -482,7 +488,8 @@ static void *add(void *context)
     float ones[N], x[N];
     for (int j = 0; j < N; j++) ones[j] = 1;
     while (!a->over && a->added < 100000) {
-        if (hw_engine_merge(a->engine, ones) != HW_OK || hw_engine_peek(a->engine, x, NULL) != HW_OK) return NULL;
+        if (hw_engine_merge(a->engine, NULL, 0, ones) != HW_OK || hw_engine_peek(a->engine, x, NULL) != HW_OK)
+            return NULL;
         a->added++;
     }
     return NULL;
@@ -509,7 +516,7 @@ static void merges_lose_nothing(void **state)
         seat *s = seats();
         hw_objective o = objective();
         hw_config c = dealt(HW_ASYNC, 2, 1);
-        const hw_peers p = {sizeof p, NULL, 0, 1, HW_SHARE_DEALT, NULL, own_sums, met};
+        const hw_peers p = {sizeof p, NULL, 0, 1, HW_SHARE_DEALT, .sums = own_sums, .meet = met};
         adder a = {0};
         float x[N] = {0};
         pthread_t thread;
@@ -537,6 +544,74 @@ static void merges_lose_nothing(void **state)
     }
 }
 
+/* Values added to lines only; steps that wait until they are allowed; a share that goes on at another step, and the
+ * curvature where the run began and along a direction. */
+typedef struct pilot {
+    hw_engine *engine;
+    uint64_t most; /* steps that were begun, while so many were allowed */
+    bool over;
+} pilot;
+
+static void *allow_some(void *context)
+{
+    pilot *p = context;
+    for (uint64_t n = 1; n <= 40; n++) {
+        const struct timespec moment = {0, 1000000};
+        (void)hw_engine_allow(p->engine, n);
+        (void)nanosleep(&moment, NULL);
+        uint64_t begun = hw_engine_begun(p->engine);
+        if (begun > n) p->most = begun - n > p->most ? begun - n : p->most;
+    }
+    p->over = hw_engine_begun(p->engine) >= 40;
+    hw_engine_stop(p->engine);
+    (void)hw_engine_allow(p->engine, UINT64_MAX);
+    return NULL;
+}
+
+static void what_a_transport_asks(void **state)
+{
+    (void)state;
+    hw_objective o = objective();
+    hw_config c = dealt(HW_ASYNC, 2, 4);
+    const hw_peers p = {sizeof p, NULL, 0, 2, HW_SHARE_DEALT, .probes = 1, .sums = own_sums, .meet = met};
+    pilot by = {0};
+    pthread_t thread;
+    float x[N] = {0}, direction[N] = {0}, one[3] = {1, 2, 3};
+    const hw_range ranges[] = {{3, 1}, {20, 2}};
+    char why[HW_WHY] = "";
+    double h = 0;
+    hw_result r;
+    c.peers = &p;
+    c.epochs = 1000;
+    c.optimizer.schedule.base = 0.01;
+    assert_int_equal(hw_engine_create(&by.engine, &o, &c, x, why), HW_OK);
+    assert_int_equal(hw_engine_merge(by.engine, ranges, 2, one), HW_OK);
+    assert_int_equal(hw_engine_peek(by.engine, x, NULL), HW_OK);
+    assert_true(x[3] == 1 && x[20] == 2 && x[21] == 3 && x[2] == 0 && x[22] == 0);
+    assert_int_equal(hw_engine_allow(by.engine, 0), HW_OK);
+    assert_int_equal(pthread_create(&thread, NULL, allow_some, &by), 0);
+    assert_int_equal(hw_engine_run(by.engine, &r), HW_OK);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(by.over);
+    assert_in_range(r.updates, 40, 41); /* two workers may see the last one left at once */
+    assert_in_range(by.most, 0, 1);
+    assert_true(hw_engine_awaited(by.engine) > 0.01);
+    assert_int_equal(hw_engine_curvature(by.engine, NULL, NULL, 0, &h), HW_OK);
+    assert_near(h, 0.1, 1e-3);
+    direction[7] = 1;
+    assert_int_equal(hw_engine_curvature(by.engine, x, direction, 1, &h), HW_OK);
+    assert_near(h, 0.1, 1e-3);
+    assert_int_equal(hw_engine_shift(by.engine, -3), HW_OK);
+    hw_engine_free(by.engine);
+    c.peers = NULL;
+    assert_int_equal(hw_engine_create(&by.engine, &o, &c, x, why), HW_OK);
+    assert_int_equal(hw_engine_allow(by.engine, 1), HW_E_UNSUPPORTED);
+    assert_int_equal(hw_engine_shift(by.engine, 1), HW_E_UNSUPPORTED);
+    assert_int_equal(hw_engine_skip(by.engine, 1), HW_E_UNSUPPORTED);
+    assert_int_equal(hw_engine_curvature(by.engine, NULL, NULL, 0, &h), HW_E_UNSUPPORTED);
+    hw_engine_free(by.engine);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -548,6 +623,7 @@ int main(void)
         cmocka_unit_test(captures_and_ends),
         cmocka_unit_test(refusals),
         cmocka_unit_test(merges_lose_nothing),
+        cmocka_unit_test(what_a_transport_asks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,6 +65,7 @@ hw_status hw_engine_curvature(hw_engine *e, const float *x, float *direction, ui
     uint32_t n = c->batch < e->curvature.examples ? c->batch : e->curvature.examples;
     *curvature = e->curvature.value;
     if (!x) return HW_OK;
+    hw__probe_heed(e->curvature.probe, NULL);
     memcpy(hw__probe_direction(e->curvature.probe), direction, e->objective.parameters * sizeof *direction);
     choose(e, UINT64_MAX - number, n);
     return hw__probe_follow(e->curvature.probe, x, e->curvature.index, n, n, ITERATIONS, &c->optimizer, curvature);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 14, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
+enum { HEAD = 16, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
 
 typedef struct hw__mpi_exchange {
@@ -23,7 +23,9 @@ typedef struct hw__mpi_exchange {
     uint64_t early, own;           /* updates to come that were begun before the last exchange was over; those it had */
     float *arriving, *reply;
     MPI_Request arrival, *replying;
-    MPI_Status *status; /* unused, of as many as request */
+    MPI_Status *status; /* of as many as request */
+    unsigned char *marked;
+    hw_range *changed; /* lines of all shards that have come */
     int word;
     MPI_Request word_arrival;
     bool serves;
@@ -44,8 +46,10 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
         x->request = calloc(3 * ranks, sizeof *x->request);
         x->based = calloc(2 * ranks, sizeof *x->based);
         x->before = x->based + ranks;
+        x->marked = calloc(hw__mpi_lines(n) + 1, 1);
+        x->changed = calloc(hw__mpi_lines(n) + ranks, sizeof *x->changed);
         x->status = calloc(3 * ranks, sizeof *x->status);
-        good = x->at && x->request && x->based && x->status;
+        good = x->at && x->request && x->based && x->status && x->marked && x->changed;
     }
     for (int r = 0; good && r < job->ranks; r++) {
         x->at[r] = total;
@@ -97,6 +101,8 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     free(x->at);
     free(x->request);
     free(x->status);
+    free(x->marked);
+    free(x->changed);
     free(x->based);
     free(x->base);
     free(x->out);
@@ -138,6 +144,24 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     return await_push(job) && await_word(job);
 }
 
+/* A message of rank `from`, of this many floats, is what it says, and fits. */
+static bool fits(hw_mpi_job *job, int from, const hw__mpi_push *push, int count, size_t n)
+{
+    if (count >= HEAD && (size_t)count == HEAD + hw__mpi_lines_size(push->lines, n)) return true;
+    job->failed =
+        hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent %d floats, which is not what it said: %u lines of %zu", from,
+                     count, (unsigned)push->lines, n);
+    return false;
+}
+
+static bool land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message)
+{
+    if (hw__mpi_owner_land(job, from, push, message)) return true;
+    job->failed =
+        hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent lines that are not of rank %d's shard", from, job->rank);
+    return false;
+}
+
 static bool serve(hw_mpi_job *job, const MPI_Status *s)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -145,18 +169,16 @@ static bool serve(hw_mpi_job *job, const MPI_Status *s)
     hw__mpi_push push;
     (void)MPI_Get_count(s, MPI_FLOAT, &count);
     memcpy(&push, x->arriving, sizeof push);
-    if (count != mine) {
-        job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent %d floats, not %d", from, count, mine);
+    if (!fits(job, from, &push, count, (size_t)job->shards.count[job->rank]) ||
+        !land(job, from, &push, x->arriving + HEAD))
         return false;
-    }
-    hw__mpi_owner_land(job, from, &push, x->arriving + HEAD);
     /* It has had the reply before. */
     if (!hw__mpi_good(job, MPI_Wait(x->replying + from, MPI_STATUS_IGNORE), "MPI_Wait")) return false;
     float *reply = x->reply + (size_t)from * (size_t)mine;
-    hw__mpi_owner_read(job, reply + HEAD, &push, true);
+    int size = HEAD + (int)hw__mpi_owner_reply(job, from, reply + HEAD, &push);
     memcpy(reply, &push, sizeof push);
-    job->here.bytes_sent += (uint64_t)mine * sizeof(float);
-    return hw__mpi_good(job, MPI_Isend(reply, mine, MPI_FLOAT, from, REPLY, job->comm, x->replying + from),
+    job->here.bytes_sent += (uint64_t)size * sizeof(float);
+    return hw__mpi_good(job, MPI_Isend(reply, size, MPI_FLOAT, from, REPLY, job->comm, x->replying + from),
                         "MPI_Isend") &&
            await_push(job);
 }
@@ -174,6 +196,7 @@ void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason)
 static bool begin(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
+    const bool moves = hw__mpi_owner_velocity(job) != NULL;
     uint64_t clock = 0;
     if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
     uint64_t updates = clock - x->pushed;
@@ -183,22 +206,24 @@ static bool begin(hw_mpi_job *job)
     for (int r = 0; r < job->ranks; r++) {
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
         float *out = x->out + x->at[r], *in = x->in + x->at[r];
-        hw__mpi_push push = {updates, x->based[r].clock, x->number, x->early, x->before[r].clock,
-                             x->own,  job->curvature};
+        hw__mpi_push push = {updates, x->based[r].clock, x->number,   x->early, x->before[r].clock,
+                             x->own,  job->curvature,    HW__MPI_ALL, 0};
+        for (size_t i = 0; i < n; i++) in[HEAD + i] = x->seen[first + i] - x->base[first + i];
+        if (!moves) push.lines = hw__mpi_lines_mark(in + HEAD, n, x->marked);
+        int size = HEAD + (int)hw__mpi_lines_pack(in + HEAD, n, x->marked, &push.lines, out + HEAD);
         memcpy(out, &push, sizeof push);
-        for (size_t i = 0; i < n; i++) out[HEAD + i] = x->seen[first + i] - x->base[first + i];
         if (r == job->rank) {
-            hw__mpi_owner_land(job, r, &push, out + HEAD);
-            hw__mpi_owner_read(job, in + HEAD, &push, true);
+            if (!land(job, r, &push, out + HEAD)) return false;
+            (void)hw__mpi_owner_reply(job, r, in + HEAD, &push);
             memcpy(in, &push, sizeof push);
             continue;
         }
-        int count = length(job, r);
-        if (!hw__mpi_good(job, MPI_Irecv(in, count, MPI_FLOAT, r, REPLY, job->comm, x->request + job->ranks + r),
+        if (!hw__mpi_good(job,
+                          MPI_Irecv(in, length(job, r), MPI_FLOAT, r, REPLY, job->comm, x->request + job->ranks + r),
                           "MPI_Irecv") ||
-            !hw__mpi_good(job, MPI_Isend(out, count, MPI_FLOAT, r, PUSH, job->comm, x->request + r), "MPI_Isend"))
+            !hw__mpi_good(job, MPI_Isend(out, size, MPI_FLOAT, r, PUSH, job->comm, x->request + r), "MPI_Isend"))
             return false;
-        job->here.bytes_sent += (uint64_t)count * sizeof(float);
+        job->here.bytes_sent += (uint64_t)size * sizeof(float);
     }
     x->under_way = true;
     x->early -= x->early < updates ? x->early : updates;
@@ -220,28 +245,50 @@ void hw__mpi_exchange_allow(hw_mpi_job *job)
     (void)hw_engine_allow(job->engine, x->pushed - x->from + hw__mpi_bound(job));
 }
 
+/* What rank r has answered: base is that, and what local is to become by it is added to the list. */
+static bool take(hw_mpi_job *job, int r, bool older, size_t *changed, size_t *packed)
+{
+    hw__mpi_exchange *x = job->exchange;
+    size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
+    const float *in = x->in + x->at[r];
+    int count = 0;
+    if (!older) x->before[r] = x->based[r];
+    memcpy(x->based + r, in, sizeof *x->based);
+    const uint32_t lines = x->based[r].lines;
+    if (r != job->rank) {
+        (void)MPI_Get_count(x->status + job->ranks + r, MPI_FLOAT, &count);
+        if (!fits(job, r, x->based + r, count, n)) return false;
+    }
+    if (x->based[r].number != x->number) {
+        job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d answered exchange %llu, not %llu", r,
+                                   (unsigned long long)x->based[r].number, (unsigned long long)x->number);
+        return false;
+    }
+    for (uint32_t k = 0; k < hw__mpi_lines_parts(lines); k++) {
+        hw_range line;
+        const float *values = hw__mpi_lines_get(in + HEAD, lines, k, n, &line);
+        if (!values) return fits(job, r, x->based + r, -1, n);
+        for (size_t i = 0, at = first + line.first; i < line.count; i++, at++) {
+            if (job->peers.probes) job->scratch[at] = values[i] - x->base[at];
+            x->out[(*packed)++] = values[i] - x->seen[at]; /* sent, so its memory is free */
+            x->base[at] = values[i];
+        }
+        x->changed[(*changed)++] = (hw_range){first + line.first, line.count};
+    }
+    return true;
+}
+
 static bool complete(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
     const bool older = x->early > 0; /* some of before the last exchange are still to land */
     const uint64_t begun = hw_engine_begun(job->engine), sent = x->pushed - x->from;
+    size_t changed = 0, packed = 0;
     x->early = begun > sent ? begun - sent : 0;
     x->under_way = false;
-    for (int r = 0; r < job->ranks; r++) {
-        size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
-        const float *in = x->in + x->at[r];
-        if (!older) x->before[r] = x->based[r];
-        memcpy(x->based + r, in, sizeof *x->based);
-        if (x->based[r].number != x->number) {
-            job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d answered exchange %llu, not %llu", r,
-                                       (unsigned long long)x->based[r].number, (unsigned long long)x->number);
-            return false;
-        }
-        for (size_t i = 0; i < n; i++) x->seen[first + i] = in[HEAD + i] - x->seen[first + i];
-        for (size_t i = 0; job->peers.probes && i < n; i++) job->scratch[first + i] = in[HEAD + i] - x->base[first + i];
-        memcpy(x->base + first, in + HEAD, n * sizeof *in);
-    }
-    if (hw_engine_merge(job->engine, x->seen) != HW_OK) return false;
+    for (int r = 0; r < job->ranks; r++)
+        if (!take(job, r, older, &changed, &packed)) return false;
+    if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
     if (job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
     return true;
@@ -273,7 +320,13 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
     }
     uint64_t clock = x->pushed;
     (void)hw_engine_peek(job->engine, NULL, &clock);
-    if (clock - x->pushed < (flush ? 1 : job->mpi.interval)) return happened;
+    /* Steps that have landed nothing (gradients that are skipped), or the last ones before a pause: there will be no
+     * more of them. Looked at before the clock, they are all in it. */
+    const bool idle = clock - x->pushed < job->mpi.interval && !flush && hw_engine_idle(job->engine);
+    if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
+    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE)
+        (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + hw__mpi_bound(job));
+    if (clock - x->pushed < (flush || idle ? 1 : job->mpi.interval)) return happened;
     (void)begin(job);
     return true;
 }
@@ -296,7 +349,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
     const hw__mpi_shards *s = &job->shards;
     size_t n = job->parameters;
     hw__mpi_push now = {0};
-    hw__mpi_owner_read(job, x->base + s->first[job->rank], &now, false);
+    hw__mpi_owner_get(job, x->base + s->first[job->rank], &now);
     if (!hw__mpi_good(job,
                       MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, x->base, s->count, s->first, MPI_FLOAT, job->comm),
                       "MPI_Allgatherv") ||
@@ -320,7 +373,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
             x->seen[i] = x->base[i] - x->seen[i];
         }
         if (same) return true;
-        if (hw_engine_merge(job->engine, x->seen) != HW_OK) return false;
+        if (hw_engine_merge(job->engine, NULL, 0, x->seen) != HW_OK) return false;
     }
     return true;
 }

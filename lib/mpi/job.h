@@ -162,6 +162,20 @@ bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity);
 /* A word to all other ranks, outside of rounds: why all are to stop. */
 void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason);
 
+/* lines.c: n values of a shard in a message */
+enum { HW__MPI_LINE = 16 };
+#define HW__MPI_ALL UINT32_MAX
+size_t hw__mpi_lines(size_t n);
+/* Those that are not all 0; how many. */
+uint32_t hw__mpi_lines_mark(const float *d, size_t n, unsigned char *marked);
+/* *count marked ones, or all where that is shorter: *count is HW__MPI_ALL then. How many floats that takes, n at most.
+ */
+size_t hw__mpi_lines_pack(const float *values, size_t n, const unsigned char *marked, uint32_t *count, float *to);
+size_t hw__mpi_lines_size(uint32_t count, size_t n);
+/* In how many parts it comes, and part k: where it belongs, and its values; NULL: there is no such line. */
+uint32_t hw__mpi_lines_parts(uint32_t count);
+const float *hw__mpi_lines_get(const float *from, uint32_t count, uint32_t k, size_t n, hw_range *line);
+
 /* owner.c: the shard that this rank serves. A push of n updates, made on values of `clock`; then the
  * values that the rank is to go on with. */
 typedef struct hw__mpi_push {
@@ -169,13 +183,18 @@ typedef struct hw__mpi_push {
     /* Of those updates, the ones that were begun before the values of the exchange before had come: on older values,
      * without what that exchange itself came to (`own` updates, which the rank had in its own way). */
     uint64_t early, early_clock, own;
-    double curvature; /* rank 0 tells; 0: unknown */
+    double curvature;       /* rank 0 tells; 0: unknown */
+    uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */
 } hw__mpi_push;
 hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_owner_free(hw_mpi_job *job);
 void hw__mpi_owner_set(hw_mpi_job *job, const float *values);
-void hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *delta);
-void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push, bool ahead);
+/* False: the message is none of this shard. */
+bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message);
+/* Everything, as it is, and the clock; and what rank `to` has not heard of yet, as a message, whose floats are counted.
+ */
+void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push);
+size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push);
 const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank); /* rank's updates here; -1: all */
 float *hw__mpi_owner_velocity(const hw_mpi_job *job);
 void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature); /* before the run */

@@ -19,6 +19,9 @@ enum { BINS = 64 };
 typedef struct hw__mpi_owner {
     size_t n;
     float *w, *v; /* v: NULL without momentum here */
+    /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
+    uint64_t *changed, *heard, changed_all;
+    unsigned char *marked;
     uint64_t clock, pushes, due;
     hw_histogram *of;                         /* by rank: its updates, in updates of others */
     hw_histogram all, unseen, before, window; /* unseen: of all other updates and of its own exchange under way */
@@ -74,7 +77,10 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->w = malloc((o->n + 1) * sizeof *o->w);
         if (has_velocity(job)) o->v = calloc(o->n + 1, sizeof *o->v);
         o->of = calloc((size_t)job->ranks, sizeof *o->of);
-        good = o->w && o->of && (o->v || !has_velocity(job));
+        o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
+        o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
+        o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
+        good = o->w && o->changed && o->marked && o->of && (o->v || !has_velocity(job));
     }
     for (int r = 0; good && r < job->ranks; r++) good = hw_histogram_init(o->of + r, BINS) == HW_OK;
     hw_histogram *own[] = {&o->all, &o->unseen, &o->before, &o->window};
@@ -97,6 +103,8 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     hw_histogram_free(&o->unseen);
     hw_histogram_free(&o->before);
     hw_histogram_free(&o->window);
+    free(o->changed);
+    free(o->marked);
     free(o->of);
     free(o->w);
     free(o->v);
@@ -131,23 +139,38 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
     }
 }
 
-void hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *d)
+static bool add(hw__mpi_owner *o, uint32_t count, const float *message)
+{
+    for (uint32_t k = 0; k < hw__mpi_lines_parts(count); k++) {
+        hw_range line;
+        const float *d = hw__mpi_lines_get(message, count, k, o->n, &line);
+        if (!d) return false;
+        for (size_t i = 0; i < line.count; i++) o->w[line.first + i] += d[i];
+        if (count != HW__MPI_ALL) o->changed[line.first / HW__MPI_LINE] = o->pushes + 1;
+    }
+    if (count == HW__MPI_ALL) o->changed_all = o->pushes + 1;
+    return true;
+}
+
+bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message)
 {
     hw__mpi_owner *o = job->owner;
     const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
     const uint64_t missed = o->clock - push->early_clock;
     if (late) record(o, from, o->clock - push->clock, o->clock - push->clock, late);
     if (early) record(o, from, missed > push->own ? missed - push->own : 0, missed, early);
+    if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
-        with_momentum(o, push->updates, d);
-    else
-        for (size_t i = 0; i < o->n; i++) o->w[i] += d[i];
+        with_momentum(o, push->updates, message);
+    else if (!add(o, push->lines, message))
+        return false;
     o->clock += push->updates;
     o->pushes++;
     /* Before the first of those whose curvature has been found the rate may be too high. */
     const bool found = push->curvature > 0 && !(fabs(push->curvature - o->curvature) <= 0.1 * o->curvature);
     if (found) o->curvature = push->curvature;
     if (o->v && (found || o->pushes >= o->due)) set(job, o);
+    return true;
 }
 
 void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature)
@@ -158,15 +181,32 @@ void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature)
     set(job, o);
 }
 
-void hw__mpi_owner_read(const hw_mpi_job *job, float *values, hw__mpi_push *push, bool ahead)
+void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push)
 {
-    const hw__mpi_owner *o = job->owner;
-    const float s = ahead && o->v ? (float)o->setting.ahead : 0;
+    hw__mpi_owner *o = job->owner;
     push->clock = o->clock;
-    if (s != 0)
-        for (size_t i = 0; i < o->n; i++) values[i] = o->w[i] + s * o->v[i];
-    else
-        memcpy(values, o->w, o->n * sizeof *values);
+    memcpy(values, o->w, o->n * sizeof *values);
+    for (int r = 0; r < job->ranks; r++) o->heard[r] = o->pushes; /* all ranks get it */
+}
+
+size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push)
+{
+    hw__mpi_owner *o = job->owner;
+    const uint64_t heard = o->heard[to];
+    push->clock = o->clock;
+    push->lines = HW__MPI_ALL;
+    o->heard[to] = o->pushes;
+    if (o->v) {
+        const float s = (float)o->setting.ahead;
+        for (size_t i = 0; i < o->n; i++) message[i] = o->w[i] + s * o->v[i];
+        return o->n;
+    }
+    if (o->changed_all <= heard) {
+        push->lines = 0;
+        for (size_t line = 0; line < hw__mpi_lines(o->n); line++)
+            push->lines += o->marked[line] = o->changed[line] > heard;
+    }
+    return hw__mpi_lines_pack(o->w, o->n, o->marked, &push->lines, message);
 }
 
 const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank)

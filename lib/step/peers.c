@@ -102,9 +102,12 @@ void hw__peers_begin(hw_engine *e)
     hw__counter_set(&e->tickets.awaited_ns, 0);
 }
 
+/* Where there are none left, whoever looks for one is to find that out. */
 static bool may_begin(const hw_engine *e)
 {
-    return hw__counter_get(&e->tickets.taken) - e->tickets.from < hw__counter_get(&e->tickets.allowed);
+    uint64_t taken = hw__counter_get(&e->tickets.taken);
+    return taken >= hw__counter_get(&e->tickets.limit) ||
+           taken - e->tickets.from < hw__counter_get(&e->tickets.allowed);
 }
 
 bool hw__peers_await(hw_worker *w)
@@ -114,8 +117,10 @@ bool hw__peers_await(hw_worker *w)
     if (!deals(e) || may_begin(e)) return true;
     uint64_t from = hw_now();
     (void)pthread_mutex_lock(&g->mutex);
+    e->tickets.waiting++;
     while (!may_begin(e) && !hw__flags_stopped(&e->flags) && !g->poisoned)
         (void)pthread_cond_wait(&g->changed, &g->mutex);
+    e->tickets.waiting--;
     (void)pthread_mutex_unlock(&g->mutex);
     (void)hw__counter_take(&e->tickets.awaited_ns, hw_now() - from);
     return !hw__flags_stopped(&e->flags);
@@ -205,6 +210,15 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
     return HW_OK;
 }
 
+int hw_engine_idle(hw_engine *e)
+{
+    if (!e || !deals(e)) return 0;
+    (void)pthread_mutex_lock(&e->pause.mutex);
+    int idle = e->tickets.waiting * e->crew.share + e->pause.arrived >= e->crew.threads;
+    (void)pthread_mutex_unlock(&e->pause.mutex);
+    return idle;
+}
+
 double hw_engine_awaited(const hw_engine *e)
 {
     return e ? (double)hw__counter_get(&e->tickets.awaited_ns) * 1e-9 : 0;
@@ -239,14 +253,14 @@ hw_status hw_engine_skip(hw_engine *e, uint64_t steps)
     return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, steps)) : status;
 }
 
-hw_status hw_engine_merge(hw_engine *e, const float *delta)
+hw_status hw_engine_merge(hw_engine *e, const hw_range *ranges, size_t n, const float *delta)
 {
     hw_status status = usable(e, e && deals(e));
     if (status != HW_OK) return status;
     if (!delta) return HW_E_ARGUMENT;
     const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     hw_range all = {0, e->objective.parameters};
-    hw__extent extent = hw__extent_all(&all);
+    hw__extent extent = ranges ? hw__extent_ranges(ranges, n, false) : hw__extent_all(&all);
     hw__params_write_part(e->params, &add, &extent, delta);
     return HW_OK;
 }

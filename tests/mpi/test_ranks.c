@@ -211,6 +211,59 @@ static void nothing_is_lost(ranks *r)
     }
 }
 
+/* A wide model of which every step touches three places, two of them its example's own: what is exchanged is what was
+ * touched, and nothing of it is lost. */
+enum { WIDE = 50000, FEW = 400 };
+
+static hw_status sparse_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    float values[3], g[3] = {-1, -2, -1};
+    const uint32_t at = b->index[0], index[3] = {at, 40000 + at, WIDE - 1};
+    const struct timespec moment = {0, 100000};
+    (void)self;
+    hw_read_at(w, index, 3, values);
+    (void)nanosleep(&moment, NULL);
+    return hw_write_at(w, index, 3, g, 1);
+}
+
+static void sparse(ranks *r)
+{
+    float *x = calloc(WIDE, sizeof *x);
+    for (int i = 0; i < 2; i++) {
+        hw_objective o = hw_objective_defaults("sparse", WIDE);
+        hw_config c = own(2);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_mpi_job *job = NULL;
+        hw_engine *e = NULL;
+        hw_result result;
+        char why[HW_WHY] = "";
+        bool good = true;
+        o.examples = FEW;
+        o.touched = 3;
+        o.step = sparse_step;
+        c.batch = 1;
+        c.epochs = 3;
+        c.clock_interval = i ? 16 : 1;
+        m.interval = i ? 16 : 1;
+        memset(x, 0, WIDE * sizeof *x);
+        CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) == HW_OK);
+        CHECK(r, hw_engine_create(&e, &o, &c, x, why) == HW_OK);
+        CHECK(r, hw_mpi_run(job, e, &result) == HW_OK);
+        CHECK(r, hw_engine_get(e, x) == HW_OK);
+        CHECK(r, result.updates == 3 * FEW);
+        for (int k = 0; k < WIDE - 1; k++) good = good && x[k] == (k < FEW ? 3 : k >= 40000 && k < 40000 + FEW ? 6 : 0);
+        CHECK(r, good && x[WIDE - 1] == 3 * FEW);
+        const hw_mpi_rank *each = hw_mpi_ranks(job);
+        for (int k = 0; each && r->count > 1 && k < r->count; k++) {
+            CHECK(r, each[k].exchanges > 5);
+            CHECK(r, each[k].bytes_sent / each[k].exchanges < 20000); /* all of it would be 200 kB and more */
+        }
+        hw_engine_free(e);
+        hw_mpi_free(job);
+    }
+    free(x);
+}
+
 /* In the end an update is 1 / (1 - m) of it, whatever an exchange holds, whoever keeps the velocity. */
 static void momentum_gains(ranks *r)
 {
@@ -563,6 +616,7 @@ int main(int argc, char **argv)
         void (*run)(ranks *r);
     } tests[] = {{"sync_equals_threads", sync_equals_threads},
                  {"nothing_is_lost", nothing_is_lost},
+                 {"sparse", sparse},
                  {"momentum_gains", momentum_gains},
                  {"converges", converges},
                  {"trouble", trouble},

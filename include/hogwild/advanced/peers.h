@@ -51,20 +51,23 @@ typedef struct hw_peers {
     hw_status (*meet)(void *context, hw_meeting *meeting, char *why);
 } hw_peers;
 
-/* The engine's parameters, from a thread beside its workers, during a run or outside; and values added to them, without
- * losing anything (write racy: what a worker writes at the same moment may be lost). Neither is an update of the
- * engine's clock. x, delta: as many floats as the objective has parameters; x may be NULL. One thread at a time. *clock
- * (may be NULL): updates that had landed before the peek, which may hold some of later ones, too. In step: peek only,
- * from within `sums`. HW_E_UNSUPPORTED: the engine was not created with config.peers, or (merge) goes in step. */
+/* The engine's parameters, from a thread beside its workers, during a run or outside; and values added to those of
+ * ranges[0 .. n-1], packed one after the other (ranges NULL: to all), without losing anything (write racy: what a
+ * worker writes at the same moment may be lost). Neither is an update of the engine's clock. x: as many floats as the
+ * objective has parameters, or NULL. One thread at a time. *clock (may be NULL): updates that had landed before the
+ * peek, which may hold some of later ones, too. In step: peek only, from within `sums`. HW_E_UNSUPPORTED: the engine
+ * was not created with config.peers, or (merge) goes in step. */
 HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
-HW_API hw_status hw_engine_merge(hw_engine *engine, const float *delta);
+HW_API hw_status hw_engine_merge(hw_engine *engine, const hw_range *ranges, size_t n, const float *delta);
 
-/* DEALT: workers begin no more than so many steps since the run began, or went on (with a sampled clock, and some
- * tickets in hand, a few more), and wait; UINT64_MAX, as at first: any number. From one thread beside the
- * workers. After hw_engine_stop they are let go by the next call. awaited: seconds that workers have waited so, added
- * up. */
+/* DEALT: workers begin no more than so many steps since the run began, or went on, and wait; UINT64_MAX, as at first:
+ * any number. They look before each step, so that those who look at once may all begin the last one (with a sampled
+ * clock, and some tickets in hand, a few more). From one thread beside the workers. After hw_engine_stop they are let
+ * go by the next call. awaited: seconds that workers have waited so, added up. */
 HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
+/* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
+HW_API int hw_engine_idle(hw_engine *engine);
 /* Steps that have been begun since the run began, or went on; what each has read is older than what is merged now. */
 HW_API uint64_t hw_engine_begun(const hw_engine *engine);
 /* With peers->probes. x NULL: the curvature of the loss where the run began. Else at x, from `direction`, which is
