@@ -4,6 +4,7 @@
 #include "support/gnuplot.h"
 #include "support/linear.h"
 #include "support/plan.h"
+#include "support/ranks.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@ typedef struct options {
     hw_config *config;
     float class_weight[256];
     unsigned n_weights;
+    ranks_options ranks;
 } options;
 
 static const cli_option own[] = {
@@ -62,6 +64,7 @@ static const cli_option own[] = {
     PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
+    RANKS_ROWS(offsetof(options, ranks)),
 };
 
 static const char *const engine_flags[] = {
@@ -173,6 +176,7 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
     char why[HW_WHY];
     hw_objective objective;
     hw_engine *engine;
+    ranks over;
     hw_result result;
     hw_rule rule;
     hw_config c = linear_configure(&o->said, o->config, m, s, o->class_weight, o->n_weights);
@@ -191,8 +195,10 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
     c.context = &p;
     c.on_progress = on_progress;
     c.stop_flag = &cli_interrupted;
-    if (hw_engine_create(&engine, &objective, &c, x, why) != HW_OK) return cli_error("linear", 2, why);
-    hw_status status = hw_engine_run(engine, &result);
+    if (o->ranks.mpi) c.average_every = 0; /* each rank's would be of its own parameters */
+    if (ranks_create(&over, &o->ranks, &objective, &c, x, &engine, why) != HW_OK)
+        return ranks_number() ? 2 : cli_error("linear", 2, why);
+    hw_status status = ranks_run(&over, engine, &result);
     if (p.terminal && !p.quiet) printf("\r\033[K");
     if (hw_engine_average(engine, x) != HW_OK || status != HW_OK) (void)hw_engine_get(engine, x);
     double metric[2];
@@ -202,12 +208,14 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
         printf("\n");
     } else if (!fold && status == HW_OK && linear_objective(l, x, metric) == HW_OK) {
         print_run(&result, &c, s, metric);
+        ranks_print(&over, stdout);
     }
     if (!fold && o->report && write_report(o, r, engine, objective.metrics, &result) != 0) code = 1;
     if (!fold && cli_interrupted)
         fprintf(stderr, "linear: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
                 o->save ? "; the model is saved" : "; with --save FILE the model would be kept");
     hw_engine_free(engine);
+    ranks_free(&over);
     return code;
 }
 
@@ -411,7 +419,7 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
     return code ? code : end;
 }
 
-int main(int argc, char **argv)
+static int program(int argc, char **argv)
 {
     hw_config config = hw_config_defaults();
     options o = {.base = "auto", .split = NAN, .l2 = -1, .said.rate = -1, .intercept = true, .config = &config};
@@ -456,4 +464,10 @@ int main(int argc, char **argv)
     linear_close(&r);
     hw_linear_model_free(&m);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    int code = ranks_begin("linear", argc, argv);
+    return ranks_end(code < 0 ? program(argc, argv) : code);
 }

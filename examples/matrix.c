@@ -1,6 +1,7 @@
 /* matrix.c - matrix factorisation of ratings: trains, reports the error, saves the model, predicts and recommends. */
 #include "support/cli.h"
 #include "support/plan.h"
+#include "support/ranks.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
@@ -17,6 +18,7 @@ typedef struct options {
     double share, l2;
     unsigned rank, grid, top;
     bool quiet, json, plain, no_biases;
+    ranks_options ranks;
 } options;
 
 static const cli_option own[] = {
@@ -50,6 +52,7 @@ static const cli_option own[] = {
     PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
+    RANKS_ROWS(offsetof(options, ranks)),
 };
 
 static const char *const engine_flags[] = {
@@ -238,6 +241,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     char why[HW_WHY];
     hw_objective objective;
     hw_engine *engine;
+    ranks over;
     hw_result result;
     progress p = {
         o->json ? stderr : stdout, o->quiet || o->json, f->test != NULL, config->epochs, 0, 0, f->train->count};
@@ -254,23 +258,25 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     config->context = &p;
     config->on_evaluation = on_evaluation;
     config->stop_flag = &cli_interrupted;
-    if (hw_engine_create(&engine, &objective, config, x, why) != HW_OK) {
+    if (ranks_create(&over, &o->ranks, &objective, config, x, &engine, why) != HW_OK) {
         free(x);
-        return cli_error(PROGRAM, 2, why);
+        return ranks_number() ? 2 : cli_error(PROGRAM, 2, why);
     }
     cli_catch_interrupt();
-    hw_status status = hw_engine_run(engine, &result);
+    hw_status status = ranks_run(&over, engine, &result);
     (void)hw_engine_get(engine, x);
     if (o->json) {
         (void)hw_run_json(engine, PROGRAM, &result, stdout);
         printf("\n");
     } else if (status == HW_OK && !o->predict && !o->recommend) {
         summary(&result, &p, f->grid);
+        ranks_print(&over, stdout);
     }
     if (cli_interrupted)
         fprintf(stderr, PROGRAM ": interrupted after %.2f epochs%s\n", result.epochs,
                 o->save ? "; the model is saved" : "; with --save FILE the model would be kept");
     hw_engine_free(engine);
+    ranks_free(&over);
     int code = status == HW_OK ? 0 : cli_error(PROGRAM, 1, result.message);
     if (code == 0 && hw_factors_create(m, f, x, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
     free(x);
@@ -321,7 +327,7 @@ static int train_and_answer(const options *o, hw_config *config)
     f.batch = config->batch;
     f.seed = config->seed;
     uint32_t fewer = training.users < training.items ? training.users : training.items;
-    bool alone = config->workers == 1 || config->scheduler != HW_ASYNC || config->batch > 1;
+    bool alone = o->ranks.mpi || config->workers == 1 || config->scheduler != HW_ASYNC || config->batch > 1;
     f.grid = o->grid != UNSET ? o->grid : alone || 2 * config->workers > fewer ? 0 : 2 * config->workers;
     if (talks)
         printf(PROGRAM ": %" PRIu32 " ratings (%" PRIu32 " for testing), %" PRIu32 " users, %" PRIu32 " items: %s\n",
@@ -330,7 +336,8 @@ static int train_and_answer(const options *o, hw_config *config)
     quiet.quiet = o->quiet || !talks;
     hw_factors *m = NULL;
     code = train(&quiet, config, &f, &m);
-    if (code == 0 && o->save && hw_factors_save(m, o->save, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
+    if (code == 0 && o->save && !ranks_number() && hw_factors_save(m, o->save, why) != HW_OK)
+        code = cli_error(PROGRAM, 1, why);
     if (code == 0 && m) code = answer(o, m, seen, 2);
     hw_factors_free(m);
     hw_factorize_free(&f);
@@ -339,7 +346,7 @@ static int train_and_answer(const options *o, hw_config *config)
     return code;
 }
 
-int main(int argc, char **argv)
+static int program(int argc, char **argv)
 {
     options o = {.share = -1, .l2 = 0.1, .rank = 32, .grid = UNSET, .top = 10};
     hw_config config = hw_config_defaults();
@@ -380,4 +387,10 @@ int main(int argc, char **argv)
     code = answer(&o, m, NULL, 0);
     hw_factors_free(m);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    int code = ranks_begin(PROGRAM, argc, argv);
+    return ranks_end(code < 0 ? program(argc, argv) : code);
 }

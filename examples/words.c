@@ -2,6 +2,7 @@
  * and asks them analogies. */
 #include "support/cli.h"
 #include "support/plan.h"
+#include "support/ranks.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@ typedef struct options {
     unsigned dimension, window, negatives, least, limit, hot;
     double sample, rate;
     bool cbow, shared, binary, quiet, json;
+    ranks_options ranks;
 } options;
 
 static const cli_option own[] = {
@@ -44,6 +46,7 @@ static const cli_option own[] = {
     PLAN_ROW(offsetof(options, plan)),
     {"--quiet", NULL, "no progress, one line of analogies", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
+    RANKS_ROWS(offsetof(options, ranks)),
 };
 
 static const char *const engine_flags[] = {
@@ -198,6 +201,7 @@ static int train(const options *o, hw_config *config, const text *t, const hw_sk
 {
     char why[HW_WHY];
     hw_engine *engine;
+    ranks over;
     hw_result r;
     progress p = {.words = (double)t->corpus.running / t->corpus.tokens};
     cli_progress_init(&p.line, o->json ? stderr : stdout, "words", o->quiet || o->json, config->epochs);
@@ -205,9 +209,10 @@ static int train(const options *o, hw_config *config, const text *t, const hw_sk
     config->on_progress = on_progress;
     config->stop_flag = &cli_interrupted;
     configure(o, config, model, objective);
-    if (hw_engine_create(&engine, objective, config, params, why) != HW_OK) return cli_error("words", 2, why);
+    if (ranks_create(&over, &o->ranks, objective, config, params, &engine, why) != HW_OK)
+        return ranks_number() ? 2 : cli_error("words", 2, why);
     cli_catch_interrupt();
-    hw_status status = hw_engine_run(engine, &r);
+    hw_status status = ranks_run(&over, engine, &r);
     cli_progress_done(&p.line);
     if (o->json) {
         (void)hw_run_json(engine, "words", &r, stdout);
@@ -221,7 +226,9 @@ static int train(const options *o, hw_config *config, const text *t, const hw_sk
     if (cli_interrupted)
         fprintf(stderr, "words: interrupted: stopped after %.2f epochs%s\n", r.epochs,
                 o->save ? "; the vectors are saved" : "; with --save FILE the vectors would be kept");
+    if (status == HW_OK && !o->json) ranks_print(&over, stdout);
     hw_engine_free(engine);
+    ranks_free(&over);
     return code;
 }
 
@@ -251,14 +258,14 @@ static int run(const options *o, hw_config *config, const text *t, uint32_t simi
         code = train(o, config, t, &model, &objective, params, &trained);
     }
     if (trained && hw_vectors_create(&vectors, &model, params, why) != HW_OK) code = cli_error("words", 1, why);
-    if (vectors && finish(o, t, vectors, similar) != 0) code = 1;
+    if (vectors && !ranks_number() && finish(o, t, vectors, similar) != 0) code = 1;
     hw_vectors_free(vectors);
     free(params);
     hw_skipgram_free(&model);
     return code;
 }
 
-int main(int argc, char **argv)
+static int program(int argc, char **argv)
 {
     options o = {.dimension = 100, .window = 5, .negatives = 5, .least = 5, .limit = 30000, .sample = 1e-4};
     hw_config config = hw_config_defaults();
@@ -303,4 +310,10 @@ int main(int argc, char **argv)
     }
     hw_corpus_free(&t.corpus);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    int code = ranks_begin("words", argc, argv);
+    return ranks_end(code < 0 ? program(argc, argv) : code);
 }

@@ -30,14 +30,14 @@ typedef struct ranks_options {
          0},                                                                                           \
         {"--rank-exchange",                                                                            \
          "K",                                                                                          \
-         "async: updates of a rank between exchanges, at least (1; 1 to 1000000)",                     \
+         "async: updates of a rank between exchanges, at least (chosen; 1 to 1000000)",                \
          CLI_WHOLE,                                                                                    \
          (at) + offsetof(ranks_options, interval),                                                     \
          1,                                                                                            \
          1000000},                                                                                     \
         {"--rank-bound",                                                                               \
          "K",                                                                                          \
-         "async: its workers wait with more that are unsent (twice --rank-exchange)",           \
+         "async: its workers wait with more that are unsent (twice --rank-exchange)",                  \
          CLI_WHOLE,                                                                                    \
          (at) + offsetof(ranks_options, bound),                                                        \
          1,                                                                                            \

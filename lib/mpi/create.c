@@ -1,46 +1,9 @@
 /* create.c - a job: checks that need no other rank, what they are all to agree on, and all memory of the run. */
 #include "job.h"
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-hw_status hw__mpi_fail(char *why, hw_status status, const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    if (why) (void)vsnprintf(why, HW_WHY, format, args);
-    va_end(args);
-    return status;
-}
-
-bool hw__mpi_good(hw_mpi_job *job, int code, const char *call)
-{
-    if (code == MPI_SUCCESS) return true;
-    char text[MPI_MAX_ERROR_STRING] = "";
-    int length = 0;
-    (void)MPI_Error_string(code, text, &length);
-    job->broken = true;
-    if (job->failed == HW_OK) job->failed = hw__mpi_fail(job->why, HW_E_IO, "%s: %.200s", call, text);
-    return false;
-}
-
-hw_status hw__mpi_agree(hw_mpi_job *job, hw_status status, char *why)
-{
-    int mine[2] = {status == HW_OK ? job->ranks : job->rank, status}, first = 0;
-    if (job->broken) return hw__mpi_fail(why, job->failed, "%s", job->why);
-    char text[HW_WHY] = "";
-    if (!hw__mpi_good(job, MPI_Allreduce(mine, &first, 1, MPI_INT, MPI_MIN, job->comm), "MPI_Allreduce"))
-        return hw__mpi_fail(why, job->failed, "%s", job->why);
-    if (first >= job->ranks) return HW_OK;
-    if (why) (void)snprintf(text, sizeof text, "%.*s", HW_WHY - 1, why);
-    if (!hw__mpi_good(job, MPI_Bcast(mine + 1, 1, MPI_INT, first, job->comm), "MPI_Bcast") ||
-        !hw__mpi_good(job, MPI_Bcast(text, HW_WHY, MPI_CHAR, first, job->comm), "MPI_Bcast"))
-        return hw__mpi_fail(why, job->failed, "%s", job->why);
-    if (first == job->rank) return status;
-    return hw__mpi_fail(why, mine[1], "rank %d: %.230s", first, text);
-}
 
 hw_status hw_mpi_init(hw_mpi *mpi, size_t size)
 {
@@ -49,7 +12,6 @@ hw_status hw_mpi_init(hw_mpi *mpi, size_t size)
     memset(&all, 0, sizeof all);
     all.struct_size = sizeof all;
     all.comm = MPI_COMM_WORLD;
-    all.interval = 1;
     *mpi = all;
     return HW_OK;
 }
@@ -101,10 +63,9 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
     if ((m->velocity != HW_MPI_AT_OWNERS && m->velocity != HW_MPI_AT_RANKS) ||
         (m->sum != HW_MPI_ORDERED && m->sum != HW_MPI_REDUCED))
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.velocity or mpi.sum is no value of its enum");
-    if (m->bound && m->bound < m->interval)
+    if (job->bound < job->interval)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.bound is %u: it must be 0, or at least the interval of %u",
-                            m->bound, m->interval);
-    if (m->interval < 1) return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.interval is 0: it must be at least 1");
+                            m->bound, job->interval);
     if (o->parameters > (size_t)INT32_MAX / 2)
         return hw__mpi_fail(why, HW_E_LIMIT, "the objective has %zu parameters: messages of MPI hold half as many",
                             o->parameters);
@@ -164,10 +125,23 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     c->seconds = 0; /* rank 0's clock ends it for all: run.c */
     c->stop_flag = NULL;
     hw__mpi_callbacks(job, c);
+    /* Replicas that are exchanged inside the rank more rarely would keep what is sent waiting. */
+    if (job->mpi.scheduler == HW_MPI_ASYNC && c->exchange_interval == 0 && o->touched)
+        c->exchange_interval = job->interval > 1 ? job->interval : 2;
     if (job->mpi.scheduler == HW_MPI_ASYNC && owners && c->optimizer.rule == HW_RULE_SGD) {
         c->optimizer.momentum = 0;
         c->compensation.policy = HW_POLICY_NONE;
     }
+}
+
+/* Exchanges: as often as the network takes them where steps are dense; of cheap ones as many as replicas of as many
+ * workers would make (what they do from the same start adds up). */
+static void choose_interval(hw_mpi_job *job, const hw_objective *o)
+{
+    const unsigned others = job->ranks > 1 ? (unsigned)job->ranks - 1 : 1, few = 256 / others;
+    job->interval = job->mpi.interval ? job->mpi.interval : !o->touched ? 1 : few > 16 ? few : 16;
+    const uint32_t twice = job->interval < UINT32_MAX / 2 ? 2 * job->interval : UINT32_MAX;
+    job->bound = job->mpi.bound ? job->mpi.bound : twice;
 }
 
 static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)
@@ -178,6 +152,7 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     (void)MPI_Comm_set_errhandler(job->comm, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(job->comm, &job->rank);
     (void)MPI_Comm_size(job->comm, &job->ranks);
+    choose_interval(job, o);
     hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
     if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
     if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);

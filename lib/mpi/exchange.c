@@ -231,18 +231,11 @@ static bool begin(hw_mpi_job *job)
     return true;
 }
 
-uint32_t hw__mpi_bound(const hw_mpi_job *job)
-{
-    const hw_mpi *m = &job->mpi;
-    uint32_t twice = m->interval < UINT32_MAX / 2 ? 2 * m->interval : UINT32_MAX;
-    return m->bound ? m->bound : twice;
-}
-
 /* Counted from the run's beginning, as the engine does. */
 void hw__mpi_exchange_allow(hw_mpi_job *job)
 {
     const hw__mpi_exchange *x = job->exchange;
-    (void)hw_engine_allow(job->engine, x->pushed - x->from + hw__mpi_bound(job));
+    (void)hw_engine_allow(job->engine, x->pushed - x->from + job->bound);
 }
 
 /* What rank r has answered: base is that, and what local is to become by it is added to the list. */
@@ -322,11 +315,11 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
     (void)hw_engine_peek(job->engine, NULL, &clock);
     /* Steps that have landed nothing (gradients that are skipped), or the last ones before a pause: there will be no
      * more of them. Looked at before the clock, they are all in it. */
-    const bool idle = clock - x->pushed < job->mpi.interval && !flush && hw_engine_idle(job->engine);
+    const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
     if (idle && clock == x->pushed && job->reason == HW_STOP_NONE)
-        (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + hw__mpi_bound(job));
-    if (clock - x->pushed < (flush || idle ? 1 : job->mpi.interval)) return happened;
+        (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + job->bound);
+    if (clock - x->pushed < (flush || idle ? 1 : job->interval)) return happened;
     (void)begin(job);
     return true;
 }

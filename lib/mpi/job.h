@@ -61,7 +61,8 @@ struct hw__mpi_owner;
 
 struct hw_mpi_job {
     hw_mpi mpi;
-    MPI_Comm comm; /* ours */
+    uint32_t interval, bound; /* in force */
+    MPI_Comm comm;            /* ours */
     bool has_comm;
     int rank, ranks;
     size_t parameters;
@@ -97,7 +98,9 @@ struct hw_mpi_job {
     bool ran;
 };
 
-/* create.c */
+/* agree.c */
+/* This engine's run ends, whatever its workers wait for. */
+void hw__mpi_stop_engine(hw_mpi_job *job);
 hw_status hw__mpi_fail(char *why, hw_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* What an MPI call returned, as a status of the job with its sentence; true: well. */
 bool hw__mpi_good(hw_mpi_job *job, int code, const char *call);
@@ -137,15 +140,11 @@ void hw__mpi_callbacks(hw_mpi_job *job, hw_config *config);
 /* An evaluation in the job's numbers. */
 void hw__mpi_evaluation(const hw_mpi_job *job, hw_evaluation *evaluation);
 
-/* run.c: the engine's run ends, whatever its workers wait for. */
-void hw__mpi_stop_engine(hw_mpi_job *job);
-
 /* curvature.c */
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);
 void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges);
 
 /* exchange.c */
-uint32_t hw__mpi_bound(const hw_mpi_job *job); /* mpi.bound, or what it is by default */
 hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_exchange_free(hw_mpi_job *job);
 void hw__mpi_exchange_allow(hw_mpi_job *job); /* workers to begin what the bound leaves */

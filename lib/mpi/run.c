@@ -21,12 +21,6 @@ static bool asynchronous(const hw_mpi_job *job)
     return job->mpi.scheduler == HW_MPI_ASYNC;
 }
 
-void hw__mpi_stop_engine(hw_mpi_job *job)
-{
-    hw_engine_stop(job->engine);
-    if (asynchronous(job)) (void)hw_engine_allow(job->engine, UINT64_MAX); /* whoever waits goes, too */
-}
-
 static void stop(hw_mpi_job *job, hw_stop_reason reason)
 {
     if (job->reason == HW_STOP_NONE) job->reason = reason;

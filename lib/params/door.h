@@ -19,6 +19,9 @@ void hw__params_parts_begin(hw_params *params, unsigned worker, hw_read_note *no
 void hw__params_read_part(const hw_params *params, const hw__extent *x, float ahead, float *values);
 void hw__params_parts_read_end(hw_params *params, unsigned worker, hw_read_note *note);
 void hw__params_write_part(hw_params *params, const hw_form *form, const hw__extent *x, const float *g);
+/* values[0 .. x->total - 1], packed, added to what the workers share, beside them and without the clock, as losslessly
+ * as their writes are. */
+void hw__params_merge(hw_params *params, const hw__extent *x, const float *values);
 uint64_t hw__params_parts_end(hw_params *params, unsigned worker, const hw_read_note *note);
 
 /* Beside replicas and no further arrays: the direction along which exchanges are corrected (replica.c), of length 1, as

@@ -35,6 +35,7 @@ typedef struct hw__mode {
 } hw__mode;
 
 /* modes.c */
+extern const hw__mode hw__mode_replicas, hw__mode_consistent, hw__mode_locked, hw__mode_striped, hw__mode_atomic;
 const hw__mode *hw__mode_of(const hw_params_config *c);
 
 #endif

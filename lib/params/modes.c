@@ -1,7 +1,6 @@
 /* modes.c - the table of modes: the first one that takes a configuration is used. */
 #include "mode.h"
 
-extern const hw__mode hw__mode_replicas, hw__mode_consistent, hw__mode_locked, hw__mode_striped, hw__mode_atomic;
 static const hw__mode *const table[] = {&hw__mode_replicas, &hw__mode_consistent, &hw__mode_locked, &hw__mode_striped,
                                         &hw__mode_atomic};
 

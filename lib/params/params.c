@@ -233,6 +233,14 @@ void hw__params_write_part(hw_params *p, const hw_form *form, const hw__extent *
     p->mode->apply(p, form, x, g);
 }
 
+/* Replicas have no updates in place: theirs are exchanged by the write mode. */
+void hw__params_merge(hw_params *p, const hw__extent *x, const float *values)
+{
+    const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
+    const hw__mode *mode = p->mode->apply ? p->mode : p->n_stripes ? &hw__mode_striped : &hw__mode_atomic;
+    mode->apply(p, &add, x, values);
+}
+
 uint64_t hw__params_parts_end(hw_params *p, unsigned worker, const hw_read_note *note)
 {
     hw__params_clock_write_begin(&p->clock); /* here, since a step that goes wrong has no end */

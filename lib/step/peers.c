@@ -258,9 +258,8 @@ hw_status hw_engine_merge(hw_engine *e, const hw_range *ranges, size_t n, const 
     hw_status status = usable(e, e && deals(e));
     if (status != HW_OK) return status;
     if (!delta) return HW_E_ARGUMENT;
-    const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     hw_range all = {0, e->objective.parameters};
     hw__extent extent = ranges ? hw__extent_ranges(ranges, n, false) : hw__extent_all(&all);
-    hw__params_write_part(e->params, &add, &extent, delta);
+    hw__params_merge(e->params, &extent, delta);
     return HW_OK;
 }

@@ -370,7 +370,7 @@ static void mismatch(ranks *r)
         hw_mpi m = mpi_of(HW_MPI_ASYNC);
         const char *sentence[] = {
             "config.batch is 4 on rank 0, but 5",      "the objective's parameters is 70 on rank 0",
-            "the objective's name is ranks on rank 0", "mpi.interval is 1 on rank 0, but 2",
+            "the objective's name is ranks on rank 0", "mpi.interval is 0 on rank 0, but 2",
             "begin with different parameters",         "config.momentum"};
         if (odd && i == 0) c.batch = 5;
         if (odd && i == 1) o.parameters = 64;
@@ -401,9 +401,11 @@ static void mismatch(ranks *r)
     m.struct_size = 3;
     CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_ARGUMENT);
     m = mpi_of(HW_MPI_ASYNC);
-    m.interval = 0;
+    m.interval = 8;
+    m.bound = 4;
     CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_E_ARGUMENT);
-    CHECK_TEXT(r, result.message, "mpi.interval is 0");
+    CHECK_TEXT(r, result.message, "mpi.bound is 4: it must be 0, or at least the interval of 8");
+    m.bound = 0;
     c.epochs = 1;
     c.batch = 180;
     m.interval = 1;
