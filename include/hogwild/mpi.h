@@ -44,8 +44,11 @@ typedef struct hw_mpi {
     hw_mpi_velocity velocity; /* ASYNC */
     hw_mpi_sum sum;           /* SYNC */
     /* ASYNC: a rank exchanges when it has made so many updates since it last began to, at least; one exchange is under
-     * way at a time. 0, the default: chosen, 1 (as often as the network takes them) or, where the objective is sparse,
-     * 256 / (ranks - 1), 16 at least: what ranks do from the same start adds up. */
+     * way at a time. 0, the default: chosen, 1 (as often as the network takes them), or where the objective is sparse
+     * 256 / (ranks - 1) and fewer where a parameter would be met more than eight times meanwhile, since what ranks do
+     * from the same start adds up; up to sixteen times as many, within that, where workers wait for a fifth of the
+     * time.
+     */
     uint32_t interval;
     /* ASYNC: a rank's workers wait rather than have more updates than these that are unsent or under way: the more, the
      * older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is

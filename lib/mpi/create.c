@@ -1,5 +1,6 @@
 /* create.c - a job: checks that need no other rank, what they are all to agree on, and all memory of the run. */
 #include "job.h"
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,14 +135,18 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     }
 }
 
-/* Exchanges: as often as the network takes them where steps are dense; of cheap ones as many as replicas of as many
- * workers would make (what they do from the same start adds up). */
+/* As often as the network takes them where steps are dense. What ranks do from the same start adds up: of sparse steps
+ * no more than such that a parameter is met eight times on average, and as many as replicas of as many workers would
+ * make. */
 static void choose_interval(hw_mpi_job *job, const hw_objective *o)
 {
-    const unsigned others = job->ranks > 1 ? (unsigned)job->ranks - 1 : 1, few = 256 / others;
-    job->interval = job->mpi.interval ? job->mpi.interval : !o->touched ? 1 : few > 16 ? few : 16;
+    const double meets = o->touched ? 8 * (double)o->parameters / (double)o->touched : 0;
+    const double others = job->ranks > 1 ? job->ranks - 1 : 1, first = fmax(16, fmin(meets, 256 / others));
+    job->interval = job->mpi.interval ? job->mpi.interval : o->touched ? (uint32_t)first : 1;
     const uint32_t twice = job->interval < UINT32_MAX / 2 ? 2 * job->interval : UINT32_MAX;
     job->bound = job->mpi.bound ? job->mpi.bound : twice;
+    job->chooses = !job->mpi.interval && !job->mpi.bound && o->touched;
+    job->most = (uint32_t)fmin(16 * first, fmax(first, meets));
 }
 
 static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)

@@ -25,7 +25,9 @@ typedef struct hw__mpi_exchange {
     MPI_Request arrival, *replying;
     MPI_Status *status; /* of as many as request */
     unsigned char *marked;
-    hw_range *changed; /* lines of all shards that have come */
+    hw_range *changed;  /* lines of all shards that have come */
+    uint64_t looked_ns; /* when the interval was looked at, and what workers had waited by then, in seconds */
+    double waited;
     int word;
     MPI_Request word_arrival;
     bool serves;
@@ -231,6 +233,22 @@ static bool begin(hw_mpi_job *job)
     return true;
 }
 
+/* Where the interval is ours to choose, it doubles while workers wait for a fifth of the time, up to sixteen times. */
+static void choose_interval(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    const uint64_t now = hw_now();
+    const double waited = hw_engine_awaited(job->engine), since = (double)(now - x->looked_ns) * 1e-9;
+    if (!job->chooses || x->number % 4) return;
+    const bool waits = x->looked_ns && waited - x->waited > 0.2 * since * hw_engine_threads(job->engine);
+    if (waits && job->interval < job->most) {
+        job->interval *= 2;
+        if (!job->mpi.bound) job->bound = 2 * job->interval;
+    }
+    x->looked_ns = now;
+    x->waited = waited;
+}
+
 /* Counted from the run's beginning, as the engine does. */
 void hw__mpi_exchange_allow(hw_mpi_job *job)
 {
@@ -283,6 +301,7 @@ static bool complete(hw_mpi_job *job)
         if (!take(job, r, older, &changed, &packed)) return false;
     if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
+    choose_interval(job);
     if (job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
     return true;
 }

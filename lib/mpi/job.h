@@ -62,7 +62,9 @@ struct hw__mpi_owner;
 struct hw_mpi_job {
     hw_mpi mpi;
     uint32_t interval, bound; /* in force */
-    MPI_Comm comm;            /* ours */
+    bool chooses;             /* the interval, up to `most` */
+    uint32_t most;
+    MPI_Comm comm; /* ours */
     bool has_comm;
     int rank, ranks;
     size_t parameters;
