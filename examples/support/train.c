@@ -255,9 +255,9 @@ static hw_status on_progress(void *self, const hw_progress *now)
     return cli_on_progress(&c->progress, &part);
 }
 
-static hw_status on_checkpoint(void *self, const hw_state *state)
+static hw_status on_capture(void *self, uint64_t update, const hw_state *state)
 {
-    train_folder_write(&((context *)self)->checkpoints, hw_state_number(state, "run.landed", 0), state);
+    train_folder_write(&((context *)self)->checkpoints, update, state);
     return HW_OK;
 }
 
@@ -300,7 +300,7 @@ static void configure(const train_run *t, hw_config *config, context *c)
     config->stop_flag = &cli_interrupted;
     config->trace = o->trace != NULL;
     if (!o->checkpoint) return;
-    config->on_checkpoint = on_checkpoint;
+    config->on_capture = on_capture;
     config->checkpoint_epochs = o->epochs;
     config->checkpoint_seconds = 60 * (o->minutes > 0 ? o->minutes : o->epochs > 0 ? 0 : 10);
 }
@@ -445,9 +445,12 @@ int train(const train_run *t, hw_config *config)
         code = state ? train_folder_read(t->program, t->options->resume, t->identity, state, path, sizeof path)
                      : cli_error(t->program, 1, "no memory for a checkpoint");
         /* The estimate of then: another processor's would not be the same to the last bit. */
-        if (code == 0 && config->curvature == 0) config->curvature = hw_state_real(state, "config.curvature", 0);
+        const bool alone = !t->options->ranks.mpi; /* other ranks have not read it */
+        if (code == 0 && alone && config->curvature == 0)
+            config->curvature = hw_state_real(state, "config.curvature", 0);
         uint64_t *interval = &config->optimizer.schedule.interval;
-        if (code == 0 && t->own_interval) *interval = hw_state_number(state, "config.schedule.interval", *interval);
+        if (code == 0 && alone && t->own_interval)
+            *interval = hw_state_number(state, "config.schedule.interval", *interval);
     } else if (t->options->load && !t->options->resume) {
         code = load(t);
     }

@@ -187,7 +187,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     if (status == HW_OK) status = s->crew(c, &crew, why);
     if (status == HW_OK) status = check_workers(c, o, s, crew.threads, why);
     if (status == HW_OK) status = hw__own_steps_check(c, o, &crew, why);
-    if (status == HW_OK) status = hw__peers_check(c, o, s, why);
+    if (status == HW_OK) status = hw__peers_check(c, o, s, crew.share, why);
     if (status != HW_OK) return status;
     if ((o->step == NULL) == (o->loss_gradient == NULL))
         return hw__base_fail(why, HW_E_ARGUMENT, "objective '%.40s': exactly one of step and loss_gradient must be set",
@@ -212,7 +212,7 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     if (status != HW_OK) return status;
     if (c->trace && c->clock_interval != 1)
         return hw__base_fail(why, HW_E_UNSUPPORTED, "config.trace needs the exact clock: config.clock_interval 1");
-    unsigned share = crew.share;
+    const unsigned share = crew.share * hw__peers_splitting(c);
     uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1), part = (batch + share - 1) / share;
     if (batch > UINT32_MAX || (o->examples && batch > o->examples))
         return hw__base_fail(why, HW_E_ARGUMENT,

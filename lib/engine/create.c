@@ -163,7 +163,7 @@ static hw_status plan(hw_engine *e, char *why)
     if (status == HW_OK) status = hw__own_steps_plan(e, why);
     if (status == HW_OK) status = hw__peers_plan(e, why);
     if (status != HW_OK) return status;
-    if (e->config.batch_per_worker) e->config.batch *= e->crew.share;
+    if (e->config.batch_per_worker) e->config.batch *= e->crew.share * hw__peers_splitting(&e->config);
     uint32_t batch = e->config.batch;
     e->tickets.all_per_epoch = o->examples ? parts_of(o->examples, batch) : UINT64_MAX / 2;
     e->tickets.per_epoch = hw__peers_share(e, e->tickets.all_per_epoch);

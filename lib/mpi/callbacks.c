@@ -9,18 +9,31 @@ static hw_status heed(hw_mpi_job *job, hw_status status)
     return HW_OK;
 }
 
-void hw__mpi_evaluation(const hw_mpi_job *job, hw_evaluation *e)
+void hw__mpi_look_on(hw_mpi_job *job)
 {
-    if (job->mpi.scheduler != HW_MPI_ASYNC) return;
     const hw_histogram *h = hw__mpi_owner_staleness(job, -1);
     const hw_setting *s = hw__mpi_owner_setting(job);
-    if (job->evaluated != UINT64_MAX) e->update = job->evaluated;
-    e->staleness = h->total ? h->sum / (double)h->total : 0;
-    if (s) {
-        e->momentum = s->momentum;
-        e->ahead = s->ahead;
-        e->learning_rate *= s->rate;
-    }
+    (void)pthread_mutex_lock(&job->box.mutex);
+    job->view.known = true;
+    job->view.update = job->evaluated;
+    job->view.staleness = h->total ? h->sum / (double)h->total : 0;
+    job->view.has_setting = s != NULL;
+    if (s) job->view.setting = *s;
+    (void)pthread_mutex_unlock(&job->box.mutex);
+}
+
+void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *e)
+{
+    (void)pthread_mutex_lock(&job->box.mutex);
+    const hw__mpi_view v = job->view;
+    (void)pthread_mutex_unlock(&job->box.mutex);
+    if (job->mpi.scheduler != HW_MPI_ASYNC || !v.known) return;
+    e->update = v.update;
+    e->staleness = v.staleness;
+    if (!v.has_setting) return;
+    e->momentum = v.setting.momentum;
+    e->ahead = v.setting.ahead;
+    e->learning_rate *= v.setting.rate;
 }
 
 static hw_status on_evaluation(void *context, const hw_evaluation *evaluation)
@@ -74,6 +87,7 @@ static hw_status on_capture(void *context, uint64_t update, const hw_state *stat
         if (status == HW_OK && velocity) status = hw_state_put(job->state, "mpi.velocity", HW_F32, 1, &n, velocity);
         if (status == HW_OK) status = hw_state_put(job->state, "mpi.landed", HW_U64, 1, &ranks, job->landed);
         if (status == HW_OK) status = hw_state_put(job->state, "mpi.examples", HW_U64, 1, &ranks, job->examples);
+        if (status == HW_OK) status = hw_state_put(job->state, "mpi.position", HW_U64, 1, &ranks, job->position);
         if (status != HW_OK) return status;
         state = job->state;
         update = 0;

@@ -103,8 +103,9 @@ static hw_status plan(hw_mpi_job *job, const hw_objective *o, char *why)
     if (good) mine = (size_t)job->shards.count[job->rank];
     job->all = calloc(ranks, sizeof *job->all);
     job->each = calloc(ranks, sizeof *job->each);
-    job->landed = calloc(2 * ranks, sizeof *job->landed);
+    job->landed = calloc(3 * ranks, sizeof *job->landed);
     job->examples = job->landed ? job->landed + ranks : NULL;
+    job->position = job->landed ? job->landed + 2 * ranks : NULL;
     if (job->mpi.scheduler == HW_MPI_SYNC && good) job->parts = malloc((mine * ranks + 1) * sizeof *job->parts);
     job->scratch = malloc(job->parameters * sizeof *job->scratch);
     if (!good || !job->all || !job->scratch || !job->each || !job->landed ||
@@ -129,7 +130,7 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     /* Replicas that are exchanged inside the rank more rarely would keep what is sent waiting. */
     if (job->mpi.scheduler == HW_MPI_ASYNC && c->exchange_interval == 0 && o->touched)
         c->exchange_interval = job->interval > 1 ? job->interval : 2;
-    if (job->mpi.scheduler == HW_MPI_ASYNC && owners && c->optimizer.rule == HW_RULE_SGD) {
+    if (job->mpi.scheduler == HW_MPI_ASYNC && owners && c->optimizer.rule == HW_RULE_SGD && c->optimizer.momentum > 0) {
         c->optimizer.momentum = 0;
         c->compensation.policy = HW_POLICY_NONE;
     }
@@ -161,6 +162,7 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
     if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
     if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);
+    if (status == HW_OK) status = hw__mpi_agree(job, hw_config_check(c, o, why), why); /* as the caller has it */
     if (status != HW_OK) return status;
     adapt(job, o, c);
     return hw__mpi_agree(job, hw_config_check(c, o, why), why);
@@ -183,8 +185,10 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->parameters = o->parameters;
     job->asked = *c;
     job->evaluated = UINT64_MAX;
+    job->objective_examples = o->examples;
     status = create(job, o, c, why ? why : sentence);
     if (status != HW_OK) {
+        *c = job->asked;
         hw_mpi_free(job);
         return status;
     }
@@ -198,7 +202,9 @@ void hw_mpi_free(hw_mpi_job *job)
     hw__mpi_exchange_free(job);
     hw__mpi_mailbox_free(&job->box);
     hw_state_free(job->state);
-    if (job->has_comm) (void)MPI_Comm_free(&job->comm);
+    int over = 0;
+    (void)MPI_Finalized(&over);
+    if (job->has_comm && !over) (void)MPI_Comm_free(&job->comm);
     free(job->shards.first);
     free(job->all);
     free(job->each);

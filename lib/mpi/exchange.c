@@ -14,6 +14,8 @@ enum { HEAD = 16, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: 
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
 
 typedef struct hw__mpi_exchange {
+    float *good; /* what all ranks had last, at the beginning or a meeting */
+    bool has_good;
     float *base, *seen, *out, *in, *velocity; /* velocity: rank 0's copy of all, for captures */
     size_t *at;                               /* of each owner's message in out and in */
     MPI_Request *request;                     /* 2 ranks: sent, awaited */
@@ -30,7 +32,7 @@ typedef struct hw__mpi_exchange {
     double waited;
     int word;
     MPI_Request word_arrival;
-    bool serves;
+    bool serves, abandoned;
 } hw__mpi_exchange;
 
 static int length(const hw_mpi_job *job, int rank)
@@ -61,13 +63,14 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
     if (good) {
         x->replying = x->request + 2 * ranks;
         x->arrival = x->word_arrival = MPI_REQUEST_NULL;
-        x->base = malloc(2 * n * sizeof *x->base);
+        x->base = malloc(3 * n * sizeof *x->base);
         x->out = malloc(2 * total * sizeof *x->out);
         x->arriving = malloc((ranks + 1) * mine * sizeof *x->arriving);
         good = x->base && x->out && x->arriving;
     }
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory to exchange %zu parameters", n);
     x->seen = x->base + n;
+    x->good = x->seen + n;
     x->in = x->out + total;
     x->reply = x->arriving + mine;
     hw_status status = hw__mpi_owner_create(job, objective, why);
@@ -83,7 +86,8 @@ static void forget(MPI_Request *request)
     (void)MPI_Wait(request, MPI_STATUS_IGNORE);
 }
 
-/* Messages that will not come any more are not waited for. */
+/* Messages that will not come any more are not waited for. After a fault some may be under way for ever: MPI keeps
+ * those, and they keep their memory. */
 void hw__mpi_exchange_end(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -91,7 +95,13 @@ void hw__mpi_exchange_end(hw_mpi_job *job)
     x->serves = false;
     forget(&x->arrival);
     forget(&x->word_arrival);
-    (void)MPI_Waitall(job->ranks, x->replying, x->status);
+    if (!x->under_way && !job->broken) {
+        (void)MPI_Waitall(job->ranks, x->replying, x->status);
+        return;
+    }
+    x->abandoned = true;
+    for (int r = 0; r < 3 * job->ranks; r++)
+        if (x->request[r] != MPI_REQUEST_NULL) (void)MPI_Request_free(x->request + r);
 }
 
 void hw__mpi_exchange_free(hw_mpi_job *job)
@@ -107,8 +117,10 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     free(x->changed);
     free(x->based);
     free(x->base);
-    free(x->out);
-    free(x->arriving);
+    if (!x->abandoned) {
+        free(x->out);
+        free(x->arriving);
+    }
     free(x->velocity);
     free(x);
     job->exchange = NULL;
@@ -141,6 +153,9 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
         return false;
     }
     hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
+    memcpy(x->good, x->base, job->parameters * sizeof *x->good);
+    x->has_good = true;
+    for (int r = 0; r < job->ranks; r++) x->based[r].clock = x->before[r].clock = job->clock;
     x->from = x->pushed;
     x->serves = true;
     return await_push(job) && await_word(job);
@@ -188,6 +203,7 @@ static bool serve(hw_mpi_job *job, const MPI_Status *s)
 void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason)
 {
     int word = (int)reason;
+    job->tells++;
     for (int r = 0; r < job->ranks; r++)
         if (r != job->rank) (void)hw__mpi_good(job, MPI_Send(&word, 1, MPI_INT, r, WORD, job->comm), "MPI_Send");
 }
@@ -306,7 +322,7 @@ static bool complete(hw_mpi_job *job)
     return true;
 }
 
-bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
+bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
 {
     hw__mpi_exchange *x = job->exchange;
     int arrived = 0;
@@ -319,6 +335,7 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
     }
     if (!hw__mpi_good(job, MPI_Test(&x->word_arrival, &arrived, MPI_STATUS_IGNORE), "MPI_Test")) return true;
     if (arrived) {
+        job->heard++;
         if (job->reason == HW_STOP_NONE) job->reason = (hw_stop_reason)x->word;
         job->told = true; /* whoever said so has told all */
         hw__mpi_stop_engine(job);
@@ -330,17 +347,41 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush)
             return true;
         return arrived ? complete(job) || true : happened;
     }
+    if (mode == HW__MPI_SERVE) return happened;
+    const bool flush = mode == HW__MPI_FLUSH;
     uint64_t clock = x->pushed;
     (void)hw_engine_peek(job->engine, NULL, &clock);
     /* Steps that have landed nothing (gradients that are skipped), or the last ones before a pause: there will be no
      * more of them. Looked at before the clock, they are all in it. */
     const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
-    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE)
-        (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + job->bound);
+    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) {
+        x->from = x->pushed - hw_engine_begun(job->engine); /* those count no more */
+        hw__mpi_exchange_allow(job);
+    }
     if (clock - x->pushed < (flush || idle ? 1 : job->interval)) return happened;
     (void)begin(job);
     return true;
+}
+
+bool hw__mpi_exchange_quiet(const hw_mpi_job *job)
+{
+    return !job->exchange->under_way;
+}
+
+bool hw__mpi_exchange_words(hw_mpi_job *job, uint64_t count)
+{
+    hw__mpi_exchange *x = job->exchange;
+    for (; job->heard < count; job->heard++)
+        if (!hw__mpi_good(job, MPI_Wait(&x->word_arrival, MPI_STATUS_IGNORE), "MPI_Wait") || !await_word(job))
+            return false;
+    return true;
+}
+
+void hw__mpi_exchange_fall_back(hw_mpi_job *job)
+{
+    const hw__mpi_exchange *x = job->exchange;
+    if (x && x->has_good) (void)hw_engine_set(job->engine, x->good);
 }
 
 bool hw__mpi_exchange_flushed(hw_mpi_job *job)
@@ -369,6 +410,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
                       "MPI_Allgather"))
         return false;
     x->early = 0;
+    memcpy(x->good, x->base, n * sizeof *x->good);
     const float *velocity = hw__mpi_owner_velocity(job);
     if (keeps && velocity &&
         !hw__mpi_good(job,

@@ -23,6 +23,8 @@ typedef enum hw__mpi_kind {
 
 typedef struct hw__mpi_header {
     int32_t kind, stop, status, raw;
+    uint64_t told;     /* words to all others, so far */
+    uint64_t position; /* in this rank's share of the steps */
     double loss;
     uint64_t landed, examples; /* SUM, SUMS: updates; meetings: updates pushed so far */
     uint64_t hash;             /* SUMS of a run in step: of the parameters */
@@ -56,6 +58,14 @@ typedef struct hw__mpi_shards {
     int *first, *count; /* ranks of each; MPI's counts are ints */
 } hw__mpi_shards;
 
+/* What callbacks tell of the owners, as of the last meeting; under the mailbox's lock. */
+typedef struct hw__mpi_view {
+    uint64_t update;
+    double staleness;
+    hw_setting setting;
+    bool known, has_setting;
+} hw__mpi_view;
+
 struct hw__mpi_exchange;
 struct hw__mpi_owner;
 
@@ -85,6 +95,7 @@ struct hw_mpi_job {
     uint64_t evaluated;                /* updates landed at the last evaluation; UINT64_MAX: none */
     _Atomic int wish;                  /* a callback's: hw_stop_reason */
     bool told;                         /* ASYNC: the others know that a stop was asked for */
+    uint64_t tells, heard;             /* words sent to all, and got */
     hw_stop_reason reason;
     uint64_t watched;
     hw_status failed; /* what ends the run of all; broken: MPI's own, so nobody can be told */
@@ -93,10 +104,13 @@ struct hw_mpi_job {
     hw_mpi_rank here, *each;
     /* What each rank had come to at the last meeting that is kept, and what this one had landed beyond what its engine
      * counts, before it was restored. */
-    uint64_t *landed, *examples;
+    uint64_t *landed, *examples, *position;
     int64_t landed_before, examples_before;
-    hw_state *state; /* of a capture, with what the owners keep */
-    hw_result result;
+    hw_state *state;          /* of a capture, with what the owners keep */
+    hw_result result, before; /* before: what the engine counted when it was restored */
+    double objective_examples;
+    uint64_t clock; /* updates of all ranks before this run */
+    hw__mpi_view view;
     bool ran;
 };
 
@@ -140,7 +154,8 @@ bool hw__mpi_round_resolve(hw_mpi_job *job, hw__mpi_request *request);
 /* callbacks.c: the caller's, on rank 0; what they say about stopping is for all ranks. */
 void hw__mpi_callbacks(hw_mpi_job *job, hw_config *config);
 /* An evaluation in the job's numbers. */
-void hw__mpi_evaluation(const hw_mpi_job *job, hw_evaluation *evaluation);
+void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *evaluation);
+void hw__mpi_look_on(hw_mpi_job *job); /* what they tell of the owners from now on */
 
 /* curvature.c */
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);
@@ -152,9 +167,13 @@ void hw__mpi_exchange_free(hw_mpi_job *job);
 void hw__mpi_exchange_allow(hw_mpi_job *job); /* workers to begin what the bound leaves */
 bool hw__mpi_exchange_begin(hw_mpi_job *job); /* the engine has its first parameters */
 void hw__mpi_exchange_end(hw_mpi_job *job);
-/* One step of whatever is due: true where something happened. flush: send what there is, however little. */
-bool hw__mpi_exchange_step(hw_mpi_job *job, bool flush);
-bool hw__mpi_exchange_flushed(hw_mpi_job *job); /* nothing of this rank is under way or unsent */
+/* One step of whatever is due: true where something happened. FLUSH: send what there is, however little. */
+typedef enum hw__mpi_mode { HW__MPI_GO, HW__MPI_FLUSH, HW__MPI_SERVE } hw__mpi_mode; /* SERVE: begin nothing */
+bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode);
+bool hw__mpi_exchange_quiet(const hw_mpi_job *job);           /* none of this rank's is under way */
+bool hw__mpi_exchange_words(hw_mpi_job *job, uint64_t count); /* waits for the others' words, so many in all */
+void hw__mpi_exchange_fall_back(hw_mpi_job *job);             /* the engine's parameters: those of the last meeting */
+bool hw__mpi_exchange_flushed(hw_mpi_job *job);               /* nothing of this rank is under way or unsent */
 /* All ranks: everybody's parameters become the owners'. keeps: rank 0 gets the velocity, too. */
 bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps);
 uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job);

@@ -22,7 +22,7 @@ typedef struct hw__mpi_owner {
     /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
     uint64_t *changed, *heard, changed_all;
     unsigned char *marked;
-    uint64_t clock, pushes, due;
+    uint64_t clock, from, pushes, due;        /* from: the clock when the run began */
     hw_histogram *of;                         /* by rank: its updates, in updates of others */
     hw_histogram all, unseen, before, window; /* unseen: of all other updates and of its own exchange under way */
     hw_compensation compensation;
@@ -44,7 +44,7 @@ static void set(hw_mpi_job *job, hw__mpi_owner *o)
     hw_staleness_summary shape;
     hw_policy_input in = {
         o->clock, (unsigned)job->ranks, o->asked, hw_schedule_rate(&o->schedule, o->clock), o->curvature, NULL, NULL};
-    double least = together * (o->pushes ? (double)o->clock / (double)o->pushes : 1), mean = 0;
+    double least = together * (o->pushes ? (double)(o->clock - o->from) / (double)o->pushes : 1), mean = 0;
     if (o->pushes) {
         hw_histogram_copy(&o->window, &o->unseen);
         hw_histogram_subtract(&o->window, &o->before);
@@ -116,6 +116,8 @@ void hw__mpi_owner_set(hw_mpi_job *job, const float *values)
 {
     hw__mpi_owner *o = job->owner;
     memcpy(o->w, values, o->n * sizeof *o->w);
+    o->clock = o->from = job->clock;
+    if (o->v) set(job, o); /* at this step of the schedule */
 }
 
 static void record(hw__mpi_owner *o, int from, uint64_t others, uint64_t unseen, uint64_t weight)

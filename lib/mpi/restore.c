@@ -89,35 +89,44 @@ static hw_status share(hw_mpi_job *job, hw_state *state, char *why)
     return status;
 }
 
-/* Where each rank had come to: a share of its own numbers, which rank 0's stand for. Of another number of ranks: the
- * run goes on as a new one from the steps that were made. */
+/* Where each rank had come to: numbers of its share, which rank 0's stand for. Of another number of ranks: the run goes
+ * on as a new one from the steps that were made. */
 static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *why)
 {
-    size_t ranks = (size_t)job->ranks;
+    const size_t ranks = (size_t)job->ranks, mine = (size_t)job->rank;
     const hw_entry *e = hw_state_find(s, "mpi.landed");
-    const uint64_t *examples = hw_state_array(s, "mpi.examples", HW_U64, e ? e->count : 0);
-    if (!e || e->kind != HW_ENTRY_ARRAY || e->dtype != HW_U64 || e->count < 1 || !examples)
-        return hw__mpi_fail(why, HW_E_FORMAT, "hw_mpi_restore: the state is not of a run of ranks on their own");
-    const uint64_t *landed = e->data;
-    if (e->count == ranks) {
-        job->landed_before = (int64_t)(landed[job->rank] - landed[0]);
-        job->examples_before = (int64_t)(examples[job->rank] - examples[0]);
-        hw_status status = hw_engine_shift(engine, job->landed_before);
-        /* Its epochs are another share's; nobody here is told of them. */
-        if (status == HW_OK && job->rank) status = hw_state_put_number(s, "run.next_epoch", UINT64_MAX);
-        return status == HW_OK ? hw_engine_restore(engine, s, why) : status;
-    }
+    const size_t count = e && e->kind == HW_ENTRY_ARRAY ? e->count : 0;
+    const uint64_t *landed = hw_state_array(s, "mpi.landed", HW_U64, count);
+    const uint64_t *examples = hw_state_array(s, "mpi.examples", HW_U64, count);
+    const uint64_t *position = hw_state_array(s, "mpi.position", HW_U64, count);
     uint64_t steps = 0, seen = 0;
-    for (size_t r = 0; r < e->count; r++) {
-        steps += landed[r];
+    if (!count || !landed || !examples || !position)
+        return hw__mpi_fail(why, HW_E_FORMAT, "hw_mpi_restore: the state is not of a run of ranks on their own");
+    for (size_t r = 0; r < count; r++) {
+        job->clock += landed[r];
+        steps += position[r];
         seen += examples[r];
     }
-    if (job->rank == 0) {
-        job->landed_before = (int64_t)steps;
-        job->examples_before = (int64_t)seen;
+    if (count != ranks) {
+        if (mine == 0) {
+            job->landed_before = (int64_t)job->clock;
+            job->examples_before = (int64_t)seen;
+        }
+        hw_status status = hw_engine_skip(engine, steps);
+        return status == HW_OK ? hw_engine_begin_from(engine, s, NULL, why) : status;
     }
-    hw_status status = hw_engine_skip(engine, steps);
-    return status == HW_OK ? hw_engine_begin_from(engine, s, NULL, why) : status;
+    const uint64_t tickets = hw_state_number(s, "run.tickets", 0),
+                   limit = hw_state_number(s, "run.ticket_limit", tickets);
+    const uint64_t at = position[mine], own_landed = landed[mine], own_examples = examples[mine];
+    hw_status status = hw_engine_shift(engine, (int64_t)(at - (tickets < limit ? tickets : limit)));
+    /* Its epochs are another share's; nobody here is told of them. */
+    if (status == HW_OK && mine) status = hw_state_put_number(s, "run.next_epoch", UINT64_MAX);
+    if (status == HW_OK) status = hw_engine_restore(engine, s, why);
+    if (status != HW_OK) return status;
+    hw_engine_result(engine, &job->before);
+    job->landed_before = (int64_t)(own_landed - hw_state_number(s, "run.landed", 0));
+    job->examples_before = (int64_t)(own_examples - job->before.examples);
+    return HW_OK;
 }
 
 hw_status hw_mpi_restore(hw_mpi_job *job, hw_engine *engine, const hw_state *state, char *why)

@@ -28,6 +28,15 @@ static void answer(hw_mpi_job *job, hw__mpi_request *request, hw_status status, 
     hw__mpi_answer(&job->box);
 }
 
+/* Words that others have sent before they came here. */
+static bool take_words(hw_mpi_job *job)
+{
+    uint64_t told = 0;
+    for (int k = 0; k < job->ranks; k++)
+        if (k != job->rank) told += job->all[k].told;
+    return !job->exchange || hw__mpi_exchange_words(job, told);
+}
+
 /* Everybody's run ends with what the first of those says whose run has failed. */
 static void fail_all(hw_mpi_job *job)
 {
@@ -36,6 +45,7 @@ static void fail_all(hw_mpi_job *job)
     while (job->all[first].kind != HW__MPI_FAIL) first++;
     status = job->all[first].status;
     if (first == job->rank) memcpy(text, job->why, HW_WHY);
+    if (!take_words(job)) return;
     if (!hw__mpi_good(job, MPI_Bcast(text, HW_WHY, MPI_CHAR, first, job->comm), "MPI_Bcast")) return;
     (void)snprintf(told, sizeof told, "rank %d: %.230s", first, text);
     if (first != job->rank) {
@@ -67,12 +77,13 @@ static uint64_t landed(const hw_mpi_job *job)
 /* In step: whoever wants the run to stop, all stop after this update. */
 static void sum_gradient(hw_mpi_job *job, hw__mpi_request *r)
 {
-    bool stop = false;
+    bool stop = false, mixed = false;
     *r->loss = 0;
     *r->raw = -1;
     for (int k = 0; k < job->ranks; k++) {
         const hw__mpi_header *h = job->all + k;
         *r->loss += h->loss;
+        if (h->raw >= 0 && *r->raw >= 0 && h->raw != *r->raw) mixed = true;
         if (h->raw > *r->raw) *r->raw = h->raw;
         if (h->stop && job->reason == HW_STOP_NONE) job->reason = (hw_stop_reason)h->stop;
         stop = stop || h->stop;
@@ -83,6 +94,12 @@ static void sum_gradient(hw_mpi_job *job, hw__mpi_request *r)
             hw__mpi_close(&job->box, job->failed, job->why);
             return;
         }
+    }
+    if (mixed) {
+        job->failed =
+            hw__mpi_fail(job->why, HW_E_CALLBACK, "in one update some ranks wrote gradients and others raw deltas");
+        hw__mpi_close(&job->box, job->failed, job->why);
+        return;
     }
     if (stop) hw__mpi_stop_engine(job);
     if (hw__mpi_sum_floats(job, r->g)) answer(job, r, HW_OK, "");
@@ -111,6 +128,7 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
     for (int k = 0; keeps && k < job->ranks; k++) {
         job->landed[k] = job->all[k].landed;
         job->examples[k] = job->all[k].examples;
+        job->position[k] = job->all[k].position;
     }
     if (of[HW__MPI_CAPTURE]) { /* the others' turn comes afterwards */
         if (r->kind == HW__MPI_CAPTURE) answer(job, r, HW_OK, "");
@@ -120,6 +138,7 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
     r->meeting->again = r->kind == HW__MPI_FINAL && !ends;
     r->meeting->same = ends && now == job->evaluated;
     job->evaluated = now;
+    hw__mpi_look_on(job);
     answer(job, r, HW_OK, "");
 }
 
@@ -135,7 +154,10 @@ bool hw__mpi_round_resolve(hw_mpi_job *job, hw__mpi_request *r)
         fail_all(job);
         return true;
     }
-    if (of[HW__MPI_END] == ranks) return true;
+    if (of[HW__MPI_END] == ranks) {
+        (void)take_words(job);
+        return true;
+    }
     if (of[HW__MPI_SUM] == ranks)
         sum_gradient(job, r);
     else if (of[HW__MPI_SUMS] == ranks)

@@ -30,17 +30,24 @@ static void stop(hw_mpi_job *job, hw_stop_reason reason)
     hw__mpi_stop_engine(job);
 }
 
-/* Whether the caller wants an end: by flag or callback anywhere, by time on rank 0. */
-static void watch(hw_mpi_job *job)
+/* Whether the caller wants an end: by flag or callback anywhere, by time on rank 0, whose clock stands while it waits
+ * for others at its end. */
+static void watch(hw_mpi_job *job, const hw__mpi_request *r)
 {
     const hw_config *c = &job->asked;
+    const bool ends = r && r->kind == HW__MPI_FINAL;
     if (job->reason != HW_STOP_NONE) return;
     if (c->stop_flag && *c->stop_flag) stop(job, HW_STOP_ASKED);
     if (job->wish) stop(job, (hw_stop_reason)job->wish);
+    /* Whoever has stopped this rank alone means all of them. */
+    if (ends && (r->meeting->reason == HW_STOP_ASKED || r->meeting->reason == HW_STOP_CALLBACK))
+        stop(job, r->meeting->reason);
     if (!(c->seconds > 0) || job->rank != 0 || hw_now() - job->watched < 1000000) return;
     hw_progress p;
     job->watched = hw_now();
-    if (hw_engine_progress(job->engine, &p, NULL) == HW_OK && p.seconds >= c->seconds) stop(job, HW_STOP_SECONDS);
+    if (hw_engine_progress(job->engine, &p, NULL) != HW_OK) return;
+    const double waits = ends ? (double)(job->watched - job->box.since) * 1e-9 : 0;
+    if (p.seconds + waits >= c->seconds) stop(job, HW_STOP_SECONDS);
 }
 
 static uint64_t parameters_hash(hw_mpi_job *job)
@@ -57,7 +64,11 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
     memset(h, 0, sizeof *h);
     h->kind = r ? (int)r->kind : job->result.status == HW_OK ? HW__MPI_END : HW__MPI_FAIL;
     h->stop = (int)job->reason;
-    if (h->kind == HW__MPI_FAIL) {
+    h->told = job->tells;
+    if (job->failed != HW_OK) { /* a fault that was found here, whatever the engine is at */
+        h->kind = HW__MPI_FAIL;
+        h->status = job->failed;
+    } else if (h->kind == HW__MPI_FAIL) {
         h->status = job->result.status;
         (void)snprintf(job->why, sizeof job->why, "%.250s", job->result.message);
     }
@@ -65,6 +76,7 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
         h->landed = p.updates;
         h->examples = p.examples + (uint64_t)job->examples_before;
     }
+    h->position = hw_engine_position(job->engine);
     if (asynchronous(job)) h->landed = hw__mpi_exchange_pushed(job) + (uint64_t)job->landed_before;
     if (r && r->kind == HW__MPI_SUM) {
         h->loss = *r->loss;
@@ -88,46 +100,61 @@ static void rest(hw_mpi_job *job, unsigned idle, bool waits)
     (void)hw__mpi_look(&job->box, !asynchronous(job) ? UINT64_MAX : idle < 100 ? 50 : 200, &done);
 }
 
-static void serve(hw_mpi_job *job)
+/* hw_engine_run clears a stop that came before it, so the engine is told until it has ended. */
+static void end_engine(hw_mpi_job *job)
 {
-    for (unsigned idle = 0;; idle++) {
-        bool done = false, happened = false;
-        hw__mpi_request *r = hw__mpi_look(&job->box, 0, &done);
-        watch(job);
-        if (asynchronous(job)) {
-            if (done && job->result.status != HW_OK) stop(job, HW_STOP_ERROR);
-            happened = hw__mpi_exchange_step(job, r || done);
-        }
-        if (job->in_round && hw__mpi_round_over(job)) {
-            if (hw__mpi_round_resolve(job, r)) break;
-            happened = true;
-        } else if (!job->in_round && (r || done) &&
-                   (!asynchronous(job) || !r || r->kind == HW__MPI_SUMS || hw__mpi_exchange_flushed(job))) {
-            fill_header(job, r);
-            happened = hw__mpi_round_begin(job);
-        }
-        if (job->failed != HW_OK) break;
-        /* Again: a run that has not begun yet forgets it. */
-        if (asynchronous(job) && job->reason != HW_STOP_NONE && !r && !done) hw__mpi_stop_engine(job);
-        if (happened)
-            idle = 0;
-        else
-            rest(job, idle, r || done);
-    }
-    if (job->failed == HW_OK) return;
-    hw__mpi_close(&job->box, job->failed, job->why);
-    for (bool done = false; !done;) { /* likewise */
+    for (bool done = false; !done;) {
         hw__mpi_stop_engine(job);
         (void)hw__mpi_look(&job->box, 1000, &done);
     }
 }
 
+/* Whether this rank comes to a round now: with nothing of its own under way, but where a fault has been found, after
+ * which nothing may come any more. */
+static bool comes(hw_mpi_job *job, const hw__mpi_request *r, bool done)
+{
+    if (job->failed != HW_OK) return true;
+    if (!r && !done) return false;
+    if (!asynchronous(job) || (r && r->kind == HW__MPI_SUMS)) return true;
+    return r ? hw__mpi_exchange_flushed(job) : hw__mpi_exchange_quiet(job);
+}
+
+static void serve(hw_mpi_job *job)
+{
+    for (unsigned idle = 0; !job->broken; idle++) {
+        bool done = false, happened = false;
+        hw__mpi_request *r = hw__mpi_look(&job->box, 0, &done);
+        const bool ended_badly = job->failed != HW_OK || (done && job->result.status != HW_OK);
+        if (!done && job->failed == HW_OK) watch(job, r);
+        if (asynchronous(job)) {
+            if (ended_badly) stop(job, HW_STOP_ERROR);
+            happened = hw__mpi_exchange_step(job, ended_badly ? HW__MPI_SERVE : r || done ? HW__MPI_FLUSH : HW__MPI_GO);
+        }
+        if (job->in_round && hw__mpi_round_over(job)) {
+            if (job->broken || hw__mpi_round_resolve(job, r)) break;
+            happened = true;
+        } else if (!job->in_round && comes(job, r, done)) {
+            fill_header(job, r);
+            happened = hw__mpi_round_begin(job);
+        }
+        /* hw_engine_run clears a stop that came before it. */
+        if (asynchronous(job) && job->reason != HW_STOP_NONE && !r && !done) hw__mpi_stop_engine(job);
+        if (happened)
+            idle = 0;
+        else
+            rest(job, idle, r || done || job->failed != HW_OK);
+    }
+    if (job->failed == HW_OK) return;
+    hw__mpi_close(&job->box, job->failed, job->why);
+    end_engine(job);
+}
+
 /* Rank 0's engine estimates the curvature before its workers begin; the others' begin when the owners know it. */
-static bool prepare(hw_mpi_job *job)
+static bool prepare(hw_mpi_job *job, bool runs)
 {
     hw_progress p;
     bool done = false;
-    while (job->rank == 0 && !done && hw_engine_progress(job->engine, &p, NULL) != HW_OK)
+    while (runs && job->rank == 0 && !done && hw_engine_progress(job->engine, &p, NULL) != HW_OK)
         (void)hw__mpi_look(&job->box, 1000, &done);
     if (job->peers.probes) (void)hw_engine_curvature(job->engine, NULL, NULL, 0, &job->curvature);
     if (!hw__mpi_good(job, MPI_Bcast(&job->curvature, 1, MPI_DOUBLE, 0, job->comm), "MPI_Bcast")) return false;
@@ -142,7 +169,7 @@ static hw_status begin(hw_mpi_job *job, hw_engine *engine, char *why)
                                 : hw__mpi_fail(why, HW_E_ARGUMENT, "hw_mpi_run: the engine is NULL");
     job->ran = true;
     job->engine = engine;
-    if (status == HW_OK) status = hw_engine_peek(engine, NULL, NULL);
+    if (status == HW_OK && hw_engine_peers(engine) != job) status = HW_E_ARGUMENT;
     if (status != HW_OK && !*why)
         status = hw__mpi_fail(why, status, "hw_mpi_run: the engine was not created with this job's configuration");
     status = hw__mpi_agree(job, status, why);
@@ -158,25 +185,25 @@ static hw_status begin(hw_mpi_job *job, hw_engine *engine, char *why)
     return HW_OK;
 }
 
-/* Counts of all ranks into the result of each; the slowest one's time. */
+/* Counts of all ranks into the result of each; the slowest one's time. What a restored engine counts of the run before
+ * is rank 0's. */
 static void add_up(hw_mpi_job *job, hw_result *r)
 {
+    const hw_result none = {0}, *before = job->rank ? &job->before : &none;
     uint64_t counts[] = {r->updates + (uint64_t)job->landed_before,
                          r->examples + (uint64_t)job->examples_before,
-                         r->tickets,
-                         r->clipped,
-                         r->skipped,
-                         r->swept,
+                         r->tickets - before->tickets,
+                         r->clipped - before->clipped,
+                         r->skipped - before->skipped,
+                         r->swept - before->swept,
                          job->here.exchanges};
-    double epochs = r->epochs;
     enum { COUNTS = sizeof counts / sizeof *counts };
     if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &r->seconds, 1, MPI_DOUBLE, MPI_MAX, job->comm),
                       "MPI_Allreduce"))
         return;
     if (!asynchronous(job)) return;
     if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, counts, COUNTS, MPI_UINT64_T, MPI_SUM, job->comm),
-                      "MPI_Allreduce") ||
-        !hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &epochs, 1, MPI_DOUBLE, MPI_SUM, job->comm), "MPI_Allreduce"))
+                      "MPI_Allreduce"))
         return;
     r->updates = counts[0];
     r->examples = counts[1];
@@ -185,7 +212,7 @@ static void add_up(hw_mpi_job *job, hw_result *r)
     r->skipped = counts[4];
     r->swept = counts[5];
     r->exchanges = counts[6];
-    r->epochs = epochs;
+    if (job->objective_examples) r->epochs = (double)r->examples / job->objective_examples;
 }
 
 static void report(hw_mpi_job *job)
@@ -225,14 +252,19 @@ static void fail(hw_mpi_job *job, hw_status status, const char *why)
 static hw_status run_alone(hw_mpi_job *job, hw_engine *engine, hw_result *result)
 {
     hw_mpi_rank *here = &job->here;
-    if (job->ran || !engine) return HW_E_STATE;
-    job->ran = true;
-    (void)hw_engine_run(engine, &job->result);
-    (void)gethostname(here->host, sizeof here->host - 1);
-    here->threads = hw_engine_threads(engine);
-    here->updates = job->result.updates;
-    here->seconds = job->result.seconds;
-    job->each[0] = *here;
+    if (job->ran || !engine) {
+        fail(job, engine ? HW_E_STATE : HW_E_ARGUMENT,
+             engine ? "hw_mpi_run: this job has run already" : "hw_mpi_run: the engine is NULL");
+    } else {
+        job->ran = true;
+        job->engine = engine;
+        (void)hw_engine_run(engine, &job->result);
+        (void)gethostname(here->host, sizeof here->host - 1);
+        here->threads = hw_engine_threads(engine);
+        here->updates = job->result.updates;
+        here->seconds = job->result.seconds;
+        job->each[0] = *here;
+    }
     if (result) *result = job->result;
     return job->result.status;
 }
@@ -252,16 +284,16 @@ hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result)
         (void)sigfillset(&all);
         (void)pthread_sigmask(SIG_SETMASK, &all, &old);
         if (asynchronous(job)) (void)hw_engine_allow(engine, 0);
-        if (asynchronous(job) && job->rank != 0) told = prepare(job);
+        if (asynchronous(job) && job->rank != 0) told = prepare(job, true);
         code = pthread_create(&thread, NULL, train, job);
-        if (asynchronous(job) && job->rank == 0) told = prepare(job);
+        if (asynchronous(job) && job->rank == 0) told = prepare(job, code == 0);
         (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
         if (code != 0) status = hw__mpi_fail(why, HW_E_THREAD, "hw_mpi_run: a thread could not be started");
         if (!told) status = hw__mpi_fail(why, job->failed, "%s", job->why);
         status = hw__mpi_agree(job, status, why);
         if (status != HW_OK && code == 0) { /* another rank's: nobody will answer */
             hw__mpi_close(&job->box, status, why);
-            hw__mpi_stop_engine(job);
+            end_engine(job);
         }
         if (status == HW_OK && asynchronous(job)) hw__mpi_exchange_allow(job);
         if (status == HW_OK) serve(job);
@@ -277,6 +309,8 @@ hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result)
             job->result.reason = job->reason;
     }
     hw__mpi_exchange_end(job);
+    /* The last parameters that all ranks had. */
+    if (asynchronous(job) && job->result.status != HW_OK) hw__mpi_exchange_fall_back(job);
     if (result) *result = job->result;
     return job->result.status;
 }

@@ -30,7 +30,7 @@ typedef struct hw__tickets {
     int64_t shift;
     hw__base_counter allowed, awaited_ns;
     unsigned waiting; /* for more to be allowed; under the pause's lock */
-    uint32_t block;                        /* tickets that a worker takes at once */
+    uint32_t block;   /* tickets that a worker takes at once */
 } hw__tickets;
 _Static_assert(offsetof(hw__tickets, limit) - offsetof(hw__tickets, taken) >= HW_LINE &&
                    offsetof(hw__tickets, further) - offsetof(hw__tickets, limit) >= HW_LINE,

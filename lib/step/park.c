@@ -139,7 +139,8 @@ static void stand_still(hw_worker *w, int what)
     (void)pthread_mutex_lock(&g->mutex);
     end_pause(e);
     hw__flags_resume(&e->flags, what);
-    if (what == FLAGS_RETURN) g->final_done = !e->objective.evaluate && !hw__peers_meets(e); /* a final evaluation was of others */
+    if (what == FLAGS_RETURN)
+        g->final_done = !e->objective.evaluate && !hw__peers_meets(e); /* a final evaluation was of others */
     g->stops++;
     g->open = false;
     (void)pthread_cond_broadcast(&g->changed);
@@ -191,7 +192,10 @@ bool hw__park(hw_worker *w, hw__park_place place)
         if (!g->open && g->arrived == g->live) {
             bool due = (hw__flags_paused(&e->flags) & FLAGS_EVALUATE) != 0;
             if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
-                if (hw__peers_meets(e) && !meet(e, (hw_meeting){.final = all})) continue;
+                if (hw__peers_meets(e) &&
+                    !meet(e, (hw_meeting){.final = all,
+                                          .reason = all ? (hw_stop_reason)hw__flags_stopped(&e->flags) : HW_STOP_NONE}))
+                    continue;
                 open_pause(e);
             } else if (capture_due(e)) {
                 stand_still(w, FLAGS_CAPTURE);

@@ -22,7 +22,7 @@ static const char *check_dealt(const hw_config *c, const hw_objective *o)
     return NULL;
 }
 
-hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why)
+hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, unsigned share, char *why)
 {
     const hw_peers *p = c->peers;
     if (!p) return HW_OK;
@@ -46,7 +46,8 @@ hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__s
                              "async, sync or groups");
     const char *refusal = split ? NULL : check_dealt(c, o);
     if (refusal) return hw__base_fail(why, HW_E_UNSUPPORTED, "config.peers: %s", refusal);
-    uint64_t batches = o->examples ? ((uint64_t)o->examples + c->batch - 1) / c->batch : UINT64_MAX;
+    const uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1);
+    uint64_t batches = o->examples ? (o->examples + batch - 1) / batch : UINT64_MAX;
     if (!split && batches < p->parts)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: an epoch has %llu minibatches, too few for %u engines",
                              (unsigned long long)batches, p->parts);
@@ -56,7 +57,7 @@ hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__s
 /* A count of the job's updates, as one of this engine's; 0 stays 0. */
 static uint64_t own_count(uint64_t every, unsigned parts)
 {
-    return every && every < parts ? 1 : every / parts;
+    return every && every < parts ? 1 : (every + parts / 2) / parts;
 }
 
 hw_status hw__peers_plan(hw_engine *e, char *why)
@@ -72,6 +73,11 @@ hw_status hw__peers_plan(hw_engine *e, char *why)
     c->evaluate_every = own_count(c->evaluate_every, copy->parts);
     c->checkpoint_every = own_count(c->checkpoint_every, copy->parts);
     return HW_OK;
+}
+
+unsigned hw__peers_splitting(const hw_config *c)
+{
+    return c->peers && c->peers->sharing == HW_SHARE_SPLIT ? c->peers->parts : 1;
 }
 
 uint64_t hw__peers_share(const hw_engine *e, uint64_t all)
@@ -208,6 +214,18 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
     (void)pthread_cond_broadcast(&e->pause.changed);
     (void)pthread_mutex_unlock(&e->pause.mutex);
     return HW_OK;
+}
+
+uint64_t hw_engine_position(const hw_engine *e)
+{
+    if (!e) return 0;
+    uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
+    return (taken < limit ? taken : limit) + (uint64_t)e->tickets.shift;
+}
+
+const void *hw_engine_peers(const hw_engine *e)
+{
+    return e && e->config.peers ? e->config.peers->context : NULL;
 }
 
 int hw_engine_idle(hw_engine *e)

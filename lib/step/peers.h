@@ -7,7 +7,9 @@
 #include "worker.h"
 
 /* What config.peers must be for this crew. */
-hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, char *why);
+hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__scheduler *s, unsigned share, char *why);
+/* How many engines split a minibatch. */
+unsigned hw__peers_splitting(const hw_config *c);
 /* The engine's own copy; counts of the job become the engine's. */
 hw_status hw__peers_plan(hw_engine *e, char *why);
 

@@ -36,7 +36,7 @@ struct hw_worker {
     hw_range all;
     hw_batch batch;
     uint64_t ticket, ticket_end; /* tickets in hand: ticket + 1 .. ticket_end - 1 */
-    hw_clock work;       /* added to each of its steps; mean 0: none */
+    hw_clock work;               /* added to each of its steps; mean 0: none */
     hw_rng work_rng;
     bool worked; /* in the step under way */
     /* sweeps and exchanges */

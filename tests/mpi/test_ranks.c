@@ -351,7 +351,11 @@ static void trouble(ranks *r)
         (void)snprintf(name, sizeof name, "rank %d: ", who);
         if (i < 2 && r->rank != who) CHECK_TEXT(r, result.message, name);
         CHECK(r, result.reason == HW_STOP_ERROR);
-        for (int j = 0; j < N; j++) CHECK(r, isfinite(x[j]));
+        for (int j = 0; j < N; j++) {
+            float first = x[j];
+            MPI_Bcast(&first, 1, MPI_FLOAT, 0, MPI_COMM_WORLD);
+            CHECK(r, isfinite(x[j]) && x[j] == first);
+        }
         free(k);
     }
 }
@@ -525,6 +529,49 @@ static void captures(ranks *r)
     }
 }
 
+/* From two ranks to all of them, and from that run on once more: the steps of the whole epochs are each made once. */
+static void captures_of_others(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    shelf s = {hw_state_create(), 0}, t = {hw_state_create(), 0};
+    hw_result result = {0};
+    float x[N] = {0};
+    MPI_Comm two;
+    c.on_capture = keep;
+    c.checkpoint_epochs = 1;
+    MPI_Comm_split(MPI_COMM_WORLD, r->rank < 2 ? 0 : MPI_UNDEFINED, r->rank, &two);
+    c.context = &s;
+    c.epochs = 1;
+    if (two != MPI_COMM_NULL) {
+        m.comm = two;
+        train_from(r, c, m, &o, NULL, x, &result);
+        MPI_Comm_free(&two);
+    }
+    memset(k->seen, 0, sizeof k->seen);
+    m.comm = MPI_COMM_WORLD;
+    c.context = &t;
+    c.epochs = 3;
+    train_from(r, c, m, &o, &s, x, &result);
+    CHECK(r, visited(k, 1, 3));
+    CHECK(r, result.updates == 3 * EXAMPLES / 4 && x[0] == 3 * EXAMPLES / 4);
+    /* Of as many ranks each goes on in rank 0's numbers, whose epochs are a step longer than the others'. */
+    const bool others = r->count > 2;
+    CHECK(r, r->rank != 0 || (others ? t.at == 2 * EXAMPLES / 4 : t.at > EXAMPLES / 4 && t.at <= 2 * EXAMPLES / 4));
+    memset(k->seen, 0, sizeof k->seen);
+    c.on_capture = NULL;
+    c.checkpoint_epochs = 0;
+    c.epochs = 5;
+    train_from(r, c, m, &o, &t, x, &result);
+    CHECK(r, !others || visited(k, 2, 5));
+    CHECK(r, result.updates == 5 * EXAMPLES / 4 && result.examples == 5 * EXAMPLES && x[N - 1] == 5 * EXAMPLES / 4);
+    hw_state_free(s.state);
+    hw_state_free(t.state);
+    free(k);
+}
+
 /* The owners' velocity goes on, too: with it a run that is interrupted gains what the whole one does. */
 static void velocity_is_kept(ranks *r)
 {
@@ -625,6 +672,7 @@ int main(int argc, char **argv)
                  {"mismatch", mismatch},
                  {"ends", ends},
                  {"captures", captures},
+                 {"captures_of_others", captures_of_others},
                  {"velocity_is_kept", velocity_is_kept},
                  {"endless", endless},
                  {"goes_on", goes_on}};

@@ -7,7 +7,8 @@
  * minibatches and steps on its own parameters; somebody beside its workers takes what they have come to
  * (hw_engine_peek), and brings what others have done (hw_engine_merge), while they go on.
  *
- * Counts of the configuration (updates, evaluate_every, checkpoint_every, schedules, epochs) are the whole job's.
+ * Counts of the configuration (updates, schedules, epochs) are the whole job's; so are, about, evaluate_every and
+ * checkpoint_every: each engine makes its part of them, rounded.
  * hw_result's and hw_progress's are the engine's own: under SPLIT that is the same. */
 #ifndef HOGWILD_ADVANCED_PEERS_H
 #define HOGWILD_ADVANCED_PEERS_H
@@ -25,10 +26,11 @@ typedef enum hw_sharing {
 
 /* What everybody's meeting is for, and what has come of it. */
 typedef struct hw_meeting {
-    int capture; /* in: before a capture, of a run that goes on; else before an evaluation */
-    int final;   /* in: this engine's run is over but for an evaluation */
-    int again;   /* out, of a final one: others go on, so that there will be another meeting after this evaluation */
-    int same;    /* out, of a final one: nothing has changed since the last evaluation, which is the final one too */
+    int capture;           /* in: before a capture, of a run that goes on; else before an evaluation */
+    int final;             /* in: this engine's run is over but for an evaluation */
+    hw_stop_reason reason; /* in: why, of a final one; HW_STOP_NONE: it has made its steps */
+    int again; /* out, of a final one: others go on, so that there will be another meeting after this evaluation */
+    int same;  /* out, of a final one: nothing has changed since the last evaluation, which is the final one too */
 } hw_meeting;
 
 /* Callbacks are made by one worker of an engine at a time, with no lock held; they may block. A status other than HW_OK
@@ -68,6 +70,9 @@ HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
 /* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
 HW_API int hw_engine_idle(hw_engine *engine);
+/* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
+HW_API uint64_t hw_engine_position(const hw_engine *engine);
+HW_API const void *hw_engine_peers(const hw_engine *engine);
 /* Steps that have been begun since the run began, or went on; what each has read is older than what is merged now. */
 HW_API uint64_t hw_engine_begun(const hw_engine *engine);
 /* With peers->probes. x NULL: the curvature of the loss where the run began. Else at x, from `direction`, which is
