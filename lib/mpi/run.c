@@ -212,7 +212,7 @@ static void add_up(hw_mpi_job *job, hw_result *r)
     r->skipped = counts[4];
     r->swept = counts[5];
     r->exchanges = counts[6];
-    if (job->objective_examples) r->epochs = (double)r->examples / job->objective_examples;
+    if (job->objective_examples > 0) r->epochs = (double)r->examples / job->objective_examples;
 }
 
 static void report(hw_mpi_job *job)
