@@ -45,6 +45,8 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
     (void)hw_mpi_init(&mpi, sizeof mpi);
     mpi.scheduler = o->scheduler ? HW_MPI_SYNC : HW_MPI_ASYNC;
+    if (o->scheduler && (config->scheduler == HW_ASYNC || config->scheduler == HW_SEQUENTIAL))
+        config->scheduler = HW_SYNC;
     mpi.velocity = o->velocity ? HW_MPI_AT_RANKS : HW_MPI_AT_OWNERS;
     mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
     if (o->interval) mpi.interval = o->interval;

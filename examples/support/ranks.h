@@ -23,7 +23,7 @@ typedef struct ranks_options {
          0},                                                                                           \
         {"--ranks",                                                                                    \
          "async|sync",                                                                                 \
-         "each on its own, or all in step (with --scheduler sync)",                                    \
+         "each on its own, or all in step, threads too",                                               \
          CLI_CHOICE,                                                                                   \
          (at) + offsetof(ranks_options, scheduler),                                                    \
          0,                                                                                            \
