@@ -20,8 +20,8 @@
  * The thread that calls hw_mpi_run makes all MPI calls and returns when the run is over; the workers are others.
  * MPI_THREAD_FUNNELED is enough where that is the thread that initialised MPI, else SERIALIZED. Callbacks of
  * evaluations, captures, epochs and progress are made on rank 0 only, on_update on every rank. An error on any rank
- * ends all with its status and sentence; MPI itself ends a job one of whose ranks is killed. No function prints, exits
- * or aborts. */
+ * ends all with its status and sentence, and all have the parameters of the last meeting then; MPI itself ends a job
+ * one of whose ranks is killed. No function prints, exits or aborts. */
 #ifndef HOGWILD_MPI_H
 #define HOGWILD_MPI_H
 
@@ -50,8 +50,8 @@ typedef struct hw_mpi {
      * time.
      */
     uint32_t interval;
-    /* ASYNC: a rank's workers wait rather than have more updates than these that are unsent or under way: the more, the
-     * older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is
+    /* ASYNC: a rank's workers wait rather than have begun more steps than these that are unsent or under way: the more,
+     * the older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is
      * computed. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
     uint32_t bound;
 } hw_mpi;
@@ -85,7 +85,8 @@ HW_API hw_status hw_mpi_train(const hw_objective *objective, const hw_config *co
 
 /* The same in parts, for people who want the engine: create compares what all ranks were given and makes *config the
  * one for this rank's engine, which the caller creates (and may restore) with it and runs by hw_mpi_run. All ranks make
- * each call; a run once a job. config's peers are the job's: free the engine first. why: HW_WHY bytes. */
+ * each call; a run once a job. config's peers are the job's: free the engine first, and the job
+ * before MPI_Finalize. why: HW_WHY bytes. */
 HW_API hw_status hw_mpi_create(hw_mpi_job **job, const hw_objective *objective, hw_config *config, const hw_mpi *mpi,
                                char *why);
 HW_API hw_status hw_mpi_run(hw_mpi_job *job, hw_engine *engine, hw_result *result);
@@ -100,11 +101,11 @@ HW_API hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *histogram
 
 /* To go on from a captured state, which rank 0 has (`state` is not looked at on others): between creating the engine
  * and the run, by all ranks. In step it may be of any number of ranks, or of none: the run goes on with the bits of the
- * whole one where the ranks are as many. On their own: of as many ranks, no step is left out or made twice, and the
- * owners' velocity goes on; where a rank's rule keeps something of its own (velocity at ranks, adam, adagrad), that is
- * rank 0's for all. Of another number of ranks it is a new run from those parameters, that velocity and that step of
- * the schedule; within the epoch that was under way some examples come twice, or not at all. Errors as of
- * hw_engine_restore. */
+ * whole one where the ranks are as many. On their own: of as many ranks, no step is left out or made twice (with a
+ * sampled clock, whose workers hold tickets in hand, a few are), and the owners' velocity goes on; where a rank's rule
+ * keeps something of its own (velocity at ranks, adam, adagrad), that is rank 0's for all. Of another number of ranks
+ * it is a new run from those parameters, that velocity and that step of the schedule; within the epoch that was under
+ * way some examples come twice, or not at all. Errors as of hw_engine_restore. */
 HW_API hw_status hw_mpi_restore(hw_mpi_job *job, hw_engine *engine, const hw_state *state, char *why);
 
 #ifdef __cplusplus

@@ -1,7 +1,7 @@
-/* curvature.c - what policy auto goes by where nobody has said it: rank 0's engine estimates it before the run, and
- * here it is followed from the last exchange's movement, which is the direction that a delayed heavy ball blows up in,
- * most often at the beginning, when it changes most. Four gradients of a minibatch by the thread that calls MPI; rank
- * 0's exchanges tell it to the owners. */
+/* curvature.c - what policy auto goes by where nobody has said it. Rank 0's engine estimates it before the run. Here it
+ * is followed along the last exchange's movement, the direction that a delayed heavy ball blows up in; most often at
+ * the beginning, when it changes most. It costs four gradients of a minibatch, by the thread that calls MPI. Rank 0's
+ * exchanges tell it to the owners. */
 #include "job.h"
 
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *o)

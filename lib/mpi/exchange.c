@@ -10,8 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 16, PUSH = 2, REPLY = 3, WORD = 4 }; /* floats before the values: a hw__mpi_push; tags */
+enum { HEAD = 16 };                     /* floats before the values: a hw__mpi_push */
+enum { PUSH = 2, REPLY = 3, WORD = 4 }; /* tags; 1 is a sum's */
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
+
+/* What steps that were begun since the last exchange was over are computed on, and how many had been begun before:
+ * those are of older ones. own: updates of this rank that the owners had by then. */
+enum { GENERATIONS = 8 };
+typedef struct generation {
+    uint64_t begun, own, *clock; /* clock: of each owner */
+} generation;
 
 typedef struct hw__mpi_exchange {
     float *good; /* what all ranks had last, at the beginning or a meeting */
@@ -21,8 +29,9 @@ typedef struct hw__mpi_exchange {
     MPI_Request *request;                     /* 2 ranks: sent, awaited */
     bool under_way;
     uint64_t number, pushed, from; /* from: pushed when the run began */
-    hw__mpi_push *based, *before;  /* by owner: what base is of it, and was before the last exchange */
-    uint64_t early, own;           /* updates to come that were begun before the last exchange was over; those it had */
+    hw__mpi_push *based;           /* by owner: what base is of it */
+    generation age[GENERATIONS];
+    unsigned ages; /* how many there have been */
     float *arriving, *reply;
     MPI_Request arrival, *replying;
     MPI_Status *status; /* of as many as request */
@@ -48,12 +57,12 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
     if (good) {
         x->at = calloc(ranks, sizeof *x->at);
         x->request = calloc(3 * ranks, sizeof *x->request);
-        x->based = calloc(2 * ranks, sizeof *x->based);
-        x->before = x->based + ranks;
+        x->based = calloc(ranks, sizeof *x->based);
+        x->age[0].clock = calloc(GENERATIONS * ranks, sizeof(uint64_t));
         x->marked = calloc(hw__mpi_lines(n) + 1, 1);
         x->changed = calloc(hw__mpi_lines(n) + ranks, sizeof *x->changed);
         x->status = calloc(3 * ranks, sizeof *x->status);
-        good = x->at && x->request && x->based && x->status && x->marked && x->changed;
+        good = x->at && x->request && x->based && x->age[0].clock && x->status && x->marked && x->changed;
     }
     for (int r = 0; good && r < job->ranks; r++) {
         x->at[r] = total;
@@ -68,6 +77,7 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
         x->arriving = malloc((ranks + 1) * mine * sizeof *x->arriving);
         good = x->base && x->out && x->arriving;
     }
+    for (unsigned i = 1; good && i < GENERATIONS; i++) x->age[i].clock = x->age[0].clock + i * ranks;
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory to exchange %zu parameters", n);
     x->seen = x->base + n;
     x->good = x->seen + n;
@@ -116,6 +126,7 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     free(x->marked);
     free(x->changed);
     free(x->based);
+    free(x->age[0].clock);
     free(x->base);
     if (!x->abandoned) {
         free(x->out);
@@ -144,6 +155,44 @@ static bool await_word(hw_mpi_job *job)
                         "MPI_Irecv");
 }
 
+/* Base is new. No more steps are under way than there are threads, whatever tickets they hold. */
+static void new_age(hw_mpi_job *job)
+{
+    hw__mpi_exchange *x = job->exchange;
+    generation *g = x->age + x->ages % GENERATIONS;
+    const uint64_t before = x->ages ? x->age[(x->ages - 1) % GENERATIONS].begun : 0;
+    uint64_t clock = x->pushed, begun = hw_engine_begun(job->engine);
+    (void)hw_engine_peek(job->engine, NULL, &clock);
+    const uint64_t most = clock - x->from + hw_engine_threads(job->engine);
+    if (begun > most) begun = most;
+    g->begun = begun > before ? begun : before;
+    g->own = x->pushed - x->from;
+    for (int r = 0; r < job->ranks; r++) g->clock[r] = x->based[r].clock;
+    x->ages++;
+}
+
+/* Of updates first + 1 .. last of this rank, those that were begun before base was what it is, and on what, on average:
+ * *own, what this rank had sent since then, and for each owner its clock in push[r].early_clock. */
+static uint64_t of_older(const hw_mpi_job *job, uint64_t first, uint64_t last, uint64_t *own)
+{
+    hw__mpi_exchange *x = job->exchange;
+    uint64_t early = 0, end = last, sum = 0;
+    for (int r = 0; r < job->ranks; r++) x->based[r].early_clock = 0;
+    for (unsigned back = 1; back <= x->ages && back <= GENERATIONS && end > first; back++) {
+        const generation *g = x->age + (x->ages - back) % GENERATIONS;
+        const bool oldest = back == x->ages || back == GENERATIONS;
+        const uint64_t from = oldest || g->begun < first ? first : g->begun < end ? g->begun : end, count = end - from;
+        end = from;
+        if (back == 1 || !count) continue;
+        early += count;
+        sum += count * (first - g->own);
+        for (int r = 0; r < job->ranks; r++) x->based[r].early_clock += count * g->clock[r];
+    }
+    for (int r = 0; early && r < job->ranks; r++) x->based[r].early_clock /= early;
+    *own = early ? sum / early : 0;
+    return early;
+}
+
 bool hw__mpi_exchange_begin(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -155,7 +204,9 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
     memcpy(x->good, x->base, job->parameters * sizeof *x->good);
     x->has_good = true;
-    for (int r = 0; r < job->ranks; r++) x->based[r].clock = x->before[r].clock = job->clock;
+    for (int r = 0; r < job->ranks; r++) x->based[r].clock = job->clock;
+    x->ages = 0;
+    new_age(job);
     x->from = x->pushed;
     x->serves = true;
     return await_push(job) && await_word(job);
@@ -217,15 +268,17 @@ static bool begin(hw_mpi_job *job)
     const bool moves = hw__mpi_owner_velocity(job) != NULL;
     uint64_t clock = 0;
     if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
-    uint64_t updates = clock - x->pushed;
+    uint64_t updates = clock - x->pushed, own = 0;
+    const uint64_t early = of_older(job, x->pushed - x->from, clock - x->from, &own);
     x->pushed = clock;
     x->number++;
     job->here.exchanges++;
     for (int r = 0; r < job->ranks; r++) {
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
         float *out = x->out + x->at[r], *in = x->in + x->at[r];
-        hw__mpi_push push = {updates, x->based[r].clock, x->number,   x->early, x->before[r].clock,
-                             x->own,  job->curvature,    HW__MPI_ALL, 0};
+        hw__mpi_push push = {updates, x->based[r].clock, x->number,   early, x->based[r].early_clock,
+                             own,     job->curvature,    HW__MPI_ALL, 0};
+        /* The delta stands where the reply will. */
         for (size_t i = 0; i < n; i++) in[HEAD + i] = x->seen[first + i] - x->base[first + i];
         if (!moves) push.lines = hw__mpi_lines_mark(in + HEAD, n, x->marked);
         int size = HEAD + (int)hw__mpi_lines_pack(in + HEAD, n, x->marked, &push.lines, out + HEAD);
@@ -244,8 +297,6 @@ static bool begin(hw_mpi_job *job)
         job->here.bytes_sent += (uint64_t)size * sizeof(float);
     }
     x->under_way = true;
-    x->early -= x->early < updates ? x->early : updates;
-    x->own = updates;
     return true;
 }
 
@@ -273,13 +324,12 @@ void hw__mpi_exchange_allow(hw_mpi_job *job)
 }
 
 /* What rank r has answered: base is that, and what local is to become by it is added to the list. */
-static bool take(hw_mpi_job *job, int r, bool older, size_t *changed, size_t *packed)
+static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
 {
     hw__mpi_exchange *x = job->exchange;
     size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
     const float *in = x->in + x->at[r];
     int count = 0;
-    if (!older) x->before[r] = x->based[r];
     memcpy(x->based + r, in, sizeof *x->based);
     const uint32_t lines = x->based[r].lines;
     if (r != job->rank) {
@@ -308,13 +358,11 @@ static bool take(hw_mpi_job *job, int r, bool older, size_t *changed, size_t *pa
 static bool complete(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
-    const bool older = x->early > 0; /* some of before the last exchange are still to land */
-    const uint64_t begun = hw_engine_begun(job->engine), sent = x->pushed - x->from;
     size_t changed = 0, packed = 0;
-    x->early = begun > sent ? begun - sent : 0;
     x->under_way = false;
     for (int r = 0; r < job->ranks; r++)
-        if (!take(job, r, older, &changed, &packed)) return false;
+        if (!take(job, r, &changed, &packed)) return false;
+    new_age(job);
     if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
     choose_interval(job);
@@ -355,10 +403,7 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
      * more of them. Looked at before the clock, they are all in it. */
     const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
-    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) {
-        x->from = x->pushed - hw_engine_begun(job->engine); /* those count no more */
-        hw__mpi_exchange_allow(job);
-    }
+    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
     if (clock - x->pushed < (flush || idle ? 1 : job->interval)) return happened;
     (void)begin(job);
     return true;
@@ -409,7 +454,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
         !hw__mpi_good(job, MPI_Allgather(&now, sizeof now, MPI_BYTE, x->based, sizeof now, MPI_BYTE, job->comm),
                       "MPI_Allgather"))
         return false;
-    x->early = 0;
+    new_age(job);
     memcpy(x->good, x->base, n * sizeof *x->good);
     const float *velocity = hw__mpi_owner_velocity(job);
     if (keeps && velocity &&

@@ -200,8 +200,8 @@ const float *hw__mpi_lines_get(const float *from, uint32_t count, uint32_t k, si
  * values that the rank is to go on with. */
 typedef struct hw__mpi_push {
     uint64_t updates, clock, number; /* number: of the rank's exchange */
-    /* Of those updates, the ones that were begun before the values of the exchange before had come: on older values,
-     * without what that exchange itself came to (`own` updates, which the rank had in its own way). */
+    /* Of those updates, the ones that were begun before the values of the exchange before had come, on what owner's
+     * clock, on average, and how many updates of the rank's own it has landed since then. */
     uint64_t early, early_clock, own;
     double curvature;       /* rank 0 tells; 0: unknown */
     uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */

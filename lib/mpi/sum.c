@@ -1,8 +1,8 @@
 /* sum.c - sums over all ranks, all of which are in the call.
  *
  * ORDERED: every rank sends each other its part of that one's shard, adds up its own shard by the ranks' numbers, and
- * gives it to all. As many floats are sent as by an MPI_Allreduce that sends the fewest, and the sum is the same on any
- * network, whoever comes first: that of as many threads in one process. */
+ * gives it to all. The sum is the same on any network, whoever comes first: that of as many threads in one process.
+ * What is sent is 2 (ranks - 1) / ranks of the gradient by each rank, the least that a sum over all can do with. */
 #include "job.h"
 #include <string.h>
 

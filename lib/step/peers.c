@@ -102,18 +102,33 @@ uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps)
     return shift > 0 && own < (uint64_t)shift ? 0 : own - (uint64_t)shift;
 }
 
+static uint64_t skipped(const hw_engine *e)
+{
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < e->crew.members; i++) sum += hw__counter_get(&e->worker[i].skipped);
+    return sum;
+}
+
+/* Since the run began: without those that landed nothing. */
+static uint64_t begun(const hw_engine *e)
+{
+    const uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
+    const uint64_t all = (taken < limit ? taken : limit) - e->tickets.from, lost = skipped(e) - e->tickets.skipped;
+    return all > lost ? all - lost : 0;
+}
+
 void hw__peers_begin(hw_engine *e)
 {
     e->tickets.from = hw__counter_get(&e->tickets.taken);
     hw__counter_set(&e->tickets.awaited_ns, 0);
+    e->tickets.skipped = skipped(e);
 }
 
 /* Where there are none left, whoever looks for one is to find that out. */
 static bool may_begin(const hw_engine *e)
 {
-    uint64_t taken = hw__counter_get(&e->tickets.taken);
-    return taken >= hw__counter_get(&e->tickets.limit) ||
-           taken - e->tickets.from < hw__counter_get(&e->tickets.allowed);
+    return hw__counter_get(&e->tickets.taken) >= hw__counter_get(&e->tickets.limit) ||
+           begun(e) < hw__counter_get(&e->tickets.allowed);
 }
 
 bool hw__peers_await(hw_worker *w)
@@ -244,9 +259,7 @@ double hw_engine_awaited(const hw_engine *e)
 
 uint64_t hw_engine_begun(const hw_engine *e)
 {
-    if (!e) return 0;
-    uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
-    return (taken < limit ? taken : limit) - e->tickets.from;
+    return e && deals(e) ? begun(e) : 0;
 }
 
 static hw_status shift(hw_engine *e, int64_t steps)

@@ -85,6 +85,7 @@ typedef struct counting {
     _Atomic unsigned steps;
     unsigned fails_at; /* 0: never */
     bool nan, slow;
+    unsigned skip_every; /* its gradient is none, and left out */
 } counting;
 
 static hw_status count_step(void *self, hw_worker *w, const hw_batch *b)
@@ -103,6 +104,7 @@ static hw_status count_step(void *self, hw_worker *w, const hw_batch *b)
         if (!k->nan) return hw_fail(w, (hw_status)1234, "the well has run dry");
         g[3] = NAN;
     }
+    if (k->skip_every && step % k->skip_every == 0) g[3] = NAN;
     return hw_write(w, 1);
 }
 
@@ -253,6 +255,36 @@ static void sparse(ranks *r)
         hw_mpi_free(job);
     }
     free(x);
+}
+
+/* However long a run is, nothing that lands is older than what was under way when its step was begun: with several
+ * workers and a long bound, with gradients that are left out, with a sampled clock. */
+static void ages(ranks *r)
+{
+    for (int i = 0; i < 3; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        hw_config c = own(i == 0 ? 4 : 1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result;
+        float x[N] = {0};
+        c.epochs = 60;
+        c.evaluate_epochs = 0;
+        c.on_nan = HW_NAN_SKIP;
+        k->slow = true;
+        k->skip_every = i == 1 ? 40 : 0;
+        m.interval = 1;
+        m.bound = i == 0 ? 16 : 2;
+        if (i == 2) c.clock_interval = 16;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        CHECK(r, i != 1 || result.skipped > 10);
+        CHECK(r, result.updates + result.skipped == 60 * EXAMPLES / 4);
+        const double most = (i == 2 ? 32 : m.bound + 4) * (unsigned)(r->count - 1); /* of each other rank's, about */
+        CHECK(r, r->count == 1 || result.staleness.mean <= 3 * most);
+        if (r->count > 1 && result.staleness.mean > 3 * most)
+            fprintf(stderr, "case %d: mean %g, most %g\n", i, result.staleness.mean, most);
+        free(k);
+    }
 }
 
 /* In the end an update is 1 / (1 - m) of it, whatever an exchange holds, whoever keeps the velocity. */
@@ -657,6 +689,7 @@ int main(int argc, char **argv)
     } tests[] = {{"sync_equals_threads", sync_equals_threads},
                  {"nothing_is_lost", nothing_is_lost},
                  {"sparse", sparse},
+                 {"ages", ages},
                  {"momentum_gains", momentum_gains},
                  {"converges", converges},
                  {"trouble", trouble},

@@ -73,7 +73,8 @@ HW_API int hw_engine_idle(hw_engine *engine);
 /* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
 HW_API uint64_t hw_engine_position(const hw_engine *engine);
 HW_API const void *hw_engine_peers(const hw_engine *engine);
-/* Steps that have been begun since the run began, or went on; what each has read is older than what is merged now. */
+/* DEALT: steps that have been begun since the run began, or went on, without those that landed nothing (gradients that
+ * are skipped); what each has read is older than what is merged now. */
 HW_API uint64_t hw_engine_begun(const hw_engine *engine);
 /* With peers->probes. x NULL: the curvature of the loss where the run began. Else at x, from `direction`, which is
  * lost, on a minibatch of its own for every `number`: four gradients, by this thread. Both as many floats as
