@@ -262,6 +262,11 @@ void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason)
 /* --- this rank's own exchange ---------------------------------------------------------------------------------------
  */
 
+static void subtract(float *restrict to, const float *restrict a, const float *restrict b, size_t n)
+{
+    for (size_t i = 0; i < n; i++) to[i] = a[i] - b[i];
+}
+
 static bool begin(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -278,10 +283,15 @@ static bool begin(hw_mpi_job *job)
         float *out = x->out + x->at[r], *in = x->in + x->at[r];
         hw__mpi_push push = {updates, x->based[r].clock, x->number,   early, x->based[r].early_clock,
                              own,     job->curvature,    HW__MPI_ALL, 0};
-        /* The delta stands where the reply will. */
-        for (size_t i = 0; i < n; i++) in[HEAD + i] = x->seen[first + i] - x->base[first + i];
-        if (!moves) push.lines = hw__mpi_lines_mark(in + HEAD, n, x->marked);
-        int size = HEAD + (int)hw__mpi_lines_pack(in + HEAD, n, x->marked, &push.lines, out + HEAD);
+        /* The delta stands where the reply will, but where all of it is sent anyway. */
+        float *delta = (moves ? out : in) + HEAD;
+        subtract(delta, x->seen + first, x->base + first, n);
+        size_t floats = n;
+        if (!moves) {
+            push.lines = hw__mpi_lines_mark(delta, n, x->marked);
+            floats = hw__mpi_lines_pack(delta, n, x->marked, &push.lines, out + HEAD);
+        }
+        const int size = HEAD + (int)floats;
         memcpy(out, &push, sizeof push);
         if (r == job->rank) {
             if (!land(job, r, &push, out + HEAD)) return false;
@@ -345,11 +355,11 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
         hw_range line;
         const float *values = hw__mpi_lines_get(in + HEAD, lines, k, n, &line);
         if (!values) return fits(job, r, x->based + r, -1, n);
-        for (size_t i = 0, at = first + line.first; i < line.count; i++, at++) {
-            if (job->peers.probes) job->scratch[at] = values[i] - x->base[at];
-            x->out[(*packed)++] = values[i] - x->seen[at]; /* sent, so its memory is free */
-            x->base[at] = values[i];
-        }
+        const size_t at = first + line.first;
+        if (job->peers.probes) subtract(job->scratch + at, values, x->base + at, line.count);
+        subtract(x->out + *packed, values, x->seen + at, line.count); /* sent, so its memory is free */
+        memcpy(x->base + at, values, line.count * sizeof *values);
+        *packed += line.count;
         x->changed[(*changed)++] = (hw_range){first + line.first, line.count};
     }
     return true;

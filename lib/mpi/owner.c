@@ -127,6 +127,15 @@ static void record(hw__mpi_owner *o, int from, uint64_t others, uint64_t unseen,
     hw_histogram_add(&o->unseen, unseen, weight);
 }
 
+static void step(float *restrict w, float *restrict v, const float *restrict d, size_t n, float keep, float a, float b,
+                 float c)
+{
+    for (size_t i = 0; i < n; i++) {
+        w[i] += a * v[i] + b * d[i];
+        v[i] = keep * v[i] + c * d[i];
+    }
+}
+
 static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
 {
     const double mu = o->setting.momentum, n = (double)updates,
@@ -134,11 +143,7 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
     const double gain = (1 - decay) / (1 - mu), ahead = mu * gain, rate = o->setting.rate;
     const float keep = (float)decay, a = (float)ahead, c = (float)(rate * gain / n),
                 b = (float)(rate * (n - ahead) / ((1 - mu) * n));
-    for (size_t i = 0; i < o->n; i++) {
-        const float v = o->v[i];
-        o->w[i] += a * v + b * d[i];
-        o->v[i] = keep * v + c * d[i];
-    }
+    step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
 static bool add(hw__mpi_owner *o, uint32_t count, const float *message)
@@ -191,6 +196,11 @@ void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push)
     for (int r = 0; r < job->ranks; r++) o->heard[r] = o->pushes; /* all ranks get it */
 }
 
+static void ahead_of(float *restrict to, const float *restrict w, const float *restrict v, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i++) to[i] = w[i] + s * v[i];
+}
+
 size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push)
 {
     hw__mpi_owner *o = job->owner;
@@ -199,8 +209,7 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
     push->lines = HW__MPI_ALL;
     o->heard[to] = o->pushes;
     if (o->v) {
-        const float s = (float)o->setting.ahead;
-        for (size_t i = 0; i < o->n; i++) message[i] = o->w[i] + s * o->v[i];
+        ahead_of(message, o->w, o->v, (float)o->setting.ahead, o->n);
         return o->n;
     }
     if (o->changed_all <= heard) {

@@ -97,7 +97,7 @@ static void rest(hw_mpi_job *job, unsigned idle, bool waits)
             (void)nanosleep(&moment, NULL);
         return;
     }
-    (void)hw__mpi_look(&job->box, !asynchronous(job) ? UINT64_MAX : idle < 100 ? 50 : 200, &done);
+    (void)hw__mpi_look(&job->box, !asynchronous(job) ? UINT64_MAX : idle < 100 ? 250 : 500, &done);
 }
 
 /* hw_engine_run clears a stop that came before it, so the engine is told until it has ended. */
