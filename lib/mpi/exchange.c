@@ -22,8 +22,7 @@ typedef struct generation {
 } generation;
 
 typedef struct hw__mpi_exchange {
-    float *good; /* what all ranks had last, at the beginning or a meeting */
-    bool has_good;
+    float *good;                              /* what all ranks had last, at the beginning or a meeting */
     float *base, *seen, *out, *in, *velocity; /* velocity: rank 0's copy of all, for captures */
     size_t *at;                               /* of each owner's message in out and in */
     MPI_Request *request;                     /* 2 ranks: sent, awaited */
@@ -203,10 +202,10 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     }
     hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
     memcpy(x->good, x->base, job->parameters * sizeof *x->good);
-    x->has_good = true;
-    for (int r = 0; r < job->ranks; r++) x->based[r].clock = job->clock;
-    x->ages = 0;
-    new_age(job);
+    /* No step has been begun: what the engine says of that is of before, until it runs. */
+    for (int r = 0; r < job->ranks; r++) x->based[r].clock = x->age[0].clock[r] = job->clock;
+    x->age[0].begun = x->age[0].own = 0;
+    x->ages = 1;
     x->from = x->pushed;
     x->serves = true;
     return await_push(job) && await_word(job);
@@ -436,7 +435,7 @@ bool hw__mpi_exchange_words(hw_mpi_job *job, uint64_t count)
 void hw__mpi_exchange_fall_back(hw_mpi_job *job)
 {
     const hw__mpi_exchange *x = job->exchange;
-    if (x && x->has_good) (void)hw_engine_set(job->engine, x->good);
+    if (x && x->ages) (void)hw_engine_set(job->engine, x->good);
 }
 
 bool hw__mpi_exchange_flushed(hw_mpi_job *job)

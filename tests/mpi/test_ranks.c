@@ -615,6 +615,8 @@ static void velocity_is_kept(ranks *r)
     CHECK(r, r->rank != 0 || r->count == 1 || hw_state_array(s.state, "mpi.velocity", HW_F32, N));
     train_from(r, c, m, &o, &s, y, &rest);
     CHECK(r, fabsf(y[0] / x[0] - 1) < 0.03f);
+    /* What is measured after a resume is of this run's exchanges. */
+    CHECK(r, rest.staleness.mean <= 2 * whole.staleness.mean && 2 * rest.staleness.mean >= whole.staleness.mean);
     hw_state_free(s.state);
     free(k);
 }
