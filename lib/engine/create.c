@@ -167,6 +167,7 @@ static hw_status plan(hw_engine *e, char *why)
     uint32_t batch = e->config.batch;
     e->tickets.all_per_epoch = o->examples ? parts_of(o->examples, batch) : UINT64_MAX / 2;
     e->tickets.per_epoch = hw__peers_share(e, e->tickets.all_per_epoch);
+    e->tickets.own_first = hw__peers_first(e, e->tickets.all_per_epoch);
     e->tickets.updates_per_epoch = parts_of(e->tickets.per_epoch, e->crew.gather);
     if (!plan_locks(e)) return hw__no_memory(why, "locks");
     hw_params_config p = hw__config_params(&e->config, o, e->crew.writers);

@@ -174,8 +174,7 @@ void hw_engine_result(hw_engine *e, hw_result *r)
     while (chose + 1 < e->crew.members && !e->worker[chose].exchange_every) chose++;
     r->exchange_interval = e->steps.exchanges ? hw__exchange_interval(e->worker + chose) : 1;
     r->collisions = looked_at ? (double)collided / (double)looked_at : NAN;
-    uint64_t limit = hw__counter_get(&e->tickets.limit), tickets = hw__counter_get(&e->tickets.taken);
-    r->tickets = (tickets < limit ? tickets : limit) - e->tickets.first;
+    r->tickets = hw__tickets_handed(e) - e->tickets.first;
     r->epochs = e->objective.examples ? (double)r->examples / (double)e->objective.examples : 0;
     r->seconds = hw__times_seconds(e);
     r->evaluation_seconds = (double)e->times.evaluation * 1e-9;

@@ -38,8 +38,7 @@ static void begin_new(hw_engine *e)
 {
     const hw_config *c = &e->config;
     for (unsigned i = 0; i < e->crew.members; i++) reset_worker(e->worker + i);
-    uint64_t landed = hw_params_clock(e->params), tickets = hw__counter_get(&e->tickets.limit);
-    if (hw__counter_get(&e->tickets.taken) < tickets) tickets = hw__counter_get(&e->tickets.taken);
+    uint64_t landed = hw_params_clock(e->params), tickets = hw__tickets_handed(e);
     hw__counter_set(&e->tickets.taken, tickets);
     e->tickets.first = tickets;
     hw__counter_set(&e->tickets.limit, tickets + hw__tickets_limit(e));

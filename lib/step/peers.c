@@ -112,14 +112,13 @@ static uint64_t skipped(const hw_engine *e)
 /* Since the run began: without those that landed nothing. */
 static uint64_t begun(const hw_engine *e)
 {
-    const uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
-    const uint64_t all = (taken < limit ? taken : limit) - e->tickets.from, lost = skipped(e) - e->tickets.skipped;
+    const uint64_t all = hw__tickets_handed(e) - e->tickets.from, lost = skipped(e) - e->tickets.skipped;
     return all > lost ? all - lost : 0;
 }
 
 void hw__peers_begin(hw_engine *e)
 {
-    e->tickets.from = hw__counter_get(&e->tickets.taken);
+    e->tickets.from = hw__tickets_handed(e);
     hw__counter_set(&e->tickets.awaited_ns, 0);
     e->tickets.skipped = skipped(e);
 }
@@ -233,9 +232,7 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
 
 uint64_t hw_engine_position(const hw_engine *e)
 {
-    if (!e) return 0;
-    uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
-    return (taken < limit ? taken : limit) + (uint64_t)e->tickets.shift;
+    return e ? hw__tickets_handed(e) + (uint64_t)e->tickets.shift : 0;
 }
 
 const void *hw_engine_peers(const hw_engine *e)

@@ -29,6 +29,12 @@ static inline void hw__times_poll_stop(hw_engine *e)
 uint64_t hw__tickets_limit(const hw_engine *e); /* the stop by updates or epochs, in steps */
 /* The next ticket; false: there is none left. */
 bool hw__tickets_take(hw_worker *w, uint64_t *ticket);
+/* How many have been handed out: who looks for one at the end counts on beyond the limit. */
+static inline uint64_t hw__tickets_handed(const hw_engine *e)
+{
+    const uint64_t taken = hw__counter_get(&e->tickets.taken), limit = hw__counter_get(&e->tickets.limit);
+    return taken < limit ? taken : limit;
+}
 /* A ticket of this engine's, as the number of the step among those of all engines; and as what the worker is at. */
 uint64_t hw__tickets_step(const hw_engine *e, uint64_t ticket);
 void hw__tickets_number(hw_worker *w, uint64_t ticket);

@@ -55,7 +55,7 @@ uint64_t hw__tickets_epoch(const hw_engine *e, uint64_t ticket)
 
 uint64_t hw__tickets_position(const hw_engine *e, uint64_t ticket)
 {
-    return (ticket + (uint64_t)e->tickets.shift) % e->tickets.per_epoch + hw__peers_first(e, e->tickets.all_per_epoch);
+    return (ticket + (uint64_t)e->tickets.shift) % e->tickets.per_epoch + e->tickets.own_first;
 }
 
 void hw__tickets_batch(hw_worker *w, uint64_t ticket, uint32_t part, uint32_t parts)
