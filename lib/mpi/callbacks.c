@@ -11,7 +11,7 @@ static hw_status heed(hw_mpi_job *job, hw_status status)
 
 void hw__mpi_look_on(hw_mpi_job *job)
 {
-    const hw_histogram *h = hw__mpi_owner_staleness(job, -1);
+    const hw_histogram *h = hw__mpi_owner_staleness(job, false);
     const hw_setting *s = hw__mpi_owner_setting(job);
     (void)pthread_mutex_lock(&job->box.mutex);
     job->view.known = true;

@@ -215,7 +215,7 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
  */
 void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push);
 size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push);
-const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank); /* rank's updates here; -1: all */
+const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, bool own); /* of this rank's updates, or of all */
 float *hw__mpi_owner_velocity(const hw_mpi_job *job);
 void hw__mpi_owner_curvature(hw_mpi_job *job, double curvature); /* before the run */
 const hw_setting *hw__mpi_owner_setting(const hw_mpi_job *job);  /* NULL: no momentum here */

@@ -22,9 +22,9 @@ typedef struct hw__mpi_owner {
     /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
     uint64_t *changed, *heard, changed_all;
     unsigned char *marked;
-    uint64_t clock, from, pushes, due;        /* from: the clock when the run began */
-    hw_histogram *of;                         /* by rank: its updates, in updates of others */
-    hw_histogram all, unseen, before, window; /* unseen: of all other updates and of its own exchange under way */
+    uint64_t clock, from, pushes, due; /* from: the clock when the run began */
+    hw_histogram own, all, unseen, before,
+        window; /* own: this rank's updates; unseen: of all other updates and of its own exchange under way */
     hw_compensation compensation;
     double asked, curvature;
     hw_schedule schedule;
@@ -76,14 +76,12 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->n = (size_t)job->shards.count[job->rank];
         o->w = malloc((o->n + 1) * sizeof *o->w);
         if (has_velocity(job)) o->v = calloc(o->n + 1, sizeof *o->v);
-        o->of = calloc((size_t)job->ranks, sizeof *o->of);
         o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
         o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
         o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
-        good = o->w && o->changed && o->marked && o->of && (o->v || !has_velocity(job));
+        good = o->w && o->changed && o->marked && (o->v || !has_velocity(job));
     }
-    for (int r = 0; good && r < job->ranks; r++) good = hw_histogram_init(o->of + r, BINS) == HW_OK;
-    hw_histogram *own[] = {&o->all, &o->unseen, &o->before, &o->window};
+    hw_histogram *own[] = {&o->own, &o->all, &o->unseen, &o->before, &o->window};
     for (size_t i = 0; good && i < sizeof own / sizeof *own; i++) good = hw_histogram_init(own[i], BINS) == HW_OK;
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a share of the parameters");
     o->compensation = hw_config_compensation(c, objective);
@@ -98,14 +96,13 @@ void hw__mpi_owner_free(hw_mpi_job *job)
 {
     hw__mpi_owner *o = job->owner;
     if (!o) return;
-    for (int r = 0; o->of && r < job->ranks; r++) hw_histogram_free(o->of + r);
+    hw_histogram_free(&o->own);
     hw_histogram_free(&o->all);
     hw_histogram_free(&o->unseen);
     hw_histogram_free(&o->before);
     hw_histogram_free(&o->window);
     free(o->changed);
     free(o->marked);
-    free(o->of);
     free(o->w);
     free(o->v);
     free(o);
@@ -120,9 +117,9 @@ void hw__mpi_owner_set(hw_mpi_job *job, const float *values)
     if (o->v) set(job, o); /* at this step of the schedule */
 }
 
-static void record(hw__mpi_owner *o, int from, uint64_t others, uint64_t unseen, uint64_t weight)
+static void record(hw__mpi_owner *o, bool own, uint64_t others, uint64_t unseen, uint64_t weight)
 {
-    hw_histogram_add(o->of + from, others, weight);
+    if (own) hw_histogram_add(&o->own, others, weight);
     hw_histogram_add(&o->all, others, weight);
     hw_histogram_add(&o->unseen, unseen, weight);
 }
@@ -164,8 +161,8 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
     hw__mpi_owner *o = job->owner;
     const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
     const uint64_t missed = o->clock - push->early_clock;
-    if (late) record(o, from, o->clock - push->clock, o->clock - push->clock, late);
-    if (early) record(o, from, missed > push->own ? missed - push->own : 0, missed, early);
+    if (late) record(o, from == job->rank, o->clock - push->clock, o->clock - push->clock, late);
+    if (early) record(o, from == job->rank, missed > push->own ? missed - push->own : 0, missed, early);
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
         with_momentum(o, push->updates, message);
@@ -220,9 +217,9 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
     return hw__mpi_lines_pack(o->w, o->n, o->marked, &push->lines, message);
 }
 
-const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, int rank)
+const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, bool own)
 {
-    return rank < 0 ? &job->owner->all : job->owner->of + rank;
+    return own ? &job->owner->own : &job->owner->all;
 }
 
 float *hw__mpi_owner_velocity(const hw_mpi_job *job)

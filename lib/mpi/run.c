@@ -228,10 +228,10 @@ static void report(hw_mpi_job *job)
     if (asynchronous(job)) {
         hw_staleness_summary s;
         const hw_setting *setting = hw__mpi_owner_setting(job);
-        hw_staleness_summarize(hw__mpi_owner_staleness(job, job->rank), &s);
+        hw_staleness_summarize(hw__mpi_owner_staleness(job, true), &s);
         here->staleness = s.mean;
         here->stalest = (uint64_t)s.largest;
-        hw_staleness_summarize(hw__mpi_owner_staleness(job, -1), &r->staleness);
+        hw_staleness_summarize(hw__mpi_owner_staleness(job, false), &r->staleness);
         if (r->last.update) hw__mpi_evaluation(job, &r->last);
         if (setting) r->setting = *setting;
     }

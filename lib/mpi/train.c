@@ -35,6 +35,6 @@ hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *h)
     if (!job || !h || !h->counts) return HW_E_ARGUMENT;
     if (!job->ran || job->mpi.scheduler != HW_MPI_ASYNC || job->ranks == 1) return HW_E_STATE;
     hw_histogram_clear(h);
-    hw_histogram_merge(h, hw__mpi_owner_staleness(job, -1));
+    hw_histogram_merge(h, hw__mpi_owner_staleness(job, false));
     return HW_OK;
 }
