@@ -169,7 +169,8 @@ mpi:
 test-mpi:
 	@sh .ci/packages test openmpi mpich
 	@CC="$(CC)" sh tests/mpi/run $(MPIS)
-.PHONY: mpi-tests mpi-program
+.PHONY: mpi-tests mpi-program mpi-examples
+mpi-examples: $(filter %/mnist %/linear %/matrix %/words,$(EXAMPLES))
 mpi-tests: $(MPITESTS) $(OUT)/$(MPISO)
 mpi-program:
 	@echo $(MPITESTS)
