@@ -538,13 +538,14 @@ static void merges_lose_nothing(void **state)
  * curvature where the run began and along a direction. */
 typedef struct pilot {
     hw_engine *engine;
-    uint64_t most; /* steps that were begun, while so many were allowed */
+    uint64_t early, most; /* steps that were begun while none was allowed; more than were allowed */
     bool over;
 } pilot;
 
 static void *allow_some(void *context)
 {
     pilot *p = context;
+    p->early = hw_engine_begun(p->engine); /* with no lock between it and the beginning of the run */
     for (uint64_t n = 1; n <= 40; n++) {
         const struct timespec moment = {0, 1000000};
         (void)hw_engine_allow(p->engine, n);
@@ -584,6 +585,7 @@ static void what_a_transport_asks(void **state)
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(by.over);
     assert_in_range(r.updates, 40, 41); /* two workers may see the last one left at once */
+    assert_int_equal(by.early, 0);
     assert_in_range(by.most, 0, 1);
     assert_true(hw_engine_awaited(by.engine) > 0.01);
     assert_int_equal(hw_engine_curvature(by.engine, NULL, NULL, 0, &h), HW_OK);

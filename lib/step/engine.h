@@ -26,8 +26,9 @@ typedef struct hw__tickets {
     uint64_t first;                        /* of the run */
     uint64_t per_epoch, updates_per_epoch; /* apart where an update gathers several steps */
     /* Of several engines: peers.c. from: handed out when this run, or the going on of one, began */
-    uint64_t all_per_epoch, own_first, from, skipped; /* skipped: steps before it that landed nothing */
+    uint64_t all_per_epoch, own_first;
     int64_t shift;
+    hw__base_counter from, skipped; /* a transport may ask while a run begins; skipped: steps that landed nothing */
     hw__base_counter allowed, awaited_ns;
     unsigned waiting; /* for more to be allowed; under the pause's lock */
     uint32_t block;   /* tickets that a worker takes at once */

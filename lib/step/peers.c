@@ -112,15 +112,16 @@ static uint64_t skipped(const hw_engine *e)
 /* Since the run began: without those that landed nothing. */
 static uint64_t begun(const hw_engine *e)
 {
-    const uint64_t all = hw__tickets_handed(e) - e->tickets.from, lost = skipped(e) - e->tickets.skipped;
+    const uint64_t from = hw__counter_get(&e->tickets.from), before = hw__counter_get(&e->tickets.skipped);
+    const uint64_t all = hw__tickets_handed(e) - from, lost = skipped(e) - before;
     return all > lost ? all - lost : 0;
 }
 
 void hw__peers_begin(hw_engine *e)
 {
-    e->tickets.from = hw__tickets_handed(e);
+    hw__counter_set(&e->tickets.from, hw__tickets_handed(e));
     hw__counter_set(&e->tickets.awaited_ns, 0);
-    e->tickets.skipped = skipped(e);
+    hw__counter_set(&e->tickets.skipped, skipped(e));
 }
 
 /* Where there are none left, whoever looks for one is to find that out. */
