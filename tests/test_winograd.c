@@ -171,7 +171,7 @@ static errors run(const setting *t, const hw__conv_kernel *kernel)
 /* Errors are sums of roundings, so the largest of n numbers is a few times their root mean square. */
 static void check_error(const setting *t, const char *name, error e)
 {
-    double rms = t->k == 3 ? 2.5e-6 : 4e-6, worst = 12 * rms;
+    double rms = t->k == 3 ? 2.5e-6 : 8e-6, worst = 12 * rms;
     if (getenv("HOGWILD_VERBOSE")) print_message("  %s %.1e (worst %.1e)", name, e.rms, e.worst);
     if (!(e.rms <= rms && e.worst <= worst)) {
         print_error("c %zu h %zu w %zu f %zu k %zu pad %zu n %zu: %s is %.2g off, at worst %.2g\n", t->c, t->h, t->w,
@@ -333,7 +333,8 @@ static void what_it_takes(void **state)
     assert_false(taken((setting){32, 16, 16, 32, 7, 3, 1, 0}, 1));
     assert_false(taken((setting){32, 16, 16, 32, 3, 3, 1, 0}, 1)); /* a border as wide as the kernel */
     assert_false(taken((setting){1, 28, 28, 20, 5, 0, 1, 0}, 1));  /* too little to multiply */
-    assert_false(taken((setting){16, 5, 5, 8, 5, 0, 1, 0}, 1));    /* tiles nearly empty */
+    assert_false(taken((setting){8, 5, 5, 4, 5, 0, 1, 0}, 1));     /* tiles nearly empty */
+    assert_false(taken((setting){8, 32, 32, 8, 3, 1, 1, 0}, 1));   /* vectors half empty */
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 /* winograd.c - convolutions of stride 1 with 3 x 3 or 5 x 5 kernels by Winograd's minimal filtering, F(4 x 4, 3 x 3)
- * and F(2 x 2, 5 x 5): 4 and 2.8 times fewer multiplications than the direct way. (Winograd, Arithmetic complexity of
+ * and F(4 x 4, 5 x 5): 4 and 6.25 times fewer multiplications than the direct way. (Winograd, Arithmetic complexity of
  * computations, 1980; Lavin and Gray, Fast algorithms for convolutional neural networks, 2016.)
  *
  *     forward   Y = A^T [sum_c (G w G^T) . (B^T x B)] A
@@ -13,13 +13,14 @@
 #include <string.h>
 
 #define PANEL WINOGRAD_PANEL
-#define SIDE  WINOGRAD_SIDE
+#define OUT   WINOGRAD_OUT
 
 typedef struct plan {
     const hw__conv_shape *shape;
     const winograd_steps *steps;
-    size_t m, columns, strips; /* a tile's outputs, tiles of a strip, strips of an image */
-    size_t chunk, tiles;       /* strips and tiles of a chunk */
+    size_t side, points;    /* of a tile */
+    size_t columns, strips; /* tiles of a strip, strips of an image */
+    size_t chunk, tiles;    /* strips and tiles of a chunk */
     size_t in_width, out_width, in_panels, out_panels;
     size_t in_stride, out_stride, weights_stride, transposed_stride; /* floats from point to point */
     float *in, *out, *rows, *patch;                                  /* in the scratch of a call */
@@ -49,22 +50,24 @@ static size_t stride_of(size_t panels_times_pixels)
 
 /* Few enough that they stay in the second cache from one transform to the other; but where the weights do not, there
  * must be more, because all weights come by once a chunk. */
-static size_t tiles_wanted(const hw__conv_shape *s)
+static size_t tiles_wanted(const plan *p)
 {
-    return s->c * s->f < 128 * 128 ? 48 : 96;
+    size_t few = p->side == 6 ? 48 : 24;
+    return p->points * p->shape->c * p->shape->f < (size_t)36 * 128 * 128 ? few : 2 * few;
 }
 
 static plan plan_of(const hw__conv_shape *s)
 {
-    plan p = {.shape = s, .steps = best_steps(), .m = SIDE + 1 - s->k};
-    p.columns = divided(s->ow, p.m);
-    p.strips = divided(s->oh, p.m);
-    p.chunk = tiles_wanted(s) / p.columns;
+    plan p = {.shape = s, .steps = best_steps(), .side = OUT - 1 + s->k};
+    p.points = p.side * p.side;
+    p.columns = divided(s->ow, OUT);
+    p.strips = divided(s->oh, OUT);
+    p.chunk = tiles_wanted(&p) / p.columns;
     if (p.chunk < 1) p.chunk = 1;
     if (p.chunk > p.strips) p.chunk -= p.chunk % p.strips; /* whole images */
     p.tiles = p.chunk * p.columns;
-    p.out_width = p.columns * p.m;
-    p.in_width = p.out_width + SIDE - p.m;
+    p.out_width = p.columns * OUT;
+    p.in_width = p.out_width + p.side - OUT;
     p.in_panels = divided(s->c, PANEL);
     p.out_panels = divided(s->f, PANEL);
     p.in_stride = stride_of(p.in_panels * p.tiles);
@@ -76,16 +79,16 @@ static plan plan_of(const hw__conv_shape *s)
 
 static size_t patch_floats(const plan *p)
 {
-    return (smaller(p->chunk, p->strips) * p->m + SIDE - p->m) * p->in_width * PANEL;
+    return (smaller(p->chunk, p->strips) * OUT + p->side - OUT) * p->in_width * PANEL;
 }
 
 static plan plan_with(const hw__conv_shape *s, float *work)
 {
     plan p = plan_of(s);
     p.in = work;
-    p.out = p.in + WINOGRAD_POINTS * p.in_stride;
-    p.rows = p.out + WINOGRAD_POINTS * p.out_stride;
-    p.patch = p.rows + SIDE * p.in_width * PANEL;
+    p.out = p.in + p.points * p.in_stride;
+    p.rows = p.out + p.points * p.out_stride;
+    p.patch = p.rows + p.side * p.in_width * PANEL;
     return p;
 }
 
@@ -119,8 +122,8 @@ static void pack(const hw__conv_shape *s, const float *weights, float *packed, b
                 p.steps->weights(s->k, n, pixels, to + k * PANEL, p.weights_stride);
             }
             if (!backward) continue;
-            float *transposed = packed + WINOGRAD_POINTS * p.weights_stride + (c * s->f + f * PANEL);
-            for (size_t i = 0; i < WINOGRAD_POINTS; i++)
+            float *transposed = packed + p.points * p.weights_stride + (c * s->f + f * PANEL);
+            for (size_t i = 0; i < p.points; i++)
                 p.steps->gather(to + i * p.weights_stride, PANEL, channels, filters,
                                 transposed + i * p.transposed_stride);
         }
@@ -164,13 +167,13 @@ static bool next_part(const plan *p, size_t *at, size_t end, size_t begin, piece
 static winograd_strip strip_of(const plan *p, const piece *part, size_t i, size_t c, bool inputs)
 {
     size_t channels = inputs ? p->shape->c : p->shape->f, width = inputs ? p->in_width : p->out_width;
-    return (winograd_strip){.m = p->m,
+    return (winograd_strip){.side = p->side,
                             .tiles = p->columns,
                             .width = width,
                             .channels = smaller(PANEL, channels - c * PANEL),
                             .stride = inputs ? p->in_stride : p->out_stride,
                             .points = (inputs ? p->in : p->out) + (c * p->tiles + part->tile + i * p->columns) * PANEL,
-                            .patch = p->patch + (inputs ? i * p->m * width * PANEL : 0),
+                            .patch = p->patch + (inputs ? i * OUT * width * PANEL : 0),
                             .rows = p->rows};
 }
 
@@ -195,7 +198,7 @@ static void gather_row(const plan *p, const float *in, size_t plane, size_t chan
 static void transform_input(const plan *p, const piece *part, const float *in)
 {
     const hw__conv_shape *s = p->shape;
-    size_t height = part->strips * p->m + SIDE - p->m, plane = s->h * s->w, top = part->strip * p->m;
+    size_t height = part->strips * OUT + p->side - OUT, plane = s->h * s->w, top = part->strip * OUT;
     for (size_t c = 0; c < p->in_panels; c++) {
         winograd_strip strip = strip_of(p, part, 0, c, true);
         const float *planes = in + part->image * s->in_stride + c * PANEL * plane;
@@ -218,8 +221,8 @@ static void transform_output_gradient(const plan *p, const piece *part, const fl
         for (size_t i = 0; i < part->strips; i++) {
             winograd_strip strip = strip_of(p, part, i, f, false);
             const float *planes = dout + part->image * s->out_stride + f * PANEL * s->oh * s->ow;
-            for (size_t y = 0; y < p->m; y++) {
-                size_t row = (part->strip + i) * p->m + y;
+            for (size_t y = 0; y < OUT; y++) {
+                size_t row = (part->strip + i) * OUT + y;
                 gather_row(p, row < s->oh ? planes + row * s->ow : NULL, s->oh * s->ow, strip.channels, 0, s->ow,
                            p->out_width, p->patch + y * p->out_width * PANEL);
             }
@@ -237,8 +240,8 @@ static void transform_output(const plan *p, const piece *part, const float *bias
         for (size_t i = 0; i < part->strips; i++) {
             winograd_strip strip = strip_of(p, part, i, f, false);
             p->steps->output(&strip, start);
-            size_t row = (part->strip + i) * p->m;
-            for (size_t y = 0; y < p->m && row + y < s->oh; y++)
+            size_t row = (part->strip + i) * OUT;
+            for (size_t y = 0; y < OUT && row + y < s->oh; y++)
                 p->steps->scatter(p->patch + y * p->out_width * PANEL, strip.channels, s->ow,
                                   planes + (row + y) * s->ow, s->oh * s->ow, false);
         }
@@ -248,7 +251,7 @@ static void transform_output(const plan *p, const piece *part, const float *bias
 static void transform_input_gradient(const plan *p, const piece *part, float *din)
 {
     const hw__conv_shape *s = p->shape;
-    size_t shared = SIDE - p->m, height = part->strips * p->m + shared, plane = s->h * s->w, top = part->strip * p->m;
+    size_t shared = p->side - OUT, height = part->strips * OUT + shared, plane = s->h * s->w, top = part->strip * OUT;
     for (size_t c = 0; c < p->in_panels; c++) {
         winograd_strip strip = {0};
         for (size_t i = 0; i < part->strips; i++) {
@@ -278,7 +281,7 @@ static void forward(const hw__conv_shape *s, size_t n, const float *in, const fl
         for (size_t at = begin; next_part(&p, &at, end, begin, &part);) transform_input(&p, &part, in);
         winograd_product product = {(end - begin) * p.columns, s->f,         s->c,
                                     p.tiles * PANEL,           s->c * PANEL, p.tiles * PANEL};
-        for (size_t i = 0; i < WINOGRAD_POINTS; i++)
+        for (size_t i = 0; i < p.points; i++)
             p.steps->multiply(&product, p.in + i * p.in_stride, packed + i * p.weights_stride,
                               p.out + i * p.out_stride);
         for (size_t at = begin; next_part(&p, &at, end, begin, &part);) transform_output(&p, &part, bias, out);
@@ -289,7 +292,7 @@ static void backward(const hw__conv_shape *s, size_t n, const float *in, const f
                      float *sum, float *din, float *work)
 {
     plan p = plan_with(s, work);
-    const float *transposed = packed + WINOGRAD_POINTS * p.weights_stride;
+    const float *transposed = packed + p.points * p.weights_stride;
     for (size_t begin = 0, end; begin < n * p.strips; begin = end) {
         piece part;
         end = smaller(begin + p.chunk, n * p.strips);
@@ -300,7 +303,7 @@ static void backward(const hw__conv_shape *s, size_t n, const float *in, const f
         size_t tiles = (end - begin) * p.columns;
         winograd_product of_weights = {s->c, s->f, tiles, p.tiles * PANEL, p.tiles * PANEL, s->c * PANEL},
                          of_input = {tiles, s->c, s->f, p.tiles * PANEL, s->f * PANEL, p.tiles * PANEL};
-        for (size_t i = 0; i < WINOGRAD_POINTS; i++) {
+        for (size_t i = 0; i < p.points; i++) {
             float *x = p.in + i * p.in_stride, *d = p.out + i * p.out_stride;
             p.steps->accumulate(&of_weights, x, d, sum + i * p.weights_stride);
             if (din) p.steps->multiply(&of_input, d, transposed + i * p.transposed_stride, x); /* x has been used */
@@ -309,14 +312,22 @@ static void backward(const hw__conv_shape *s, size_t n, const float *in, const f
     }
 }
 
-/* Transforms cost as a tile's c + f, which the saved multiplications must outweigh. The bound is measured, against the
- * direct kernels, where it is about break-even: c f / (c + f) = 2.4 for 3 x 3 kernels and 3.4 for 5 x 5. */
+/* Whole vectors of sixteen. */
+static size_t lanes_of(size_t n)
+{
+    return divided(n, PANEL) * PANEL;
+}
+
+/* What the direct kernels would multiply, a vector's pixels at a time, must outweigh the transforms, a vector's
+ * channels at a time. The bound is measured, on 170 shapes, where the two ways are about as fast. */
 static bool takes(const hw__conv_shape *s)
 {
     if (!best_steps() || s->stride != 1 || (s->k != 3 && s->k != 5) || s->pad >= s->k) return false;
-    size_t m = SIDE + 1 - s->k, tiles = divided(s->oh, m) * divided(s->ow, m);
     if (s->c < 4) return false; /* first layers: direct kernels waste no lanes on channels that are not there */
-    return s->c * s->f * s->oh * s->ow * s->k * s->k >= 345 * tiles * (s->c + s->f);
+    plan p = plan_of(s);
+    size_t direct = s->c * s->f * s->oh * lanes_of(s->ow) * s->k * s->k,
+           transformed = p.columns * p.strips * p.points * (lanes_of(s->c) + lanes_of(s->f));
+    return 2 * direct >= 23 * transformed;
 }
 
 static size_t block(const hw__conv_shape *s)
@@ -328,19 +339,19 @@ static size_t block(const hw__conv_shape *s)
 static size_t packed_floats(const hw__conv_shape *s)
 {
     plan p = plan_of(s);
-    return WINOGRAD_POINTS * (p.weights_stride + p.transposed_stride);
+    return p.points * (p.weights_stride + p.transposed_stride);
 }
 
 static size_t sum_floats(const hw__conv_shape *s)
 {
     plan p = plan_of(s);
-    return WINOGRAD_POINTS * p.weights_stride;
+    return p.points * p.weights_stride;
 }
 
 static size_t work_floats(const hw__conv_shape *s)
 {
     plan p = plan_of(s);
-    return WINOGRAD_POINTS * (p.in_stride + p.out_stride) + SIDE * p.in_width * PANEL + patch_floats(&p);
+    return p.points * (p.in_stride + p.out_stride) + p.side * p.in_width * PANEL + patch_floats(&p);
 }
 
 const hw__conv_kernel hw__conv_winograd = {"winograd",  takes, block,   packed_floats, sum_floats,

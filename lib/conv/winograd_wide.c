@@ -1,28 +1,70 @@
 /* winograd_wide.c - the steps of the Winograd convolution in vectors of eight or, where LANES_AVX512 is defined, of
  * sixteen; it is compiled for both. Every sum is made in the same order in both, so they agree to the bit.
  *
- * The six points are 0, 3/4, -3/4, 3/2, -3/2 and infinity. Their squares and products are exact, and of the symmetric
- * choices tried (1 and 2, 1 and 1/2, the square roots of 1/2 and 2, ...) they had the smallest error by measurement:
- * half that of the usual 0, 1, -1, 2, -2. Being symmetric, a pair of points costs one even and one odd half. With
- *
- *     p = 9/16, q = 9/4 (squares of the points),
- *
- * B^T has the coefficients of (x^2 - p) (x^2 - q) at 0, of x (x + a) (x^2 - q) at the point a and so on, and of
- * x (x^2 - p) (x^2 - q) at infinity; A has the powers of the points; G has them too, divided by the slope of the last
- * polynomial there.
- *
  * Transforms of a tile are made down the columns first, which neighbouring tiles of a strip share, then along the rows;
  * the adjoint goes the other way and adds up the shared columns in registers. */
 #include "winograd.h"
 #include "../base/cpu.h"
 
 #if HW__X86_64
-#include "winograd_lanes.h"
+#include "winograd_eight.h"
+#include "winograd_six.h"
+
+/* --- by the side of a tile, which is a constant once they are inlined ----------------------------------------------
+ */
+
+INLINE void to_points(size_t side, const vector x[], vector v[])
+{
+    if (side == 6)
+        six_points(x, v);
+    else
+        eight_points(x, v);
+}
+
+INLINE void to_points_adjoint(size_t side, const vector v[], vector x[])
+{
+    if (side == 6)
+        six_points_adjoint(v, x);
+    else
+        eight_points_adjoint(v, x);
+}
+
+INLINE void to_outputs(size_t side, const vector v[], vector y[])
+{
+    if (side == 6)
+        six_outputs(v, y);
+    else
+        eight_outputs(v, y);
+}
+
+INLINE void to_outputs_adjoint(size_t side, const vector y[], vector v[])
+{
+    if (side == 6)
+        six_outputs_adjoint(y, v);
+    else
+        eight_outputs_adjoint(y, v);
+}
+
+INLINE void to_weights(size_t side, const vector w[], vector u[])
+{
+    if (side == 6)
+        six_weights(w, u);
+    else
+        eight_weights(w, u);
+}
+
+INLINE void to_weights_adjoint(size_t side, const vector u[], vector w[])
+{
+    if (side == 6)
+        six_weights_adjoint(u, w);
+    else
+        eight_weights_adjoint(u, w);
+}
 
 /* --- a strip of tiles ----------------------------------------------------------------------------------------------
  */
 
-#define ROW (SIDE * PANEL) /* floats of `rows` a pixel column */
+#define ROW (side * PANEL) /* floats of `rows` a pixel column */
 
 INLINE void load(size_t n, const float *from, size_t stride, vector x[])
 {
@@ -34,51 +76,52 @@ INLINE void store(size_t n, const vector x[], float *to, size_t stride)
     for (size_t i = 0; i < n; i++) V(storeu_ps)(to + i * stride, x[i]);
 }
 
-INLINE void input_lanes(const winograd_strip *s, size_t m, size_t lane)
+INLINE void input_lanes(const winograd_strip *s, size_t side, size_t lane)
 {
     const float *patch = s->patch + lane;
     float *rows = s->rows + lane, *points = s->points + lane;
     size_t width = s->width, stride = s->stride;
     for (size_t x = 0; x < width; x++) {
         vector in[SIDE], out[SIDE];
-        load(SIDE, patch + x * PANEL, width * PANEL, in);
-        to_points(in, out);
-        store(SIDE, out, rows + x * ROW, PANEL);
+        load(side, patch + x * PANEL, width * PANEL, in);
+        to_points(side, in, out);
+        store(side, out, rows + x * ROW, PANEL);
     }
     for (size_t t = 0; t < s->tiles; t++)
-        for (size_t i = 0; i < SIDE; i++) {
+        for (size_t i = 0; i < side; i++) {
             vector in[SIDE], out[SIDE];
-            load(SIDE, rows + t * m * ROW + i * PANEL, ROW, in);
-            to_points(in, out);
-            store(SIDE, out, points + t * PANEL + i * SIDE * stride, stride);
+            load(side, rows + t * OUT * ROW + i * PANEL, ROW, in);
+            to_points(side, in, out);
+            store(side, out, points + t * PANEL + i * side * stride, stride);
         }
 }
 
 HOT static void input(const winograd_strip *s)
 {
     for (size_t lane = 0; lane < s->channels; lane += LANES)
-        if (s->m == 4)
-            input_lanes(s, 4, lane);
+        if (s->side == 6)
+            input_lanes(s, 6, lane);
         else
-            input_lanes(s, 2, lane);
+            input_lanes(s, 8, lane);
 }
 
-INLINE void output_lanes(const winograd_strip *s, size_t m, size_t lane, const float *bias)
+INLINE void output_lanes(const winograd_strip *s, size_t side, size_t lane, const float *bias)
 {
     const float *points = s->points + lane;
     float *patch = s->patch + lane;
     size_t width = s->width, stride = s->stride;
     vector start = V(loadu_ps)(bias + lane);
     for (size_t t = 0; t < s->tiles; t++) {
-        vector half[4][SIDE], in[SIDE], out[4];
-        for (size_t j = 0; j < SIDE; j++) {
-            load(SIDE, points + t * PANEL + j * stride, SIDE * stride, in);
-            to_outputs(m, in, out);
-            for (size_t i = 0; i < m; i++) half[i][j] = out[i];
+        vector half[OUT][SIDE], in[SIDE], out[OUT];
+        for (size_t j = 0; j < side; j++) {
+            load(side, points + t * PANEL + j * stride, side * stride, in);
+            to_outputs(side, in, out);
+            for (size_t i = 0; i < OUT; i++) half[i][j] = out[i];
         }
-        for (size_t i = 0; i < m; i++) {
-            to_outputs(m, half[i], out);
-            for (size_t j = 0; j < m; j++) V(storeu_ps)(patch + (i * width + t * m + j) * PANEL, ADD(out[j], start));
+        for (size_t i = 0; i < OUT; i++) {
+            to_outputs(side, half[i], out);
+            for (size_t j = 0; j < OUT; j++)
+                V(storeu_ps)(patch + (i * width + t * OUT + j) * PANEL, ADD(out[j], start));
         }
     }
 }
@@ -86,27 +129,27 @@ INLINE void output_lanes(const winograd_strip *s, size_t m, size_t lane, const f
 HOT static void output(const winograd_strip *s, const float *bias)
 {
     for (size_t lane = 0; lane < s->channels; lane += LANES)
-        if (s->m == 4)
-            output_lanes(s, 4, lane, bias);
+        if (s->side == 6)
+            output_lanes(s, 6, lane, bias);
         else
-            output_lanes(s, 2, lane, bias);
+            output_lanes(s, 8, lane, bias);
 }
 
-INLINE void output_gradient_lanes(const winograd_strip *s, size_t m, size_t lane)
+INLINE void output_gradient_lanes(const winograd_strip *s, size_t side, size_t lane)
 {
     const float *patch = s->patch + lane;
     float *points = s->points + lane;
     size_t width = s->width, stride = s->stride;
     for (size_t t = 0; t < s->tiles; t++) {
-        vector half[SIDE][4], in[4], out[SIDE];
-        for (size_t j = 0; j < m; j++) {
-            load(m, patch + (t * m + j) * PANEL, width * PANEL, in);
-            to_outputs_adjoint(m, in, out);
-            for (size_t i = 0; i < SIDE; i++) half[i][j] = out[i];
+        vector half[SIDE][OUT], in[OUT], out[SIDE];
+        for (size_t j = 0; j < OUT; j++) {
+            load(OUT, patch + (t * OUT + j) * PANEL, width * PANEL, in);
+            to_outputs_adjoint(side, in, out);
+            for (size_t i = 0; i < side; i++) half[i][j] = out[i];
         }
-        for (size_t i = 0; i < SIDE; i++) {
-            to_outputs_adjoint(m, half[i], out);
-            store(SIDE, out, points + t * PANEL + i * SIDE * stride, stride);
+        for (size_t i = 0; i < side; i++) {
+            to_outputs_adjoint(side, half[i], out);
+            store(side, out, points + t * PANEL + i * side * stride, stride);
         }
     }
 }
@@ -114,46 +157,46 @@ INLINE void output_gradient_lanes(const winograd_strip *s, size_t m, size_t lane
 HOT static void output_gradient(const winograd_strip *s)
 {
     for (size_t lane = 0; lane < s->channels; lane += LANES)
-        if (s->m == 4)
-            output_gradient_lanes(s, 4, lane);
+        if (s->side == 6)
+            output_gradient_lanes(s, 6, lane);
         else
-            output_gradient_lanes(s, 2, lane);
+            output_gradient_lanes(s, 8, lane);
 }
 
-INLINE void input_gradient_lanes(const winograd_strip *s, size_t m, size_t lane, bool first)
+INLINE void input_gradient_lanes(const winograd_strip *s, size_t side, size_t lane, bool first)
 {
     const float *points = s->points + lane;
     float *patch = s->patch + lane, *rows = s->rows + lane;
-    size_t width = s->width, stride = s->stride, shared = SIDE - m;
-    for (size_t i = 0; i < SIDE; i++) {
-        vector in[SIDE], out[SIDE], carry[4];
+    size_t width = s->width, stride = s->stride, shared = side - OUT;
+    for (size_t i = 0; i < side; i++) {
+        vector in[SIDE], out[SIDE], carry[SIDE - OUT];
         for (size_t j = 0; j < shared; j++) carry[j] = V(setzero_ps)();
         for (size_t t = 0; t < s->tiles; t++) {
-            load(SIDE, points + t * PANEL + i * SIDE * stride, stride, in);
-            to_points_adjoint(in, out);
+            load(side, points + t * PANEL + i * side * stride, stride, in);
+            to_points_adjoint(side, in, out);
             for (size_t j = 0; j < shared; j++) out[j] = ADD(carry[j], out[j]);
-            store(m, out, rows + t * m * ROW + i * PANEL, ROW);
-            for (size_t j = 0; j < shared; j++) carry[j] = out[m + j];
+            store(OUT, out, rows + t * OUT * ROW + i * PANEL, ROW);
+            for (size_t j = 0; j < shared; j++) carry[j] = out[OUT + j];
         }
-        store(shared, carry, rows + s->tiles * m * ROW + i * PANEL, ROW);
+        store(shared, carry, rows + s->tiles * OUT * ROW + i * PANEL, ROW);
     }
     for (size_t x = 0; x < width; x++) {
         vector in[SIDE], out[SIDE];
-        load(SIDE, rows + x * ROW, PANEL, in);
-        to_points_adjoint(in, out);
+        load(side, rows + x * ROW, PANEL, in);
+        to_points_adjoint(side, in, out);
         if (!first)
             for (size_t j = 0; j < shared; j++) out[j] = ADD(out[j], V(loadu_ps)(patch + (j * width + x) * PANEL));
-        store(SIDE, out, patch + x * PANEL, width * PANEL);
+        store(side, out, patch + x * PANEL, width * PANEL);
     }
 }
 
 HOT static void input_gradient(const winograd_strip *s, bool first)
 {
     for (size_t lane = 0; lane < s->channels; lane += LANES)
-        if (s->m == 4)
-            input_gradient_lanes(s, 4, lane, first);
+        if (s->side == 6)
+            input_gradient_lanes(s, 6, lane, first);
         else
-            input_gradient_lanes(s, 2, lane, first);
+            input_gradient_lanes(s, 8, lane, first);
 }
 
 /* --- weights --------------------------------------------------------------------------------------------------------
@@ -161,15 +204,16 @@ HOT static void input_gradient(const winograd_strip *s, bool first)
 
 INLINE void weights_lanes(size_t k, const float *pixels, float *points, size_t stride)
 {
+    const size_t side = k + OUT - 1;
     vector half[SIDE][5], in[5], out[SIDE];
     for (size_t j = 0; j < k; j++) {
         load(k, pixels + j * PANEL, k * PANEL, in);
-        to_weights(k, in, out);
-        for (size_t i = 0; i < SIDE; i++) half[i][j] = out[i];
+        to_weights(side, in, out);
+        for (size_t i = 0; i < side; i++) half[i][j] = out[i];
     }
-    for (size_t i = 0; i < SIDE; i++) {
-        to_weights(k, half[i], out);
-        store(SIDE, out, points + i * SIDE * stride, stride);
+    for (size_t i = 0; i < side; i++) {
+        to_weights(side, half[i], out);
+        store(side, out, points + i * side * stride, stride);
     }
 }
 
@@ -185,14 +229,15 @@ HOT static void weights(size_t k, size_t n, const float *pixels, float *points, 
 
 INLINE void weights_gradient_lanes(size_t k, const float *points, size_t stride, float *pixels)
 {
+    const size_t side = k + OUT - 1;
     vector half[5][SIDE], in[SIDE], out[5];
-    for (size_t j = 0; j < SIDE; j++) {
-        load(SIDE, points + j * stride, SIDE * stride, in);
-        to_weights_adjoint(k, in, out);
+    for (size_t j = 0; j < side; j++) {
+        load(side, points + j * stride, side * stride, in);
+        to_weights_adjoint(side, in, out);
         for (size_t i = 0; i < k; i++) half[i][j] = out[i];
     }
     for (size_t i = 0; i < k; i++) {
-        to_weights_adjoint(k, half[i], out);
+        to_weights_adjoint(side, half[i], out);
         store(k, out, pixels + i * k * PANEL, PANEL);
     }
 }
