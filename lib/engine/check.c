@@ -264,10 +264,12 @@ static unsigned chosen_clock(const hw_config *c, const hw_objective *o, const hw
     if (exact || !o->touched || !(s->flags & HW__OWN_STEPS) || c->write == HW_WRITE_LOCKED ||
         c->read == HW_READ_CONSISTENT)
         return 1;
-    if (!o->sweep || !c->sweep || c->batch != 1 || !o->examples) return 64;
-    unsigned interval = MOST; /* what is due is looked at where a step is measured: so is what enters the mean */
-    while (interval > LEAST && c->average_every && interval > c->average_every) interval /= 2;
-    while (interval > LEAST && (uint64_t)interval * 16 * c->workers > o->examples) interval /= 2;
+    bool sweeps = o->sweep && c->sweep && c->batch == 1 && o->examples;
+    unsigned interval = sweeps ? MOST : 64;
+    /* What is due is looked at where a step is measured: so is what enters the mean. */
+    while (sweeps && interval > LEAST && c->average_every && interval > c->average_every) interval /= 2;
+    while (sweeps && interval > LEAST && (uint64_t)interval * 16 * c->workers > o->examples) interval /= 2;
+    while (interval > 1 && c->peers && c->peers->often && interval > c->peers->often) interval /= 2;
     return interval;
 }
 

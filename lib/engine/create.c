@@ -101,7 +101,9 @@ static void plan_steps(hw_engine *e)
     hw__rest_plan(e);
     e->kept.every = hw__recovery_interval(e, e->kept.every);
     e->tickets.block = c->clock_interval;
-    if (e->steps.exchanges && e->steps.sweeps && e->tickets.block < 64) e->tickets.block = 64;
+    /* Sweeps of some length, unless somebody beside the workers wants to see what they have made. */
+    const unsigned least = c->peers && c->peers->often && c->peers->often < 64 ? c->peers->often : 64;
+    if (e->steps.exchanges && e->steps.sweeps && e->tickets.block < least) e->tickets.block = least;
 }
 
 /* Single steps come where there is no sweep, or beside sweeps of the shared array, as what is measured. */

@@ -136,20 +136,6 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     }
 }
 
-/* As often as the network takes them where steps are dense. What ranks do from the same start adds up: of sparse steps
- * no more than such that a parameter is met eight times on average, and as many as replicas of as many workers would
- * make. */
-static void choose_interval(hw_mpi_job *job, const hw_objective *o)
-{
-    const double meets = o->touched ? 8 * (double)o->parameters / (double)o->touched : 0;
-    const double others = job->ranks > 1 ? job->ranks - 1 : 1, first = fmax(16, fmin(meets, 256 / others));
-    job->interval = job->mpi.interval ? job->mpi.interval : o->touched ? (uint32_t)first : 1;
-    const uint32_t twice = job->interval < UINT32_MAX / 2 ? 2 * job->interval : UINT32_MAX;
-    job->bound = job->mpi.bound ? job->mpi.bound : twice;
-    job->chooses = !job->mpi.interval && !job->mpi.bound && o->touched;
-    job->most = (uint32_t)fmin(16 * first, fmax(first, meets));
-}
-
 static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)
 {
     if (!hw__mpi_good(job, MPI_Comm_dup(job->mpi.comm, &job->comm), "MPI_Comm_dup"))
@@ -158,9 +144,11 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     (void)MPI_Comm_set_errhandler(job->comm, MPI_ERRORS_RETURN);
     (void)MPI_Comm_rank(job->comm, &job->rank);
     (void)MPI_Comm_size(job->comm, &job->ranks);
-    choose_interval(job, o);
+    hw__mpi_interval_choose(job, o);
     hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
     if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
+    if (status == HW_OK) status = hw__mpi_principal_create(job, o, c, why);
+    hw__mpi_interval_choose(job, o); /* with what is known of the loss now */
     if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);
     if (status == HW_OK) status = hw__mpi_agree(job, hw_config_check(c, o, why), why); /* as the caller has it */
     if (status != HW_OK) return status;
@@ -200,6 +188,7 @@ void hw_mpi_free(hw_mpi_job *job)
 {
     if (!job) return;
     hw__mpi_exchange_free(job);
+    hw__mpi_principal_free(job);
     hw__mpi_mailbox_free(&job->box);
     hw_state_free(job->state);
     int over = 0;

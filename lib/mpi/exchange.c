@@ -35,9 +35,7 @@ typedef struct hw__mpi_exchange {
     MPI_Request arrival, *replying;
     MPI_Status *status; /* of as many as request */
     unsigned char *marked;
-    hw_range *changed;  /* lines of all shards that have come */
-    uint64_t looked_ns; /* when the interval was looked at, and what workers had waited by then, in seconds */
-    double waited;
+    hw_range *changed; /* lines of all shards that have come */
     int word;
     MPI_Request word_arrival;
     bool serves, abandoned;
@@ -274,6 +272,7 @@ static bool begin(hw_mpi_job *job)
     if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
     uint64_t updates = clock - x->pushed, own = 0;
     const uint64_t early = of_older(job, x->pushed - x->from, clock - x->from, &own);
+    const double pull = hw__mpi_principal_pull(job, x->seen, x->base, updates, x->based[job->rank].clock);
     x->pushed = clock;
     x->number++;
     job->here.exchanges++;
@@ -285,6 +284,7 @@ static bool begin(hw_mpi_job *job)
         /* The delta stands where the reply will, but where all of it is sent anyway. */
         float *delta = (moves ? out : in) + HEAD;
         subtract(delta, x->seen + first, x->base + first, n);
+        hw__mpi_principal_damp(job, pull, first, delta, n);
         size_t floats = n;
         if (!moves) {
             push.lines = hw__mpi_lines_mark(delta, n, x->marked);
@@ -307,22 +307,6 @@ static bool begin(hw_mpi_job *job)
     }
     x->under_way = true;
     return true;
-}
-
-/* Where the interval is ours to choose, it doubles while workers wait for a fifth of the time, up to sixteen times. */
-static void choose_interval(hw_mpi_job *job)
-{
-    hw__mpi_exchange *x = job->exchange;
-    const uint64_t now = hw_now();
-    const double waited = hw_engine_awaited(job->engine), since = (double)(now - x->looked_ns) * 1e-9;
-    if (!job->chooses || x->number % 4) return;
-    const bool waits = x->looked_ns && waited - x->waited > 0.2 * since * hw_engine_threads(job->engine);
-    if (waits && job->interval < job->most) {
-        job->interval *= 2;
-        if (!job->mpi.bound) job->bound = 2 * job->interval;
-    }
-    x->looked_ns = now;
-    x->waited = waited;
 }
 
 /* Counted from the run's beginning, as the engine does. */
@@ -374,7 +358,7 @@ static bool complete(hw_mpi_job *job)
     new_age(job);
     if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
-    choose_interval(job);
+    hw__mpi_interval_adapt(job, x->number);
     if (job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
     return true;
 }

@@ -66,6 +66,7 @@ typedef struct hw__mpi_view {
     bool known, has_setting;
 } hw__mpi_view;
 
+typedef struct hw__mpi_principal hw__mpi_principal;
 struct hw__mpi_exchange;
 struct hw__mpi_owner;
 
@@ -74,7 +75,10 @@ struct hw_mpi_job {
     uint32_t interval, bound; /* in force */
     bool chooses;             /* the interval, up to `most` */
     uint32_t most;
-    MPI_Comm comm; /* ours */
+    uint64_t looked_ns; /* when it was looked at, and what workers had waited by then, in seconds */
+    double waited;
+    hw__mpi_principal *principal; /* NULL: sums are sent as they are */
+    MPI_Comm comm;                /* ours */
     bool has_comm;
     int rank, ranks;
     size_t parameters;
@@ -156,6 +160,19 @@ void hw__mpi_callbacks(hw_mpi_job *job, hw_config *config);
 /* An evaluation in the job's numbers. */
 void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *evaluation);
 void hw__mpi_look_on(hw_mpi_job *job); /* what they tell of the owners from now on */
+
+/* interval.c: at the start, and after an exchange */
+void hw__mpi_interval_choose(hw_mpi_job *job, const hw_objective *objective);
+void hw__mpi_interval_adapt(hw_mpi_job *job, uint64_t exchanges);
+
+/* principal.c. All ranks make the call. */
+hw_status hw__mpi_principal_create(hw_mpi_job *job, const hw_objective *objective, const hw_config *config, char *why);
+void hw__mpi_principal_free(hw_mpi_job *job);
+double hw__mpi_principal_longest(const hw_mpi_job *job); /* updates between exchanges; INFINITY: nothing is known */
+/* How much of the direction is not to be sent of a delta x - base of so many updates, the owners' clock being this. */
+double hw__mpi_principal_pull(const hw_mpi_job *job, const float *x, const float *base, uint64_t updates,
+                              uint64_t clock);
+void hw__mpi_principal_damp(const hw_mpi_job *job, double pull, size_t first, float *delta, size_t n);
 
 /* curvature.c */
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);

@@ -1,0 +1,33 @@
+/* interval.c - after how many of a rank's updates it exchanges, and how many it may have unsent. */
+#include "job.h"
+#include <math.h>
+
+/* As often as the network takes them where steps are dense. What ranks do from the same start adds up: of sparse steps
+ * no more than such that a parameter is met eight times on average, and as many as replicas of as many workers would
+ * make; where the objective knows how curved its loss is, no more than that allows. */
+void hw__mpi_interval_choose(hw_mpi_job *job, const hw_objective *o)
+{
+    const double meets = o->touched ? 8 * (double)o->parameters / (double)o->touched : 0;
+    const double others = job->ranks > 1 ? job->ranks - 1 : 1, safe = hw__mpi_principal_longest(job);
+    const double first = fmax(16, fmin(safe, fmin(meets, 256 / others)));
+    job->interval = job->mpi.interval ? job->mpi.interval : o->touched ? (uint32_t)first : 1;
+    const uint32_t twice = job->interval < UINT32_MAX / 2 ? 2 * job->interval : UINT32_MAX;
+    job->bound = job->mpi.bound ? job->mpi.bound : twice;
+    job->chooses = !job->mpi.interval && !job->mpi.bound && o->touched;
+    job->most = (uint32_t)fmax(first, fmin(safe, fmin(16 * first, meets)));
+}
+
+/* Where the interval is ours to choose, it doubles while workers wait for a fifth of the time, up to sixteen times. */
+void hw__mpi_interval_adapt(hw_mpi_job *job, uint64_t exchanges)
+{
+    if (!job->chooses || exchanges % 4) return;
+    const uint64_t now = hw_now();
+    const double waited = hw_engine_awaited(job->engine), since = (double)(now - job->looked_ns) * 1e-9;
+    const bool waits = job->looked_ns && waited - job->waited > 0.2 * since * hw_engine_threads(job->engine);
+    if (waits && 2 * job->interval <= job->most) {
+        job->interval *= 2;
+        if (!job->mpi.bound) job->bound = 2 * job->interval;
+    }
+    job->looked_ns = now;
+    job->waited = waited;
+}
