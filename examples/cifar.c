@@ -58,6 +58,7 @@ static void defaults(int argc, char **argv, options *o, hw_config *config)
     for (int i = 1; i < argc; i++) caffe |= strcmp(argv[i], "--caffe") == 0;
     *o = (options){.cifar = {.split = HW_CIFAR_HOLDOUT}};
     *config = hw_config_defaults();
+    config->workers = ranks_workers(config->workers);
     config->keep_every = 20;
     cifar_solver(net, config);
     if (!caffe) return;

@@ -195,7 +195,6 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
     c.context = &p;
     c.on_progress = on_progress;
     c.stop_flag = &cli_interrupted;
-    if (o->ranks.mpi) c.average_every = 0; /* each rank's would be of its own parameters */
     if (ranks_create(&over, &o->ranks, &objective, &c, x, &engine, why) != HW_OK)
         return ranks_number() ? 2 : cli_error("linear", 2, why);
     hw_status status = ranks_run(&over, engine, &result);
@@ -382,6 +381,9 @@ static int check(const options *o)
         return cli_error("linear", 2, "--split makes two labels: softmax is for more");
     if (o->said.l1 > 0 && (o->config->optimizer.rule != HW_RULE_SGD || o->config->optimizer.momentum > 0))
         return cli_error("linear", 2, "--l1 has a rule of its own: --rule sgd without --momentum");
+    if (o->ranks.mpi && o->said.average_given && o->said.average)
+        return cli_error("linear", 2,
+                         "--average does not go with --mpi: each rank's mean would be of its own parameters");
     return 0;
 }
 
@@ -422,6 +424,7 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
 static int program(int argc, char **argv)
 {
     hw_config config = hw_config_defaults();
+    config.workers = ranks_workers(config.workers);
     options o = {.base = "auto", .split = NAN, .l2 = -1, .said.rate = -1, .intercept = true, .config = &config};
     config.batch = 1;
     config.write = HW_WRITE_RACY;
@@ -441,6 +444,7 @@ static int program(int argc, char **argv)
     linear_heed(&o.said, &config);
     code = check(&o);
     if (code != 0) return code;
+    if (o.ranks.mpi) o.said.average_given = true; /* false: the schedule is that of last weights, too */
     if (config.scheduler == HW_ASYNC && config.workers == 1) config.scheduler = HW_SEQUENTIAL;
     if (config.scheduler == HW_SEQUENTIAL) config.workers = 1;
     hw_linear_model m = hw_linear_model_defaults();

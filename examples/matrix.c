@@ -350,6 +350,7 @@ static int program(int argc, char **argv)
 {
     options o = {.share = -1, .l2 = 0.1, .rank = 32, .grid = UNSET, .top = 10};
     hw_config config = hw_config_defaults();
+    config.workers = ranks_workers(config.workers);
     config.batch = 1;
     config.write = HW_WRITE_RACY;
     config.clock_interval = 1024; /* a measured step costs as much as some fifty others */

@@ -56,6 +56,7 @@ int main(int argc, char **argv)
 {
     options o = {.images = 0};
     hw_config config = hw_config_defaults();
+    config.workers = ranks_workers(config.workers);
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
     config.keep_every = 20;

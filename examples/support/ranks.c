@@ -37,6 +37,13 @@ unsigned ranks_number(void)
     return (unsigned)rank;
 }
 
+unsigned ranks_workers(unsigned workers)
+{
+    int begun = 0;
+    (void)MPI_Initialized(&begun);
+    return begun ? hw_mpi_workers(MPI_COMM_WORLD) : workers;
+}
+
 hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
                        const float *params, hw_engine **engine, char *why)
 {
@@ -109,6 +116,11 @@ int ranks_end(int code)
 unsigned ranks_number(void)
 {
     return 0;
+}
+
+unsigned ranks_workers(unsigned workers)
+{
+    return workers;
 }
 
 hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,

@@ -60,7 +60,8 @@ typedef struct ranks_options {
 int ranks_begin(const char *program, int argc, char **argv);
 /* The program's exit status is `code`: MPI's end, where all ranks come to it. */
 int ranks_end(int code);
-unsigned ranks_number(void); /* 0 without MPI */
+unsigned ranks_number(void);              /* 0 without MPI */
+unsigned ranks_workers(unsigned workers); /* those that a rank has cores for; without MPI: as given */
 
 /* One engine's run: create (config is made this rank's), then restore from a state that rank 0 has, or not, and run in
  * place of hw_engine_create, hw_engine_restore and hw_engine_run; they are those without --mpi. free after the engine.
