@@ -538,9 +538,19 @@ static void merges_lose_nothing(void **state)
  * curvature where the run began and along a direction. */
 typedef struct pilot {
     hw_engine *engine;
+    unsigned captures;
     uint64_t early, most; /* steps that were begun while none was allowed; more than were allowed */
     bool over;
+    hw_status asked;
 } pilot;
+
+static hw_status count_capture(void *context, uint64_t update, const hw_state *state)
+{
+    pilot *p = context;
+    (void)update, (void)state;
+    p->captures++;
+    return HW_OK;
+}
 
 static void *allow_some(void *context)
 {
@@ -549,6 +559,7 @@ static void *allow_some(void *context)
     for (uint64_t n = 1; n <= 40; n++) {
         const struct timespec moment = {0, 1000000};
         (void)hw_engine_allow(p->engine, n);
+        if (n == 20) p->asked = hw_engine_ask_capture(p->engine, 1);
         (void)nanosleep(&moment, NULL);
         uint64_t begun = hw_engine_begun(p->engine);
         if (begun > n) p->most = begun - n > p->most ? begun - n : p->most;
@@ -574,6 +585,8 @@ static void what_a_transport_asks(void **state)
     hw_result r;
     c.peers = &p;
     c.epochs = 1000;
+    c.on_capture = count_capture;
+    c.context = &by;
     c.optimizer.schedule.base = 0.01;
     assert_int_equal(hw_engine_create(&by.engine, &o, &c, x, why), HW_OK);
     assert_int_equal(hw_engine_merge(by.engine, ranges, 2, one), HW_OK);
@@ -584,6 +597,8 @@ static void what_a_transport_asks(void **state)
     assert_int_equal(hw_engine_run(by.engine, &r), HW_OK);
     assert_int_equal(pthread_join(thread, NULL), 0);
     assert_true(by.over);
+    assert_int_equal(by.asked, HW_OK);
+    assert_int_equal(by.captures, 2);   /* the one that was asked for, and that of the end */
     assert_in_range(r.updates, 40, 41); /* two workers may see the last one left at once */
     assert_int_equal(by.early, 0);
     assert_in_range(by.most, 0, 1);
@@ -598,6 +613,7 @@ static void what_a_transport_asks(void **state)
     c.peers = NULL;
     assert_int_equal(hw_engine_create(&by.engine, &o, &c, x, why), HW_OK);
     assert_int_equal(hw_engine_allow(by.engine, 1), HW_E_UNSUPPORTED);
+    assert_int_equal(hw_engine_ask_capture(by.engine, 1), HW_E_UNSUPPORTED);
     assert_int_equal(hw_engine_shift(by.engine, 1), HW_E_UNSUPPORTED);
     assert_int_equal(hw_engine_skip(by.engine, 1), HW_E_UNSUPPORTED);
     assert_int_equal(hw_engine_curvature(by.engine, NULL, NULL, 0, &h), HW_E_UNSUPPORTED);

@@ -58,9 +58,6 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
     if (o->interval) mpi.interval = o->interval;
     mpi.bound = o->bound;
-    /* Ranks on their own meet by updates or epochs. */
-    if (r->async && config->on_capture && config->checkpoint_epochs <= 0) config->checkpoint_epochs = 1;
-    if (r->async) config->checkpoint_seconds = 0;
     hw_status status = hw_mpi_create(&r->job, objective, config, &mpi, why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);

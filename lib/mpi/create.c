@@ -75,10 +75,6 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
         return hw__mpi_fail(why, HW_E_UNSUPPORTED,
                             "mpi.scheduler sync: config.scheduler must be sync, too, with the threads of one rank as "
                             "its workers");
-    if (m->scheduler == HW_MPI_ASYNC && c->checkpoint_seconds > 0)
-        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
-                            "config.checkpoint_seconds is %g: ranks on their own make captures by updates or epochs",
-                            c->checkpoint_seconds);
     return HW_OK;
 }
 
@@ -127,6 +123,11 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     c->seconds = 0; /* rank 0's clock ends it for all: run.c */
     c->stop_flag = NULL;
     hw__mpi_callbacks(job, c);
+    if (job->mpi.scheduler == HW_MPI_ASYNC && c->checkpoint_seconds > 0) { /* rank 0 says when: captures.c */
+        c->checkpoint_seconds = 0;
+        if (job->rank != 0) c->checkpoint_every = 0;
+        if (job->rank != 0) c->checkpoint_epochs = 0;
+    }
     /* Replicas that are exchanged inside the rank more rarely would keep what is sent waiting. */
     if (job->mpi.scheduler == HW_MPI_ASYNC && c->exchange_interval == 0 && o->touched)
         c->exchange_interval = job->interval > 1 ? job->interval : 2;
@@ -172,7 +173,7 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->mpi = *mpi;
     job->parameters = o->parameters;
     job->asked = *c;
-    job->evaluated = UINT64_MAX;
+    job->evaluated = job->captures.at = UINT64_MAX;
     job->objective_examples = o->examples;
     status = create(job, o, c, why ? why : sentence);
     if (status != HW_OK) {

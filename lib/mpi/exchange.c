@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 16 };                     /* floats before the values: a hw__mpi_push */
-enum { PUSH = 2, REPLY = 3, WORD = 4 }; /* tags; 1 is a sum's */
+enum { HEAD = 16 };           /* floats before the values: a hw__mpi_push */
+enum { PUSH = 2, REPLY = 3 }; /* tags; 1 is a sum's, 4 a word's */
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
 
 /* What steps that were begun since the last exchange was over are computed on, and how many had been begun before:
@@ -36,8 +36,6 @@ typedef struct hw__mpi_exchange {
     MPI_Status *status; /* of as many as request */
     unsigned char *marked;
     hw_range *changed; /* lines of all shards that have come */
-    int word;
-    MPI_Request word_arrival;
     bool serves, abandoned;
 } hw__mpi_exchange;
 
@@ -68,7 +66,7 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
     }
     if (good) {
         x->replying = x->request + 2 * ranks;
-        x->arrival = x->word_arrival = MPI_REQUEST_NULL;
+        x->arrival = MPI_REQUEST_NULL;
         x->base = malloc(3 * n * sizeof *x->base);
         x->out = malloc(2 * total * sizeof *x->out);
         x->arriving = malloc((ranks + 1) * mine * sizeof *x->arriving);
@@ -86,13 +84,6 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
     return x->velocity ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a velocity");
 }
 
-static void forget(MPI_Request *request)
-{
-    if (*request == MPI_REQUEST_NULL) return;
-    (void)MPI_Cancel(request);
-    (void)MPI_Wait(request, MPI_STATUS_IGNORE);
-}
-
 /* Messages that will not come any more are not waited for. After a fault some may be under way for ever: MPI keeps
  * those, and they keep their memory. */
 void hw__mpi_exchange_end(hw_mpi_job *job)
@@ -100,8 +91,8 @@ void hw__mpi_exchange_end(hw_mpi_job *job)
     hw__mpi_exchange *x = job->exchange;
     if (!x || !x->serves) return;
     x->serves = false;
-    forget(&x->arrival);
-    forget(&x->word_arrival);
+    hw__mpi_forget(&x->arrival);
+    hw__mpi_words_end(job);
     if (!x->under_way && !job->broken) {
         (void)MPI_Waitall(job->ranks, x->replying, x->status);
         return;
@@ -143,13 +134,6 @@ static bool await_push(hw_mpi_job *job)
     return hw__mpi_good(
         job, MPI_Irecv(x->arriving, length(job, job->rank), MPI_FLOAT, MPI_ANY_SOURCE, PUSH, job->comm, &x->arrival),
         "MPI_Irecv");
-}
-
-static bool await_word(hw_mpi_job *job)
-{
-    hw__mpi_exchange *x = job->exchange;
-    return hw__mpi_good(job, MPI_Irecv(&x->word, 1, MPI_INT, MPI_ANY_SOURCE, WORD, job->comm, &x->word_arrival),
-                        "MPI_Irecv");
 }
 
 /* Base is new. No more steps are under way than there are threads, whatever tickets they hold. */
@@ -206,7 +190,7 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     x->ages = 1;
     x->from = x->pushed;
     x->serves = true;
-    return await_push(job) && await_word(job);
+    return await_push(job) && hw__mpi_words_begin(job);
 }
 
 /* A message of rank `from`, of this many floats, is what it says, and fits. */
@@ -246,14 +230,6 @@ static bool serve(hw_mpi_job *job, const MPI_Status *s)
     return hw__mpi_good(job, MPI_Isend(reply, size, MPI_FLOAT, from, REPLY, job->comm, x->replying + from),
                         "MPI_Isend") &&
            await_push(job);
-}
-
-void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason)
-{
-    int word = (int)reason;
-    job->tells++;
-    for (int r = 0; r < job->ranks; r++)
-        if (r != job->rank) (void)hw__mpi_good(job, MPI_Send(&word, 1, MPI_INT, r, WORD, job->comm), "MPI_Send");
 }
 
 /* --- this rank's own exchange ---------------------------------------------------------------------------------------
@@ -374,15 +350,8 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
         if (!serve(job, &status)) return true;
         happened = true;
     }
-    if (!hw__mpi_good(job, MPI_Test(&x->word_arrival, &arrived, MPI_STATUS_IGNORE), "MPI_Test")) return true;
-    if (arrived) {
-        job->heard++;
-        if (job->reason == HW_STOP_NONE) job->reason = (hw_stop_reason)x->word;
-        job->told = true; /* whoever said so has told all */
-        hw__mpi_stop_engine(job);
-        (void)await_word(job);
-        happened = true;
-    }
+    if (hw__mpi_words_step(job)) happened = true;
+    if (job->broken) return true;
     if (x->under_way) {
         if (!hw__mpi_good(job, MPI_Testall(2 * job->ranks, x->request, &arrived, x->status), "MPI_Testall"))
             return true;
@@ -405,15 +374,6 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
 bool hw__mpi_exchange_quiet(const hw_mpi_job *job)
 {
     return !job->exchange->under_way;
-}
-
-bool hw__mpi_exchange_words(hw_mpi_job *job, uint64_t count)
-{
-    hw__mpi_exchange *x = job->exchange;
-    for (; job->heard < count; job->heard++)
-        if (!hw__mpi_good(job, MPI_Wait(&x->word_arrival, MPI_STATUS_IGNORE), "MPI_Wait") || !await_word(job))
-            return false;
-    return true;
 }
 
 void hw__mpi_exchange_fall_back(hw_mpi_job *job)

@@ -28,6 +28,7 @@ typedef struct hw__mpi_header {
     double loss;
     uint64_t landed, examples; /* SUM, SUMS: updates; meetings: updates pushed so far */
     uint64_t hash;             /* SUMS of a run in step: of the parameters */
+    uint32_t asked, unused;    /* ASYNC: captures that rank 0 has asked for */
 } hw__mpi_header;
 
 /* A worker's request, which it waits for. */
@@ -70,6 +71,14 @@ typedef struct hw__mpi_principal hw__mpi_principal;
 struct hw__mpi_exchange;
 struct hw__mpi_owner;
 
+/* words.c */
+typedef struct hw__mpi_words {
+    int word;
+    MPI_Request arrival;
+    bool listens;
+    uint64_t said, heard; /* to all, and by others */
+} hw__mpi_words;
+
 struct hw_mpi_job {
     hw_mpi mpi;
     uint32_t interval, bound; /* in force */
@@ -95,11 +104,11 @@ struct hw_mpi_job {
     uint64_t curvature_due;
     hw_engine *engine;
     struct hw__mpi_exchange *exchange; /* ASYNC: what this rank sends and gets */
+    hw__mpi_words words;               /* ASYNC */
     struct hw__mpi_owner *owner;       /* ASYNC: what it serves */
     uint64_t evaluated;                /* updates landed at the last evaluation; UINT64_MAX: none */
     _Atomic int wish;                  /* a callback's: hw_stop_reason */
     bool told;                         /* ASYNC: the others know that a stop was asked for */
-    uint64_t tells, heard;             /* words sent to all, and got */
     hw_stop_reason reason;
     uint64_t watched;
     hw_status failed; /* what ends the run of all; broken: MPI's own, so nobody can be told */
@@ -114,6 +123,14 @@ struct hw_mpi_job {
     hw_result result, before; /* before: what the engine counted when it was restored */
     double objective_examples;
     uint64_t clock; /* updates of all ranks before this run */
+    /* ASYNC: captures that rank 0 has asked for, and the last of them that was made. later: rank 0 is at an evaluation
+     * first. due, at: on rank 0, the second of training of the next one by time, and the update of the last one. */
+    struct {
+        uint32_t asked, made;
+        bool later;
+        double due;
+        uint64_t at;
+    } captures;
     hw__mpi_view view;
     bool ran;
 };
@@ -187,17 +204,31 @@ void hw__mpi_exchange_end(hw_mpi_job *job);
 /* One step of whatever is due: true where something happened. FLUSH: send what there is, however little. */
 typedef enum hw__mpi_mode { HW__MPI_GO, HW__MPI_FLUSH, HW__MPI_SERVE } hw__mpi_mode; /* SERVE: begin nothing */
 bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode);
-bool hw__mpi_exchange_quiet(const hw_mpi_job *job);           /* none of this rank's is under way */
-bool hw__mpi_exchange_words(hw_mpi_job *job, uint64_t count); /* waits for the others' words, so many in all */
-void hw__mpi_exchange_fall_back(hw_mpi_job *job);             /* the engine's parameters: those of the last meeting */
-bool hw__mpi_exchange_flushed(hw_mpi_job *job);               /* nothing of this rank is under way or unsent */
+bool hw__mpi_exchange_quiet(const hw_mpi_job *job); /* none of this rank's is under way */
+void hw__mpi_exchange_fall_back(hw_mpi_job *job);   /* the engine's parameters: those of the last meeting */
+bool hw__mpi_exchange_flushed(hw_mpi_job *job);     /* nothing of this rank is under way or unsent */
 /* All ranks: everybody's parameters become the owners'. keeps: rank 0 gets the velocity, too. */
 bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps);
 uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job);
 const float *hw__mpi_exchange_velocity(const hw_mpi_job *job); /* rank 0's; NULL: none is kept */
 bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity);
-/* A word to all other ranks, outside of rounds: why all are to stop. */
+/* words.c: the next one is awaited; a word to all others, why all are to stop, or that they are to come for capture
+ * `number`; one that has come, or none (false); so many of the others in all, at the end. */
+bool hw__mpi_words_begin(hw_mpi_job *job);
+void hw__mpi_words_end(hw_mpi_job *job);
 void hw__mpi_tell(hw_mpi_job *job, hw_stop_reason reason);
+void hw__mpi_tell_capture(hw_mpi_job *job, uint32_t number);
+bool hw__mpi_words_step(hw_mpi_job *job);
+bool hw__mpi_words_wait(hw_mpi_job *job, uint64_t count);
+void hw__mpi_forget(MPI_Request *request);
+
+/* captures.c: rank 0 has trained so many seconds; its word; what a rank wants of its engine, which waits with r or does
+ * not (NULL), and rank 0 of the others, before its header is written; a meeting, with `any` rank before a capture:
+ * whether this rank's request is answered for that. */
+void hw__mpi_captures_watch(hw_mpi_job *job, double seconds);
+void hw__mpi_captures_heard(hw_mpi_job *job, uint32_t number);
+void hw__mpi_captures_ask(hw_mpi_job *job, const hw__mpi_request *r);
+bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, bool any);
 
 /* lines.c: n values of a shard in a message */
 enum { HW__MPI_LINE = 16 };

@@ -34,7 +34,7 @@ static bool take_words(hw_mpi_job *job)
     uint64_t told = 0;
     for (int k = 0; k < job->ranks; k++)
         if (k != job->rank) told += job->all[k].told;
-    return !job->exchange || hw__mpi_exchange_words(job, told);
+    return !job->exchange || hw__mpi_words_wait(job, told);
 }
 
 /* Everybody's run ends with what the first of those says whose run has failed. */
@@ -130,10 +130,8 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
         job->examples[k] = job->all[k].examples;
         job->position[k] = job->all[k].position;
     }
-    if (of[HW__MPI_CAPTURE]) { /* the others' turn comes afterwards */
-        if (r->kind == HW__MPI_CAPTURE) answer(job, r, HW_OK, "");
-        return;
-    }
+    if (hw__mpi_captures_met(job, r, of[HW__MPI_CAPTURE] > 0)) answer(job, r, HW_OK, "");
+    if (of[HW__MPI_CAPTURE]) return; /* the others' turn comes afterwards */
     bool ends = of[HW__MPI_FINAL] == (unsigned)job->ranks;
     r->meeting->again = r->kind == HW__MPI_FINAL && !ends;
     r->meeting->same = ends && now == job->evaluated;

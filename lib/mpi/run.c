@@ -42,12 +42,15 @@ static void watch(hw_mpi_job *job, const hw__mpi_request *r)
     /* Whoever has stopped this rank alone means all of them. */
     if (ends && (r->meeting->reason == HW_STOP_ASKED || r->meeting->reason == HW_STOP_CALLBACK))
         stop(job, r->meeting->reason);
-    if (!(c->seconds > 0) || job->rank != 0 || hw_now() - job->watched < 1000000) return;
+    if (job->rank != 0 || hw_now() - job->watched < 1000000) return;
     hw_progress p;
     job->watched = hw_now();
     if (hw_engine_progress(job->engine, &p, NULL) != HW_OK) return;
     const double waits = ends ? (double)(job->watched - job->box.since) * 1e-9 : 0;
-    if (p.seconds + waits >= c->seconds) stop(job, HW_STOP_SECONDS);
+    if (c->seconds > 0 && p.seconds + waits >= c->seconds)
+        stop(job, HW_STOP_SECONDS);
+    else if (asynchronous(job) && !r)
+        hw__mpi_captures_watch(job, p.seconds);
 }
 
 static uint64_t parameters_hash(hw_mpi_job *job)
@@ -64,7 +67,7 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
     memset(h, 0, sizeof *h);
     h->kind = r ? (int)r->kind : job->result.status == HW_OK ? HW__MPI_END : HW__MPI_FAIL;
     h->stop = (int)job->reason;
-    h->told = job->tells;
+    h->told = job->words.said;
     if (job->failed != HW_OK) { /* a fault that was found here, whatever the engine is at */
         h->kind = HW__MPI_FAIL;
         h->status = job->failed;
@@ -77,6 +80,7 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
         h->examples = p.examples + (uint64_t)job->examples_before;
     }
     h->position = hw_engine_position(job->engine);
+    h->asked = job->captures.asked;
     if (asynchronous(job)) h->landed = hw__mpi_exchange_pushed(job) + (uint64_t)job->landed_before;
     if (r && r->kind == HW__MPI_SUM) {
         h->loss = *r->loss;
@@ -126,6 +130,8 @@ static void serve(hw_mpi_job *job)
         hw__mpi_request *r = hw__mpi_look(&job->box, 0, &done);
         const bool ended_badly = job->failed != HW_OK || (done && job->result.status != HW_OK);
         if (!done && job->failed == HW_OK) watch(job, r);
+        if (!done && asynchronous(job) && job->failed == HW_OK && job->reason == HW_STOP_NONE)
+            hw__mpi_captures_ask(job, r);
         if (asynchronous(job)) {
             if (ended_badly) stop(job, HW_STOP_ERROR);
             happened = hw__mpi_exchange_step(job, ended_badly ? HW__MPI_SERVE : r || done ? HW__MPI_FLUSH : HW__MPI_GO);

@@ -94,6 +94,7 @@ static bool meet(hw_engine *e, hw_meeting m)
     end_pause(e);
     g->open = false;
     g->again = m.final && m.again;
+    if (m.final) e->captures.update = UINT64_MAX; /* one of this clock may be of fewer of the others' updates */
     if (met && !(m.final && m.same) && e->objective.evaluate) return true;
     hw__flags_resume(&e->flags, FLAGS_EVALUATE);
     if (m.final && !g->again) g->final_done = true;

@@ -231,6 +231,20 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
     return HW_OK;
 }
 
+hw_status hw_engine_ask_capture(hw_engine *e, int asked)
+{
+    hw_status status = usable(e, e && deals(e) && e->captures.state);
+    if (status != HW_OK) return status;
+    (void)pthread_mutex_lock(&e->pause.mutex);
+    if (asked)
+        hw__flags_pause(&e->flags, FLAGS_CAPTURE);
+    else
+        hw__flags_resume(&e->flags, FLAGS_CAPTURE);
+    (void)pthread_cond_broadcast(&e->pause.changed); /* all may be inside, with nobody left to see it */
+    (void)pthread_mutex_unlock(&e->pause.mutex);
+    return HW_OK;
+}
+
 uint64_t hw_engine_position(const hw_engine *e)
 {
     return e ? hw__tickets_handed(e) + (uint64_t)e->tickets.shift : 0;

@@ -645,6 +645,70 @@ static void captures(ranks *r)
     }
 }
 
+typedef struct clip {
+    ranks *r;
+    hw_state *last, *third;
+    unsigned captures;
+    uint64_t at;
+} clip;
+
+static hw_status clipped(void *context, uint64_t update, const hw_state *state)
+{
+    clip *c = context;
+    c->captures++;
+    CHECK(c->r, update >= c->at);
+    c->at = update;
+    if (c->captures == 3 && hw_state_copy(c->third, state) != HW_OK) return HW_E_MEMORY;
+    return hw_state_copy(c->last, state);
+}
+
+/* By time, beside updates, epochs and evaluations or not: rank 0 says when, nobody waits for what does not come, and
+ * each capture is of what had landed by then, so that a run goes on from the last one before its end. */
+static void captures_by_time(ranks *r)
+{
+    const unsigned all = EPOCHS * EXAMPLES / 4;
+    for (int i = 0; i < 4; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        hw_config c = own(i == 3 ? 2 : 1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        clip s = {r, hw_state_create(), hw_state_create(), 0, 0};
+        hw_result result;
+        float x[N] = {0}, y[N];
+        k->slow = true;
+        c.epochs = EPOCHS;
+        c.on_capture = clipped;
+        c.context = &s;
+        c.checkpoint_seconds = 0.004;
+        c.evaluate_epochs = i == 1 ? 0.3 : 0;
+        c.checkpoint_epochs = i == 2 ? 1.5 : 0;
+        if (i == 2) m.interval = 8, m.bound = 32;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        CHECK(r, result.updates == all && x[3] == all);
+        CHECK(r, r->rank ? s.captures == 0 : s.captures >= 4);
+        memset(k->seen, 0, sizeof k->seen);
+        c.seconds = 0.02; /* the last capture is of where it was stopped */
+        memset(x, 0, sizeof x);
+        s.at = 0;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        CHECK(r, result.reason == HW_STOP_SECONDS || result.updates == all);
+        CHECK(r, r->rank || s.at == result.updates);
+        shelf from = {s.last, s.at}, middle = {s.third, 0};
+        c.seconds = c.checkpoint_seconds = c.checkpoint_epochs = 0;
+        c.on_capture = NULL;
+        if (r->count > 1) {
+            train_from(r, c, m, &o, &from, y, &result);
+            CHECK(r, result.updates == all && y[3] == all);
+            CHECK(r, visited(k, 0, EPOCHS));
+            train_from(r, c, m, &o, &middle, y, &result);
+            CHECK(r, result.updates == all && y[3] == all);
+        }
+        hw_state_free(s.third);
+        hw_state_free(s.last);
+        free(k);
+    }
+}
+
 /* From two ranks to all of them, and from that run on once more: the steps of the whole epochs are each made once. */
 static void captures_of_others(ranks *r)
 {
@@ -793,6 +857,7 @@ int main(int argc, char **argv)
                  {"mismatch", mismatch},
                  {"ends", ends},
                  {"captures", captures},
+                 {"captures_by_time", captures_by_time},
                  {"captures_of_others", captures_of_others},
                  {"velocity_is_kept", velocity_is_kept},
                  {"endless", endless},

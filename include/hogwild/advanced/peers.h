@@ -73,6 +73,10 @@ HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
 /* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
 HW_API int hw_engine_idle(hw_engine *engine);
+/* DEALT, with captures: one (asked 1) as soon as every worker is between steps, beside those that are due, as if it were
+ * due now; none (0), which is for when all workers are known to wait in `meet`. hw_engine_run forgets what was asked for
+ * before it. HW_E_UNSUPPORTED: the engine makes no captures. */
+HW_API hw_status hw_engine_ask_capture(hw_engine *engine, int asked);
 /* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
 HW_API uint64_t hw_engine_position(const hw_engine *engine);
 HW_API const void *hw_engine_peers(const hw_engine *engine);
