@@ -269,9 +269,8 @@ static int program(int argc, char **argv)
 {
     options o = {.dimension = 100, .window = 5, .negatives = 5, .least = 5, .limit = 30000, .sample = 1e-4};
     hw_config config = hw_config_defaults();
-    config.workers = ranks_workers(config.workers);
     config.scheduler = HW_ASYNC;
-    config.workers = hw_processors();
+    config.workers = ranks_workers(hw_processors());
     config.batch = 1;
     config.write = HW_WRITE_RACY;
     config.clock_interval = 256;

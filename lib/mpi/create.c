@@ -170,12 +170,16 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     hw_mpi_job *job = calloc(1, sizeof *job);
     if (!job) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory");
     char sentence[HW_WHY] = "";
+    /* Models fill what they know of; what a longer struct has beyond is none of theirs. */
+    hw_objective known = {0};
+    memcpy(&known, o, o->struct_size < sizeof known ? o->struct_size : sizeof known);
+    if (known.struct_size > sizeof known) known.struct_size = sizeof known;
     job->mpi = *mpi;
-    job->parameters = o->parameters;
+    job->parameters = known.parameters;
     job->asked = *c;
     job->evaluated = job->captures.at = UINT64_MAX;
-    job->objective_examples = o->examples;
-    status = create(job, o, c, why ? why : sentence);
+    job->objective_examples = known.examples;
+    status = create(job, &known, c, why ? why : sentence);
     if (status != HW_OK) {
         *c = job->asked;
         hw_mpi_free(job);

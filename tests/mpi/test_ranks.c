@@ -417,6 +417,27 @@ static void momentum_gains(ranks *r)
     free(k);
 }
 
+/* A model fills what it knows of an objective; what lies beyond is not looked at. */
+static void shorter(ranks *r)
+{
+    float curvature[N], optimum[N], x[N] = {0};
+    hw_quadratic q = {N, curvature, optimum, 0};
+    hw_objective o;
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_result result = {0};
+    char why[HW_WHY] = "";
+    for (int j = 0; j < N; j++) curvature[j] = 0.5f, optimum[j] = (float)j;
+    memset(&o, 0x73, sizeof o);
+    CHECK(r, hw_quadratic_objective(&q, &o, why) == HW_OK && o.struct_size < sizeof o);
+    c.epochs = 0;
+    c.updates = 400;
+    c.optimizer.schedule.base = 0.1;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+    if (result.message[0]) fprintf(stderr, "%s\n", result.message);
+    for (int j = 0; j < N; j++) CHECK(r, fabsf(x[j] - optimum[j]) < 0.1f);
+}
+
 /* A quadratic is minimised, with staleness that is there and is compensated. */
 static void converges(ranks *r)
 {
@@ -852,6 +873,7 @@ int main(int argc, char **argv)
                  {"workers", workers},
                  {"ages", ages},
                  {"momentum_gains", momentum_gains},
+                 {"shorter", shorter},
                  {"converges", converges},
                  {"trouble", trouble},
                  {"mismatch", mismatch},
