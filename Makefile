@@ -170,7 +170,7 @@ test-mpi:
 	@sh .ci/packages test openmpi mpich
 	@CC="$(CC)" sh tests/mpi/run $(MPIS)
 .PHONY: mpi-tests mpi-program mpi-examples
-mpi-examples: $(filter %/mnist %/linear %/matrix %/words,$(EXAMPLES))
+mpi-examples: $(filter %/mnist %/cifar %/linear %/matrix %/words %/own_ranks,$(EXAMPLES))
 mpi-tests: $(MPITESTS) $(OUT)/$(MPISO)
 mpi-program:
 	@echo $(MPITESTS)

@@ -2,6 +2,7 @@
  * exact, so that what is lost, or counted twice, shows. */
 #include "../fits.h"
 #include "ranks.h"
+#include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
@@ -861,6 +862,27 @@ static void goes_on(ranks *r)
     free(k);
 }
 
+/* MPI_THREAD_SERIALIZED: the thread that runs the job need not be MPI's main one. */
+static void *elsewhere(void *context)
+{
+    nothing_is_lost(context);
+    return NULL;
+}
+
+static int serialized(int argc, char **argv)
+{
+    ranks r = {0, 0, 0};
+    pthread_t thread;
+    int given = 0;
+    MPI_Init_thread(&argc, &argv, MPI_THREAD_SERIALIZED, &given);
+    MPI_Comm_rank(MPI_COMM_WORLD, &r.rank);
+    MPI_Comm_size(MPI_COMM_WORLD, &r.count);
+    if (given < MPI_THREAD_SERIALIZED || pthread_create(&thread, NULL, elsewhere, &r) != 0) return 1;
+    pthread_join(thread, NULL);
+    MPI_Finalize();
+    return r.failed > 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct {
@@ -886,6 +908,7 @@ int main(int argc, char **argv)
                  {"goes_on", goes_on}};
     ranks r = {0, 0, 0};
     char why[HW_WHY] = "";
+    if (argc > 1 && strcmp(argv[1], "serialized") == 0) return serialized(argc, argv);
     if (argc > 1 && strcmp(argv[1], "single") == 0) {
         hw_objective o = objective();
         hw_config c = own(1);
