@@ -150,7 +150,7 @@ static void print_run(const hw_result *r, const hw_config *c, const hw_sparse *s
                (unsigned long long)r->updates_to_target);
 }
 
-static int write_report(const options *o, const linear_rows *r, hw_engine *engine, unsigned metrics,
+static int write_report(const options *o, const linear_rows *r, hw_engine *engine, const ranks *over, unsigned metrics,
                         const hw_result *result)
 {
     hw_report *report;
@@ -162,6 +162,7 @@ static int write_report(const options *o, const linear_rows *r, hw_engine *engin
     (void)hw_report_note(report, "commit", hw_commit());
     if (result->message[0]) (void)hw_report_text(report, result->message);
     hw_status status = cli_report_run(report, "run", engine, metrics, result);
+    if (status == HW_OK) status = ranks_report(over, report);
     hw_status closed = hw_report_close(report, path, sizeof path, why);
     if (status != HW_OK || closed != HW_OK)
         return cli_error("linear", 1, closed != HW_OK ? why : hw_status_text(status));
@@ -203,13 +204,14 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
     double metric[2];
     int code = status == HW_OK ? 0 : cli_error("linear", 1, result.message);
     if (!fold && o->json) {
-        (void)hw_run_json(engine, "linear", &result, stdout);
+        (void)ranks_json(&over, engine, "linear", &result, stdout);
         printf("\n");
     } else if (!fold && status == HW_OK && linear_objective(l, x, metric) == HW_OK) {
         print_run(&result, &c, s, metric);
         ranks_print(&over, stdout);
     }
-    if (!fold && o->report && write_report(o, r, engine, objective.metrics, &result) != 0) code = 1;
+    if (!fold && o->report && !ranks_number() && write_report(o, r, engine, &over, objective.metrics, &result) != 0)
+        code = 1;
     if (!fold && cli_interrupted)
         fprintf(stderr, "linear: interrupted: stopped after %llu updates%s\n", (unsigned long long)result.updates,
                 o->save ? "; the model is saved" : "; with --save FILE the model would be kept");
@@ -417,7 +419,8 @@ static int run(options *o, hw_linear_model *m, linear_rows *r)
     if (status == HW_OK && r->has_test) status = hw_linear_model_weigh(m, &r->test, false, why);
     if (status != HW_OK) return cli_error("linear", 1, why);
     int code = r->train.rows ? fit(o, r, m, &r->train, false) : 0;
-    int end = !o->plan && m->weight && (code == 0 || o->save) ? finish(o, r, m) : 0;
+    const bool ends = !o->plan && m->weight && !ranks_number() && (code == 0 || o->save);
+    int end = ends ? finish(o, r, m) : 0;
     return code ? code : end;
 }
 

@@ -266,7 +266,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     hw_status status = ranks_run(&over, engine, &result);
     (void)hw_engine_get(engine, x);
     if (o->json) {
-        (void)hw_run_json(engine, PROGRAM, &result, stdout);
+        (void)ranks_json(&over, engine, PROGRAM, &result, stdout);
         printf("\n");
     } else if (status == HW_OK && !o->predict && !o->recommend) {
         summary(&result, &p, f->grid);

@@ -215,7 +215,7 @@ static int train(const options *o, hw_config *config, const text *t, const hw_sk
     hw_status status = ranks_run(&over, engine, &r);
     cli_progress_done(&p.line);
     if (o->json) {
-        (void)hw_run_json(engine, "words", &r, stdout);
+        (void)ranks_json(&over, engine, "words", &r, stdout);
         printf("\n");
     } else if (status == HW_OK) {
         printf("loss %.4f on fixed windows  %.0f words/s in %.1f s, %u worker%s\n", r.last.metric[0],

@@ -1,5 +1,6 @@
 /* ranks.c - --mpi for programs: over libhogwild-mpi where it was built, else a sentence. */
 #include "ranks.h"
+#include <stdlib.h>
 #include <string.h>
 
 static bool asked(int argc, char **argv)
@@ -97,6 +98,41 @@ void ranks_print(const ranks *r, FILE *out)
     }
 }
 
+hw_status ranks_report(const ranks *r, hw_report *report)
+{
+    enum { COLUMNS = 7, TEXT = 72 };
+    static const char *const head[COLUMNS] = {"rank",    "host",      "threads",  "updates",
+                                              "MB sent", "waited, s", "staleness"};
+    unsigned count = 0;
+    const hw_mpi_rank *each = r->job ? hw_mpi_ranks(r->job) : NULL;
+    if (r->job) (void)hw_mpi_number(r->job, &count);
+    if (!each || count < 2) return HW_OK;
+    char(*text)[TEXT] = calloc((size_t)count * COLUMNS, sizeof *text);
+    const char **cell = calloc((size_t)(count + 1) * COLUMNS, sizeof *cell);
+    for (unsigned k = 0; cell && k < COLUMNS; k++) cell[k] = head[k];
+    for (unsigned i = 0; text && cell && i < count; i++) {
+        char(*t)[TEXT] = text + (size_t)i * COLUMNS;
+        (void)snprintf(t[0], TEXT, "%u", i);
+        (void)snprintf(t[1], TEXT, "%s", each[i].host);
+        (void)snprintf(t[2], TEXT, "%u", each[i].threads);
+        (void)snprintf(t[3], TEXT, "%llu", (unsigned long long)each[i].updates);
+        (void)snprintf(t[4], TEXT, "%.1f", (double)each[i].bytes_sent * 1e-6);
+        (void)snprintf(t[5], TEXT, "%.2f", each[i].waited);
+        (void)snprintf(t[6], TEXT, r->async ? "%.2f, at most %llu" : "in step", each[i].staleness,
+                       (unsigned long long)each[i].stalest);
+        for (unsigned k = 0; k < COLUMNS; k++) cell[(size_t)(i + 1) * COLUMNS + k] = t[k];
+    }
+    hw_status status = text && cell ? hw_report_table(report, cell, count + 1, COLUMNS) : HW_E_MEMORY;
+    free(text);
+    free(cell);
+    return status;
+}
+
+hw_status ranks_json(const ranks *r, hw_engine *engine, const char *name, const hw_result *result, FILE *out)
+{
+    return r->job ? hw_mpi_run_json(r->job, engine, name, result, out) : hw_run_json(engine, name, result, out);
+}
+
 #else
 
 int ranks_begin(const char *program, int argc, char **argv)
@@ -148,6 +184,18 @@ void ranks_free(ranks *r)
 void ranks_print(const ranks *r, FILE *out)
 {
     (void)r, (void)out;
+}
+
+hw_status ranks_report(const ranks *r, hw_report *report)
+{
+    (void)r, (void)report;
+    return HW_OK;
+}
+
+hw_status ranks_json(const ranks *r, hw_engine *engine, const char *name, const hw_result *result, FILE *out)
+{
+    (void)r;
+    return hw_run_json(engine, name, result, out);
 }
 
 #endif

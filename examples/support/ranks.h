@@ -75,7 +75,9 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
 hw_status ranks_restore(ranks *r, hw_engine *engine, const hw_state *state, char *why);
 hw_status ranks_run(ranks *r, hw_engine *engine, hw_result *result);
 void ranks_free(ranks *r);
-/* What each rank did, a line for each. */
+/* What each rank did, a line for each; as a table of the report; and hw_run_json, with it. */
 void ranks_print(const ranks *r, FILE *out);
+hw_status ranks_report(const ranks *r, hw_report *report);
+hw_status ranks_json(const ranks *r, hw_engine *engine, const char *name, const hw_result *result, FILE *out);
 
 #endif

@@ -203,7 +203,7 @@ static hw_status write_work(const char *folder, hw_engine *engine)
 }
 
 static int write_report(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
-                        unsigned most, const class_table *classes)
+                        const ranks *over, unsigned most, const class_table *classes)
 {
     hw_report *report;
     char why[HW_WHY], path[1024], machine[160], text[400];
@@ -220,6 +220,7 @@ static int write_report(const train_run *t, hw_engine *engine, const hw_result *
     if (rest_text(engine, most, text, sizeof text)) (void)hw_report_text(report, text);
     hw_status status = cli_report_run(report, "run", engine, 2, r);
     if (status == HW_OK) status = write_work(t->options->report, engine);
+    if (status == HW_OK) status = ranks_report(over, report);
     if (status == HW_OK) status = layers_report(engine, report);
     if (status == HW_OK && classes->count) status = class_table_report(classes, report);
     hw_status closed = hw_report_close(report, path, sizeof path, why);
@@ -329,7 +330,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
     if (t->class_name && code == 0 && (!o->json || o->report))
         (void)class_table_make(&classes, t->net, t->test, t->params, t->class_name);
     if (o->json) {
-        (void)hw_run_json(engine, t->program, result, stdout);
+        (void)ranks_json(&c->over, engine, t->program, result, stdout);
         printf("\n");
     } else if (code == 0) {
         print_result(t, engine, result, &c->start, c->most, &classes);
@@ -339,7 +340,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
     if (o->trace && code == 0) code = train_save_trace(t, engine);
     if (o->replay && code == 0) train_replay_verdict(t, engine);
     if (cli_interrupted) tell_interrupt(t, result, c);
-    if (o->report && write_report(t, engine, result, &c->start, c->most, &classes) != 0) code = 1;
+    if (o->report && write_report(t, engine, result, &c->start, &c->over, c->most, &classes) != 0) code = 1;
     if (o->save && hw_weights_save(o->save, t->params, hw_net_parameters(t->net), why) != HW_OK)
         code = cli_error(t->program, 1, why);
     if (o->model && hw_net_save(t->net, t->params, o->model, why) != HW_OK) code = cli_error(t->program, 1, why);

@@ -27,6 +27,7 @@
 
 #include "engine.h"
 #include <mpi.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -103,6 +104,11 @@ HW_API unsigned hw_mpi_number(const hw_mpi_job *job, unsigned *ranks);
  * ranks old when they landed, into a histogram of 64 linear bins (ASYNC, all ranks). */
 HW_API const hw_mpi_rank *hw_mpi_ranks(const hw_mpi_job *job);
 HW_API hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *histogram);
+/* As hw_run_json, on rank 0, of the whole job: what stands there, and "ranks", what each of them did; under ASYNC also
+ * "landed", the staleness of all updates at their owners ("histogram" is of rank 0's own engine). Other ranks write
+ * nothing. */
+HW_API hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *name, const hw_result *result,
+                                 FILE *out);
 
 /* To go on from a captured state, which rank 0 has (`state` is not looked at on others): between creating the engine
  * and the run, by all ranks. In step it may be of any number of ranks, or of none: the run goes on with the bits of the

@@ -39,9 +39,7 @@ void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *e)
 static hw_status on_evaluation(void *context, const hw_evaluation *evaluation)
 {
     hw_mpi_job *job = context;
-    hw_evaluation e = *evaluation;
-    hw__mpi_evaluation(job, &e);
-    return heed(job, job->asked.on_evaluation(job->asked.context, &e));
+    return heed(job, job->asked.on_evaluation(job->asked.context, evaluation));
 }
 
 static hw_status on_epoch(void *context, uint64_t epoch)

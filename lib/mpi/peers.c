@@ -24,6 +24,11 @@ static hw_status meet(void *context, hw_meeting *meeting, char *why)
     return hw__mpi_post(&job->box, &r, why);
 }
 
+static void tell(void *context, hw_evaluation *evaluation)
+{
+    hw__mpi_evaluation(context, evaluation);
+}
+
 void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective)
 {
     hw_peers *p = &job->peers;
@@ -36,6 +41,7 @@ void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective)
     p->sharing = together ? HW_SHARE_SPLIT : HW_SHARE_DEALT;
     if (together) p->sum = sum;
     if (!together) p->meet = meet;
+    if (!together) p->tell = tell;
     if (objective->evaluate) p->sums = sums;
     p->probes = hw__mpi_curvature_wanted(job, objective);
     /* Tickets that workers hold are steps that no exchange sees: two looks an interval, however many workers. */

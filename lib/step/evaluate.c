@@ -86,6 +86,7 @@ void hw__evaluate_end(hw_engine *e)
     (void)pthread_mutex_unlock(&e->pause.mutex);
     if (c->on_nan == HW_NAN_STOP && !hw__base_finite_double(ev.metric[0]) && !hw__recovery_ask(e))
         hw__fail(e, HW_E_DIVERGED, "the evaluation's loss is not finite");
+    hw__peers_tell(e, &ev);
     *(hw_evaluation *)hw__log_next(&e->evaluation.log) = ev;
     if (hw__evaluate_meets_target(e, &ev)) hw__evaluate_target(e, &ev);
     hw__counter_set(&e->due.evaluation, hw__evaluate_next(e, n));

@@ -181,6 +181,12 @@ bool hw__peers_sums(hw_engine *e)
     return good(e, p->sums(p->context, e->evaluation.sums, n, why), why, "sums");
 }
 
+void hw__peers_tell(const hw_engine *e, hw_evaluation *evaluation)
+{
+    const hw_peers *p = e->config.peers;
+    if (p && p->tell) p->tell(p->context, evaluation);
+}
+
 bool hw__peers_meets(const hw_engine *e)
 {
     return deals(e);

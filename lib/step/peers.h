@@ -31,5 +31,7 @@ bool hw__peers_sums(hw_engine *e);
 /* Whether this engine meets the others before it evaluates. */
 bool hw__peers_meets(const hw_engine *e);
 bool hw__peers_meet(hw_engine *e, hw_meeting *meeting);
+/* An evaluation, in the numbers of all engines. */
+void hw__peers_tell(const hw_engine *e, hw_evaluation *evaluation);
 
 #endif

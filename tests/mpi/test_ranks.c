@@ -596,6 +596,53 @@ static void ends(ranks *r)
     }
 }
 
+/* Evaluations are told in the numbers of all ranks, and the job is one JSON object with what each rank did. */
+static void told(ranks *r)
+{
+    for (int i = 0; i < 2; i++) {
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = i ? objective() : counted(k);
+        hw_config c = i ? in_step(1) : own(1);
+        hw_mpi m = mpi_of(i ? HW_MPI_SYNC : HW_MPI_ASYNC);
+        hw_mpi_job *job = NULL;
+        hw_engine *e = NULL;
+        hw_result result;
+        char why[HW_WHY] = "", *text = NULL;
+        float x[N] = {0};
+        size_t count = 0, length = 0;
+        c.evaluate_epochs = 2;
+        CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) == HW_OK);
+        CHECK(r, hw_engine_create(&e, &o, &c, x, why) == HW_OK);
+        FILE *out = open_memstream(&text, &length);
+        CHECK(r, hw_mpi_run_json(job, e, "early", &result, out) == HW_E_STATE);
+        CHECK(r, hw_mpi_run(job, e, &result) == HW_OK);
+        const hw_evaluation *evaluation = hw_engine_evaluations(e, &count);
+        CHECK(r, count >= 2 && evaluation[count - 1].update == result.updates);
+        for (size_t n = 1; n < count; n++) CHECK(r, evaluation[n].update > evaluation[n - 1].update);
+        CHECK(r, i || r->count == 1 || (count && evaluation[0].update == 2 * EXAMPLES / 4));
+        CHECK(r, hw_mpi_run_json(job, e, "told", &result, out) == HW_OK);
+        fclose(out);
+        int open = 0;
+        for (size_t n = 0; n < length; n++)
+            open += (text[n] == '{' || text[n] == '[') - (text[n] == '}' || text[n] == ']');
+        CHECK(r, open == 0);
+        if (r->rank == 0) {
+            char last[40];
+            (void)snprintf(last, sizeof last, "{\"rank\":%d,", r->count - 1);
+            CHECK_TEXT(r, text, "{\"name\":\"told\"");
+            CHECK_TEXT(r, text, ",\"ranks\":[{\"rank\":0,");
+            CHECK_TEXT(r, text, last);
+            CHECK(r, (strstr(text, "\"landed\":{\"total\":") != NULL) == (!i && r->count > 1));
+        } else {
+            CHECK(r, length == 0);
+        }
+        free(text);
+        hw_engine_free(e);
+        hw_mpi_free(job);
+        free(k);
+    }
+}
+
 /* --- captures -------------------------------------------------------------------------------------------------------
  */
 
@@ -900,6 +947,7 @@ int main(int argc, char **argv)
                  {"trouble", trouble},
                  {"mismatch", mismatch},
                  {"ends", ends},
+                 {"told", told},
                  {"captures", captures},
                  {"captures_by_time", captures_by_time},
                  {"captures_of_others", captures_of_others},

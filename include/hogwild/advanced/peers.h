@@ -54,6 +54,9 @@ typedef struct hw_peers {
     /* DEALT: all workers of this engine are parked, before an evaluation or a capture. Afterwards its parameters
      * (hw_engine_peek, hw_engine_merge) are those that all are to evaluate. HW_E_STOPPED is an error here. */
     hw_status (*meet)(void *context, hw_meeting *meeting, char *why);
+    /* DEALT, may be NULL: an evaluation as this engine counts, to be told in the numbers of all, to callbacks and in
+     * hw_engine_evaluations. */
+    void (*tell)(void *context, hw_evaluation *evaluation);
 } hw_peers;
 
 /* The engine's parameters, from a thread beside its workers, during a run or outside; and values added to those of
@@ -73,9 +76,9 @@ HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
 /* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
 HW_API int hw_engine_idle(hw_engine *engine);
-/* DEALT, with captures: one (asked 1) as soon as every worker is between steps, beside those that are due, as if it were
- * due now; none (0), which is for when all workers are known to wait in `meet`. hw_engine_run forgets what was asked for
- * before it. HW_E_UNSUPPORTED: the engine makes no captures. */
+/* DEALT, with captures: one (asked 1) as soon as every worker is between steps, beside those that are due, as if it
+ * were due now; none (0), which is for when all workers are known to wait in `meet`. hw_engine_run forgets what was
+ * asked for before it. HW_E_UNSUPPORTED: the engine makes no captures. */
 HW_API hw_status hw_engine_ask_capture(hw_engine *engine, int asked);
 /* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
 HW_API uint64_t hw_engine_position(const hw_engine *engine);
