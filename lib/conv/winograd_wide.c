@@ -10,56 +10,8 @@
 #include "winograd_eight.h"
 #include "winograd_six.h"
 
-/* --- by the side of a tile, which is a constant once they are inlined ----------------------------------------------
- */
-
-INLINE void to_points(size_t side, const vector x[], vector v[])
-{
-    if (side == 6)
-        six_points(x, v);
-    else
-        eight_points(x, v);
-}
-
-INLINE void to_points_adjoint(size_t side, const vector v[], vector x[])
-{
-    if (side == 6)
-        six_points_adjoint(v, x);
-    else
-        eight_points_adjoint(v, x);
-}
-
-INLINE void to_outputs(size_t side, const vector v[], vector y[])
-{
-    if (side == 6)
-        six_outputs(v, y);
-    else
-        eight_outputs(v, y);
-}
-
-INLINE void to_outputs_adjoint(size_t side, const vector y[], vector v[])
-{
-    if (side == 6)
-        six_outputs_adjoint(y, v);
-    else
-        eight_outputs_adjoint(y, v);
-}
-
-INLINE void to_weights(size_t side, const vector w[], vector u[])
-{
-    if (side == 6)
-        six_weights(w, u);
-    else
-        eight_weights(w, u);
-}
-
-INLINE void to_weights_adjoint(size_t side, const vector u[], vector w[])
-{
-    if (side == 6)
-        six_weights_adjoint(u, w);
-    else
-        eight_weights_adjoint(u, w);
-}
+/* By the side of a tile, which is a constant once all is inlined. */
+#define TRANSFORM(name, from, to) (side == 6 ? six_##name(from, to) : eight_##name(from, to))
 
 /* --- a strip of tiles ----------------------------------------------------------------------------------------------
  */
@@ -84,14 +36,14 @@ INLINE void input_lanes(const winograd_strip *s, size_t side, size_t lane)
     for (size_t x = 0; x < width; x++) {
         vector in[SIDE], out[SIDE];
         load(side, patch + x * PANEL, width * PANEL, in);
-        to_points(side, in, out);
+        TRANSFORM(points, in, out);
         store(side, out, rows + x * ROW, PANEL);
     }
     for (size_t t = 0; t < s->tiles; t++)
         for (size_t i = 0; i < side; i++) {
             vector in[SIDE], out[SIDE];
             load(side, rows + t * OUT * ROW + i * PANEL, ROW, in);
-            to_points(side, in, out);
+            TRANSFORM(points, in, out);
             store(side, out, points + t * PANEL + i * side * stride, stride);
         }
 }
@@ -115,11 +67,11 @@ INLINE void output_lanes(const winograd_strip *s, size_t side, size_t lane, cons
         vector half[OUT][SIDE], in[SIDE], out[OUT];
         for (size_t j = 0; j < side; j++) {
             load(side, points + t * PANEL + j * stride, side * stride, in);
-            to_outputs(side, in, out);
+            TRANSFORM(outputs, in, out);
             for (size_t i = 0; i < OUT; i++) half[i][j] = out[i];
         }
         for (size_t i = 0; i < OUT; i++) {
-            to_outputs(side, half[i], out);
+            TRANSFORM(outputs, half[i], out);
             for (size_t j = 0; j < OUT; j++)
                 V(storeu_ps)(patch + (i * width + t * OUT + j) * PANEL, ADD(out[j], start));
         }
@@ -144,11 +96,11 @@ INLINE void output_gradient_lanes(const winograd_strip *s, size_t side, size_t l
         vector half[SIDE][OUT], in[OUT], out[SIDE];
         for (size_t j = 0; j < OUT; j++) {
             load(OUT, patch + (t * OUT + j) * PANEL, width * PANEL, in);
-            to_outputs_adjoint(side, in, out);
+            TRANSFORM(outputs_adjoint, in, out);
             for (size_t i = 0; i < side; i++) half[i][j] = out[i];
         }
         for (size_t i = 0; i < side; i++) {
-            to_outputs_adjoint(side, half[i], out);
+            TRANSFORM(outputs_adjoint, half[i], out);
             store(side, out, points + t * PANEL + i * side * stride, stride);
         }
     }
@@ -173,7 +125,7 @@ INLINE void input_gradient_lanes(const winograd_strip *s, size_t side, size_t la
         for (size_t j = 0; j < shared; j++) carry[j] = V(setzero_ps)();
         for (size_t t = 0; t < s->tiles; t++) {
             load(side, points + t * PANEL + i * side * stride, stride, in);
-            to_points_adjoint(side, in, out);
+            TRANSFORM(points_adjoint, in, out);
             for (size_t j = 0; j < shared; j++) out[j] = ADD(carry[j], out[j]);
             store(OUT, out, rows + t * OUT * ROW + i * PANEL, ROW);
             for (size_t j = 0; j < shared; j++) carry[j] = out[OUT + j];
@@ -183,7 +135,7 @@ INLINE void input_gradient_lanes(const winograd_strip *s, size_t side, size_t la
     for (size_t x = 0; x < width; x++) {
         vector in[SIDE], out[SIDE];
         load(side, rows + x * ROW, PANEL, in);
-        to_points_adjoint(side, in, out);
+        TRANSFORM(points_adjoint, in, out);
         if (!first)
             for (size_t j = 0; j < shared; j++) out[j] = ADD(out[j], V(loadu_ps)(patch + (j * width + x) * PANEL));
         store(side, out, patch + x * PANEL, width * PANEL);
@@ -208,11 +160,11 @@ INLINE void weights_lanes(size_t k, const float *pixels, float *points, size_t s
     vector half[SIDE][5], in[5], out[SIDE];
     for (size_t j = 0; j < k; j++) {
         load(k, pixels + j * PANEL, k * PANEL, in);
-        to_weights(side, in, out);
+        TRANSFORM(weights, in, out);
         for (size_t i = 0; i < side; i++) half[i][j] = out[i];
     }
     for (size_t i = 0; i < side; i++) {
-        to_weights(side, half[i], out);
+        TRANSFORM(weights, half[i], out);
         store(side, out, points + i * side * stride, stride);
     }
 }
@@ -233,11 +185,11 @@ INLINE void weights_gradient_lanes(size_t k, const float *points, size_t stride,
     vector half[5][SIDE], in[SIDE], out[5];
     for (size_t j = 0; j < side; j++) {
         load(side, points + j * stride, side * stride, in);
-        to_weights_adjoint(side, in, out);
+        TRANSFORM(weights_adjoint, in, out);
         for (size_t i = 0; i < k; i++) half[i][j] = out[i];
     }
     for (size_t i = 0; i < k; i++) {
-        to_weights_adjoint(side, half[i], out);
+        TRANSFORM(weights_adjoint, half[i], out);
         store(k, out, pixels + i * k * PANEL, PANEL);
     }
 }

@@ -15,11 +15,6 @@ static void ask(hw_mpi_job *job)
     hw__mpi_tell_capture(job, job->captures.asked);
 }
 
-void hw__mpi_captures_heard(hw_mpi_job *job, uint32_t number)
-{
-    if (number > job->captures.asked) job->captures.asked = number;
-}
-
 void hw__mpi_captures_watch(hw_mpi_job *job, double seconds)
 {
     const double every = job->asked.checkpoint_seconds;

@@ -226,7 +226,10 @@ void hw__mpi_forget(MPI_Request *request);
  * not (NULL), and rank 0 of the others, before its header is written; a meeting, with `any` rank before a capture:
  * whether this rank's request is answered for that. */
 void hw__mpi_captures_watch(hw_mpi_job *job, double seconds);
-void hw__mpi_captures_heard(hw_mpi_job *job, uint32_t number);
+static inline void hw__mpi_captures_heard(hw_mpi_job *job, uint32_t number)
+{
+    if (number > job->captures.asked) job->captures.asked = number;
+}
 void hw__mpi_captures_ask(hw_mpi_job *job, const hw__mpi_request *r);
 bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, bool any);
 
