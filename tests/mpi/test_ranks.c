@@ -736,14 +736,16 @@ static hw_status clipped(void *context, uint64_t update, const hw_state *state)
 static void captures_by_time(ranks *r)
 {
     const unsigned all = EPOCHS * EXAMPLES / 4;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 6; i++) {
         counting *k = calloc(1, sizeof *k);
         hw_objective o = counted(k);
-        hw_config c = own(i == 3 ? 2 : 1);
+        hw_config c = own(i >= 3 ? 2 : 1);
         hw_mpi m = mpi_of(HW_MPI_ASYNC);
         clip s = {r, hw_state_create(), hw_state_create(), 0, 0};
         hw_result result;
         float x[N] = {0}, y[N];
+        if (i == 4) c.scheduler = HW_SYNC;
+        if (i == 5) c.scheduler = HW_GROUPS, c.groups = 2, c.workers = 4;
         k->slow = true;
         c.epochs = EPOCHS;
         c.on_capture = clipped;
