@@ -58,7 +58,6 @@ static void defaults(int argc, char **argv, options *o, hw_config *config)
     for (int i = 1; i < argc; i++) caffe |= strcmp(argv[i], "--caffe") == 0;
     *o = (options){.cifar = {.split = HW_CIFAR_HOLDOUT}};
     *config = hw_config_defaults();
-    config->workers = ranks_workers(config->workers);
     config->keep_every = 20;
     cifar_solver(net, config);
     if (!caffe) return;
@@ -127,6 +126,7 @@ int main(int argc, char **argv)
              train_engine_flag_count,
              &config};
     int code = ranks_begin("cifar", argc, argv);
+    config.workers = ranks_workers(config.workers);
     if (code < 0) code = cli_parse(&c, argc, argv);
     if (code >= 0) return ranks_end(code);
     train_schedule schedule;

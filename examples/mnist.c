@@ -56,7 +56,6 @@ int main(int argc, char **argv)
 {
     options o = {.images = 0};
     hw_config config = hw_config_defaults();
-    config.workers = ranks_workers(config.workers);
     config.batch = 64;
     config.optimizer.weight_decay = 5e-4;
     config.keep_every = 20;
@@ -72,6 +71,7 @@ int main(int argc, char **argv)
              train_engine_flag_count,
              &config};
     int code = ranks_begin("mnist", argc, argv);
+    config.workers = ranks_workers(config.workers);
     if (code < 0) code = cli_parse(&c, argc, argv);
     if (code >= 0) return ranks_end(code);
     train_schedule schedule;

@@ -315,7 +315,7 @@ static void tell_interrupt(const train_run *t, const hw_result *r, const context
                             : "; with --save FILE the weights would be kept, with --checkpoint FOLDER the run");
     const char *from = c->checkpoints.any ? o->checkpoint : o->resume;
     if (!from || !o->checkpoint) return;
-    fprintf(stderr, "%s: go on with: ", t->program);
+    fprintf(stderr, "%s: go on with%s: ", t->program, c->over.mpi ? ", over as many ranks" : "");
     train_folder_go_on(from, t->argc, t->argv);
 }
 

@@ -64,9 +64,9 @@ HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);
 HW_API hw_status hw_mpi_start(int *argc, char ***argv, char *why);
 HW_API void hw_mpi_end(void);
 
-/* By every rank of comm: how many workers it has cores for, at least 1. Ranks that may run on the same cores of a
- * machine (mpirun binds them apart, or does not) share them; hw_config_defaults() gives each rank all of them. Before
- * MPI's initialisation, or where it fails, what the defaults say. */
+/* By every rank of comm: how many workers each has cores for, the same on all ranks, at least 1. Ranks that may run on
+ * the same cores of a machine (mpirun binds them apart, or does not) share them; hw_config_defaults() gives each rank
+ * all of them, at most 64. Before MPI's initialisation what the defaults say. */
 HW_API unsigned hw_mpi_workers(MPI_Comm comm);
 
 /* What a rank did, for a report. Times in seconds. */

@@ -25,23 +25,26 @@ void hw__mpi_captures_watch(hw_mpi_job *job, double seconds)
     ask(job);
 }
 
-/* hw_engine_run clears what was asked for before it, so the engine is asked until it has come. While rank 0 is at an
- * evaluation the others go on to theirs first. */
+/* Its engine may have been asked before its run began, so it is asked until it has come. While rank 0 is at an
+ * evaluation the others go on to theirs first, and where others are, rank 0. */
 void hw__mpi_captures_ask(hw_mpi_job *job, const hw__mpi_request *r)
 {
-    const bool wanted = job->captures.asked > job->captures.made;
+    const bool wanted = job->captures.asked > job->captures.made || job->captures.owed;
     if (job->rank == 0 && timed(job) && r && r->kind == HW__MPI_CAPTURE && !wanted) ask(job);
     if (!r && wanted && !job->captures.later) (void)hw_engine_ask_capture(job->engine, 1);
 }
 
-bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, bool any)
+/* Who is at an evaluation has gradients in hand, whose steps a capture would neither hold nor leave to be made. */
+bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, const unsigned *of)
 {
-    const bool comes = any && r->kind == HW__MPI_CAPTURE, made = any && job->all[0].kind == HW__MPI_CAPTURE;
-    if (!timed(job)) return comes;
-    job->captures.later = any && !made;
-    if (!made) return comes;
+    const bool any = of[HW__MPI_CAPTURE] > 0, comes = any && r->kind == HW__MPI_CAPTURE;
+    const bool first = job->all[0].kind == HW__MPI_CAPTURE, made = any && first && !of[HW__MPI_EVALUATE];
+    job->captures.later = any && !made && (timed(job) || first);
+    if (comes) r->meeting->later = job->captures.later;
+    if (comes && !timed(job)) job->captures.owed = job->captures.later;
+    if (!made || !timed(job)) return comes;
     job->captures.made = job->all[0].asked;
     hw__mpi_captures_heard(job, job->captures.made);
-    if (!comes) (void)hw_engine_ask_capture(job->engine, 0); /* it is at something else, and need not come any more */
+    if (!comes) (void)hw_engine_ask_capture(job->engine, 0); /* it is at its end, and need not come any more */
     return comes;
 }

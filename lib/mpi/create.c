@@ -120,6 +120,8 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     bool owners = job->mpi.velocity == HW_MPI_AT_OWNERS;
     hw__mpi_peers(job, o);
     c->peers = &job->peers;
+    /* Workers take so many tickets at once, which no exchange sees before they are done. */
+    if (job->peers.often && c->clock_interval > job->peers.often) c->clock_interval = job->peers.often;
     c->seconds = 0; /* rank 0's clock ends it for all: run.c */
     c->stop_flag = NULL;
     hw__mpi_callbacks(job, c);

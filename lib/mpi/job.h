@@ -123,11 +123,12 @@ struct hw_mpi_job {
     hw_result result, before; /* before: what the engine counted when it was restored */
     double objective_examples;
     uint64_t clock; /* updates of all ranks before this run */
-    /* ASYNC: captures that rank 0 has asked for, and the last of them that was made. later: rank 0 is at an evaluation
-     * first. due, at: on rank 0, the second of training of the next one by time, and the update of the last one. */
+    /* ASYNC: captures that rank 0 has asked for, and the last of them that was made. later: some are at an evaluation
+     * first. owed: this rank's engine has come for one by count, and was sent on. due, at: on rank 0, the second of
+     * training of the next one by time, and the update of the last one. */
     struct {
         uint32_t asked, made;
-        bool later;
+        bool later, owed;
         double due;
         uint64_t at;
     } captures;
@@ -231,7 +232,7 @@ static inline void hw__mpi_captures_heard(hw_mpi_job *job, uint32_t number)
     if (number > job->captures.asked) job->captures.asked = number;
 }
 void hw__mpi_captures_ask(hw_mpi_job *job, const hw__mpi_request *r);
-bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, bool any);
+bool hw__mpi_captures_met(hw_mpi_job *job, const hw__mpi_request *r, const unsigned *of);
 
 /* lines.c: n values of a shard in a message */
 enum { HW__MPI_LINE = 16 };

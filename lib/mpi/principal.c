@@ -89,7 +89,9 @@ double hw__mpi_principal_longest(const hw_mpi_job *job)
 {
     const hw__mpi_principal *p = job->principal;
     if (!p || !(p->along > 0)) return INFINITY;
-    const double strength = hw_schedule_rate(&p->schedule, 0) * p->across * (job->ranks - 1);
+    /* A warm-up only begins low. */
+    const double rate = fmax(hw_schedule_rate(&p->schedule, 0), hw_schedule_rate(&p->schedule, p->schedule.warmup));
+    const double strength = rate * p->across * (job->ranks - 1);
     return strength > 0 ? 2 / strength : INFINITY;
 }
 

@@ -130,7 +130,7 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
         job->examples[k] = job->all[k].examples;
         job->position[k] = job->all[k].position;
     }
-    if (hw__mpi_captures_met(job, r, of[HW__MPI_CAPTURE] > 0)) answer(job, r, HW_OK, "");
+    if (hw__mpi_captures_met(job, r, of)) answer(job, r, HW_OK, "");
     if (of[HW__MPI_CAPTURE]) return; /* the others' turn comes afterwards */
     bool ends = of[HW__MPI_FINAL] == (unsigned)job->ranks;
     r->meeting->again = r->kind == HW__MPI_FINAL && !ends;

@@ -42,14 +42,15 @@ static void watch(hw_mpi_job *job, const hw__mpi_request *r)
     /* Whoever has stopped this rank alone means all of them. */
     if (ends && (r->meeting->reason == HW_STOP_ASKED || r->meeting->reason == HW_STOP_CALLBACK))
         stop(job, r->meeting->reason);
-    if (job->rank != 0 || hw_now() - job->watched < 1000000) return;
+    const bool timed = asynchronous(job) && c->checkpoint_seconds > 0;
+    if (job->rank != 0 || !(c->seconds > 0 || timed) || hw_now() - job->watched < 1000000) return;
     hw_progress p;
     job->watched = hw_now();
     if (hw_engine_progress(job->engine, &p, NULL) != HW_OK) return;
     const double waits = ends ? (double)(job->watched - job->box.since) * 1e-9 : 0;
     if (c->seconds > 0 && p.seconds + waits >= c->seconds)
         stop(job, HW_STOP_SECONDS);
-    else if (asynchronous(job) && !r)
+    else if (timed && !r)
         hw__mpi_captures_watch(job, p.seconds);
 }
 

@@ -1,4 +1,4 @@
-/* workers.c - how many worker threads a rank has cores for. */
+/* workers.c - how many worker threads every rank has cores for. */
 #if defined(__linux__)
 #define _GNU_SOURCE
 #include <sched.h>
@@ -45,6 +45,7 @@ unsigned hw_mpi_workers(MPI_Comm comm)
         for (int r = 0; r < here; r++) sharing += memcmp(each + r, &own, sizeof own) == 0;
     free(each);
     (void)MPI_Comm_free(&machine);
-    const unsigned share = sharing > 1 ? all / (unsigned)sharing : all;
-    return share > 1 ? share : 1;
+    unsigned share = sharing > 1 && all / (unsigned)sharing > 1 ? all / (unsigned)sharing : sharing > 1 ? 1 : all;
+    (void)MPI_Allreduce(MPI_IN_PLACE, &share, 1, MPI_UNSIGNED, MPI_MIN, comm); /* all ranks are to have as many */
+    return share;
 }

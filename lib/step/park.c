@@ -94,6 +94,7 @@ static bool meet(hw_engine *e, hw_meeting m)
     end_pause(e);
     g->open = false;
     g->again = m.final && m.again;
+    g->later = m.capture && m.later;
     if (m.final) e->captures.update = UINT64_MAX; /* one of this clock may be of fewer of the others' updates */
     if (met && !(m.final && m.same) && e->objective.evaluate) return true;
     hw__flags_resume(&e->flags, FLAGS_EVALUATE);
@@ -129,6 +130,12 @@ static void stand_still(hw_worker *w, int what)
     if (what == FLAGS_CAPTURE && hw__peers_meets(e) && g->finished < g->live) {
         (void)meet(e, (hw_meeting){.capture = 1});
         if (hw__flags_failed(&e->flags)) return;
+        if (g->later) {
+            hw__flags_resume(&e->flags, FLAGS_CAPTURE);
+            g->stops++;
+            (void)pthread_cond_broadcast(&g->changed);
+            return;
+        }
     }
     begin_pause(e);
     g->open = true;
@@ -213,14 +220,15 @@ bool hw__park(hw_worker *w, hw__park_place place)
         }
         /* Who has taken part goes, even where the next pause has been asked for already: a group's other threads may be
          * waiting for this one at their barrier before any of them can come here again. For a capture or a return those
-         * between steps stay until it has been made. */
+         * between steps stay until it has been made; who has evaluated meanwhile goes, as the others of its group may
+         * have, and comes again. */
         int pause = hw__flags_paused(&e->flags);
         bool stays = place != HW__PARK_WRITE && (pause & FLAGS_BETWEEN) && g->stops == stops;
         /* A group rests and rises as one: what its leader saw holds for all of them, whatever is asked for meanwhile.
          */
         bool rests = place == HW__PARK_REST && w->rest_seen == hw__counter_get(&g->rests) && hw__has_steps(e);
         bool parted = seen != entered || g->stops != stops || !(pause & FLAGS_EVALUATE);
-        if (!g->open && !finishing && (place == HW__PARK_REST ? !rests : parted && !stays)) {
+        if (!g->open && !finishing && (place == HW__PARK_REST ? !rests : seen != entered || (parted && !stays))) {
             through = true;
             break;
         }

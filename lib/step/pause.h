@@ -11,8 +11,9 @@ typedef struct hw__pause {
     pthread_cond_t changed;
     bool ready;
     unsigned live, arrived, finished, between, working; /* between: of those inside, with no gradient in hand */
-    bool poisoned, open, final_done, again; /* again: others go on after this evaluation, at the end of this run */
-    uint64_t generation, stops;             /* stops: captures and returns made */
+    bool poisoned, open, final_done;
+    bool again, later; /* others go on after this evaluation, at the end of this run; a capture is not to be made now */
+    uint64_t generation, stops; /* stops: captures and returns made */
     uint64_t opened_ns, closed_ns;
     double weights, came; /* of those who came from a step: 1 + updates made; the sum of when they came, times that */
     hw__base_counter chunk, rests; /* rests: how often the number of those at work has changed */

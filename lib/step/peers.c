@@ -241,13 +241,9 @@ hw_status hw_engine_ask_capture(hw_engine *e, int asked)
 {
     hw_status status = usable(e, e && deals(e) && e->captures.state);
     if (status != HW_OK) return status;
-    (void)pthread_mutex_lock(&e->pause.mutex);
-    if (asked)
-        hw__flags_pause(&e->flags, FLAGS_CAPTURE);
-    else
-        hw__flags_resume(&e->flags, FLAGS_CAPTURE);
-    (void)pthread_cond_broadcast(&e->pause.changed); /* all may be inside, with nobody left to see it */
-    (void)pthread_mutex_unlock(&e->pause.mutex);
+    /* Seen after the next landing, as what is due by count: threads of a group rely on nothing else asking them in. */
+    hw__counter_set(&e->due.checkpoint, asked ? 0 : UINT64_MAX);
+    if (!asked) hw__flags_resume(&e->flags, FLAGS_CAPTURE);
     return HW_OK;
 }
 

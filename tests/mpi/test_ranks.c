@@ -751,7 +751,7 @@ static void captures_by_time(ranks *r)
         c.on_capture = clipped;
         c.context = &s;
         c.checkpoint_seconds = 0.004;
-        c.evaluate_epochs = i == 1 ? 0.3 : 0;
+        c.evaluate_epochs = i == 1 || i >= 3 ? 0.3 : 0;
         c.checkpoint_epochs = i == 2 ? 1.5 : 0;
         if (i == 2) m.interval = 8, m.bound = 32;
         CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);

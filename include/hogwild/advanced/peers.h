@@ -30,6 +30,7 @@ typedef struct hw_meeting {
     int final;             /* in: this engine's run is over but for an evaluation */
     hw_stop_reason reason; /* in: why, of a final one; HW_STOP_NONE: it has made its steps */
     int again; /* out, of a final one: others go on, so that there will be another meeting after this evaluation */
+    int later; /* out, before a capture: not now; the engine goes on without, and comes again when it is asked for it */
     int same;  /* out, of a final one: nothing has changed since the last evaluation, which is the final one too */
 } hw_meeting;
 
@@ -76,9 +77,9 @@ HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
 /* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
 HW_API int hw_engine_idle(hw_engine *engine);
-/* DEALT, with captures: one (asked 1) as soon as every worker is between steps, beside those that are due, as if it
- * were due now; none (0), which is for when all workers are known to wait in `meet`. hw_engine_run forgets what was
- * asked for before it. HW_E_UNSUPPORTED: the engine makes no captures. */
+/* DEALT, with captures: one (asked 1) as if it were due after the next landing, beside those that are; none (0), which
+ * is for when all workers are known to wait in `meet`, before an evaluation or at their end. hw_engine_run forgets what
+ * was asked for before it. HW_E_UNSUPPORTED: the engine makes no captures. */
 HW_API hw_status hw_engine_ask_capture(hw_engine *engine, int asked);
 /* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
 HW_API uint64_t hw_engine_position(const hw_engine *engine);
