@@ -21,7 +21,9 @@
  * MPI_THREAD_FUNNELED is enough where that is the thread that initialised MPI, else SERIALIZED. Callbacks of
  * evaluations, captures, epochs and progress are made on rank 0 only, on_update on every rank. An error on any rank
  * ends all with its status and sentence, and all have the parameters of the last meeting then; MPI itself ends a job
- * one of whose ranks is killed. No function prints, exits or aborts. */
+ * one of whose ranks is killed. Under ASYNC a sparse step's clock_interval is at most half the interval, so that
+ * exchanges come when they are due, and config.checkpoint_seconds goes by rank 0's time, while that has steps left. No
+ * function prints, exits or aborts. */
 #ifndef HOGWILD_MPI_H
 #define HOGWILD_MPI_H
 
@@ -47,13 +49,15 @@ typedef struct hw_mpi {
     /* ASYNC: a rank exchanges when it has made so many updates since it last began to, at least; one exchange is under
      * way at a time. 0, the default: chosen, 1 (as often as the network takes them), or where the objective is sparse
      * 256 / (ranks - 1) and fewer where a parameter would be met more than eight times meanwhile, since what ranks do
-     * from the same start adds up; up to sixteen times as many, within that, where workers wait for a fifth of the
-     * time.
+     * from the same start adds up; up to twice as many, within that, where workers wait for a fifth of the time. Where
+     * the objective knows its principal direction, up to sixteen times, but no more than 2 / (rate x curvature across
+     * it x (ranks - 1)).
      */
     uint32_t interval;
     /* ASYNC: a rank's workers wait rather than have begun more steps than these that are unsent or under way: the more,
      * the older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is
-     * computed. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
+     * computed, or what that curvature allows. As many as the interval: nothing is computed meanwhile, and gradients
+     * are youngest. */
     uint32_t bound;
 } hw_mpi;
 

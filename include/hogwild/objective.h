@@ -122,8 +122,8 @@ typedef struct hw_objective {
     const struct hw_layer *layers;
     size_t layer_count;
     /* since 0.2: for the exchange of replicas, whose length it bounds and whose sums it corrects (hw_config.
-     * exchange_interval). Called when an engine is made in which several workers exchange replicas of
-     * all parameters under plain SGD at one rate. NULL: not known. */
+     * exchange_interval). Called when an engine is made in which several workers exchange replicas of all parameters
+     * under plain SGD at one rate, and over ranks, on rank 0. NULL: not known. */
     hw_principal principal;
     /* since 0.2: its sweep decays all parameters in every step (hw_linear_rows.l2) where they are its worker's own,
      * which is quick on a replica: a chosen exchange interval gives one worker one too. Called when an engine is made;

@@ -43,7 +43,7 @@ typedef struct hw_peers {
     hw_sharing sharing;
     int probes; /* hw_engine_curvature will be asked: memory for it, and an estimate before the run */
     /* DEALT: what workers have made is to be seen beside them every so many updates, so that a chosen clock_interval,
-     * of which each takes its tickets at once, is no longer. 0: nobody minds. */
+     * and the shortest sweep, are no longer; one that is given stays. 0: nobody minds. */
     unsigned often;
     /* SPLIT: g[0 .. n-1], this engine's part of a minibatch's mean gradient, to the sum over all; *loss, the sum of the
      * losses of its examples, likewise; *raw (1: deltas instead of gradients; -1: this part has no examples, and does
