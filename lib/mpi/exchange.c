@@ -292,6 +292,13 @@ void hw__mpi_exchange_allow(hw_mpi_job *job)
     (void)hw_engine_allow(job->engine, x->pushed - x->from + job->bound);
 }
 
+/* Nobody makes a step, and nothing is unsent. Steps that landed nothing are why, or all that the bound leaves are with
+ * gradients in hand, which wait for an evaluation that takes the others, too: more of them than the bound. */
+static void allow_more(hw_mpi_job *job)
+{
+    (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + job->bound);
+}
+
 /* What rank r has answered: base is that, and what local is to become by it is added to the list. */
 static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
 {
@@ -365,7 +372,7 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
      * more of them. Looked at before the clock, they are all in it. */
     const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
-    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) hw__mpi_exchange_allow(job);
+    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) allow_more(job);
     if (clock - x->pushed < (flush || idle ? 1 : job->interval)) return happened;
     (void)begin(job);
     return true;
