@@ -37,7 +37,7 @@ typedef struct ranks_options {
          1000000},                                                                                     \
         {"--rank-bound",                                                                               \
          "K",                                                                                          \
-         "async: its workers wait with more that are unsent (twice --rank-exchange)",                  \
+         "async: its workers wait with more that are unsent (chosen; 1 to 2000000)",                   \
          CLI_WHOLE,                                                                                    \
          (at) + offsetof(ranks_options, bound),                                                        \
          1,                                                                                            \

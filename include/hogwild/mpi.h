@@ -55,8 +55,9 @@ typedef struct hw_mpi {
      */
     uint32_t interval;
     /* ASYNC: a rank's workers wait rather than have begun more steps than these that are unsent or under way: the more,
-     * the older gradients are when they land. 0: twice the interval, so that an exchange is under way while the next is
-     * computed, or what that curvature allows. As many as the interval: nothing is computed meanwhile, and gradients
+     * the older gradients are when they land. 0: the interval and as many again, or a step of each of those who land
+     * on their own where that is more, so that an exchange is under way while the next is computed; or what that
+     * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients
      * are youngest. */
     uint32_t bound;
 } hw_mpi;

@@ -2,11 +2,13 @@
 #include "job.h"
 #include <math.h>
 
-/* One exchange under way while the next one fills, but not beyond what may be summed. */
+/* One exchange under way while the next one fills, and a step under way of all who land on their own, but not beyond
+ * what may be summed. */
 static uint32_t bound_of(const hw_mpi_job *job)
 {
     const double safe = job->mpi.interval ? INFINITY : hw__mpi_principal_longest(job);
-    return (uint32_t)fmax(job->interval, fmin(2 * (double)job->interval, fmin(safe, UINT32_MAX)));
+    const double interval = job->interval, free = interval + fmax(interval, hw_config_asynchronous(&job->asked));
+    return (uint32_t)fmax(interval, fmin(free, fmin(safe, UINT32_MAX)));
 }
 
 /* As often as the network takes them where steps are dense. What ranks do from the same start adds up: of sparse steps

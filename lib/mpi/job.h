@@ -110,8 +110,8 @@ struct hw_mpi_job {
     _Atomic int wish;                  /* a callback's: hw_stop_reason */
     bool told;                         /* ASYNC: the others know that a stop was asked for */
     hw_stop_reason reason;
-    uint64_t watched;
-    hw_status failed; /* what ends the run of all; broken: MPI's own, so nobody can be told */
+    uint64_t watched, began_ns; /* began_ns: when the ranks had all begun */
+    hw_status failed;           /* what ends the run of all; broken: MPI's own, so nobody can be told */
     bool broken;
     char why[HW_WHY];
     hw_mpi_rank here, *each;

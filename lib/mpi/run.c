@@ -90,6 +90,15 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
     if (r && r->kind == HW__MPI_SUMS && !asynchronous(job)) h->hash = parameters_hash(job);
 }
 
+/* How long to look away, in microseconds: messages that are under way for longer than a twentieth of the time between
+ * exchanges would be noticed by the workers; looking more often takes their core. */
+static uint64_t moment_of(const hw_mpi_job *job)
+{
+    enum { SHORTEST = 50, LONGEST = 500 };
+    const uint64_t since = (hw_now() - job->began_ns) / 1000, each = since / (job->here.exchanges + 1) / 20;
+    return each < SHORTEST ? SHORTEST : each > LONGEST ? LONGEST : each;
+}
+
 /* Others' processes may need this core. */
 static void rest(hw_mpi_job *job, unsigned idle, bool waits)
 {
@@ -102,7 +111,7 @@ static void rest(hw_mpi_job *job, unsigned idle, bool waits)
             (void)nanosleep(&moment, NULL);
         return;
     }
-    (void)hw__mpi_look(&job->box, !asynchronous(job) ? UINT64_MAX : idle < 100 ? 250 : 500, &done);
+    (void)hw__mpi_look(&job->box, asynchronous(job) ? moment_of(job) : UINT64_MAX, &done);
 }
 
 /* hw_engine_run clears a stop that came before it, so the engine is told until it has ended. */
@@ -126,6 +135,7 @@ static bool comes(hw_mpi_job *job, const hw__mpi_request *r, bool done)
 
 static void serve(hw_mpi_job *job)
 {
+    job->began_ns = hw_now();
     for (unsigned idle = 0; !job->broken; idle++) {
         bool done = false, happened = false;
         hw__mpi_request *r = hw__mpi_look(&job->box, 0, &done);

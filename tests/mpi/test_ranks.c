@@ -172,6 +172,7 @@ static void nothing_is_lost(ranks *r)
         char why[HW_WHY] = "";
         float x[N] = {0};
         m.interval = i < 2 || i > 5 ? 1 : i < 4 ? 3 : 64;
+        if (i > 5) m.bound = 2;
         if (i == 7) {
             c.scheduler = HW_GROUPS;
             c.groups = 5;
@@ -207,6 +208,40 @@ static void nothing_is_lost(ranks *r)
         hw_mpi_free(job);
         free(k);
     }
+}
+
+/* All workers of a rank are in a step at once, however often it exchanges. */
+enum { TOGETHER = 4 };
+
+static double meet(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    _Atomic unsigned *inside = self; /* inside[1]: how often all of them were */
+    const uint64_t from = hw_now();
+    (void)scratch, (void)b, (void)x;
+    inside[0]++;
+    while (inside[0] < TOGETHER && !inside[1] && hw_now() - from < 2000000000u) {
+        const struct timespec moment = {0, 100000};
+        (void)nanosleep(&moment, NULL);
+    }
+    if (inside[0] == TOGETHER) inside[1]++;
+    inside[0]--;
+    for (int j = 0; j < N; j++) g[j] = -1;
+    return 1;
+}
+
+static void together(ranks *r)
+{
+    _Atomic unsigned inside[2] = {0, 0};
+    hw_objective o = objective();
+    hw_config c = own(TOGETHER);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_result result;
+    float x[N] = {0};
+    o.loss_gradient = meet;
+    o.self = inside;
+    m.interval = 1;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+    CHECK(r, inside[1] > 0);
 }
 
 /* A wide model of which every step touches three places, two of them its example's own: what is exchanged is what was
@@ -943,6 +978,7 @@ int main(int argc, char **argv)
         void (*run)(ranks *r);
     } tests[] = {{"sync_equals_threads", sync_equals_threads},
                  {"nothing_is_lost", nothing_is_lost},
+                 {"together", together},
                  {"sparse", sparse},
                  {"alike", alike},
                  {"workers", workers},
