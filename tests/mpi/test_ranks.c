@@ -215,15 +215,15 @@ enum { TOGETHER = 4 };
 
 static double meet(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
 {
-    _Atomic unsigned *inside = self; /* inside[1]: how often all of them were */
+    _Atomic unsigned *inside = self; /* inside[1]: how often all of them were; inside[2]: who has waited in vain */
     const uint64_t from = hw_now();
     (void)scratch, (void)b, (void)x;
     inside[0]++;
-    while (inside[0] < TOGETHER && !inside[1] && hw_now() - from < 2000000000u) {
+    while (inside[0] < TOGETHER && !inside[1] && !inside[2] && hw_now() - from < 2000000000u) {
         const struct timespec moment = {0, 100000};
         (void)nanosleep(&moment, NULL);
     }
-    if (inside[0] == TOGETHER) inside[1]++;
+    inside[inside[0] == TOGETHER ? 1 : 2]++;
     inside[0]--;
     for (int j = 0; j < N; j++) g[j] = -1;
     return 1;
@@ -231,7 +231,7 @@ static double meet(void *self, void *scratch, const hw_batch *b, const float *x,
 
 static void together(ranks *r)
 {
-    _Atomic unsigned inside[2] = {0, 0};
+    _Atomic unsigned inside[3] = {0, 0, 0};
     hw_objective o = objective();
     hw_config c = own(TOGETHER);
     hw_mpi m = mpi_of(HW_MPI_ASYNC);
