@@ -221,6 +221,8 @@ typedef struct hw_config {
     /* since 0.2: this engine is one of several that train one model (advanced/peers.h). Read by create; NULL: the only
      * one */
     const struct hw_peers *peers;
+    /* since 0.2: scheduler simulated: the workers are the threads of so many machines (simulation.h) */
+    hw_cluster cluster;
 } hw_config;
 
 /* The defaults, into as much of it as the caller's struct has room for: size is sizeof(hw_config). HW_E_ARGUMENT: less
@@ -261,6 +263,11 @@ HW_API hw_status hw_config_json(const hw_config *config, FILE *out);
  * HW_E_ARGUMENT where an option is out of its range. */
 HW_API hw_status hw_config_save(const hw_config *config, const char *path, char *why);
 HW_API hw_status hw_config_load(hw_config *config, const char *path, char *why);
+/* since 0.2: a cluster from text: ranks=64,threads=16,latency=20us,bandwidth=10Gb/s,work=5ms, and interval, bound,
+ * per-float, law (a clock of work; lognormal), shape (0.1). Times in s, ms, us or ns, bandwidths in b/s or B/s with k,
+ * M or G before. workers is ranks times threads (1). hw_config_set(config, "clock", "cluster:...") does the same.
+ * HW_E_ARGUMENT: a sentence that names the key, and *config is as it was. */
+HW_API hw_status hw_cluster_parse(hw_config *config, const char *text, char *why);
 /* Everything that create would refuse, with its sentence. */
 HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);
 
@@ -434,6 +441,9 @@ HW_API const hw_staleness *hw_engine_staleness(const hw_engine *engine);
 /* How often the last run went back to earlier parameters instead of diverging (policy AUTO), and in *lost (may be NULL)
  * how many landed updates that threw away. Each return stands among the settings too. Any thread. */
 HW_API uint64_t hw_engine_returns(const hw_engine *engine, uint64_t *lost);
+/* since 0.2: what the run over a simulated cluster has come to; result->struct_size is the caller's. HW_E_UNSUPPORTED:
+ * this engine has none. Nobody runs. */
+HW_API hw_status hw_engine_cluster(const hw_engine *engine, hw_cluster_result *result);
 /* since 0.2: how many of the workers (with GROUPS, groups) step now, or stepped when the run ended: the others rest
  * (hw_config.least_workers; before a run all do, and under SYNC all are one). mean (NULL: not asked for): how many did,
  * on average over the updates of the run; while one goes on it may mix two moments. Any thread. */

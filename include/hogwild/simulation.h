@@ -62,6 +62,45 @@ typedef enum hw_clock_kind {
     HW_CLOCK_RECORDED
 } hw_clock_kind;
 
+/* since 0.2: a cluster in virtual time (hw_config.cluster): the workers in `ranks` equal parts, each a machine of its
+ * own, as scheduler ASYNC of mpi.h runs them. The threads of a rank read and write an array of the rank's; after
+ * `interval` of its updates, with no exchange of it under way, what they have added up goes to the owners of the
+ * parameters (each rank owns an equal share), which land it one exchange after the other and answer with the values
+ * that they have then.
+ *
+ *   delta    what the rank's updates have added since the last one was sent
+ *   local    = the owners' values + delta, when those come back
+ *   velocity the owners': n updates in an exchange land as n of delta / n each, v <- mu v + delta / n, w <- w + v
+ *
+ * Staleness is of the owners: updates of other ranks that landed after the values that an update was made on. The clock
+ * says how long a step works, `work` how many seconds its mean is; a message of b bytes keeps its sender's link busy
+ * for b / bandwidth and then its receiver's, `latency` later; each float of an exchange costs `per_float` at either
+ * end. A rank's workers wait where `bound` of its updates have been begun beyond those sent.
+ *
+ * What it is not: evaluations look at the owners' values as they are and keep nobody waiting; what a rank's thread for
+ * messages takes from its workers' cores is not in it. Rule sgd, shared velocity; no groups, gathering, ages, delay
+ * correction, traces or captures. Memory: three arrays of all parameters a rank. */
+typedef struct hw_cluster {
+    unsigned ranks;    /* 0: none, all workers on one array                                       */
+    uint32_t interval; /* updates of a rank between its exchanges; default 1                      */
+    uint32_t bound;    /* updates that a rank may have begun and not sent; 0: interval + the larger of interval and
+                          threads                                                                 */
+    double latency;    /* of a message, seconds                                                   */
+    double bandwidth;  /* of each rank's link, each way, bytes a second; 0: no limit              */
+    double work;       /* mean work of a step, seconds: what virtual time 1 is                    */
+    double per_float;  /* seconds a float that an end of an exchange takes                        */
+} hw_cluster;
+
+/* since 0.2: what a run over such a cluster comes to. */
+typedef struct hw_cluster_result {
+    size_t struct_size; /* the caller's, of what is filled */
+    double seconds;     /* of virtual time */
+    uint64_t exchanges;
+    double bytes;  /* of all messages, over links */
+    double waited; /* share of the workers' time at the bound */
+    double link;   /* share of the time that the busiest link sends, or that the busiest one receives */
+} hw_cluster_result;
+
 /* One worker's work times: EXPONENTIAL, GAMMA, LOGNORMAL, PARETO or CONSTANT, of the given mean. */
 typedef struct hw_clock {
     hw_clock_kind kind;

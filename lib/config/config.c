@@ -45,6 +45,7 @@ static hw_config defaults(void)
     c.compensation.age_gain = 1;
     c.compensation.age_base = 2;
     c.work.law.shape = 2;
+    c.cluster.interval = 1;
     c.seed = 1;
     c.epochs = 1;
     c.target_metric = 1;

@@ -39,6 +39,18 @@ const hw__option_entry hw__option_table[] = {
      HW_MAX_VIRTUAL, 0, NULL},
     {"simulation.gather", "gradients", "simulated, gather: an update is the mean of the first so many", F_UNSIGNED,
      AT(simulation.gather), 1, HW_MAX_VIRTUAL, 0, NULL},
+    {"cluster.ranks", "ranks", "simulated: machines of workers / ranks threads each; 0: none", F_UNSIGNED,
+     AT(cluster.ranks), 0, 65536, 0, NULL},
+    {"cluster.interval", "updates", "of a rank between its exchanges", F_U32, AT(cluster.interval), 1, 1 << 20, 0,
+     NULL},
+    {"cluster.bound", "updates", "that a rank may have begun and not sent; 0: chosen", F_U32, AT(cluster.bound), 0,
+     1 << 20, 0, NULL},
+    {"cluster.latency", "s", "of a message", F_DOUBLE, AT(cluster.latency), 0, 1e6, 0, NULL},
+    {"cluster.bandwidth", "B/s", "of a rank's link, each way; 0: no limit", F_DOUBLE, AT(cluster.bandwidth), 0, 1e18, 0,
+     NULL},
+    {"cluster.work", "s", "mean work of a step", F_DOUBLE, AT(cluster.work), 0, 1e6, 0, NULL},
+    {"cluster.per_float", "s", "what an end of an exchange takes for each float", F_DOUBLE, AT(cluster.per_float), 0, 1,
+     0, NULL},
     {"pin", "", "pin workers to cores (hwloc)", F_ENUM, AT(pin), 0, 1, 0, "off|on"},
     {"flush_denormals", "", "flush denormals to zero in the workers", F_ENUM, AT(flush_denormals), 0, 1, 0, "off|on"},
     {"read", "", "what a reader sees", F_ENUM, AT(read), 0, LAST(HW_READ_TABLE), 0, CHOICES(HW_READ_TABLE)},
@@ -273,7 +285,7 @@ static hw_status no_such_option(const char *name, char *why)
     return hw__base_fail(why, HW_E_ARGUMENT, "there is no option '%.60s'", name);
 }
 
-hw_status hw_config_set(hw_config *config, const char *name, const char *value, char *why)
+hw_status hw__option_set(hw_config *config, const char *name, const char *value, char *why)
 {
     const hw__option_entry *o = find(name);
     if (!config || !value) return hw__base_fail(why, HW_E_ARGUMENT, "hw_config_set: config or value is NULL");

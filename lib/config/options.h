@@ -18,6 +18,7 @@ typedef struct hw__option_entry {
 extern const hw__option_entry hw__option_table[];
 extern const size_t hw__option_entries;
 double hw__option_value(const hw_config *c, const hw__option_entry *o);
+hw_status hw__option_set(hw_config *config, const char *name, const char *value, char *why); /* no cluster */
 void hw__option_print(const hw__option_entry *o, double x, char *text, size_t size);
 /* What a choice of an option is called now; and the option itself in states of 0.1, or NULL where it has its name. */
 const char *hw__option_present_name(const char *option, const char *name);

@@ -37,7 +37,8 @@ static bool is_free(const hw__option_entry *o)
 static bool was_so(const hw__option_entry *o, double x)
 {
     bool work = o->offset >= AT(work) && o->offset < AT(work) + sizeof(hw_work);
-    return work || o->offset == AT(layers) || o->offset == AT(least_workers) ||
+    bool cluster = o->offset >= AT(cluster) && o->offset < AT(cluster) + sizeof(hw_cluster);
+    return work || cluster || o->offset == AT(layers) || o->offset == AT(least_workers) ||
            (o->offset == AT(delay_correction) && !(x > 0));
 }
 

@@ -102,6 +102,10 @@ static hw_status check_clock(const hw_config *c, const hw__scheduler *scheduler,
 {
     const hw_simulation *s = &c->simulation;
     hw__crew crew;
+    if (c->cluster.ranks)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster.ranks is %u: a cluster is simulated, with scheduler simulated",
+                             c->cluster.ranks);
     bool gathers = s->gather > 1 && scheduler->crew(c, &crew, NULL) == HW_OK && crew.gather == s->gather;
     if (s->clock == HW_CLOCK_ROUND_ROBIN && (s->gather <= 1 || gathers) && s->per_group <= 1 && !s->stragglers &&
         !s->delay)

@@ -125,6 +125,16 @@ unsigned hw_engine_at_work(const hw_engine *e, double *mean)
     return e ? hw__flags_at_work(&e->flags) : 0;
 }
 
+hw_status hw_engine_cluster(const hw_engine *e, hw_cluster_result *result)
+{
+    hw_cluster_result all = {0};
+    if (!e || !result || result->struct_size < sizeof(size_t)) return HW_E_ARGUMENT;
+    if (!e->scheduler->cluster || !e->scheduler->cluster(e, &all)) return HW_E_UNSUPPORTED;
+    all.struct_size = result->struct_size < sizeof all ? result->struct_size : sizeof all;
+    memcpy(result, &all, all.struct_size);
+    return HW_OK;
+}
+
 void hw_engine_stop(hw_engine *e)
 {
     hw__flags_stop(&e->flags, HW_STOP_ASKED);

@@ -4,6 +4,7 @@
 #include "simulated.h"
 #include "../base/cpu.h"
 #include "../base/heap.h"
+#include "../timeline/cluster.h"
 #include <math.h>
 #include <string.h>
 
@@ -54,6 +55,13 @@ static bool replayed(const hw_engine *e)
             hw_params_clock(e->params) - e->first_update >= hw__counter_get(&e->tickets.limit) - e->tickets.first);
 }
 
+/* All tickets are out, and nothing of anybody is under way. */
+static bool is_over(const hw_engine *e)
+{
+    const hw__simulated *s = hw__simulated_of(e);
+    return s->exhausted && !s->pending && (!s->cluster || hw__timeline_cluster_quiet(s->timeline));
+}
+
 /* A read: false where the virtual worker found no ticket. */
 static bool read_now(hw_engine *e)
 {
@@ -94,12 +102,14 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
             if (!hw__park(&runner->worker, HW__PARK_BETWEEN)) return;
             continue; /* the evaluation may have ended the run */
         }
-        if (s->exhausted && !s->pending) break;
+        if (is_over(e)) break;
         if (left_over(e)) hw__virtual_flush(e);
         next_event(e);
         if (replayed(e)) break;
         s->has_event = false;
-        if (s->event.land)
+        if (s->event.kind != TIMELINE_STEP)
+            hw__cluster_event(e, &s->event);
+        else if (s->event.land)
             land_now(e, runner);
         else if (read_now(e) && !e->layers.on)
             hw__virtual_compute(e, runner, e->worker + s->event.member);
@@ -114,16 +124,19 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
 /* The mutex is held. The state as the virtual worker reads it: shared with others that read the same; NULL where all
  * are taken.
  */
-static hw__snapshot *snapshot(hw_engine *e, float ahead, bool *fresh)
+static hw__snapshot *snapshot(hw_engine *e, const hw_worker *w, float ahead, bool *fresh)
 {
     hw__simulated *s = hw__simulated_of(e);
     uint64_t version = hw_params_clock(e->params);
+    const float *of = s->cluster ? hw__cluster_values(w, &version) : NULL;
     *fresh = false;
-    if (s->current && s->current->version == version && s->current->ahead >= ahead && s->current->ahead <= ahead)
+    if (s->current && s->current->of == of && s->current->version == version && s->current->ahead >= ahead &&
+        s->current->ahead <= ahead)
         return s->current;
     for (unsigned i = 0; i < s->pooled; i++) {
         if (s->pool[i].users) continue;
         s->current = s->pool + i;
+        s->current->of = of;
         s->current->version = version;
         s->current->ahead = ahead;
         *fresh = true;
@@ -135,7 +148,7 @@ static hw__snapshot *snapshot(hw_engine *e, float ahead, bool *fresh)
 static void fill(hw_engine *e, hw__snapshot *to)
 {
     hw_read_note note;
-    const float *x = hw_params_read(e->params, 0, to->ahead, to->x, &note);
+    const float *x = to->of ? to->of : hw_params_read(e->params, 0, to->ahead, to->x, &note);
     if (x != to->x) memcpy(to->x, x, e->objective.parameters * sizeof *x);
     hw_params_release(e->params, 0);
 }
@@ -156,7 +169,7 @@ static bool advance_read(hw_engine *e, hw__runner *runner)
     if (!s->sparse && !e->layers.on) {
         double ahead = e->settings.now.ahead; /* only whoever lands changes it, and nobody lands now */
         if (s->event.recorded) ahead = e->config.simulation.trace->setting[s->event.setting].ahead;
-        own = snapshot(e, (float)ahead, &fresh);
+        own = snapshot(e, w, (float)ahead, &fresh);
         if (!own) return false;
         own->users++;
     }
@@ -178,7 +191,7 @@ static bool advance_read(hw_engine *e, hw__runner *runner)
 static bool advance(hw_engine *e, hw__runner *runner)
 {
     hw__simulated *s = hw__simulated_of(e);
-    bool over = s->exhausted && !s->pending;
+    bool over = is_over(e);
     if (over || left_over(e)) {
         s->landing = true;
         (void)pthread_mutex_unlock(&s->mutex);
@@ -195,7 +208,12 @@ static bool advance(hw_engine *e, hw__runner *runner)
         changed(s);
         return true;
     }
-    if (s->event.land) {
+    if (s->event.kind != TIMELINE_STEP) {
+        s->landing = true;
+        (void)pthread_mutex_unlock(&s->mutex);
+        hw__cluster_event(e, &s->event);
+        (void)pthread_mutex_lock(&s->mutex);
+    } else if (s->event.land) {
         const hw__virtual_worker *virtual = hw__virtual_of(e->worker + s->event.member);
         if (virtual->busy && !virtual->done) return false;
         s->landing = true;
@@ -325,11 +343,19 @@ static void begin(hw_engine *e, bool restored)
     }
     hw__virtual_layers_resume(e);
     hw__timeline_restart(s->timeline);
+    hw__cluster_begin(e);
 }
 
 static void rest(hw_engine *e, unsigned at_work)
 {
     hw__timeline_rest(hw__simulated_of(e)->timeline, at_work);
+}
+
+static bool cluster_result(const hw_engine *e, hw_cluster_result *result)
+{
+    const hw__simulated *s = hw__simulated_of(e);
+    if (s->cluster) hw__timeline_cluster_result(s->timeline, result);
+    return s->cluster != NULL;
 }
 
 const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTUAL | HW__LAYERS | HW__RESTS,
@@ -344,6 +370,7 @@ const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTU
                                                .now = now,
                                                .time = time_of,
                                                .setting = setting_of,
+                                               .input = hw__cluster_input,
                                                .settle = settle,
                                                .forget = forget,
                                                .fields = hw__simulated_fields,
@@ -351,5 +378,6 @@ const hw__scheduler hw__scheduler_simulated = {.flags = HW__ONE_PAIR | HW__VIRTU
                                                .layers = hw__virtual_clock_has_layers,
                                                .rest = rest,
                                                .rests = hw__virtual_clock_has_layers,
+                                               .cluster = cluster_result,
                                                .identity = hw__simulated_identity,
                                                .free = hw__simulated_free};

@@ -11,6 +11,7 @@
 /* A state that one or more virtual workers have read and not yet computed on. */
 typedef struct hw__snapshot {
     float *x;
+    const float *of; /* a rank's array; NULL: the one that all share */
     uint64_t version;
     float ahead;
     unsigned users;
@@ -47,6 +48,8 @@ typedef struct hw__runner {
     uint32_t *index;
 } hw__runner;
 
+typedef struct hw__cluster hw__cluster;
+
 typedef struct hw__simulated {
     timeline *timeline;
     hw__virtual_worker *virtual;
@@ -79,6 +82,7 @@ typedef struct hw__simulated {
     uint32_t gathered_examples;
     double gathered_loss;
     hw_worker *closing;
+    hw__cluster *cluster; /* or NULL */
 } hw__simulated;
 
 static inline hw__simulated *hw__simulated_of(const hw_engine *e)
@@ -110,6 +114,16 @@ void hw__virtual_layers_read(hw_engine *e, hw_worker *lands, double time);
 void hw__virtual_layers_clear(hw_engine *e);  /* before a capture: what has not been read is 0 */
 void hw__virtual_layers_resume(hw_engine *e); /* after a start or a restore: who waits to read */
 void hw__virtual_layers_record(hw_engine *e, hw_worker *w, uint64_t landed);
+
+/* cluster.c: of the rank of w: what it reads, and the version of that; what it has seen, into its note; its step, which
+ * adds to that. An event of a rank. A run begins: all ranks have the engine's parameters. */
+hw_status hw__cluster_plan(hw_engine *e, char *why);
+const float *hw__cluster_values(const hw_worker *w, uint64_t *version);
+void hw__cluster_note(hw_worker *w);
+hw_status hw__cluster_step(hw_worker *w);
+void hw__cluster_event(hw_engine *e, const hw__timeline_event *event);
+void hw__cluster_begin(hw_engine *e);
+void hw__cluster_input(const hw_engine *e, hw_policy_input *in);
 
 /* simulated_check.c */
 hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why);

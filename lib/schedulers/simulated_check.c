@@ -24,6 +24,46 @@ static hw_status check_replay(const hw_config *c, const hw_objective *o, char *w
     return HW_OK;
 }
 
+/* What a rank's array, of which captures, traces and rules with a state know nothing, does not go with. */
+static const char *not_over_ranks(const hw_config *c)
+{
+    const hw_simulation *s = &c->simulation;
+    if (c->optimizer.rule != HW_RULE_SGD || c->optimizer.velocity != HW_VELOCITY_SHARED)
+        return "the rule must be sgd, with a shared velocity";
+    if (hw__optimizer_arrays(&c->optimizer, &c->compensation) > 1 || c->compensation.age != HW_AGE_NONE ||
+        c->delay_correction > 0)
+        return "no policy pole-zero, ages or delay_correction: what an exchange brings is of several gradients";
+    if (c->own_steps) return "no own_steps: what an exchange brings is of several workers";
+    if (s->gather > 1 || s->per_group > 1) return "no simulation.gather or simulation.per_group";
+    if (c->on_capture || c->on_checkpoint || c->trace) return "no captures and no trace: a state does not hold ranks";
+    return NULL;
+}
+
+static hw_status check_cluster(const hw_config *c, char *why)
+{
+    const hw_cluster *k = &c->cluster;
+    const char *refusal;
+    if (!k->ranks) return HW_OK;
+    if (c->workers % k->ranks)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.cluster.ranks is %u: it must divide the %u workers", k->ranks,
+                             c->workers);
+    if (!c->simulation.each && c->simulation.clock != HW_CLOCK_RECORDED &&
+        !hw__timeline_clock_of_work(c->simulation.clock))
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.cluster.ranks is %u: config.clock must be one of work times: exponential, gamma, "
+                             "lognormal, pareto, constant or recorded",
+                             k->ranks);
+    if (!(k->work > 0))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster.work is 0: how many seconds a step works must be known");
+    if (k->bound && k->bound < k->interval)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster.bound is %u: it must be 0, or at least the interval of %u", k->bound,
+                             k->interval);
+    refusal = not_over_ranks(c);
+    return refusal ? hw__base_fail(why, HW_E_UNSUPPORTED, "config.cluster.ranks is %u: %s", k->ranks, refusal) : HW_OK;
+}
+
 hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why)
 {
     hw__timeline_plan plan;
@@ -39,6 +79,7 @@ hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *w
             why, HW_E_UNSUPPORTED,
             "velocity private needs workers of one's own: not with gathering, or with drawn or fixed delays");
     hw_status status = hw__timeline_plan_of(&c->simulation, c->workers, &plan, why);
+    if (status == HW_OK) status = check_cluster(c, why);
     if (status != HW_OK) return status;
     if (c->clock_interval != 1)
         return hw__base_fail(why, HW_E_UNSUPPORTED, "config.clock_interval is %u: a simulation's clock is exact: 1",
@@ -67,8 +108,8 @@ hw_status hw__simulated_crew(const hw_config *c, hw__crew *crew, char *why)
     if (status != HW_OK) return status;
     uint32_t recorders = plan.members < HW__SIMULATED_RECORDERS ? plan.members : HW__SIMULATED_RECORDERS;
     unsigned gather = c->simulation.gather ? c->simulation.gather : 1;
-    *crew =
-        (hw__crew){threads_of(c), plan.m, plan.members, recorders, 1, plan.members, c->simulation.per_group, gather};
+    unsigned m = c->cluster.ranks ? c->cluster.ranks : plan.m;
+    *crew = (hw__crew){threads_of(c), m, plan.members, recorders, 1, plan.members, c->simulation.per_group, gather};
     return HW_OK;
 }
 

@@ -305,6 +305,11 @@ void hw__simulated_fields(hw_engine *e, hw__walk *v)
 {
     hw__simulated *s = hw__simulated_of(e);
     if (!s || v->status != HW_OK) return;
+    if (s->cluster) {
+        hw__walk_refuse(v, "config.cluster.ranks is %u: a state does not hold the ranks of a cluster",
+                        e->config.cluster.ranks);
+        return;
+    }
     hw__walk_values(v, "sim", WALK_FIELDS(sim_fields), s);
     bool begun = v->way == WALK_PUT || hw_state_number(v->from, "run.begun", 0);
     bool exhausted = v->way != WALK_PUT && hw_state_number(v->from, "sim.exhausted", 0);

@@ -110,8 +110,10 @@ hw_status hw__simulated_plan(hw_engine *e, char *why)
         (void)pthread_mutex_destroy(&s->mutex);
         return hw__no_memory(why, "locks");
     }
-    hw_status status = hw__timeline_create(&s->timeline, c, e->config.workers, e->config.seed, &e->memory, why);
+    hw_status status = hw__timeline_create(&s->timeline, c, &e->config.cluster, e->objective.parameters,
+                                           e->config.workers, e->config.seed, &e->memory, why);
     if (status == HW_OK) status = plan_virtual(e, why);
+    if (status == HW_OK) status = hw__cluster_plan(e, why);
     if (status == HW_OK) status = hw__virtual_layers_plan(e, why);
     if (status == HW_OK) {
         s->runner = take(e, e->crew.threads, sizeof *s->runner, &good);

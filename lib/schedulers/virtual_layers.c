@@ -9,10 +9,11 @@
 #include <math.h>
 #include <string.h>
 
-/* Clocks of order have no times between which a step could be. */
+/* Clocks of order have no times between which a step could be; ranks exchange whole arrays. */
 bool hw__virtual_clock_has_layers(const hw_config *c)
 {
     hw_clock_kind k = c->simulation.clock;
+    if (c->cluster.ranks) return false;
     return k != HW_CLOCK_DELAY && k != HW_CLOCK_HISTOGRAM && k != HW_CLOCK_ADVERSARY && k != HW_CLOCK_REPLAY;
 }
 

@@ -183,10 +183,11 @@ void hw__virtual_compute(hw_engine *e, hw__runner *runner, hw_worker *w)
     w->g = s->sparse || e->layers.on ? runner->g : virtual->g;
     w->pending.status = HW_OK;
     /* Dense objectives read the whole state wherever they run, so that every access sees the same bits of it. */
-    virtual->x = e->layers.on ? virtual->g
-                 : virtual->snapshot || s->sparse
-                     ? NULL
-                     : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
+    virtual->x = e->layers.on        ? virtual->g
+                 : virtual->snapshot ? NULL
+                 : s->cluster        ? hw__cluster_values(w, NULL)
+                 : s->sparse         ? NULL
+                                     : hw_params_read(e->params, 0, (float)w->setting.ahead, runner->x, &note);
     hw_status status;
     if (e->crew.share > 1) {
         status = group_step(e, runner, w);
@@ -221,6 +222,7 @@ bool hw__virtual_read(hw_engine *e, const hw__timeline_event *event)
     }
     hw__tickets_number(w, ticket);
     w->note = (hw_read_note){hw_params_clock(e->params), 0, 0, 1};
+    if (hw__simulated_of(e)->cluster) hw__cluster_note(w);
     w->read_ns = hw__engine_now(e);
     hw__simulated_of(e)->due[event->member] = event->due;
     hw__virtual_of(w)->busy = true;
@@ -295,6 +297,8 @@ void hw__virtual_land(hw_engine *e, hw__runner *runner, const hw__timeline_event
         uint64_t landed = hw_params_clock(e->params);
         if (e->crew.gather > 1)
             gather(e, w);
+        else if (s->cluster)
+            (void)hw__cluster_step(w);
         else if (hw__step_land(w, w->batch.whole, -1) == HW_OK && e->layers.on && hw_params_clock(e->params) > landed)
             hw__virtual_layers_record(e, w, landed);
     }

@@ -65,6 +65,7 @@ void hw__periodic_setting(hw_engine *e, bool first)
         in.workers = e->rest.at_work;
         if (in.workers != workers)
             in.staleness = NULL, in.shape = NULL; /* it was measured with more or fewer of them */
+        if (e->scheduler->input) e->scheduler->input(e, &in);
         if (by_layer) { /* whether the delays are wide, and how far to look ahead, whole steps say */
             hw__layers_mix(e, &e->settings.window);
             in.staleness = &e->settings.window;

@@ -27,7 +27,8 @@ bool hw__recovery_plan(const hw_engine *e)
     bool linear = (hw__rule_of(&c->optimizer)->flags & HW__RULE_LINEAR) != 0;
     bool adapts = (hw__policy_of(c->compensation.policy)->flags & HW__POLICY_ADAPTS) != 0;
     return adapts && linear && e->crew.slots > 1 && e->crew.gather == 1 && !e->steps.exchanges && !e->steps.sweeps &&
-           e->kept.every > 0 && !hw__peers_meets(e); /* what others have done cannot be taken back */
+           e->kept.every > 0 && !hw__peers_meets(e) &&
+           !c->cluster.ranks; /* what others have done cannot be taken back */
 }
 
 static uint64_t look_interval(const hw_engine *e)

@@ -47,6 +47,8 @@ typedef struct hw__scheduler {
     double (*time)(const hw_engine *e);           /* virtual time in units of mean work; NULL: 0                     */
     /* The setting that it prescribes in place of the policy's (a replay's); false, or NULL: none. */
     bool (*setting)(const hw_engine *e, uint32_t number, hw_setting *setting);
+    /* What policies are given in place of the window's staleness; NULL: that. */
+    void (*input)(const hw_engine *e, hw_policy_input *in);
     void (*settle)(hw_worker *w); /* before a capture, all parked; NULL: nothing to do           */
     /* What has been read and not landed is of parameters that are thrown away; all parked. NULL: nobody has any. */
     void (*forget)(hw_engine *e);
@@ -55,7 +57,8 @@ typedef struct hw__scheduler {
     bool (*layers)(const hw_config *c);           /* whether they can, of this configuration; NULL: always           */
     bool (*rests)(const hw_config *c);            /* likewise                                                        */
     void (*rest)(hw_engine *e, unsigned at_work); /* so many step from now on; NULL: the flags tell it all           */
-    uint64_t (*identity)(const hw_config *c);     /* checksum of what is passed by pointers; NULL: 0             */
+    bool (*cluster)(const hw_engine *e, hw_cluster_result *result); /* false, or NULL: it has none */
+    uint64_t (*identity)(const hw_config *c); /* checksum of what is passed by pointers; NULL: 0             */
     void (*free)(hw_engine *e); /* locks and scratch of what plan made, in part or whole; its memory is the engine's */
 } hw__scheduler;
 

@@ -241,19 +241,27 @@ hw_status hw__step_account(hw_worker *w, double loss, uint32_t count, bool judge
     return hw__step_diverging(w, loss, count) ? hw__step_diverged(w) : HW_OK;
 }
 
+bool hw__step_accepts(hw_worker *w, uint32_t examples, hw_status *status)
+{
+    const hw__pending *p = &w->pending;
+    if (p->loss_finite && p->clipped) hw__counter_add(&w->clipped, 1);
+    if (!p->loss_finite || !p->finite) {
+        *status = hw__step_not_finite(w, p->loss_finite ? "gradient" : "loss");
+        return false;
+    }
+    /* Beside sweeps one example says less than the mean of a run, which hw__step_account looks at. */
+    if (w->engine->steps.sweeps || !hw__step_diverging(w, p->loss, examples ? examples : 1)) return true;
+    *status = hw__step_diverged(w);
+    return false;
+}
+
 hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor)
 {
-    hw_engine *e = w->engine;
-    const hw__pending *p = &w->pending;
-    if (!p->loss_finite) return hw__step_not_finite(w, "loss");
-    if (p->clipped) hw__counter_add(&w->clipped, 1);
-    if (!p->finite) return hw__step_not_finite(w, "gradient");
-    double loss = p->loss;
-    /* Beside sweeps one example says less than the mean of a run, which hw__step_account looks at. */
-    if (!e->steps.sweeps && hw__step_diverging(w, loss, examples ? examples : 1)) return hw__step_diverged(w);
+    hw_status status = HW_OK;
     hw__optimizer_write ow;
+    if (!hw__step_accepts(w, examples, &status)) return status;
     uint64_t landed = apply(w, factor, &ow);
-    return hw__step_landed(w, loss, examples, landed, &ow);
+    return hw__step_landed(w, w->pending.loss, examples, landed, &ow);
 }
 
 void hw__step_due(hw_worker *w, uint64_t n, double loss)

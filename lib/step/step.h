@@ -74,6 +74,8 @@ void hw__step_prepare(hw_worker *w, const hw__extent *x, const float *g, double 
  * False: one is not finite. */
 bool hw__step_prepare_part(hw_worker *w, const hw__extent *x, size_t at, const float **g, bool *clipped);
 hw_status hw__step_land(hw_worker *w, uint32_t examples, double factor);
+/* Whether what is pending is to land at all; false: what became of the step instead. */
+bool hw__step_accepts(hw_worker *w, uint32_t examples, hw_status *status);
 /* What follows a landing, which was number `landed`: counters, histograms, hooks, and what is due. */
 hw_status hw__step_landed(hw_worker *w, double loss, uint32_t examples, uint64_t landed, const hw__optimizer_write *ow);
 /* What is due by the clock n, after a step of that loss whose note stands. */

@@ -23,7 +23,7 @@ static double draw(timeline *t, uint32_t worker)
 }
 
 /* A group's work is that of its slowest member. */
-static double work(timeline *t, uint32_t member)
+double hw__timeline_work(timeline *t, uint32_t member)
 {
     double longest = 0;
     for (uint32_t k = 0; k < t->per_group; k++) longest = fmax(longest, draw(t, member * t->per_group + k));
@@ -76,7 +76,7 @@ static void arrive(timeline *t, uint32_t member, hw__timeline_event *event)
 {
     t->arriving = member;
     if (t->timed) {
-        t->due[member] = t->time + work(t, member);
+        t->due[member] = t->time + hw__timeline_work(t, member);
         event->due = t->due[member];
     } else {
         t->due[member] = (double)t->landed;

@@ -1,5 +1,5 @@
 /* timeline.c - what is refused, how many members a clock needs, and the memory of a timeline. */
-#include "timeline.h"
+#include "cluster.h"
 #include <math.h>
 #include <string.h>
 
@@ -188,8 +188,8 @@ static bool sort_reads(timeline *t, const hw_allocator *by)
     return true;
 }
 
-hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned workers, uint64_t seed,
-                              hw__memory *memory, char *why)
+hw_status hw__timeline_create(timeline **out, const hw_simulation *s, const hw_cluster *cluster, size_t parameters,
+                              unsigned workers, uint64_t seed, hw__memory *memory, char *why)
 {
     hw__timeline_plan plan;
     *out = NULL;
@@ -204,10 +204,13 @@ hw_status hw__timeline_create(timeline **out, const hw_simulation *s, unsigned w
     t->per_group = s->per_group;
     t->source = s->clock == HW_CLOCK_HISTOGRAM ? &hw__timeline_histogram
                 : s->clock == HW_CLOCK_REPLAY  ? &hw__timeline_replay
+                : cluster->ranks               ? &hw__timeline_clustered
                                                : &hw__timeline_queue;
-    if (t->source == &hw__timeline_queue) {
-        t->due = array(t->members, sizeof *t->due, memory, &good);
-        t->heap = array(t->members, sizeof *t->heap, memory, &good);
+    if (t->source == &hw__timeline_queue || cluster->ranks) {
+        const size_t waiting = (size_t)t->members + cluster->ranks;
+        t->due = array(waiting, sizeof *t->due, memory, &good);
+        t->heap = array(waiting, sizeof *t->heap, memory, &good);
+        if (cluster->ranks && !hw__timeline_cluster_create(t, cluster, parameters, memory)) good = false;
         t->reads = array(t->members, sizeof *t->reads, memory, &good);
         t->rests = array(t->members, sizeof *t->rests, memory, &good);
         t->at_work = t->members;
@@ -248,6 +251,7 @@ void hw__timeline_restart(timeline *t)
 
 void hw__timeline_drop(timeline *t)
 {
+    if (t->cluster) hw__timeline_cluster_drop(t, t->arriving);
     t->arriving = UINT32_MAX;
 }
 

@@ -8,7 +8,17 @@
 #include "../state/walk.h"
 #include "hogwild/simulation.h"
 
+/* STEP: a member reads or lands. The others are of a rank of a cluster (cluster.c), whose number is in `member`: its
+ * exchange is sent, lands at the owners, and is back. */
+typedef enum hw__timeline_event_kind {
+    TIMELINE_STEP,
+    TIMELINE_SENT,
+    TIMELINE_LANDED,
+    TIMELINE_BACK
+} hw__timeline_event_kind;
+
 typedef struct hw__timeline_event {
+    hw__timeline_event_kind kind;
     bool land;
     bool more;     /* LAND: another one joins this in the same update                                      */
     bool recorded; /* READ of a replay: ticket and setting are the trace's                                 */
@@ -30,8 +40,9 @@ typedef struct hw__timeline_plan {
     uint32_t members, m;
 } hw__timeline_plan;
 hw_status hw__timeline_plan_of(const hw_simulation *s, unsigned workers, hw__timeline_plan *plan, char *why);
-hw_status hw__timeline_create(timeline **t, const hw_simulation *s, unsigned workers, uint64_t seed, hw__memory *memory,
-                              char *why);
+/* cluster: of that many parameters; its ranks are 0 where there is none. */
+hw_status hw__timeline_create(timeline **t, const hw_simulation *s, const hw_cluster *cluster, size_t parameters,
+                              unsigned workers, uint64_t seed, hw__memory *memory, char *why);
 /* Of a clock of work: its shape and its mean. The sentence names config.<what><number>. */
 hw_status hw__timeline_check_clock(const hw_clock *c, const char *what, uint32_t number, char *why);
 /* No member has a gradient pending: all that read at the start read anew. */
@@ -83,11 +94,13 @@ struct timeline {
     double *share; /* HISTOGRAM: cumulative probabilities of 0 .. members - 1; RECORDED: of cells */
     uint32_t *first_of, *last_of, *next_of;
     uint64_t version, cursor;
-    uint64_t *order; /* REPLAY: entries by the version they read */
+    uint64_t *order;                      /* REPLAY: entries by the version they read */
+    struct hw__timeline_cluster *cluster; /* or NULL */
 };
 
 /* queue.c: those of its readers who have read leave the list. */
 void hw__timeline_shift(timeline *t);
+double hw__timeline_work(timeline *t, uint32_t member); /* how long its next step takes */
 extern const hw__timeline_source hw__timeline_queue, hw__timeline_histogram, hw__timeline_replay;
 bool hw__timeline_clock_of_work(hw_clock_kind kind);
 /* Every gradient is of one worker that lands on its own: none of several together, none of a drawn or fixed delay. */
