@@ -2,6 +2,7 @@
  */
 #include "support/cli.h"
 #include "support/gnuplot.h"
+#include "support/cluster.h"
 #include "support/linear.h"
 #include "support/plan.h"
 #include "support/ranks.h"
@@ -193,6 +194,8 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
         const plan_options plan = {o->plan, 0, c.workers, false, o->quiet};
         return plan_write("linear", &plan, &objective, &c, NULL, NULL);
     }
+    const int prepared = cluster_prepare("linear", &objective, x, &c, fold || o->json ? stderr : stdout);
+    if (prepared != 0) return prepared;
     c.context = &p;
     c.on_progress = on_progress;
     c.stop_flag = &cli_interrupted;
@@ -208,6 +211,7 @@ static int drive(const options *o, const linear_rows *r, const hw_linear_model *
         printf("\n");
     } else if (!fold && status == HW_OK && linear_objective(l, x, metric) == HW_OK) {
         print_run(&result, &c, s, metric);
+        cluster_print(engine, &c, &result, stdout);
         ranks_print(&over, stdout);
     }
     if (!fold && o->report && !ranks_number() && write_report(o, r, engine, &over, objective.metrics, &result) != 0)

@@ -5,6 +5,7 @@
 #include "layers.h"
 #include "checkpoint.h"
 #include "classes.h"
+#include "cluster.h"
 #include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -165,8 +166,8 @@ static bool rest_text(const hw_engine *engine, unsigned most, char *text, size_t
     return mean < most - 0.05;
 }
 
-static void print_result(const train_run *t, hw_engine *engine, const hw_result *r, const hw_result *start,
-                         unsigned most, const class_table *classes)
+static void print_result(const train_run *t, const hw_config *config, hw_engine *engine, const hw_result *r,
+                         const hw_result *start, unsigned most, const class_table *classes)
 {
     char text[400];
     outcome(r, start, text, sizeof text);
@@ -182,6 +183,7 @@ static void print_result(const train_run *t, hw_engine *engine, const hw_result 
     if (isfinite(r->seconds_to_target))
         printf("target met after %.1f s, %llu updates\n", r->seconds_to_target,
                (unsigned long long)r->updates_to_target);
+    cluster_print(engine, config, r, stdout);
     if (r->staleness.largest > 0 && !t->options->quiet) print_staleness(engine, r);
 }
 
@@ -320,7 +322,8 @@ static void tell_interrupt(const train_run *t, const hw_result *r, const context
 }
 
 /* After the run, whatever came of it. */
-static int finish(const train_run *t, hw_engine *engine, const hw_result *result, const context *c)
+static int finish(const train_run *t, const hw_config *config, hw_engine *engine, const hw_result *result,
+                  const context *c)
 {
     const train_options *o = t->options;
     char why[HW_WHY];
@@ -333,7 +336,7 @@ static int finish(const train_run *t, hw_engine *engine, const hw_result *result
         (void)ranks_json(&c->over, engine, t->program, result, stdout);
         printf("\n");
     } else if (code == 0) {
-        print_result(t, engine, result, &c->start, c->most, &classes);
+        print_result(t, config, engine, result, &c->start, c->most, &classes);
         ranks_print(&c->over, stdout);
     }
     if (code != 0) (void)cli_error(t->program, 1, result->message);
@@ -437,10 +440,11 @@ int train(const train_run *t, hw_config *config)
     char path[1024] = "";
     if (t->options->advise && t->options->json)
         return cli_error(t->program, 2, "--advise prints a table, and --json one run: one of them");
+    int code = cluster_prepare(t->program, t->objective, t->params, config, t->options->json ? stderr : stdout);
+    if (code != 0) return code;
     if (t->options->advise) return train_advise(t, config);
     cli_catch_interrupt();
     configure(t, config, &c);
-    int code = 0;
     if (t->options->resume && ranks_number() == 0) {
         state = hw_state_create();
         code = state ? train_folder_read(t->program, t->options->resume, t->identity, state, path, sizeof path)
@@ -462,7 +466,7 @@ int train(const train_run *t, hw_config *config)
     c.progress.workers = c.most;
     (void)ranks_run(&c.over, engine, &result);
     cli_progress_done(&c.progress);
-    code = ranks_number() == 0 ? finish(t, engine, &result, &c) : result.status == HW_OK ? 0 : 1;
+    code = ranks_number() == 0 ? finish(t, config, engine, &result, &c) : result.status == HW_OK ? 0 : 1;
     hw_engine_free(engine);
     ranks_free(&c.over);
     return code;

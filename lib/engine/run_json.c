@@ -147,6 +147,19 @@ static void settings(const hw_engine *e, FILE *out)
     fputc(']', out);
 }
 
+static void cluster(const hw_engine *e, FILE *out)
+{
+    hw_cluster_result k = {.struct_size = sizeof k};
+    if (hw_engine_cluster(e, &k) != HW_OK) return;
+    fputs(",\"cluster\":{\"exchanges\":", out);
+    fprintf(out, "%llu", (unsigned long long)k.exchanges);
+    number(out, "seconds", k.seconds);
+    number(out, "bytes", k.bytes);
+    number(out, "waited", k.waited);
+    number(out, "link", k.link);
+    fputc('}', out);
+}
+
 hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *out)
 {
     struct utsname machine;
@@ -186,6 +199,7 @@ hw_status hw_run_json(hw_engine *e, const char *name, const hw_result *r, FILE *
             (unsigned long long)lost, at_work);
     number(out, "mean_at_work", mean);
     number(out, "bytes", (double)e->bytes);
+    cluster(e, out);
     layers(e, out);
     evaluations(e, out);
     settings(e, out);

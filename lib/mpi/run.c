@@ -91,10 +91,12 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
 }
 
 /* How long to look away, in microseconds: messages that are under way for longer than a twentieth of the time between
- * exchanges would be noticed by the workers; looking more often takes their core. */
+ * exchanges would be noticed by the workers; looking more often takes their core. A large message is under way in parts,
+ * each of which goes on when it is looked at, on both sides. */
 static uint64_t moment_of(const hw_mpi_job *job)
 {
     enum { SHORTEST = 50, LONGEST = 500 };
+    if (!hw__mpi_exchange_quiet(job)) return SHORTEST;
     const uint64_t since = (hw_now() - job->began_ns) / 1000, each = since / (job->here.exchanges + 1) / 20;
     return each < SHORTEST ? SHORTEST : each > LONGEST ? LONGEST : each;
 }

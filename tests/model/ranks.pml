@@ -10,17 +10,22 @@
  * from, not what has come), LATE_CLOCK (the clock of what is sent is looked at after it), CROWDED (an exchange begins
  * while one is under way), DEAF (who waits in a round serves nobody), UNFLUSHED (a rank comes to a meeting with updates
  * that are unsent or under way), LIVE (a meeting takes what an owner has by now, not what it had when all were there),
- * NO_AGAIN (who is at its end leaves while others go on), NO_IDLE (nobody looks whether all workers wait), SILENT (a
- * stop does not wake those who wait at the bound). */
+ * NO_AGAIN (who is at its end leaves while others go on), NO_IDLE (nobody looks whether all workers wait), SHORT (they
+ * are then allowed no more than what has been sent and the bound), SILENT (a stop does not wake those who wait at the
+ * bound). */
 #ifndef RANKS
 #define RANKS 2
 #endif
 #ifndef WORKERS
-#define WORKERS 1 /* of rank 0; the others have one */
+#define WORKERS 1 /* of rank 0, up to 3; the others have one */
 #endif
 #ifndef STEPS
 #define STEPS 2 /* of each rank */
 #endif
+#ifndef OTHERS
+#define OTHERS STEPS /* of the ranks but rank 0 */
+#endif
+#define ALL(r) (r == 0 -> STEPS : OTHERS)
 #ifndef INTERVAL
 #define INTERVAL 1
 #endif
@@ -51,7 +56,7 @@
 /* The engine of each rank: its cells, its clock, its tickets, its pause, and what its workers ask for. */
 byte cell[RANKS * RANKS], clock[RANKS], begun[RANKS], allowed[RANKS], waiting[RANKS];
 byte arrived[RANKS], finished[RANKS], left[RANKS], request[RANKS], meetings[RANKS], skips[RANKS], stops = 0;
-bool pause[RANKS], open[RANKS], final_done[RANKS], stopped[RANKS], again[RANKS], evaluates[RANKS], asleep[2 * RANKS];
+bool pause[RANKS], open[RANKS], final_done[RANKS], stopped[RANKS], again[RANKS], evaluates[RANKS], asleep[3 * RANKS];
 bit generation[RANKS];
 
 /* What each owner has, and the messages, by sender and receiver. */
@@ -71,9 +76,9 @@ hidden byte q, n, on, sum, many;
  */
 
 #define CREW (r == 0 -> WORKERS : 1)
-#define MAY_BEGIN (begun[r] >= STEPS || begun[r] < allowed[r])
+#define MAY_BEGIN (begun[r] >= ALL(r) || begun[r] < allowed[r])
 
-inline wake() { d_step { asleep[2 * r] = false; asleep[2 * r + 1] = false } }
+inline wake() { d_step { asleep[3 * r] = false; asleep[3 * r + 1] = false; asleep[3 * r + 2] = false } }
 
 inline await()
 {
@@ -158,8 +163,8 @@ step:
     :: !stopped[r] ->
         await();
         if
-        :: atomic { begun[r] < STEPS -> begun[r]++ }
-        :: begun[r] >= STEPS -> break
+        :: atomic { begun[r] < ALL(r) -> begun[r]++ }
+        :: begun[r] >= ALL(r) -> break
         fi;
         if
         :: pause[r] -> park(false)
@@ -207,7 +212,13 @@ step:
 #endif
 #define ANSWERED (nempty(reply[AT((r + 1) % RANKS, r)]) && nempty(reply[AT((r + RANKS - 1) % RANKS, r)]))
 #define IDLE (waiting[r] + arrived[r] >= CREW)
-#define SLEEPS (asleep[2 * r] || asleep[2 * r + 1])
+#ifdef SHORT /* whoever wakes for nothing is stuck, too */
+#define MADE pushed
+#define SLEEPS false
+#else
+#define MADE begun[r]
+#define SLEEPS (asleep[3 * r] || asleep[3 * r + 1] || asleep[3 * r + 2])
+#endif
 #define LESS(a, b) (a < b -> a : b)
 #ifdef DEAF
 #define SERVES (!in_round)
@@ -270,7 +281,7 @@ inline send()
 /* Any number beyond the last step is the same to the workers. */
 inline allow(steps)
 {
-    allowed[r] = LESS(steps, STEPS);
+    allowed[r] = LESS(steps, ALL(r));
     wake()
 }
 
@@ -278,7 +289,7 @@ inline stop()
 {
     stopped[r] = true;
 #ifndef SILENT
-    allow(STEPS)
+    allow(ALL(r))
 #endif
 }
 
@@ -446,11 +457,11 @@ proctype rank(byte r)
 #ifndef NO_IDLE
     /* Only where that changes something: who does the same for ever is stuck, too. */
     :: !under_way && !FLUSHES && UNSENT < INTERVAL && IDLE &&
-       (UNSENT > 0 || !stopped[r] && (allowed[r] < LESS(begun[r] + BOUND, STEPS) || SLEEPS)) ->
+       (UNSENT > 0 || !stopped[r] && (allowed[r] < LESS(MADE + BOUND, ALL(r)) || SLEEPS)) ->
         if
         :: atomic { UNSENT > 0 -> made = UNSENT }
             send()
-        :: atomic { UNSENT == 0 -> allow(begun[r] + BOUND) }
+        :: atomic { UNSENT == 0 -> allow(MADE + BOUND) }
         fi
 #endif
     :: atomic { !in_round && COMES -> come(request[r]) }
@@ -490,11 +501,15 @@ init
         n = 0;
         do
         :: n < RANKS ->
-            allowed[n] = LESS(BOUND, STEPS);
+            allowed[n] = LESS(BOUND, ALL(n));
             run rank(n);
-            run worker(n, 2 * n);
+            run worker(n, 3 * n);
             if
             :: n == 0 && WORKERS > 1 -> run worker(n, 1)
+            :: else
+            fi;
+            if
+            :: n == 0 && WORKERS > 2 -> run worker(n, 2)
             :: else
             fi;
             n++
