@@ -56,6 +56,7 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     if (o->scheduler && (config->scheduler == HW_ASYNC || config->scheduler == HW_SEQUENTIAL))
         config->scheduler = HW_SYNC;
     mpi.velocity = o->velocity ? HW_MPI_AT_RANKS : HW_MPI_AT_OWNERS;
+    mpi.combine = (hw_mpi_combine)o->combine;
     mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
     if (o->interval) mpi.interval = o->interval;
     mpi.bound = o->bound;

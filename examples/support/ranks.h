@@ -7,8 +7,8 @@
 
 typedef struct ranks_options {
     bool mpi;
-    unsigned scheduler, velocity, sum; /* numbers of the words below */
-    unsigned interval, bound;          /* 0: not given */
+    unsigned scheduler, velocity, sum, combine; /* numbers of the words below */
+    unsigned interval, bound;                   /* 0: not given */
 } ranks_options;
 
 /* Rows for cli.own, whose context holds ranks_options at offset `at`. */
@@ -49,11 +49,18 @@ typedef struct ranks_options {
          (at) + offsetof(ranks_options, velocity),                                                     \
          0,                                                                                            \
          0},                                                                                           \
+        {"--rank-combine",                                                                             \
+         "chosen|sums|means",                                                                          \
+         "async: what several ranks have made of the same parameters (means where steps are sparse)",  \
+         CLI_CHOICE,                                                                                   \
+         (at) + offsetof(ranks_options, combine),                                                      \
+         0,                                                                                            \
+         0},                                                                                           \
     {                                                                                                  \
         "--rank-sum", "ordered|reduced", "sync: by the ranks' numbers, or as MPI adds up", CLI_CHOICE, \
             (at) + offsetof(ranks_options, sum), 0, 0                                                  \
     }
-#define RANKS_COUNT 7
+#define RANKS_COUNT 8
 
 /* At the beginning of main: MPI, where argv has --mpi. Ranks other than 0 print nothing on stdout then. -1: go on; else
  * the exit status after a sentence. */

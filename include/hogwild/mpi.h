@@ -39,6 +39,16 @@ typedef enum hw_mpi_scheduler { HW_MPI_ASYNC, HW_MPI_SYNC } hw_mpi_scheduler;
 typedef enum hw_mpi_velocity { HW_MPI_AT_OWNERS, HW_MPI_AT_RANKS } hw_mpi_velocity;
 /* ORDERED: by the ranks' numbers, whatever MPI does: repeatable, on any network. REDUCED: MPI_Allreduce. */
 typedef enum hw_mpi_sum { HW_MPI_ORDERED, HW_MPI_REDUCED } hw_mpi_sum;
+/* What several ranks have made of the same 16 parameters (a line) since each last heard of them. SUMS: every update
+ * counts in full, which goes too far where all ranks together would go more than twice the way to an optimum. MEANS:
+ * twice the mean of what they have come to, at most: where k others have moved the line by D since a rank heard of it,
+ * and the rank by d, it is moved by
+ *
+ *   D' = min(k + 1, 2) / (k + 1) (k / min(k, 2) D + d)            (k = 0: d; two ranks: the sum, D + d)
+ *
+ * altogether, so that any interval is as safe as with two ranks, and what all of them touch learns as quickly as with
+ * two. CHOSEN: means for sparse objectives that know no principal direction, else sums. */
+typedef enum hw_mpi_combine { HW_MPI_CHOSEN, HW_MPI_SUMS, HW_MPI_MEANS } hw_mpi_combine;
 
 typedef struct hw_mpi {
     size_t struct_size; /* set by hw_mpi_init */
@@ -50,6 +60,7 @@ typedef struct hw_mpi {
      * way at a time. 0, the default: chosen, 1 (as often as the network takes them), or where the objective is sparse
      * 256 / (ranks - 1) and fewer where a parameter would be met more than eight times meanwhile, since what ranks do
      * from the same start adds up; up to twice as many, within that, where workers wait for a fifth of the time. Where
+     * means are taken, up to a sixteenth of an epoch. Where
      * the objective knows its principal direction, up to sixteen times, but no more than 2 / (rate x curvature across
      * it x (ranks - 1)).
      */
@@ -60,6 +71,7 @@ typedef struct hw_mpi {
      * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients
      * are youngest. */
     uint32_t bound;
+    hw_mpi_combine combine; /* ASYNC, without momentum at the owners */
 } hw_mpi;
 
 HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);

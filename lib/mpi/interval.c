@@ -21,10 +21,16 @@ void hw__mpi_interval_choose(hw_mpi_job *job, const hw_objective *o)
     const double first = fmax(1, fmin(safe, fmax(16, fmin(meets, 256 / others))));
     job->interval = job->mpi.interval ? job->mpi.interval : o->touched ? (uint32_t)first : 1;
     job->bound = job->mpi.bound ? job->mpi.bound : bound_of(job);
+    job->means =
+        job->mpi.combine == HW_MPI_MEANS || (job->mpi.combine == HW_MPI_CHOSEN && o->touched && !isfinite(safe));
     job->chooses = !job->mpi.interval && !job->mpi.bound && o->touched;
     /* By experience: ratings on four ranks diverged from 300 updates on. */
     const double longer = isfinite(safe) ? 16 : 2;
     job->most = (uint32_t)fmax(first, fmin(safe, fmin(longer * first, meets)));
+    if (!job->means) return;
+    const double epoch =
+        job->objective_examples > 0 ? job->objective_examples / job->asked.batch / job->ranks : 1 << 20;
+    job->most = (uint32_t)fmax(first, fmin(safe, epoch / 16));
 }
 
 /* Where the interval is ours to choose, it doubles while workers wait for a fifth of the time, up to sixteen times;

@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { BINS = 64 };
+static const float most_of_mean = 2; /* of what ranks have come to that have all touched a line */
 
 typedef struct hw__mpi_owner {
     size_t n;
@@ -22,6 +23,10 @@ typedef struct hw__mpi_owner {
     /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
     uint64_t *changed, *heard, changed_all;
     unsigned char *marked;
+    /* Where means are taken: what each rank has heard of, and by line how many exchanges had changed it then, and have
+     * by now. */
+    float *given;
+    uint32_t *knows, *changes;
     uint64_t clock, from, pushes, due; /* from: the clock when the run began */
     hw_histogram own, all, unseen, before,
         window; /* own: this rank's updates; unseen: of all other updates and of its own exchange under way */
@@ -81,6 +86,13 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
         good = o->w && o->changed && o->marked && (o->v || !has_velocity(job));
     }
+    if (good && job->means && !o->v) {
+        const size_t ranks = (size_t)job->ranks, lines = hw__mpi_lines(o->n) + 1;
+        o->given = malloc(ranks * (o->n + 1) * sizeof *o->given);
+        o->knows = calloc((ranks + 1) * lines, sizeof *o->knows);
+        o->changes = o->knows ? o->knows + ranks * lines : NULL;
+        good = o->given && o->knows;
+    }
     hw_histogram *own[] = {&o->own, &o->all, &o->unseen, &o->before, &o->window};
     for (size_t i = 0; good && i < sizeof own / sizeof *own; i++) good = hw_histogram_init(own[i], BINS) == HW_OK;
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a share of the parameters");
@@ -102,6 +114,8 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     hw_histogram_free(&o->before);
     hw_histogram_free(&o->window);
     free(o->changed);
+    free(o->given);
+    free(o->knows);
     free(o->marked);
     free(o->w);
     free(o->v);
@@ -109,10 +123,21 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     job->owner = NULL;
 }
 
+/* Rank r has heard of everything. */
+static void told_all(hw__mpi_owner *o, int r)
+{
+    const size_t lines = hw__mpi_lines(o->n) + 1;
+    o->heard[r] = o->pushes;
+    if (!o->given) return;
+    memcpy(o->given + (size_t)r * o->n, o->w, o->n * sizeof *o->w);
+    memcpy(o->knows + (size_t)r * lines, o->changes, lines * sizeof *o->changes);
+}
+
 void hw__mpi_owner_set(hw_mpi_job *job, const float *values)
 {
     hw__mpi_owner *o = job->owner;
     memcpy(o->w, values, o->n * sizeof *o->w);
+    for (int r = 0; r < job->ranks; r++) told_all(o, r);
     o->clock = o->from = job->clock;
     if (o->v) set(job, o); /* at this step of the schedule */
 }
@@ -143,6 +168,38 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
     step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
+/* A line of `from`, which others may have changed since it heard of it: hw_mpi_combine says why. */
+static void add_mean(hw__mpi_owner *o, int from, hw_range line, const float *d)
+{
+    const size_t number = line.first / HW__MPI_LINE, lines = hw__mpi_lines(o->n) + 1;
+    const float *given = o->given + (size_t)from * o->n + line.first;
+    const uint32_t others = o->changes[number] - o->knows[(size_t)from * lines + number];
+    const float all = (float)(others + 1), now = fminf(all, most_of_mean), before = fminf((float)others, most_of_mean);
+    const float keeps = others ? now * (float)others / (all * before) : 0, share = now / all;
+    float *w = o->w + line.first;
+    bool any = false;
+    for (size_t i = 0; i < line.count; i++) any = any || d[i] != 0;
+    if (!any) return;
+    for (size_t i = 0; i < line.count; i++)
+        w[i] = others ? given[i] + (keeps * (w[i] - given[i]) + share * d[i]) : w[i] + d[i];
+    o->changes[number]++;
+    o->changed[number] = o->pushes + 1;
+}
+
+static bool add_means(hw__mpi_owner *o, int from, uint32_t count, const float *message)
+{
+    for (uint32_t k = 0; k < hw__mpi_lines_parts(count); k++) {
+        hw_range part;
+        const float *d = hw__mpi_lines_get(message, count, k, o->n, &part);
+        if (!d) return false;
+        for (size_t at = 0; at < part.count; at += HW__MPI_LINE) {
+            const size_t left = part.count - at;
+            add_mean(o, from, (hw_range){part.first + at, left < HW__MPI_LINE ? left : HW__MPI_LINE}, d + at);
+        }
+    }
+    return true;
+}
+
 static bool add(hw__mpi_owner *o, uint32_t count, const float *message)
 {
     for (uint32_t k = 0; k < hw__mpi_lines_parts(count); k++) {
@@ -166,7 +223,7 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
         with_momentum(o, push->updates, message);
-    else if (!add(o, push->lines, message))
+    else if (o->given ? !add_means(o, from, push->lines, message) : !add(o, push->lines, message))
         return false;
     o->clock += push->updates;
     o->pushes++;
@@ -190,12 +247,26 @@ void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push)
     hw__mpi_owner *o = job->owner;
     push->clock = o->clock;
     memcpy(values, o->w, o->n * sizeof *values);
-    for (int r = 0; r < job->ranks; r++) o->heard[r] = o->pushes; /* all ranks get it */
+    for (int r = 0; r < job->ranks; r++) told_all(o, r);
 }
 
 static void ahead_of(float *restrict to, const float *restrict w, const float *restrict v, float s, size_t n)
 {
     for (size_t i = 0; i < n; i++) to[i] = w[i] + s * v[i];
+}
+
+/* The marked lines are what rank `to` hears of now. */
+static void tell_changed(hw__mpi_owner *o, int to)
+{
+    const size_t lines = hw__mpi_lines(o->n);
+    float *given = o->given + (size_t)to * o->n;
+    uint32_t *knows = o->knows + (size_t)to * (lines + 1);
+    for (size_t line = 0; line < lines; line++) {
+        const size_t first = line * HW__MPI_LINE, left = o->n - first;
+        if (!o->marked[line]) continue;
+        memcpy(given + first, o->w + first, (left < HW__MPI_LINE ? left : HW__MPI_LINE) * sizeof *given);
+        knows[line] = o->changes[line];
+    }
 }
 
 size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push)
@@ -214,6 +285,7 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
         for (size_t line = 0; line < hw__mpi_lines(o->n); line++)
             push->lines += o->marked[line] = o->changed[line] > heard;
     }
+    if (o->given) tell_changed(o, to);
     return hw__mpi_lines_pack(o->w, o->n, o->marked, &push->lines, message);
 }
 

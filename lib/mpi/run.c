@@ -91,13 +91,13 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
 }
 
 /* How long to look away, in microseconds: messages that are under way for longer than a twentieth of the time between
- * exchanges would be noticed by the workers; looking more often takes their core. A large message is under way in parts,
- * each of which goes on when it is looked at, on both sides. */
+ * exchanges would be noticed by the workers; looking more often takes their core. A large message is under way in
+ * parts, each of which goes on when it is looked at, on both sides. */
 static uint64_t moment_of(const hw_mpi_job *job)
 {
     enum { SHORTEST = 50, LONGEST = 500 };
-    if (!hw__mpi_exchange_quiet(job)) return SHORTEST;
-    const uint64_t since = (hw_now() - job->began_ns) / 1000, each = since / (job->here.exchanges + 1) / 20;
+    const unsigned looks = hw__mpi_exchange_quiet(job) ? 20 : 40;
+    const uint64_t since = (hw_now() - job->began_ns) / 1000, each = since / (job->here.exchanges + 1) / looks;
     return each < SHORTEST ? SHORTEST : each > LONGEST ? LONGEST : each;
 }
 

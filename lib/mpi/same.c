@@ -44,6 +44,7 @@ static size_t list(const hw_mpi_job *job, const hw_objective *o, const hw_config
                    {"mpi.scheduler", m->scheduler},
                    {"mpi.velocity", m->velocity},
                    {"mpi.sum", m->sum},
+                   {"mpi.combine", m->combine},
                    {"mpi.interval", m->interval},
                    {"mpi.bound", m->bound},
                    {"whether captures are made", c->on_capture || c->on_checkpoint},

@@ -210,6 +210,43 @@ static void nothing_is_lost(ranks *r)
     }
 }
 
+/* Each rank touches a place of every one of its examples, in a line of its own, and one that all touch, and sends what
+ * that comes to once: all of the former counts, and twice the mean of the latter. */
+enum { APART = 420, LINES = 16 * (APART + 1) };
+
+static hw_status apart_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    float values[2], g[2] = {-1, -1};
+    const uint32_t index[2] = {16 * b->index[0], 16 * APART};
+    (void)self;
+    hw_read_at(w, index, 2, values);
+    return hw_write_at(w, index, 2, g, 1);
+}
+
+static void means(ranks *r)
+{
+    for (int i = 0; i < 2; i++) {
+        hw_objective o = hw_objective_defaults("apart", LINES);
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result;
+        float *x = calloc(LINES, sizeof *x);
+        o.examples = APART;
+        o.step = apart_step;
+        o.touched = 2;
+        c.batch = 1;
+        c.epochs = 1;
+        m.interval = 1 << 20;
+        m.combine = i ? HW_MPI_SUMS : HW_MPI_CHOSEN;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        for (int j = 0; j < APART; j++) CHECK(r, x[16 * j] == 1);
+        const double whole = i || r->count < 3 ? APART : 2.0 * APART / r->count;
+        CHECK(r, fabs((double)x[16 * APART] - whole) <= 1e-3);
+        CHECK(r, result.updates == APART);
+        free(x);
+    }
+}
+
 /* All workers of a rank are in a step at once, however often it exchanges. */
 enum { TOGETHER = 4 };
 
@@ -271,6 +308,7 @@ static void sparse(ranks *r)
         hw_result result;
         char why[HW_WHY] = "";
         bool good = true;
+        m.combine = HW_MPI_SUMS;
         o.examples = FEW;
         o.touched = 3;
         o.step = sparse_step;
@@ -979,6 +1017,7 @@ int main(int argc, char **argv)
     } tests[] = {{"sync_equals_threads", sync_equals_threads},
                  {"nothing_is_lost", nothing_is_lost},
                  {"together", together},
+                 {"means", means},
                  {"sparse", sparse},
                  {"alike", alike},
                  {"workers", workers},
