@@ -10,6 +10,26 @@ static bool asked(int argc, char **argv)
     return false;
 }
 
+/* What goes with other options only. */
+static hw_status check(const ranks_options *o, char *why)
+{
+    const bool own = o->interval || o->bound || o->velocity || o->combine;
+    const char *flag = o->interval   ? "--rank-exchange"
+                       : o->bound    ? "--rank-bound"
+                       : o->velocity ? "--rank-velocity"
+                       : o->combine  ? "--rank-combine"
+                       : o->sum      ? "--rank-sum"
+                                     : "--ranks";
+    const char *with = !o->mpi && (own || o->sum || o->scheduler) ? "--mpi"
+                       : o->mpi && own && o->scheduler            ? "--ranks async"
+                       : o->mpi && o->sum && !o->scheduler        ? "--ranks sync"
+                                                                  : NULL;
+    if (!with) return HW_OK;
+    (void)snprintf(why, HW_WHY, "%s goes with %s (--help lists the options)",
+                   o->mpi && o->sum && !o->scheduler ? "--rank-sum" : flag, with);
+    return HW_E_ARGUMENT;
+}
+
 #if defined(HW_MPI)
 #include <hogwild/mpi.h>
 
@@ -50,6 +70,8 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
 {
     hw_mpi mpi;
     *r = (ranks){o->mpi, o->mpi && o->scheduler == 0, NULL};
+    hw_status status = check(o, why);
+    if (status != HW_OK) return status;
     if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
     (void)hw_mpi_init(&mpi, sizeof mpi);
     mpi.scheduler = o->scheduler ? HW_MPI_SYNC : HW_MPI_ASYNC;
@@ -60,7 +82,7 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
     if (o->interval) mpi.interval = o->interval;
     mpi.bound = o->bound;
-    hw_status status = hw_mpi_create(&r->job, objective, config, &mpi, why);
+    status = hw_mpi_create(&r->job, objective, config, &mpi, why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);
     return status;
@@ -160,9 +182,9 @@ unsigned ranks_workers(unsigned workers)
 hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
                        const float *params, hw_engine **engine, char *why)
 {
-    (void)o;
     memset(r, 0, sizeof *r);
-    return hw_engine_create(engine, objective, config, params, why);
+    hw_status status = check(o, why);
+    return status != HW_OK ? status : hw_engine_create(engine, objective, config, params, why);
 }
 
 hw_status ranks_restore(ranks *r, hw_engine *engine, const hw_state *state, char *why)

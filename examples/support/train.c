@@ -357,7 +357,7 @@ static int go_on(const train_run *t, hw_engine *engine, const hw_state *state, c
     char why[HW_WHY], text[1024 + HW_WHY];
     hw_result *start = &c->start;
     if (ranks_restore(&c->over, engine, state, why) != HW_OK) { /* the file is whole, so it is the options */
-        (void)snprintf(text, sizeof text, "%.1000s: %.250s", path, why);
+        (void)snprintf(text, sizeof text, "%.1000s%s%.250s", path, *path ? ": " : "", why); /* rank 0 has read it */
         return cli_error(t->program, 2, text);
     }
     if (c->over.async) { /* its counts are of a share */
