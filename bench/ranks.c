@@ -219,6 +219,10 @@ int main(int argc, char **argv)
     double work = 0;
     float *x = malloc(o.parameters * sizeof *x);
     bool good = x && alone(&o, x, &work, why);
+    int all = good;
+    MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD);
+    if (!all && good) (void)snprintf(why, sizeof why, "another rank could not begin");
+    good = all;
     MPI_Allreduce(MPI_IN_PLACE, &work, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     work /= ranks;
     for (unsigned i = 0; good && i < o.rounds; i++) good = measured(&o, ranks, x, run + i, why);

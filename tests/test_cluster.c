@@ -290,6 +290,9 @@ static void runs_end_and_begin_again(void **state)
         assert_int_equal(hw_engine_run(e, &result), HW_OK);
         assert_true(result.updates >= 100 && (result.updates < UPDATES || c.cluster.interval == 1000));
         const uint64_t before = result.updates;
+        hw_cluster_result k = {.struct_size = sizeof k};
+        assert_int_equal(hw_engine_cluster(e, &k), HW_OK);
+        assert_true(k.link >= 0 && k.link <= 1 + 1e-9 && k.waited >= 0 && k.waited <= 1 && k.exchanges <= before + c.cluster.ranks);
         assert_int_equal(hw_engine_run(e, &result), HW_OK); /* what was under way is of nobody any more */
         assert_int_equal(result.updates, UPDATES);
         assert_int_equal(hw_engine_get(e, x), HW_OK);
@@ -309,7 +312,7 @@ static void policies(void **state)
     const hw_objective o = objective(quadratic);
     for (int policy = 0; policy < 2; policy++) {
         outcome out;
-        hw_config c = config("cluster:ranks=8,work=1ms,latency=100us,law=exponential");
+        hw_config c = config("cluster:ranks=8,threads=2,work=1ms,latency=100us,law=exponential");
         c.compensation.policy = policy == 0 ? HW_POLICY_AUTO : HW_POLICY_THEORY;
         c.optimizer.momentum = 0.9;
         c.optimizer.schedule.base = 0.2;
@@ -326,6 +329,59 @@ static void policies(void **state)
             assert_near(out.result.setting.momentum, 0.9 - (1 - 1.0 / 8), 1e-9);
         }
     }
+}
+
+/* Auto begins as carefully in every run of an engine. */
+static void policies_of_another_run(void **state)
+{
+    (void)state;
+    const hw_objective o = objective(quadratic);
+    hw_config c = config("cluster:ranks=16,threads=2,work=1ms,interval=8");
+    double first[3], seconds[3];
+    char why[HW_WHY];
+    hw_engine *e = NULL;
+    float x[N] = {0};
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.optimizer.momentum = 0.9;
+    c.optimizer.schedule.base = 0.2;
+    c.curvature = 3;
+    c.epochs = 20;
+    c.divergence = 0;
+    assert_int_equal(hw_engine_create(&e, &o, &c, x, why), HW_OK);
+    for (int run = 0; run < 3; run++) {
+        hw_result result;
+        hw_cluster_result k = {.struct_size = sizeof k};
+        memset(x, 0, sizeof x);
+        assert_int_equal(hw_engine_set(e, x), HW_OK);
+        assert_int_equal(hw_engine_run(e, &result), HW_OK);
+        assert_int_equal(hw_engine_get(e, x), HW_OK);
+        assert_int_equal(hw_engine_cluster(e, &k), HW_OK);
+        for (int j = 0; j < N; j++) assert_near((double)x[j], 1, 0.5);
+        first[run] = result.setting.rate;
+        seconds[run] = k.seconds;
+        assert_true(result.setting.rate < 0.2 && k.link <= 1 && k.exchanges <= result.updates);
+    }
+    for (int run = 1; run < 3; run++) {
+        assert_near(first[run], first[0], 0.5 * first[0]);
+        assert_near(seconds[run], seconds[0], 0.2 * seconds[0]); /* of that run, not of all */
+    }
+    hw_engine_free(e);
+}
+
+/* Without momentum a policy is a rank's own: its rate is the one that steps take. */
+static void rates_without_momentum(void **state)
+{
+    (void)state;
+    const hw_objective o = objective(ones);
+    outcome out;
+    hw_config c = config("cluster:ranks=4,threads=2,work=1ms");
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.curvature = 1;
+    c.optimizer.schedule.base = 20;
+    run(&o, &c, &out);
+    assert_true(out.result.setting.rate < 0.9);
+    const double all = 20.0 * UPDATES;
+    assert_true(out.x[0] < 0.95 * all && out.x[0] > 0.01 * all);
 }
 
 static hw_status every_third(void *self, hw_worker *w, const hw_batch *b)
@@ -375,6 +431,10 @@ static void what_it_cannot_do_is_refused(void **state)
                    {"clock", "round-robin", "config.clock must be one of work times"},
                    {"workers", "7", "must divide the 7 workers"},
                    {"cluster.work", "0", "config.cluster.work is 0"},
+                   {"cluster.work", "1e-320", "config.cluster.work is"},
+                   {"cluster.bandwidth", "1e-300", "at least 1 byte a second"},
+                   {"compensation", "theory", "without momentum"},
+                   {"compensation", "fixed", "without momentum"},
                    {"cluster.bound", "2", "at least the interval of 3"},
                    {"scheduler", "async", "a cluster is simulated"}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
@@ -441,6 +501,10 @@ static void text(void **state)
                                     {"ranks=2,law=quick", "config.clock is 'quick'"},
                                     {"ranks=65536,threads=65536", "at most 1048576"},
                                     {"ranks=2,work=00000000000000000000000000000000000000000000001ms", "too long"}};
+    hw_config shorter = hw_config_defaults();
+    shorter.struct_size = offsetof(hw_config, cluster);
+    assert_int_equal(hw_config_set(&shorter, "clock", "cluster:ranks=2", why), HW_E_ARGUMENT);
+    assert_text(why, "newer than this configuration");
     const hw_config before = c;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(hw_cluster_parse(&c, wrong[i][0], why), HW_E_ARGUMENT);
@@ -460,6 +524,8 @@ int main(void)
         cmocka_unit_test(times_are_those_of_the_network),
         cmocka_unit_test(runs_end_and_begin_again),
         cmocka_unit_test(policies),
+        cmocka_unit_test(policies_of_another_run),
+        cmocka_unit_test(rates_without_momentum),
         cmocka_unit_test(skipped_gradients_do_not_stop_it),
         cmocka_unit_test(what_it_cannot_do_is_refused),
         cmocka_unit_test(text),

@@ -265,8 +265,8 @@ HW_API hw_status hw_config_save(const hw_config *config, const char *path, char 
 HW_API hw_status hw_config_load(hw_config *config, const char *path, char *why);
 /* since 0.2: a cluster from text: ranks=64,threads=16,latency=20us,bandwidth=10Gb/s,work=5ms, and interval, bound,
  * per-float, law (a clock of work; lognormal), shape (0.1). Times in s, ms, us or ns, bandwidths in b/s or B/s with k,
- * M or G before. workers is ranks times threads (1). hw_config_set(config, "clock", "cluster:...") does the same.
- * HW_E_ARGUMENT: a sentence that names the key, and *config is as it was. */
+ * M or G before. workers is ranks times threads (1). hw_config_set(config, "clock", "cluster:...") does the same. The
+ * scheduler is left as it is: HW_SIMULATED. HW_E_ARGUMENT: a sentence that names the key, and *config is as it was. */
 HW_API hw_status hw_cluster_parse(hw_config *config, const char *text, char *why);
 /* Everything that create would refuse, with its sentence. */
 HW_API hw_status hw_config_check(const hw_config *config, const hw_objective *objective, char *why);

@@ -77,9 +77,12 @@ typedef enum hw_clock_kind {
  * for b / bandwidth and then its receiver's, `latency` later; each float of an exchange costs `per_float` at either
  * end. A rank's workers wait where `bound` of its updates have been begun beyond those sent.
  *
- * What it is not: evaluations look at the owners' values as they are and keep nobody waiting; what a rank's thread for
- * messages takes from its workers' cores is not in it. Rule sgd, shared velocity; no groups, gathering, ages, delay
- * correction, traces or captures. Memory: three arrays of all parameters a rank. */
+ * Without momentum a policy is each rank's own and goes by its threads; then none that makes a momentum of its own.
+ *
+ * What it is not: evaluations, epochs and averaging come between exchanges, look at the owners' values as they are and
+ * keep nobody waiting; no worker rests (least_workers says nothing); what a rank's thread for messages takes from its
+ * workers' cores is not in it. Rule sgd, shared velocity; no groups, gathering, ages, delay correction, traces or
+ * captures. Memory: three arrays of all parameters a rank, and 48 bytes for each update that the bound allows it. */
 typedef struct hw_cluster {
     unsigned ranks;    /* 0: none, all workers on one array                                       */
     uint32_t interval; /* updates of a rank between its exchanges; default 1                      */
@@ -94,7 +97,7 @@ typedef struct hw_cluster {
 /* since 0.2: what a run over such a cluster comes to. */
 typedef struct hw_cluster_result {
     size_t struct_size; /* the caller's, of what is filled */
-    double seconds;     /* of virtual time */
+    double seconds;     /* of virtual time, of this run as all here */
     uint64_t exchanges;
     double bytes;  /* of all messages, over links */
     double waited; /* share of the workers' time at the bound */

@@ -70,6 +70,9 @@ hw_status hw_cluster_parse(hw_config *config, const char *text, char *why)
     unsigned threads = 1;
     bool given[KEYS] = {false};
     if (!config || !text) return hw__base_fail(why, HW_E_ARGUMENT, "hw_cluster_parse: config or text is NULL");
+    if (config->struct_size < offsetof(hw_config, cluster) + sizeof config->cluster)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.cluster is newer than this configuration, which has %zu bytes",
+                             config->struct_size);
     hw_status status = hw__config_adopt(config, &c, why);
     if (status == HW_OK) status = hw__option_set(&c, "clock", "lognormal", why);
     c.cluster = (hw_cluster){.interval = 1};

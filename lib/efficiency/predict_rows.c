@@ -94,6 +94,7 @@ void hw__efficiency_predicted_config(const hw__efficiency_setting *row, hw_confi
     const hw_config defaults = hw_config_defaults();
     c->scheduler = HW_SIMULATED;
     c->simulation = defaults.simulation;
+    c->cluster = defaults.cluster;
     c->simulation.clock = HW_CLOCK_RECORDED;
     c->simulation.delays = &row->work;
     c->simulation.threads = 0;

@@ -62,6 +62,7 @@ hw_config hw__efficiency_warm_config(const hw_efficiency *e)
     c.workers = c.groups = 1;
     c.batch_per_worker = 0;
     c.simulation = defaults.simulation;
+    c.cluster = defaults.cluster;
     c.work = defaults.work;
     c.own_steps = NULL;
     c.n_own_steps = 0;

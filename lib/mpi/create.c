@@ -65,9 +65,7 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
         (m->sum != HW_MPI_ORDERED && m->sum != HW_MPI_REDUCED) ||
         (m->combine != HW_MPI_CHOSEN && m->combine != HW_MPI_SUMS && m->combine != HW_MPI_MEANS))
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.velocity, mpi.sum or mpi.combine is no value of its enum");
-    if (m->combine == HW_MPI_MEANS &&
-        (m->scheduler != HW_MPI_ASYNC ||
-         (m->velocity == HW_MPI_AT_OWNERS && c->optimizer.rule == HW_RULE_SGD && c->optimizer.momentum > 0)))
+    if (m->combine == HW_MPI_MEANS && (m->scheduler != HW_MPI_ASYNC || hw__mpi_owner_moves(job)))
         return hw__mpi_fail(why, HW_E_UNSUPPORTED,
                             "mpi.combine means: it goes with scheduler async and no momentum at the owners");
     if (job->bound < job->interval)

@@ -259,6 +259,7 @@ typedef struct hw__mpi_push {
     double curvature;       /* rank 0 tells; 0: unknown */
     uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */
 } hw__mpi_push;
+bool hw__mpi_owner_moves(const hw_mpi_job *job); /* whether the velocity is the owners' */
 hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_owner_free(hw_mpi_job *job);
 void hw__mpi_owner_set(hw_mpi_job *job, const float *values);

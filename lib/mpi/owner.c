@@ -23,10 +23,10 @@ typedef struct hw__mpi_owner {
     /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
     uint64_t *changed, *heard, changed_all;
     unsigned char *marked;
-    /* Where means are taken: what each rank has heard of, and by line how many exchanges had changed it then, and have
-     * by now. */
+    /* Where means are taken, by rank: what it has heard of, and of each line how many exchanges had changed it then,
+     * and when it last did itself; how many have by now. */
     float *given;
-    uint32_t *knows, *changes;
+    uint32_t *knows, *did, *changes;
     uint64_t clock, from, pushes, due; /* from: the clock when the run began */
     hw_histogram own, all, unseen, before,
         window; /* own: this rank's updates; unseen: of all other updates and of its own exchange under way */
@@ -36,7 +36,7 @@ typedef struct hw__mpi_owner {
     hw_setting setting;
 } hw__mpi_owner;
 
-static bool has_velocity(const hw_mpi_job *job)
+bool hw__mpi_owner_moves(const hw_mpi_job *job)
 {
     const hw_optimizer *o = &job->asked.optimizer;
     return job->mpi.velocity == HW_MPI_AT_OWNERS && o->rule == HW_RULE_SGD && o->momentum > 0;
@@ -80,17 +80,18 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
     if (good) {
         o->n = (size_t)job->shards.count[job->rank];
         o->w = malloc((o->n + 1) * sizeof *o->w);
-        if (has_velocity(job)) o->v = calloc(o->n + 1, sizeof *o->v);
+        if (hw__mpi_owner_moves(job)) o->v = calloc(o->n + 1, sizeof *o->v);
         o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
         o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
         o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
-        good = o->w && o->changed && o->marked && (o->v || !has_velocity(job));
+        good = o->w && o->changed && o->marked && (o->v || !hw__mpi_owner_moves(job));
     }
     if (good && job->means && !o->v) {
         const size_t ranks = (size_t)job->ranks, lines = hw__mpi_lines(o->n) + 1;
         o->given = malloc(ranks * (o->n + 1) * sizeof *o->given);
-        o->knows = calloc((ranks + 1) * lines, sizeof *o->knows);
-        o->changes = o->knows ? o->knows + ranks * lines : NULL;
+        o->knows = calloc((2 * ranks + 1) * lines, sizeof *o->knows);
+        o->did = o->knows ? o->knows + ranks * lines : NULL;
+        o->changes = o->knows ? o->did + ranks * lines : NULL;
         good = o->given && o->knows;
     }
     hw_histogram *own[] = {&o->own, &o->all, &o->unseen, &o->before, &o->window};
@@ -168,12 +169,23 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
     step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
+/* Ranks other than `from` that have changed a line since it heard of it. */
+static uint32_t others_of(const hw_mpi_job *job, const hw__mpi_owner *o, int from, size_t number)
+{
+    const size_t lines = hw__mpi_lines(o->n) + 1;
+    const uint32_t since = o->changes[number] - o->knows[(size_t)from * lines + number];
+    uint32_t count = 0;
+    for (int r = 0; since && r < job->ranks; r++)
+        count += r != from && o->changes[number] - o->did[(size_t)r * lines + number] < since;
+    return count;
+}
+
 /* A line of `from`, which others may have changed since it heard of it: hw_mpi_combine says why. */
-static void add_mean(hw__mpi_owner *o, int from, hw_range line, const float *d)
+static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range line, const float *d)
 {
     const size_t number = line.first / HW__MPI_LINE, lines = hw__mpi_lines(o->n) + 1;
     const float *given = o->given + (size_t)from * o->n + line.first;
-    const uint32_t others = o->changes[number] - o->knows[(size_t)from * lines + number];
+    const uint32_t others = others_of(job, o, from, number);
     const float all = (float)(others + 1), now = fminf(all, most_of_mean), before = fminf((float)others, most_of_mean);
     const float keeps = others ? now * (float)others / (all * before) : 0, share = now / all;
     float *w = o->w + line.first;
@@ -182,11 +194,11 @@ static void add_mean(hw__mpi_owner *o, int from, hw_range line, const float *d)
     if (!any) return;
     for (size_t i = 0; i < line.count; i++)
         w[i] = others ? given[i] + (keeps * (w[i] - given[i]) + share * d[i]) : w[i] + d[i];
-    o->changes[number]++;
+    o->did[(size_t)from * lines + number] = ++o->changes[number];
     o->changed[number] = o->pushes + 1;
 }
 
-static bool add_means(hw__mpi_owner *o, int from, uint32_t count, const float *message)
+static bool add_means(const hw_mpi_job *job, hw__mpi_owner *o, int from, uint32_t count, const float *message)
 {
     for (uint32_t k = 0; k < hw__mpi_lines_parts(count); k++) {
         hw_range part;
@@ -194,7 +206,7 @@ static bool add_means(hw__mpi_owner *o, int from, uint32_t count, const float *m
         if (!d) return false;
         for (size_t at = 0; at < part.count; at += HW__MPI_LINE) {
             const size_t left = part.count - at;
-            add_mean(o, from, (hw_range){part.first + at, left < HW__MPI_LINE ? left : HW__MPI_LINE}, d + at);
+            add_mean(job, o, from, (hw_range){part.first + at, left < HW__MPI_LINE ? left : HW__MPI_LINE}, d + at);
         }
     }
     return true;
@@ -223,7 +235,7 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
         with_momentum(o, push->updates, message);
-    else if (o->given ? !add_means(o, from, push->lines, message) : !add(o, push->lines, message))
+    else if (o->given ? !add_means(job, o, from, push->lines, message) : !add(o, push->lines, message))
         return false;
     o->clock += push->updates;
     o->pushes++;

@@ -21,7 +21,7 @@ typedef struct cluster_rank {
     float *local, *delta, *flight; /* flight: what has been sent, then what comes back */
     uint64_t version;              /* of local */
     uint64_t own, others, coming;  /* updates: of it that have landed; of the others in local, and in what comes back */
-    update *made;                  /* bound entries and as many that are under way: those come first */
+    update *made;                  /* bound entries, those that are under way first */
     uint32_t sent, count;
     uint64_t heard; /* without velocity: exchanges that it has heard of */
 } cluster_rank;
@@ -29,8 +29,9 @@ typedef struct cluster_rank {
 struct hw__cluster {
     cluster_rank *rank;
     uint32_t ranks, threads;
-    uint64_t exchanges, *changed; /* changed: by line, in which exchange it did last; NULL with velocity */
-    hw_range *range;              /* of the lines of a sparse exchange */
+    uint64_t exchanges, before,
+        *changed;    /* before: this run; changed: by line, in which exchange it did last; NULL with velocity */
+    hw_range *range; /* of the lines of a sparse exchange */
     bool velocity;
 };
 
@@ -68,14 +69,16 @@ static void add(cluster_rank *r, const hw__extent *a, const float *g, float by)
     r->version++;
 }
 
-/* Momentum and the policy's rate are the owners'. */
+/* Momentum and the policy's rate are the owners'; without momentum the policy is each rank's own. */
 hw_status hw__cluster_step(hw_worker *w)
 {
     const hw__pending *p = &w->pending;
     cluster_rank *r = rank_of(w);
     hw_status status = HW_OK;
     if (!hw__step_accepts(w, w->batch.whole, &status)) return status;
-    const double rate = hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step);
+    const hw__cluster *c = hw__simulated_of(w->engine)->cluster;
+    const double rate =
+        hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * (c->velocity ? 1 : w->setting.rate);
     add(r, &p->extent, p->g, p->extent.raw ? 1 : (float)-rate);
     r->made[r->count++] = (update){w, w->note.clock, w->read_ns, p->loss, rate, w->batch.whole};
     return HW_OK;
@@ -208,7 +211,10 @@ void hw__cluster_event(hw_engine *e, const hw__timeline_event *event)
 {
     hw__cluster *c = hw__simulated_of(e)->cluster;
     if (event->kind == TIMELINE_SENT) send(e, event->member);
-    if (event->kind == TIMELINE_LANDED && land_all(e, c, c->rank + event->member) == HW_OK) answer(e, event->member);
+    if (event->kind == TIMELINE_LANDED) {
+        (void)land_all(e, c, c->rank + event->member); /* a run that fails by it ends, whatever comes back */
+        answer(e, event->member);
+    }
     if (event->kind == TIMELINE_BACK) take(e, event->member);
 }
 
@@ -219,6 +225,7 @@ void hw__cluster_begin(hw_engine *e)
 {
     hw__cluster *c = hw__simulated_of(e)->cluster;
     const size_t n = e->objective.parameters;
+    if (c) c->before = c->exchanges;
     for (uint32_t i = 0; c && i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
         hw_params_get(e->params, 0, r->local);
@@ -232,15 +239,16 @@ void hw__cluster_begin(hw_engine *e)
 }
 
 /* What delay does to momentum, as the owners see it: ranks that begin together are young on average, but what they
- * bring adds up, as if each had waited for all. */
+ * bring adds up, as if each had waited for all. Without momentum a policy is a rank's own, and sees its threads. */
 void hw__cluster_input(const hw_engine *e, hw_policy_input *in)
 {
     const hw__cluster *c = hw__simulated_of(e)->cluster;
-    if (!c || e->config.compensation.policy != HW_POLICY_AUTO) return;
+    if (!c || (c->velocity && e->config.compensation.policy != HW_POLICY_AUTO)) return;
     const double landed = (double)(hw_params_clock(e->params) - e->first_update);
-    const double together = c->ranks * (c->exchanges ? landed / (double)c->exchanges : 1);
+    const double exchanges = (double)(c->exchanges - c->before);
+    const double together = c->ranks * (landed > 0 && exchanges > 0 ? landed / exchanges : 1);
     const double mean = in->shape ? in->shape->mean : 0, delay = together > mean ? together : mean;
-    in->workers = (unsigned)(delay < 1e6 ? 1 + delay : 1e6);
+    in->workers = !c->velocity ? c->threads : (unsigned)(delay < 1e6 ? 1 + delay : 1e6);
     in->staleness = NULL;
     in->shape = NULL;
 }
@@ -256,7 +264,7 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
     c->ranks = k->ranks;
     c->threads = e->config.workers / k->ranks;
     c->velocity = e->config.optimizer.momentum > 0;
-    const size_t room = 2 * (size_t)hw__timeline_cluster_bound(k, c->threads);
+    const size_t room = hw__timeline_cluster_bound(k, c->threads); /* as many as are unsent or under way */
     c->rank = hw__memory_zalloc(&e->memory, c->ranks, sizeof *c->rank);
     bool good = c->rank != NULL;
     if (good && !c->velocity) {
@@ -272,5 +280,7 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
         r->delta = good ? r->local + stride : NULL;
         r->flight = good ? r->local + 2 * stride : NULL;
     }
-    return good ? HW_OK : hw__no_memory(why, "the ranks of a cluster: three arrays of all parameters each");
+    return good ? HW_OK
+                : hw__no_memory(why, "the ranks of a cluster: three arrays of all parameters and a record of as many "
+                                     "updates as the bound each");
 }

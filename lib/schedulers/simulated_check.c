@@ -30,6 +30,8 @@ static const char *not_over_ranks(const hw_config *c)
     const hw_simulation *s = &c->simulation;
     if (c->optimizer.rule != HW_RULE_SGD || c->optimizer.velocity != HW_VELOCITY_SHARED)
         return "the rule must be sgd, with a shared velocity";
+    if (!(c->optimizer.momentum > 0) && hw__optimizer_arrays(&c->optimizer, &c->compensation) > 0)
+        return "without momentum the policy must be none, auto or another that makes none";
     if (hw__optimizer_arrays(&c->optimizer, &c->compensation) > 1 || c->compensation.age != HW_AGE_NONE ||
         c->delay_correction > 0)
         return "no policy pole-zero, ages or delay_correction: what an exchange brings is of several gradients";
@@ -53,9 +55,13 @@ static hw_status check_cluster(const hw_config *c, char *why)
                              "config.cluster.ranks is %u: config.clock must be one of work times: exponential, gamma, "
                              "lognormal, pareto, constant or recorded",
                              k->ranks);
-    if (!(k->work > 0))
+    if (!(k->work >= 1e-12))
         return hw__base_fail(why, HW_E_ARGUMENT,
-                             "config.cluster.work is 0: how many seconds a step works must be known");
+                             "config.cluster.work is %g: how many seconds a step works must be known, at least 1e-12",
+                             k->work);
+    if (k->bandwidth > 0 && k->bandwidth < 1)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster.bandwidth is %g: it must be 0, or at least 1 byte a second", k->bandwidth);
     if (k->bound && k->bound < k->interval)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.cluster.bound is %u: it must be 0, or at least the interval of %u", k->bound,

@@ -108,6 +108,7 @@ static void release(timeline *t, uint32_t rank)
         uint32_t next = UINT32_MAX;
         for (uint32_t i = first; i < first + c->threads; i++)
             if (c->since[i] >= 0 && (next == UINT32_MAX || c->since[i] < c->since[next])) next = i;
+        if (next == UINT32_MAX) return; /* nobody waits after all */
         c->waited += t->time - c->since[next];
         c->since[next] = -1;
         r->waiting--;
@@ -197,6 +198,9 @@ bool hw__timeline_cluster_quiet(const timeline *t)
 static void restart(timeline *t)
 {
     hw__timeline_cluster *c = t->cluster;
+    c->exchanges = 0;
+    c->bytes = c->waited = 0;
+    c->began = t->time;
     t->n_heap = t->next_read = 0;
     t->arriving = c->sends = UINT32_MAX;
     t->n_reads = t->members;
@@ -206,13 +210,8 @@ static void restart(timeline *t)
     }
     for (uint32_t i = 0; i < c->c.ranks; i++) {
         hw__timeline_rank *r = c->rank + i;
-        *r = (hw__timeline_rank){.sends = t->time,
-                                 .receives = t->time,
-                                 .handles = t->time,
-                                 .ready = c->threads,
-                                 .allowed = c->bound,
-                                 .sent = r->sent,
-                                 .received = r->received};
+        *r = (hw__timeline_rank){
+            .sends = t->time, .receives = t->time, .handles = t->time, .ready = c->threads, .allowed = c->bound};
     }
 }
 
@@ -239,15 +238,20 @@ uint32_t hw__timeline_cluster_bound(const hw_cluster *c, uint32_t threads)
 void hw__timeline_cluster_result(const timeline *t, hw_cluster_result *result)
 {
     const hw__timeline_cluster *c = t->cluster;
+    const double lasted = t->time - c->began;
     double waited = c->waited, link = 0;
     for (uint32_t i = 0; i < t->members; i++)
         if (c->since[i] >= 0) waited += t->time - c->since[i];
-    for (uint32_t i = 0; i < c->c.ranks; i++) link = fmax(link, fmax(c->rank[i].sent, c->rank[i].received));
-    result->seconds = t->time * c->c.work;
+    for (uint32_t i = 0; i < c->c.ranks; i++) { /* what is planned for later is not of now */
+        const hw__timeline_rank *r = c->rank + i;
+        link = fmax(link, r->sent - fmax(0, r->sends - t->time));
+        link = fmax(link, r->received - fmax(0, r->receives - t->time));
+    }
+    result->seconds = lasted * c->c.work;
     result->exchanges = c->exchanges;
     result->bytes = c->bytes;
-    result->waited = t->time > 0 ? waited / (t->time * t->members) : 0;
-    result->link = t->time > 0 ? link / t->time : 0;
+    result->waited = lasted > 0 ? waited / (lasted * t->members) : 0;
+    result->link = lasted > 0 ? link / lasted : 0;
 }
 
 const hw__timeline_source hw__timeline_clustered = {restart, next};

@@ -6,7 +6,7 @@
 
 typedef struct hw__timeline_rank {
     double sends, receives, handles; /* until when its link and its thread for messages are taken */
-    double sent, received;           /* how long its link has been, in all */
+    double sent, received;           /* how long its link has been, in this run */
     uint64_t begun, pushed, allowed; /* steps that have been; updates that have been sent; steps that may have been */
     uint32_t unsent, working, waiting, ready; /* ready: workers who read next */
     hw__timeline_event_kind next;             /* of the exchange that is under way; STEP: none is */
@@ -19,8 +19,9 @@ typedef struct hw__timeline_cluster {
     hw__timeline_rank *rank;
     double *since;  /* of each member: when it came to the bound; negative: it is not there */
     uint32_t sends; /* the rank whose exchange begins now; UINT32_MAX: none */
+    /* Of this run, which began at `began`. */
     uint64_t exchanges;
-    double bytes, waited;
+    double bytes, waited, began;
 } hw__timeline_cluster;
 
 bool hw__timeline_cluster_create(timeline *t, const hw_cluster *c, size_t parameters, hw__memory *memory);

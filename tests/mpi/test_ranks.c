@@ -247,6 +247,61 @@ static void means(ranks *r)
     }
 }
 
+/* Of two ranks everything counts in full, however many exchanges one makes while the other makes none. */
+static hw_status uneven_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    float values[2], g[2] = {-1, -1};
+    const uint32_t index[2] = {16 * b->index[0], 16 * APART};
+    const struct timespec moment = {0, 300000};
+    if (*(const int *)self == 0) (void)nanosleep(&moment, NULL);
+    hw_read_at(w, index, 2, values);
+    return hw_write_at(w, index, 2, g, 1);
+}
+
+static void uneven(ranks *r)
+{
+    for (int interval = 1; interval <= 4; interval += 3) {
+        hw_objective o = hw_objective_defaults("apart", LINES);
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_result result;
+        float *x = calloc(LINES, sizeof *x);
+        o.examples = APART;
+        o.step = uneven_step;
+        o.self = &r->rank;
+        o.touched = 2;
+        c.batch = 1;
+        c.epochs = 2;
+        m.interval = (uint32_t)interval;
+        CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+        for (int j = 0; j < APART; j++) CHECK(r, x[16 * j] == 2);
+        const double least = r->count < 3 ? 2.0 * APART : 0, most = 2.0 * APART;
+        CHECK(r, (double)x[16 * APART] >= least - 1e-3 && (double)x[16 * APART] <= most + 1e-3);
+        free(x);
+    }
+}
+
+/* Where the velocity is the owners', what ranks send is summed, so its interval does not grow as that of means. */
+static void sums_stay_short(ranks *r)
+{
+    hw_objective o = hw_objective_defaults("apart", LINES);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_result result;
+    float *x = calloc(LINES, sizeof *x);
+    o.examples = APART;
+    o.step = apart_step;
+    o.touched = 2;
+    c.batch = 1;
+    c.epochs = 400;
+    c.evaluate_epochs = 0;
+    c.optimizer.momentum = 0.5;
+    c.optimizer.schedule.base = 1e-4;
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+    CHECK(r, r->count == 1 || result.updates <= result.exchanges * 4 * 256);
+    free(x);
+}
+
 /* All workers of a rank are in a step at once, however often it exchanges. */
 enum { TOGETHER = 4 };
 
@@ -1018,6 +1073,8 @@ int main(int argc, char **argv)
                  {"nothing_is_lost", nothing_is_lost},
                  {"together", together},
                  {"means", means},
+                 {"uneven", uneven},
+                 {"sums_stay_short", sums_stay_short},
                  {"sparse", sparse},
                  {"alike", alike},
                  {"workers", workers},
