@@ -42,7 +42,7 @@ WIDE     := $(wildcard lib/conv/*_wide.c)
 OBJECTS  := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(WIDE),$(SOURCES))) $(WIDE:%.c=$(OUT)/%.avx2.o) $(WIDE:%.c=$(OUT)/%.avx512.o)
 MPILIB   := $(if $(MPICC),$(OUT)/libhogwild-mpi.a)
 MPISO    := libhogwild-mpi.so.0
-MPITESTS := $(patsubst %.c,$(OUT)/%,$(wildcard tests/mpi/*.c))
+MPITESTS := $(OUT)/tests/mpi/test_ranks
 PROGRAMS := $(wildcard examples/*.c) $(wildcard bench/*.c)
 SUPPORT  := $(wildcard examples/support/*.c bench/support/*.c)
 PAPERS   := $(wildcard bench/experiments/*.c)
@@ -146,7 +146,7 @@ $(OUT)/bench/papers: $(PAPERS:%.c=$(OUT)/%.o)
 # It takes objectives out of shared objects, which find the library in it.
 $(OUT)/bench/efficiency: WHOLE = -rdynamic -Wl,--whole-archive
 $(OUT)/tests/%.o: DEFINES = -D_DEFAULT_SOURCE
-$(OUT)/tests/mpi/%: $(OUT)/tests/mpi/%.o $(MPILIB) $(OUT)/libhogwild.a
+$(OUT)/tests/mpi/test_ranks: $(patsubst %.c,$(OUT)/%.o,$(wildcard tests/mpi/*.c)) $(MPILIB) $(OUT)/libhogwild.a
 	$(COMPILE) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(OUT)/tests/%: $(OUT)/tests/%.o $(OUT)/libhogwild.a
 	$(CC) $(CFLAGS) $(SAN) $(LDFLAGS) -o $@ $^ -lcmocka $(LDLIBS) $(if $(findstring faults,$*),$(WRAP)) $(if $(findstring crash,$*),-Wl$(comma)--wrap=write)

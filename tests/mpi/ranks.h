@@ -34,4 +34,65 @@ static inline bool all_of(bool mine)
     return all;
 }
 
+/* jobs.c. Classes of fits, as in one process; in step, or each on its own with whole numbers: every update adds 1. */
+enum { N = 70, EXAMPLES = 180, EPOCHS = 8 };
+double gradient(void *self, void *scratch, const hw_batch *b, const float *x, float *g);
+hw_status evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums);
+hw_objective objective(void);
+hw_config in_step(unsigned workers);
+hw_mpi mpi_of(hw_mpi_scheduler scheduler);
+hw_config own(unsigned workers);
+
+typedef struct counting {
+    _Atomic int seen[EPOCHS][EXAMPLES];
+    _Atomic unsigned steps;
+    unsigned fails_at; /* 0: never */
+    bool nan, slow;
+    unsigned skip_every; /* its gradient is none, and left out */
+} counting;
+hw_objective counted(counting *k);
+hw_status count_step(void *self, hw_worker *w, const hw_batch *b);
+/* Every example once in each epoch of first .. end - 1, and never in another, whichever rank it was. */
+bool visited(const counting *k, int first, int end);
+
+typedef struct watched {
+    unsigned count, stop_after;
+    bool exact;
+} watched;
+
+hw_status see(void *context, const hw_evaluation *e);
+
+/* captures.c. A run from a capture (NULL: from the start), or what it keeps. */
+typedef struct shelf {
+    hw_state *state;
+    uint64_t at;
+} shelf;
+void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result);
+
+/* The tests. */
+void sync_equals_threads(ranks *r);
+void nothing_is_lost(ranks *r);
+void means(ranks *r);
+void uneven(ranks *r);
+void sums_stay_short(ranks *r);
+void together(ranks *r);
+void sparse(ranks *r);
+void alike(ranks *r);
+void workers(ranks *r);
+void ages(ranks *r);
+void momentum_gains(ranks *r);
+void shorter(ranks *r);
+void converges(ranks *r);
+void trouble(ranks *r);
+void mismatch(ranks *r);
+void ends(ranks *r);
+void told(ranks *r);
+void captures(ranks *r);
+void captures_by_time(ranks *r);
+void captures_of_others(ranks *r);
+void velocity_is_kept(ranks *r);
+void endless(ranks *r);
+void goes_on(ranks *r);
+int serialized(int argc, char **argv); /* its exit code */
+
 #endif
