@@ -50,7 +50,7 @@ typedef struct ranks_options {
          0,                                                                                            \
          0},                                                                                           \
         {"--rank-combine",                                                                             \
-         "chosen|sums|means",                                                                          \
+         "chosen|sums|means|averages",                                                                 \
          "async: what several ranks have made of the same parameters (means where steps are sparse)",  \
          CLI_CHOICE,                                                                                   \
          (at) + offsetof(ranks_options, combine),                                                      \

@@ -47,8 +47,10 @@ typedef enum hw_mpi_sum { HW_MPI_ORDERED, HW_MPI_REDUCED } hw_mpi_sum;
  *   D' = min(k + 1, 2) / (k + 1) (k / min(k, 2) D + d)            (k = 0: d; two ranks: the sum, D + d)
  *
  * altogether, so that any interval is as safe as with two ranks, and what all of them touch learns as quickly as with
- * two. CHOSEN: means for sparse objectives that know no principal direction, else sums. */
-typedef enum hw_mpi_combine { HW_MPI_CHOSEN, HW_MPI_SUMS, HW_MPI_MEANS } hw_mpi_combine;
+ * two. * AVERAGES: likewise once the mean, min(k + 1, 1): where all ranks touch all parameters, local steps with
+ * periodic averaging, though nobody waits for the others. CHOSEN: means for sparse objectives that know no principal
+ * direction, else sums. */
+typedef enum hw_mpi_combine { HW_MPI_CHOSEN, HW_MPI_SUMS, HW_MPI_MEANS, HW_MPI_AVERAGES } hw_mpi_combine;
 
 typedef struct hw_mpi {
     size_t struct_size; /* set by hw_mpi_init */

@@ -62,12 +62,15 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.scheduler is %d: it must be HW_MPI_ASYNC or HW_MPI_SYNC",
                             (int)m->scheduler);
     if ((m->velocity != HW_MPI_AT_OWNERS && m->velocity != HW_MPI_AT_RANKS) ||
-        (m->sum != HW_MPI_ORDERED && m->sum != HW_MPI_REDUCED) ||
-        (m->combine != HW_MPI_CHOSEN && m->combine != HW_MPI_SUMS && m->combine != HW_MPI_MEANS))
+        (m->sum != HW_MPI_ORDERED && m->sum != HW_MPI_REDUCED) || m->combine < HW_MPI_CHOSEN ||
+        m->combine > HW_MPI_AVERAGES)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.velocity, mpi.sum or mpi.combine is no value of its enum");
-    if (m->combine == HW_MPI_MEANS && (m->scheduler != HW_MPI_ASYNC || hw__mpi_owner_moves(job)))
-        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
-                            "mpi.combine means: it goes with scheduler async and no momentum at the owners");
+    if ((m->combine == HW_MPI_MEANS || m->combine == HW_MPI_AVERAGES) &&
+        (m->scheduler != HW_MPI_ASYNC || hw__mpi_owner_moves(job)))
+        return hw__mpi_fail(
+            why, HW_E_UNSUPPORTED,
+            "mpi.combine %s: it goes with scheduler async and no momentum at the owners (velocity at the ranks)",
+            m->combine == HW_MPI_MEANS ? "means" : "averages");
     if (job->bound < job->interval)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.bound is %u: it must be 0, or at least the interval of %u",
                             m->bound, job->interval);

@@ -22,7 +22,7 @@ void hw__mpi_interval_choose(hw_mpi_job *job, const hw_objective *o)
     job->interval = job->mpi.interval ? job->mpi.interval : o->touched ? (uint32_t)first : 1;
     job->bound = job->mpi.bound ? job->mpi.bound : bound_of(job);
     const bool wanted =
-        job->mpi.combine == HW_MPI_CHOSEN ? o->touched && !isfinite(safe) : job->mpi.combine == HW_MPI_MEANS;
+        job->mpi.combine == HW_MPI_CHOSEN ? o->touched && !isfinite(safe) : job->mpi.combine != HW_MPI_SUMS;
     job->means = wanted && job->mpi.scheduler == HW_MPI_ASYNC && !hw__mpi_owner_moves(job);
     job->chooses = !job->mpi.interval && !job->mpi.bound && o->touched;
     /* By experience: ratings on four ranks diverged from 300 updates on. */

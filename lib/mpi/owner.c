@@ -15,7 +15,6 @@
 #include <string.h>
 
 enum { BINS = 64 };
-static const float most_of_mean = 2; /* of what ranks have come to that have all touched a line */
 
 typedef struct hw__mpi_owner {
     size_t n;
@@ -25,7 +24,7 @@ typedef struct hw__mpi_owner {
     unsigned char *marked;
     /* Where means are taken, by rank: what it has heard of, and of each line how many exchanges had changed it then,
      * and when it last did itself; how many have by now. */
-    float *given;
+    float *given, most; /* most: times the mean */
     uint32_t *knows, *did, *changes;
     uint64_t clock, from, pushes, due; /* from: the clock when the run began */
     hw_histogram own, all, unseen, before,
@@ -92,6 +91,7 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->knows = calloc((2 * ranks + 1) * lines, sizeof *o->knows);
         o->did = o->knows ? o->knows + ranks * lines : NULL;
         o->changes = o->knows ? o->did + ranks * lines : NULL;
+        o->most = job->mpi.combine == HW_MPI_AVERAGES ? 1 : 2;
         good = o->given && o->knows;
     }
     hw_histogram *own[] = {&o->own, &o->all, &o->unseen, &o->before, &o->window};
@@ -186,7 +186,7 @@ static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range
     const size_t number = line.first / HW__MPI_LINE, lines = hw__mpi_lines(o->n) + 1;
     const float *given = o->given + (size_t)from * o->n + line.first;
     const uint32_t others = others_of(job, o, from, number);
-    const float all = (float)(others + 1), now = fminf(all, most_of_mean), before = fminf((float)others, most_of_mean);
+    const float all = (float)(others + 1), now = fminf(all, o->most), before = fminf((float)others, o->most);
     const float keeps = others ? now * (float)others / (all * before) : 0, share = now / all;
     float *w = o->w + line.first;
     bool any = false;
