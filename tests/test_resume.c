@@ -778,7 +778,8 @@ static void states_with_missing_or_misshapen_entries_are_refused(void **state)
             bool newer = strcmp(x->name, "config.layers") == 0 || strcmp(x->name, "run.by_layer") == 0 ||
                          strcmp(x->name, "run.further") == 0 || strcmp(x->name, "config.delay_correction") == 0 ||
                          strcmp(x->name, "config.work") == 0 || strncmp(x->name, "config.work.", 12) == 0 ||
-                         strcmp(x->name, "config.least_workers") == 0 || strcmp(x->name, "run.rest.at_work") == 0;
+                         strncmp(x->name, "config.cluster.", 15) == 0 || strcmp(x->name, "config.least_workers") == 0 ||
+                         strcmp(x->name, "run.rest.at_work") == 0;
             if (newer)
                 assert_int_equal(hw_engine_restore(e, bad, why), HW_OK);
             else if (hw_engine_restore(e, bad, why) != HW_E_FORMAT)
