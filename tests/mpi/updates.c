@@ -55,7 +55,10 @@ void nothing_is_lost(ranks *r)
         CHECK(r, result.updates == 6 * EXAMPLES / 4 && result.examples == 6 * EXAMPLES);
         for (int j = 0; j < N; j++) CHECK(r, x[j] == 6 * EXAMPLES / 4);
         CHECK(r, result.last.metric[0] == 6 * EXAMPLES / 4);
-        CHECK(r, r->rank != 0 || (w.count == 6 && w.exact));
+        /* Ranks meet for each of them; but alone one of two quick workers may go on past the next one while the other
+         * is about to ask for the last, and with gradients in hand the one at the end may be made once more. */
+        const unsigned fewest = r->count > 1 ? 6 : 1, most = i > 5 ? 7 : 6;
+        CHECK(r, r->rank != 0 || (w.exact && w.count >= fewest && w.count <= most));
         CHECK(r, visited(k, 0, 6));
         if (r->count > 1) {
             CHECK(r, hw_histogram_init(&h, 64) == HW_OK);
