@@ -1,6 +1,6 @@
 /* ranks.c - what the simulated cluster predicts against what ranks do: time of an update, the workers' wait, staleness
  * and loss, of a quadratic whose steps sleep, so that ranks beyond the cores can be had. mpirun -n N build/.../ranks
- * --threads 2 --interval 4 ...; the network is what it is (docs/benchmarks.md has one made of namespaces), and what it
+ * --threads 2 --interval 4 ...; the network is what it is (tests/mpi/hosts makes one of namespaces), and what it
  * is said to be is --latency and --bandwidth. The work of a step is measured before, by one worker. */
 #include "cli.h"
 #include "bench.h"

@@ -47,7 +47,7 @@ typedef enum hw_mpi_sum { HW_MPI_ORDERED, HW_MPI_REDUCED } hw_mpi_sum;
  *   D' = min(k + 1, 2) / (k + 1) (k / min(k, 2) D + d)            (k = 0: d; two ranks: the sum, D + d)
  *
  * altogether, so that any interval is as safe as with two ranks, and what all of them touch learns as quickly as with
- * two. * AVERAGES: likewise once the mean, min(k + 1, 1): where all ranks touch all parameters, local steps with
+ * two. AVERAGES: likewise once the mean, min(k + 1, 1): where all ranks touch all parameters, local steps with
  * periodic averaging, though nobody waits for the others. CHOSEN: means for sparse objectives that know no principal
  * direction, else sums. */
 typedef enum hw_mpi_combine { HW_MPI_CHOSEN, HW_MPI_SUMS, HW_MPI_MEANS, HW_MPI_AVERAGES } hw_mpi_combine;
@@ -62,16 +62,13 @@ typedef struct hw_mpi {
      * way at a time. 0, the default: chosen, 1 (as often as the network takes them), or where the objective is sparse
      * 256 / (ranks - 1) and fewer where a parameter would be met more than eight times meanwhile, since what ranks do
      * from the same start adds up; up to twice as many, within that, where workers wait for a fifth of the time. Where
-     * means are taken, up to a sixteenth of an epoch. Where
-     * the objective knows its principal direction, up to sixteen times, but no more than 2 / (rate x curvature across
-     * it x (ranks - 1)).
-     */
+     * means are taken, up to a sixteenth of an epoch. Where the objective knows its principal direction, up to sixteen
+     * times, but no more than 2 / (rate x curvature across it x (ranks - 1)). */
     uint32_t interval;
     /* ASYNC: a rank's workers wait rather than have begun more steps than these that are unsent or under way: the more,
      * the older gradients are when they land. 0: the interval and as many again, or a step of each of those who land
      * on their own where that is more, so that an exchange is under way while the next is computed; or what that
-     * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients
-     * are youngest. */
+     * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
     uint32_t bound;
     hw_mpi_combine combine; /* ASYNC, without momentum at the owners */
 } hw_mpi;

@@ -75,7 +75,7 @@ typedef enum hw_clock_kind {
  * Staleness is of the owners: updates of other ranks that landed after the values that an update was made on. The clock
  * says how long a step works, `work` how many seconds its mean is; a message of b bytes keeps its sender's link busy
  * for b / bandwidth and then its receiver's, `latency` later; each float of an exchange costs `per_float` at either
- * end. A rank's workers wait where `bound` of its updates have been begun beyond those sent.
+ * end. A rank's workers wait rather than have begun more than `bound` updates that are unsent or under way.
  *
  * Without momentum a policy is each rank's own and goes by its threads; then none that makes a momentum of its own.
  *
@@ -86,8 +86,8 @@ typedef enum hw_clock_kind {
 typedef struct hw_cluster {
     unsigned ranks;    /* 0: none, all workers on one array                                       */
     uint32_t interval; /* updates of a rank between its exchanges; default 1                      */
-    uint32_t bound;    /* updates that a rank may have begun and not sent; 0: interval + the larger of interval and
-                          threads                                                                 */
+    uint32_t bound;    /* updates of a rank that may be begun, unsent or under way; 0: interval + the larger of
+                          interval and threads                                                    */
     double latency;    /* of a message, seconds                                                   */
     double bandwidth;  /* of each rank's link, each way, bytes a second; 0: no limit              */
     double work;       /* mean work of a step, seconds: what virtual time 1 is                    */
