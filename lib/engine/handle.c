@@ -1,4 +1,5 @@
 /* handle.c - what a handle answers outside a run: parameters, what was measured, the result. */
+#include "../base/sized.h"
 #include "../optimizer/optimizer.h"
 #include "engine.h"
 #include <math.h>
@@ -128,11 +129,9 @@ unsigned hw_engine_at_work(const hw_engine *e, double *mean)
 hw_status hw_engine_cluster(const hw_engine *e, hw_cluster_result *result)
 {
     hw_cluster_result all = {0};
-    if (!e || !result || result->struct_size < sizeof(size_t)) return HW_E_ARGUMENT;
+    if (!e || !result || result->struct_size < sizeof result->struct_size) return HW_E_ARGUMENT;
     if (!e->scheduler->cluster || !e->scheduler->cluster(e, &all)) return HW_E_UNSUPPORTED;
-    all.struct_size = result->struct_size < sizeof all ? result->struct_size : sizeof all;
-    memcpy(result, &all, all.struct_size);
-    return HW_OK;
+    return hw__sized_fill(result, result->struct_size, &all, sizeof all, sizeof result->struct_size);
 }
 
 void hw_engine_stop(hw_engine *e)
