@@ -29,9 +29,9 @@ typedef struct cluster_rank {
 struct hw__cluster {
     cluster_rank *rank;
     uint32_t ranks, threads;
-    uint64_t exchanges, before,
-        *changed;    /* before: this run; changed: by line, in which exchange it did last; NULL with velocity */
-    hw_range *range; /* of the lines of a sparse exchange */
+    uint64_t exchanges; /* that have landed in this run */
+    uint64_t *changed;  /* by line: the exchange in which it last did; NULL with velocity */
+    hw_range *range;    /* of the lines of a sparse exchange */
     bool velocity;
 };
 
@@ -128,8 +128,8 @@ static void send(hw_engine *e, uint32_t rank)
 
 /* One of the updates of an exchange, into the owners' values and into the engine's books. Its worker may be computing
  * its next step on another thread meanwhile: what a landing reads of it is only touched by who lands. */
-static hw_status land(hw_engine *e, const update *u, uint64_t others, const hw_form *form, const hw__extent *a,
-                      const float *d)
+static void land(hw_engine *e, const update *u, uint64_t others, const hw_form *form, const hw__extent *a,
+                 const float *d)
 {
     hw_worker *w = u->worker;
     const hw_read_note note = w->note;
@@ -138,19 +138,17 @@ static hw_status land(hw_engine *e, const update *u, uint64_t others, const hw_f
     (void)hw__params_write(e->params, 0, form, a, d, &w->note);
     w->note = (hw_read_note){landed - (others - u->others), 0, 0, 1};
     w->read_ns = u->read_ns;
-    hw_status status = hw__step_landed(w, u->loss, u->examples, landed, &ow);
+    (void)hw__step_landed(w, u->loss, u->examples, landed, &ow); /* a run that fails by it ends */
     w->note = note;
     w->read_ns = read_ns;
-    return status;
 }
 
-static hw_status land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
+static void land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
 {
     const hw_range whole = {0, e->objective.parameters};
     const hw__extent all = hw__extent_all(&whole), none = hw__extent_ranges(&whole, 0, true);
     const hw_setting *now = &e->settings.now;
     const uint64_t others = hw_params_clock(e->params) - r->own;
-    hw_status status = HW_OK;
     hw__extent extent = all;
     const float *d = r->flight;
     if (!c->velocity) {
@@ -165,18 +163,17 @@ static hw_status land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
         }
     }
     c->exchanges++;
-    for (uint32_t i = 0; i < r->sent && status == HW_OK; i++) {
+    for (uint32_t i = 0; i < r->sent; i++) {
         const hw_form form =
             c->velocity
                 ? (hw_form){.kind = HW_FORM_MOMENTUM, .a = (float)now->momentum, .b = (float)(now->rate / r->sent)}
                 : (hw_form){.kind = HW_FORM_ADD, .e = 1};
-        status = land(e, r->made + i, others, &form, c->velocity || i == 0 ? &extent : &none, d);
+        land(e, r->made + i, others, &form, c->velocity || i == 0 ? &extent : &none, d);
     }
     r->own += r->sent;
     r->count -= r->sent;
     memmove(r->made, r->made + r->sent, r->count * sizeof *r->made);
     r->sent = 0;
-    return status;
 }
 
 /* What the owners answer: everything with velocity, else what has changed since. */
@@ -212,7 +209,7 @@ void hw__cluster_event(hw_engine *e, const hw__timeline_event *event)
     hw__cluster *c = hw__simulated_of(e)->cluster;
     if (event->kind == TIMELINE_SENT) send(e, event->member);
     if (event->kind == TIMELINE_LANDED) {
-        (void)land_all(e, c, c->rank + event->member); /* a run that fails by it ends, whatever comes back */
+        land_all(e, c, c->rank + event->member);
         answer(e, event->member);
     }
     if (event->kind == TIMELINE_BACK) take(e, event->member);
@@ -225,15 +222,17 @@ void hw__cluster_begin(hw_engine *e)
 {
     hw__cluster *c = hw__simulated_of(e)->cluster;
     const size_t n = e->objective.parameters;
-    if (c) c->before = c->exchanges;
-    for (uint32_t i = 0; c && i < c->ranks; i++) {
+    if (!c) return;
+    c->exchanges = 0;
+    if (c->changed) memset(c->changed, 0, (n / LINE + 1) * sizeof *c->changed);
+    for (uint32_t i = 0; i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
         hw_params_get(e->params, 0, r->local);
         memset(r->delta, 0, n * sizeof *r->delta);
         r->own = r->coming = 0;
         r->others = hw_params_clock(e->params);
         r->sent = r->count = 0;
-        r->heard = c->exchanges;
+        r->heard = 0;
         r->version++;
     }
 }
@@ -245,8 +244,7 @@ void hw__cluster_input(const hw_engine *e, hw_policy_input *in)
     const hw__cluster *c = hw__simulated_of(e)->cluster;
     if (!c || (c->velocity && e->config.compensation.policy != HW_POLICY_AUTO)) return;
     const double landed = (double)(hw_params_clock(e->params) - e->first_update);
-    const double exchanges = (double)(c->exchanges - c->before);
-    const double together = c->ranks * (landed > 0 && exchanges > 0 ? landed / exchanges : 1);
+    const double together = c->ranks * (landed > 0 && c->exchanges ? landed / (double)c->exchanges : 1);
     const double mean = in->shape ? in->shape->mean : 0, delay = together > mean ? together : mean;
     in->workers = !c->velocity ? c->threads : (unsigned)(delay < 1e6 ? 1 + delay : 1e6);
     in->staleness = NULL;
