@@ -1,8 +1,8 @@
 /* linear.c - linear models on sparse rows (LIBSVM files) by HOGWILD!: training, testing, prediction, cross-validation.
  */
 #include "support/cli.h"
-#include "support/gnuplot.h"
 #include "support/cluster.h"
+#include "support/gnuplot.h"
 #include "support/linear.h"
 #include "support/plan.h"
 #include "support/ranks.h"

@@ -10,24 +10,23 @@ static bool asked(int argc, char **argv)
     return false;
 }
 
-/* What goes with other options only. */
+/* What goes with --mpi only, and with one of the two --ranks. */
 static hw_status check(const ranks_options *o, char *why)
 {
-    const bool own = o->interval || o->bound || o->velocity || o->combine;
-    const char *flag = o->interval   ? "--rank-exchange"
-                       : o->bound    ? "--rank-bound"
-                       : o->velocity ? "--rank-velocity"
-                       : o->combine  ? "--rank-combine"
-                       : o->sum      ? "--rank-sum"
-                                     : "--ranks";
-    const char *with = !o->mpi && (own || o->sum || o->scheduler) ? "--mpi"
-                       : o->mpi && own && o->scheduler            ? "--ranks async"
-                       : o->mpi && o->sum && !o->scheduler        ? "--ranks sync"
-                                                                  : NULL;
-    if (!with) return HW_OK;
-    (void)snprintf(why, HW_WHY, "%s goes with %s (--help lists the options)",
-                   o->mpi && o->sum && !o->scheduler ? "--rank-sum" : flag, with);
-    return HW_E_ARGUMENT;
+    static const char *const with[] = {"--ranks async", "--ranks sync"};
+    const struct {
+        const char *flag;
+        unsigned given, scheduler;
+    } rows[] = {{"--rank-exchange", o->interval, 0}, {"--rank-bound", o->bound, 0},
+                {"--rank-velocity", o->velocity, 0}, {"--rank-combine", o->combine, 0},
+                {"--rank-sum", o->sum, 1},           {"--ranks", o->scheduler, o->scheduler}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!rows[i].given || (o->mpi && rows[i].scheduler == o->scheduler)) continue;
+        (void)snprintf(why, HW_WHY, "%s goes with %s (--help lists the options)", rows[i].flag,
+                       o->mpi ? with[rows[i].scheduler] : "--mpi");
+        return HW_E_ARGUMENT;
+    }
+    return HW_OK;
 }
 
 #if defined(HW_MPI)
