@@ -23,7 +23,7 @@ COMMIT      := $(shell git rev-parse --short=10 HEAD 2>/dev/null || echo unknown
 # An MPI's compiler gives a variant of its own, with libhogwild-mpi and programs that know --mpi: `make mpi`.
 # `make install MPI=openmpi` installs what that has built.
 ifneq ($(and $(filter install,$(MAKECMDGOALS)),$(findstring command,$(origin MPI))),)
-MPICC   ?= $(shell command -v mpicc.$(MPI) || echo mpicc)
+MPICC   := $(or $(MPICC),$(shell command -v mpicc.$(MPI) || echo mpicc))
 endif
 MPI     ?= openmpi
 MPICC   ?=
