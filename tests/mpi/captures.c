@@ -1,8 +1,5 @@
 /* captures.c - captures by count and by time, and runs that go on from them, over as many ranks or others. */
 #include "ranks.h"
-#include <stdatomic.h>
-#include <time.h>
-#include <unistd.h>
 
 static hw_status keep(void *context, uint64_t update, const hw_state *state)
 {

@@ -2,8 +2,6 @@
 #include "ranks.h"
 #include <pthread.h>
 #include <signal.h>
-#include <stdatomic.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Trains without end; the script kills one of them, or interrupts all. */

@@ -1,7 +1,5 @@
 /* ends.c - how runs over ranks end, what they refuse, and what they tell. */
 #include "ranks.h"
-#include <stdatomic.h>
-#include <time.h>
 
 void trouble(ranks *r)
 {

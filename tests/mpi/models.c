@@ -1,7 +1,5 @@
 /* models.c - what comes out of runs over ranks: losses, momentum, ages, how many workers. */
 #include "ranks.h"
-#include <time.h>
-#include <unistd.h>
 
 /* Rows that are alike: sixteen columns of each are the same, two are its own. */
 enum { ROWS = 6000, COMMON = 16, OWN = 48, ENTRIES = COMMON + 2 };

@@ -2,7 +2,6 @@
  * all threads of a rank step. */
 #include "../fits.h"
 #include "ranks.h"
-#include <stdatomic.h>
 #include <time.h>
 
 void sync_equals_threads(ranks *r)
