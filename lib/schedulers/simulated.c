@@ -82,6 +82,16 @@ static void land_now(hw_engine *e, hw__runner *runner)
     hw__virtual_land(e, runner, &s->event);
 }
 
+/* What changes an array: a landing, or an event of a rank. */
+static void write_now(hw_engine *e, hw__runner *runner)
+{
+    const hw__simulated *s = hw__simulated_of(e);
+    if (s->event.land)
+        land_now(e, runner);
+    else
+        hw__cluster_event(e, &s->event);
+}
+
 /* An update that was gathering when the tickets ran out, of a run that goes on with more: whoever is left may be too
  * few to complete it, so it lands as it would have at the end. */
 static bool left_over(const hw_engine *e)
@@ -107,10 +117,8 @@ static void loop_alone(hw_engine *e, hw__runner *runner)
         next_event(e);
         if (replayed(e)) break;
         s->has_event = false;
-        if (s->event.kind != TIMELINE_STEP)
-            hw__cluster_event(e, &s->event);
-        else if (s->event.land)
-            land_now(e, runner);
+        if (s->event.land || s->event.kind != TIMELINE_STEP)
+            write_now(e, runner);
         else if (read_now(e) && !e->layers.on)
             hw__virtual_compute(e, runner, e->worker + s->event.member);
         hw__times_poll_stop(e);
@@ -208,17 +216,12 @@ static bool advance(hw_engine *e, hw__runner *runner)
         changed(s);
         return true;
     }
-    if (s->event.kind != TIMELINE_STEP) {
+    if (s->event.land || s->event.kind != TIMELINE_STEP) {
+        const hw__virtual_worker *virtual = s->event.land ? hw__virtual_of(e->worker + s->event.member) : NULL;
+        if (virtual && virtual->busy && !virtual->done) return false;
         s->landing = true;
         (void)pthread_mutex_unlock(&s->mutex);
-        hw__cluster_event(e, &s->event);
-        (void)pthread_mutex_lock(&s->mutex);
-    } else if (s->event.land) {
-        const hw__virtual_worker *virtual = hw__virtual_of(e->worker + s->event.member);
-        if (virtual->busy && !virtual->done) return false;
-        s->landing = true;
-        (void)pthread_mutex_unlock(&s->mutex);
-        land_now(e, runner);
+        write_now(e, runner);
         (void)pthread_mutex_lock(&s->mutex);
     } else if (!advance_read(e, runner)) {
         return false;
