@@ -90,9 +90,9 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
     if (r && r->kind == HW__MPI_SUMS && !asynchronous(job)) h->hash = parameters_hash(job);
 }
 
-/* How long to look away, in microseconds: messages that are under way for longer than a twentieth of the time between
- * exchanges would be noticed by the workers; looking more often takes their core. A large message is under way in
- * parts, each of which goes on when it is looked at, on both sides. */
+/* How long to look away, in microseconds: a twentieth of the time between exchanges, or half of that while one is under
+ * way, since a large message comes in parts, each of which goes on when it is looked at, on both sides. Looking more
+ * often takes the workers' core. */
 static uint64_t moment_of(const hw_mpi_job *job)
 {
     enum { SHORTEST = 50, LONGEST = 500 };
