@@ -70,7 +70,7 @@ help:
 	@echo "make test-model      the protocols and their mutants in spin"
 	@echo "make test-crash      checkpoints: every system call of a save killed or failing, and random kills (strace)"
 	@echo "make test-abi        programs and headers of earlier releases against this library (abidiff)"
-	@echo "make test-long       stress tests at full length; every reader of files under libFuzzer (clang)"
+	@echo "make test-long       stress tests at full length; kernels on emulated processors; every reader of files under libFuzzer (clang)"
 	@echo "make lib | examples | bench | docs      parts of it"
 	@echo "make bench-peers     our programs alternating with PyTorch, scikit-learn, liblinear and gensim"
 	@echo "make install uninstall   PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)"
@@ -195,8 +195,10 @@ test-crash:
 .PHONY: run-crash
 run-crash: $(CRASH)
 	@OUT=$(OUT) sh tests/crash
-test-long: $(STRESS) $(OUT)/tests/test_engine
+test-long: $(STRESS) build-tests
 	@for t in $(STRESS) $(OUT)/tests/test_engine; do echo "== $$t"; HOGWILD_STRESS=full $$t || exit 1; done
+	@sh .ci/packages build qemu
+	@OUT=$(OUT) sh tests/processors
 	@$(MAKE) --no-print-directory -s test-fuzz
 test-fuzz:
 	@sh .ci/packages build clang

@@ -52,6 +52,12 @@ static inline void *check_floats(size_t n)
 #define CHECK_SLOW 0
 #endif
 
+/* Likewise where this processor is emulated (tests/processors). */
+static inline bool check_slow(void)
+{
+    return CHECK_SLOW || getenv("HOGWILD_EMULATED");
+}
+
 /* full: the stress tests' own lengths; otherwise shorter. */
 static inline bool check_full(void)
 {

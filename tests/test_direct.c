@@ -233,7 +233,7 @@ static void shapes_of_nets(void **state)
         hw__conv_shape s = shape(a[0], a[1], a[2], a[3], a[4], a[5], a[6]);
         assert_true(hw__conv_direct.takes(&s));
         check_shape(s, 1, 0, 0, true, i % 2);
-        if (!CHECK_SLOW) check_shape(s, 2, 5, 3, i % 2, true);
+        if (!check_slow()) check_shape(s, 2, 5, 3, i % 2, true);
     }
 }
 
@@ -246,7 +246,7 @@ static void drawn_shapes(void **state)
     for (size_t i = 0; i < sizeof kernels / sizeof *kernels; i++)
         for (size_t stride = 1; stride <= 4; stride++)
             for (size_t pad = 0; pad < kernels[i]; pad++)
-                for (size_t round = 0; round < (CHECK_SLOW ? 2 : 6); round++) {
+                for (size_t round = 0; round < (check_slow() ? 2 : 6); round++) {
                     size_t k = kernels[i], least = k > 2 * pad ? k - 2 * pad : 1, most = k > 5 ? 5 : 15;
                     size_t c = 1 + below(most), f = 1 + below(34), h = least + below(13), w = least + below(30);
                     size_t n = 1 + below(2), apart = below(9), shift = below(16);
@@ -261,8 +261,8 @@ static void every_width(void **state)
     if (!available()) skip();
     for (size_t pad = 0; pad < 2; pad++)
         for (size_t width = 1; width <= 34; width++)
-            for (size_t f = 1; f <= (CHECK_SLOW ? 5 : 17); f++)
-                check_shape(shape(2, 3 + width % 3, width + 2, f + (CHECK_SLOW ? width % 12 : 0), 3, 1, pad), 1, 1,
+            for (size_t f = 1; f <= (check_slow() ? 5 : 17); f++)
+                check_shape(shape(2, 3 + width % 3, width + 2, f + (check_slow() ? width % 12 : 0), 3, 1, pad), 1, 1,
                             width % 16, true, true);
 }
 

@@ -85,7 +85,7 @@ static void check_all(const hw__product_steps *steps, bool wide)
                                    {4, 10, 84},    {1, 1, 1},     {128, 10, 64},   {1, 17, 33},   {3, 8, 16}};
     hw_rng rng;
     hw_rng_seed(&rng, 1, 0);
-    for (int i = 0; i < 10 + (CHECK_SLOW ? 60 : 600); i++) {
+    for (int i = 0; i < 10 + (check_slow() ? 60 : 600); i++) {
         sizes s = {1 + hw_rng_below(&rng, 20), 1 + hw_rng_below(&rng, 60), 1 + hw_rng_below(&rng, 60)};
         if (i < 10) s = layers[i];
         check_dots(steps, wide, s, &rng);
