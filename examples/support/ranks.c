@@ -17,9 +17,10 @@ static hw_status check(const ranks_options *o, char *why)
     const struct {
         const char *flag;
         unsigned given, scheduler;
-    } rows[] = {{"--rank-exchange", o->interval, 0}, {"--rank-bound", o->bound, 0},
-                {"--rank-velocity", o->velocity, 0}, {"--rank-combine", o->combine, 0},
-                {"--rank-sum", o->sum, 1},           {"--ranks", o->scheduler, o->scheduler}};
+    } rows[] = {{"--rank-exchange", o->interval, 0},    {"--rank-bound", o->bound, 0},
+                {"--rank-velocity", o->velocity, 0},    {"--rank-combine", o->combine, 0},
+                {"--rank-gather", o->gather, 0},        {"--rank-sum", o->sum, 1},
+                {"--ranks", o->scheduler, o->scheduler}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!rows[i].given || (o->mpi && rows[i].scheduler == o->scheduler)) continue;
         (void)snprintf(why, HW_WHY, "%s goes with %s (--help lists the options)", rows[i].flag,
@@ -81,6 +82,7 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     mpi.sum = o->sum ? HW_MPI_REDUCED : HW_MPI_ORDERED;
     if (o->interval) mpi.interval = o->interval;
     mpi.bound = o->bound;
+    mpi.gather = o->gather;
     status = hw_mpi_create(&r->job, objective, config, &mpi, why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);
@@ -120,15 +122,13 @@ void ranks_print(const ranks *r, FILE *out)
     }
 }
 
-hw_status ranks_report(const ranks *r, hw_report *report)
+enum { TEXT = 72, PAIRS = 24 }; /* PAIRS: as many columns as a page takes */
+
+static hw_status each_rank(const ranks *r, const hw_mpi_rank *each, unsigned count, hw_report *report)
 {
-    enum { COLUMNS = 7, TEXT = 72 };
+    enum { COLUMNS = 7 };
     static const char *const head[COLUMNS] = {"rank",    "host",      "threads",  "updates",
                                               "MB sent", "waited, s", "staleness"};
-    unsigned count = 0;
-    const hw_mpi_rank *each = r->job ? hw_mpi_ranks(r->job) : NULL;
-    if (r->job) (void)hw_mpi_number(r->job, &count);
-    if (!each || count < 2) return HW_OK;
     char(*text)[TEXT] = calloc((size_t)count * COLUMNS, sizeof *text);
     const char **cell = calloc((size_t)(count + 1) * COLUMNS, sizeof *cell);
     for (unsigned k = 0; cell && k < COLUMNS; k++) cell[k] = head[k];
@@ -148,6 +148,38 @@ hw_status ranks_report(const ranks *r, hw_report *report)
     free(text);
     free(cell);
     return status;
+}
+
+/* Whose updates missed how many of whose. */
+static hw_status each_pair(const double *missed, unsigned count, hw_report *report)
+{
+    const size_t columns = count + 1u;
+    char(*text)[TEXT] = calloc(columns * columns, sizeof *text);
+    const char **cell = calloc(columns * columns, sizeof *cell);
+    for (size_t i = 0; text && cell && i < columns * columns; i++) {
+        const size_t row = i / columns, column = i % columns;
+        if (row == 0 || column == 0)
+            (void)snprintf(text[i], TEXT, row + column == 0 ? "updates of rank, without those of" : "%zu",
+                           row + column - 1);
+        else if (row != column)
+            (void)snprintf(text[i], TEXT, "%.2f", missed[(row - 1) * count + column - 1]);
+        cell[i] = text[i];
+    }
+    hw_status status = text && cell ? hw_report_table(report, cell, columns, columns) : HW_E_MEMORY;
+    free(text);
+    free(cell);
+    return status;
+}
+
+hw_status ranks_report(const ranks *r, hw_report *report)
+{
+    unsigned count = 0;
+    const hw_mpi_rank *each = r->job ? hw_mpi_ranks(r->job) : NULL;
+    const double *missed = hw_mpi_pairs(r->job);
+    if (r->job) (void)hw_mpi_number(r->job, &count);
+    if (!each || count < 2) return HW_OK;
+    hw_status status = each_rank(r, each, count, report);
+    return status == HW_OK && missed && count <= PAIRS ? each_pair(missed, count, report) : status;
 }
 
 hw_status ranks_json(const ranks *r, hw_engine *engine, const char *name, const hw_result *result, FILE *out)

@@ -8,7 +8,7 @@
 typedef struct ranks_options {
     bool mpi;
     unsigned scheduler, velocity, sum, combine; /* numbers of the words below */
-    unsigned interval, bound;                   /* 0: not given */
+    unsigned interval, bound, gather;           /* 0: not given */
 } ranks_options;
 
 /* Rows for cli.own, whose context holds ranks_options at offset `at`. */
@@ -42,6 +42,13 @@ typedef struct ranks_options {
          (at) + offsetof(ranks_options, bound),                                                        \
          1,                                                                                            \
          2000000},                                                                                     \
+        {"--rank-gather",                                                                              \
+         "K",                                                                                          \
+         "async: an update is the mean of the first K ranks' to come (2 to as many as there are)",     \
+         CLI_WHOLE,                                                                                    \
+         (at) + offsetof(ranks_options, gather),                                                       \
+         2,                                                                                            \
+         1000000},                                                                                     \
         {"--rank-velocity",                                                                            \
          "owners|ranks",                                                                               \
          "async: momentum where updates land, or each rank's own",                                     \

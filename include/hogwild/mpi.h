@@ -71,6 +71,12 @@ typedef struct hw_mpi {
      * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
     uint32_t bound;
     hw_mpi_combine combine; /* ASYNC, without momentum at the owners */
+    /* ASYNC, dense: the owners' update is the mean of what the first so many ranks to come have brought, which go on
+     * from there, while the others are still computing: theirs count in a later one (Wang et al.; HW_GATHER, over
+     * ranks). From 2 to the number of ranks; as many: all wait for all. 0, the default: each as it comes. Fewer land
+     * where nobody else can come any more, before a meeting. Staleness counts these updates; hw_result.updates and
+     * schedules the gradients. */
+    uint32_t gather;
 } hw_mpi;
 
 HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);
@@ -120,9 +126,14 @@ HW_API unsigned hw_mpi_number(const hw_mpi_job *job, unsigned *ranks);
  * ranks old when they landed, into a histogram of 64 linear bins (ASYNC, all ranks). */
 HW_API const hw_mpi_rank *hw_mpi_ranks(const hw_mpi_job *job);
 HW_API hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *histogram);
+/* After a run of ASYNC, on rank 0: for each rank, and each other one behind it, how many updates of the other its own
+ * had not seen when they landed, on average over updates and owners: ranks x ranks, row by row; the diagonal is 0. What
+ * a rank had begun before an exchange was over counts as of the exchange before. NULL: more than 256 ranks, one, or
+ * SYNC. The job's. */
+HW_API const double *hw_mpi_pairs(const hw_mpi_job *job);
 /* As hw_run_json, on rank 0, of the whole job: what stands there, and "ranks", what each of them did; under ASYNC also
- * "landed", the staleness of all updates at their owners ("histogram" is of rank 0's own engine). Other ranks write
- * nothing. */
+ * "landed", the staleness of all updates at their owners, and "pairs", that of hw_mpi_pairs ("histogram" is of rank 0's
+ * own engine). Other ranks write nothing. */
 HW_API hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *name, const hw_result *result,
                                  FILE *out);
 

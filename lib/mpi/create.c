@@ -71,6 +71,19 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
             why, HW_E_UNSUPPORTED,
             "mpi.combine %s: it goes with scheduler async and no momentum at the owners (velocity at the ranks)",
             m->combine == HW_MPI_MEANS ? "means" : "averages");
+    if (m->gather && (m->gather < 2 || m->gather > (unsigned)job->ranks))
+        return hw__mpi_fail(why, HW_E_ARGUMENT,
+                            "mpi.gather is %u: an update is the mean of the first so many of %d ranks' gradients, from "
+                            "2 on (0: of each as it comes)",
+                            m->gather, job->ranks);
+    if (m->gather && (m->scheduler != HW_MPI_ASYNC || o->touched))
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED, "mpi.gather goes with scheduler async and dense gradients");
+    if (m->gather && m->combine != HW_MPI_CHOSEN)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "mpi.gather takes the mean of what lands together: not with mpi.combine %s",
+                            m->combine == HW_MPI_SUMS    ? "sums"
+                            : m->combine == HW_MPI_MEANS ? "means"
+                                                         : "averages");
     if (job->bound < job->interval)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.bound is %u: it must be 0, or at least the interval of %u",
                             m->bound, job->interval);

@@ -14,23 +14,14 @@ enum { HEAD = 16 };           /* floats before the values: a hw__mpi_push */
 enum { PUSH = 2, REPLY = 3 }; /* tags; 1 is a sum's, 4 a word's */
 _Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
 
-/* What steps that were begun since the last exchange was over are computed on, and how many had been begun before:
- * those are of older ones. own: updates of this rank that the owners had by then. */
-enum { GENERATIONS = 8 };
-typedef struct generation {
-    uint64_t begun, own, *clock; /* clock: of each owner */
-} generation;
-
 typedef struct hw__mpi_exchange {
     float *good;                              /* what all ranks had last, at the beginning or a meeting */
     float *base, *seen, *out, *in, *velocity; /* velocity: rank 0's copy of all, for captures */
     size_t *at;                               /* of each owner's message in out and in */
     MPI_Request *request;                     /* 2 ranks: sent, awaited */
-    bool under_way;
-    uint64_t number, pushed, from; /* from: pushed when the run began */
-    hw__mpi_push *based;           /* by owner: what base is of it */
-    generation age[GENERATIONS];
-    unsigned ages; /* how many there have been */
+    bool under_way, answered;                 /* answered: by this rank itself */
+    uint64_t number, pushed, from;            /* from: pushed when the run began */
+    hw__mpi_push *based;                      /* by owner: what base is of it */
     float *arriving, *reply;
     MPI_Request arrival, *replying;
     MPI_Status *status; /* of as many as request */
@@ -53,11 +44,10 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
         x->at = calloc(ranks, sizeof *x->at);
         x->request = calloc(3 * ranks, sizeof *x->request);
         x->based = calloc(ranks, sizeof *x->based);
-        x->age[0].clock = calloc(GENERATIONS * ranks, sizeof(uint64_t));
         x->marked = calloc(hw__mpi_lines(n) + 1, 1);
         x->changed = calloc(hw__mpi_lines(n) + ranks, sizeof *x->changed);
         x->status = calloc(3 * ranks, sizeof *x->status);
-        good = x->at && x->request && x->based && x->age[0].clock && x->status && x->marked && x->changed;
+        good = x->at && x->request && x->based && x->status && x->marked && x->changed && hw__mpi_ages_create(job);
     }
     for (int r = 0; good && r < job->ranks; r++) {
         x->at[r] = total;
@@ -72,13 +62,13 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
         x->arriving = malloc((ranks + 1) * mine * sizeof *x->arriving);
         good = x->base && x->out && x->arriving;
     }
-    for (unsigned i = 1; good && i < GENERATIONS; i++) x->age[i].clock = x->age[0].clock + i * ranks;
     if (!good) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory to exchange %zu parameters", n);
     x->seen = x->base + n;
     x->good = x->seen + n;
     x->in = x->out + total;
     x->reply = x->arriving + mine;
-    hw_status status = hw__mpi_owner_create(job, objective, why);
+    hw_status status = hw__mpi_gather_create(job, mine, why);
+    if (status == HW_OK) status = hw__mpi_owner_create(job, objective, why);
     if (status != HW_OK || job->rank != 0 || !hw__mpi_owner_velocity(job)) return status;
     x->velocity = calloc(n, sizeof *x->velocity);
     return x->velocity ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for a velocity");
@@ -93,6 +83,7 @@ void hw__mpi_exchange_end(hw_mpi_job *job)
     x->serves = false;
     hw__mpi_forget(&x->arrival);
     hw__mpi_words_end(job);
+    hw__mpi_gather_end(job);
     if (!x->under_way && !job->broken) {
         (void)MPI_Waitall(job->ranks, x->replying, x->status);
         return;
@@ -108,13 +99,14 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     if (!x) return;
     hw__mpi_exchange_end(job);
     hw__mpi_owner_free(job);
+    hw__mpi_gather_free(job);
     free(x->at);
     free(x->request);
     free(x->status);
     free(x->marked);
     free(x->changed);
     free(x->based);
-    free(x->age[0].clock);
+    hw__mpi_ages_free(job);
     free(x->base);
     if (!x->abandoned) {
         free(x->out);
@@ -136,44 +128,6 @@ static bool await_push(hw_mpi_job *job)
         "MPI_Irecv");
 }
 
-/* Base is new. No more steps are under way than there are threads, whatever tickets they hold. */
-static void new_age(hw_mpi_job *job)
-{
-    hw__mpi_exchange *x = job->exchange;
-    generation *g = x->age + x->ages % GENERATIONS;
-    const uint64_t before = x->ages ? x->age[(x->ages - 1) % GENERATIONS].begun : 0;
-    uint64_t clock = x->pushed, begun = hw_engine_begun(job->engine);
-    (void)hw_engine_peek(job->engine, NULL, &clock);
-    const uint64_t most = clock - x->from + hw_engine_threads(job->engine);
-    if (begun > most) begun = most;
-    g->begun = begun > before ? begun : before;
-    g->own = x->pushed - x->from;
-    for (int r = 0; r < job->ranks; r++) g->clock[r] = x->based[r].clock;
-    x->ages++;
-}
-
-/* Of updates first + 1 .. last of this rank, those that were begun before base was what it is, and on what, on average:
- * *own, what this rank had sent since then, and for each owner its clock in push[r].early_clock. */
-static uint64_t of_older(const hw_mpi_job *job, uint64_t first, uint64_t last, uint64_t *own)
-{
-    hw__mpi_exchange *x = job->exchange;
-    uint64_t early = 0, end = last, sum = 0;
-    for (int r = 0; r < job->ranks; r++) x->based[r].early_clock = 0;
-    for (unsigned back = 1; back <= x->ages && back <= GENERATIONS && end > first; back++) {
-        const generation *g = x->age + (x->ages - back) % GENERATIONS;
-        const bool oldest = back == x->ages || back == GENERATIONS;
-        const uint64_t from = oldest || g->begun < first ? first : g->begun < end ? g->begun : end, count = end - from;
-        end = from;
-        if (back == 1 || !count) continue;
-        early += count;
-        sum += count * (first - g->own);
-        for (int r = 0; r < job->ranks; r++) x->based[r].early_clock += count * g->clock[r];
-    }
-    for (int r = 0; early && r < job->ranks; r++) x->based[r].early_clock /= early;
-    *own = early ? sum / early : 0;
-    return early;
-}
-
 bool hw__mpi_exchange_begin(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -185,12 +139,11 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
     memcpy(x->good, x->base, job->parameters * sizeof *x->good);
     /* No step has been begun: what the engine says of that is of before, until it runs. */
-    for (int r = 0; r < job->ranks; r++) x->based[r].clock = x->age[0].clock[r] = job->clock;
-    x->age[0].begun = x->age[0].own = 0;
-    x->ages = 1;
+    for (int r = 0; r < job->ranks; r++) x->based[r].clock = job->clock;
+    hw__mpi_ages_begin(job);
     x->from = x->pushed;
     x->serves = true;
-    return await_push(job) && hw__mpi_words_begin(job);
+    return await_push(job) && hw__mpi_words_begin(job) && hw__mpi_gather_begin(job);
 }
 
 /* A message of rank `from`, of this many floats, is what it says, and fits. */
@@ -203,33 +156,73 @@ static bool fits(hw_mpi_job *job, int from, const hw__mpi_push *push, int count,
     return false;
 }
 
-static bool land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message)
+static bool land(hw_mpi_job *job, int from, const float *message, unsigned number, unsigned count)
 {
-    if (hw__mpi_owner_land(job, from, push, message)) return true;
+    hw__mpi_push push;
+    memcpy(&push, message, sizeof push);
+    if (hw__mpi_owner_land(job, from, &push, message + HEAD, number, count)) return true;
     job->failed =
         hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent lines that are not of rank %d's shard", from, job->rank);
     return false;
 }
 
+/* The owner's values, to whoever has brought something. */
+static bool reply(hw_mpi_job *job, int to, const hw__mpi_push *brought)
+{
+    hw__mpi_exchange *x = job->exchange;
+    hw__mpi_push push = *brought;
+    const bool own = to == job->rank;
+    /* It has had the reply before. */
+    if (!own && !hw__mpi_good(job, MPI_Wait(x->replying + to, MPI_STATUS_IGNORE), "MPI_Wait")) return false;
+    float *reply = own ? x->in + x->at[to] : x->reply + (size_t)to * (size_t)length(job, job->rank);
+    const int size = HEAD + (int)hw__mpi_owner_reply(job, to, reply + HEAD, &push);
+    memcpy(reply, &push, sizeof push);
+    x->answered = x->answered || own;
+    if (own) return true;
+    job->here.bytes_sent += (uint64_t)size * sizeof(float);
+    return hw__mpi_good(job, MPI_Isend(reply, size, MPI_FLOAT, to, REPLY, job->comm, x->replying + to), "MPI_Isend");
+}
+
+/* It lands and is answered, or it is kept for those that land with it. */
+static bool receive(hw_mpi_job *job, int from, const float *message, size_t floats)
+{
+    hw__mpi_push push;
+    memcpy(&push, message, sizeof push);
+    if (!job->gather) return land(job, from, message, 1, 1) && reply(job, from, &push);
+    hw__mpi_gather_keep(job, from, message, floats);
+    return true;
+}
+
 static bool serve(hw_mpi_job *job, const MPI_Status *s)
 {
     hw__mpi_exchange *x = job->exchange;
-    int count = 0, from = s->MPI_SOURCE, mine = length(job, job->rank);
+    int count = 0;
     hw__mpi_push push;
     (void)MPI_Get_count(s, MPI_FLOAT, &count);
     memcpy(&push, x->arriving, sizeof push);
-    if (!fits(job, from, &push, count, (size_t)job->shards.count[job->rank]) ||
-        !land(job, from, &push, x->arriving + HEAD))
-        return false;
-    /* It has had the reply before. */
-    if (!hw__mpi_good(job, MPI_Wait(x->replying + from, MPI_STATUS_IGNORE), "MPI_Wait")) return false;
-    float *reply = x->reply + (size_t)from * (size_t)mine;
-    int size = HEAD + (int)hw__mpi_owner_reply(job, from, reply + HEAD, &push);
-    memcpy(reply, &push, sizeof push);
-    job->here.bytes_sent += (uint64_t)size * sizeof(float);
-    return hw__mpi_good(job, MPI_Isend(reply, size, MPI_FLOAT, from, REPLY, job->comm, x->replying + from),
-                        "MPI_Isend") &&
-           await_push(job);
+    return fits(job, s->MPI_SOURCE, &push, count, (size_t)job->shards.count[job->rank]) &&
+           receive(job, s->MPI_SOURCE, x->arriving, (size_t)count) && await_push(job);
+}
+
+/* Those that are to land together, by the ranks' numbers. True where any have. */
+static bool land_gathered(hw_mpi_job *job)
+{
+    unsigned count = 0, number = 0;
+    if (!job->gather || !hw__mpi_gather_next(job)) return false;
+    for (int r = 0; r < job->ranks; r++) count += hw__mpi_gather_kept(job, r) != NULL;
+    for (int r = 0; r < job->ranks; r++) {
+        const float *message = hw__mpi_gather_kept(job, r);
+        if (message && !land(job, r, message, ++number, count)) return true;
+    }
+    for (int r = 0; r < job->ranks; r++) {
+        const float *message = hw__mpi_gather_kept(job, r);
+        hw__mpi_push push;
+        if (!message) continue;
+        memcpy(&push, message, sizeof push);
+        if (!reply(job, r, &push)) return true;
+    }
+    hw__mpi_gather_landed(job);
+    return true;
 }
 
 /* --- this rank's own exchange ---------------------------------------------------------------------------------------
@@ -247,10 +240,11 @@ static bool begin(hw_mpi_job *job)
     uint64_t clock = 0;
     if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
     uint64_t updates = clock - x->pushed, own = 0;
-    const uint64_t early = of_older(job, x->pushed - x->from, clock - x->from, &own);
+    const uint64_t early = hw__mpi_ages_older(job, x->pushed - x->from, clock - x->from, x->based, &own);
     const double pull = hw__mpi_principal_pull(job, x->seen, x->base, updates, x->based[job->rank].clock);
     x->pushed = clock;
     x->number++;
+    x->answered = false;
     job->here.exchanges++;
     for (int r = 0; r < job->ranks; r++) {
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
@@ -269,9 +263,7 @@ static bool begin(hw_mpi_job *job)
         const int size = HEAD + (int)floats;
         memcpy(out, &push, sizeof push);
         if (r == job->rank) {
-            if (!land(job, r, &push, out + HEAD)) return false;
-            (void)hw__mpi_owner_reply(job, r, in + HEAD, &push);
-            memcpy(in, &push, sizeof push);
+            if (!receive(job, r, out, (size_t)size)) return false;
             continue;
         }
         if (!hw__mpi_good(job,
@@ -338,7 +330,7 @@ static bool complete(hw_mpi_job *job)
     x->under_way = false;
     for (int r = 0; r < job->ranks; r++)
         if (!take(job, r, &changed, &packed)) return false;
-    new_age(job);
+    hw__mpi_ages_new(job, x->pushed, x->from, x->based);
     if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
     hw__mpi_interval_adapt(job, x->number);
@@ -358,8 +350,10 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
         happened = true;
     }
     if (hw__mpi_words_step(job)) happened = true;
+    if (land_gathered(job)) happened = true;
     if (job->broken) return true;
     if (x->under_way) {
+        if (!x->answered) return happened;
         if (!hw__mpi_good(job, MPI_Testall(2 * job->ranks, x->request, &arrived, x->status), "MPI_Testall"))
             return true;
         return arrived ? complete(job) || true : happened;
@@ -386,7 +380,7 @@ bool hw__mpi_exchange_quiet(const hw_mpi_job *job)
 void hw__mpi_exchange_fall_back(hw_mpi_job *job)
 {
     const hw__mpi_exchange *x = job->exchange;
-    if (x && x->ages) (void)hw_engine_set(job->engine, x->good);
+    if (x && hw__mpi_ages_known(job)) (void)hw_engine_set(job->engine, x->good);
 }
 
 bool hw__mpi_exchange_flushed(hw_mpi_job *job)
@@ -407,6 +401,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
     const hw__mpi_shards *s = &job->shards;
     size_t n = job->parameters;
     hw__mpi_push now = {0};
+    if (!hw__mpi_gather_met(job)) return false;
     hw__mpi_owner_get(job, x->base + s->first[job->rank], &now);
     if (!hw__mpi_good(job,
                       MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_FLOAT, x->base, s->count, s->first, MPI_FLOAT, job->comm),
@@ -414,7 +409,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
         !hw__mpi_good(job, MPI_Allgather(&now, sizeof now, MPI_BYTE, x->based, sizeof now, MPI_BYTE, job->comm),
                       "MPI_Allgather"))
         return false;
-    new_age(job);
+    hw__mpi_ages_new(job, x->pushed, x->from, x->based);
     memcpy(x->good, x->base, n * sizeof *x->good);
     const float *velocity = hw__mpi_owner_velocity(job);
     if (keeps && velocity &&

@@ -3,11 +3,12 @@
 #include <math.h>
 
 /* One exchange under way while the next one fills, and a step under way of all who land on their own, but not beyond
- * what may be summed. */
+ * what may be summed. Where updates are gathered, who has brought something goes on from the next one. */
 static uint32_t bound_of(const hw_mpi_job *job)
 {
     const double safe = job->mpi.interval ? INFINITY : hw__mpi_principal_longest(job);
-    const double interval = job->interval, free = interval + fmax(interval, hw_config_asynchronous(&job->asked));
+    const double interval = job->interval, threads = hw_config_asynchronous(&job->asked);
+    const double free = job->mpi.gather ? fmax(interval, threads) : interval + fmax(interval, threads);
     return (uint32_t)fmax(interval, fmin(free, fmin(safe, UINT32_MAX)));
 }
 

@@ -107,6 +107,9 @@ struct hw_mpi_job {
     struct hw__mpi_exchange *exchange; /* ASYNC: what this rank sends and gets */
     hw__mpi_words words;               /* ASYNC */
     struct hw__mpi_owner *owner;       /* ASYNC: what it serves */
+    struct hw__mpi_ages *ages;         /* ASYNC: what its steps were computed on */
+    struct hw__mpi_pairs *pairs;       /* ASYNC: staleness by pairs; NULL: too many ranks */
+    struct hw__mpi_gather *gather;     /* ASYNC: NULL: every exchange lands as it comes */
     uint64_t evaluated;                /* updates landed at the last evaluation; UINT64_MAX: none */
     _Atomic int wish;                  /* a callback's: hw_stop_reason */
     bool told;                         /* ASYNC: the others know that a stop was asked for */
@@ -197,6 +200,26 @@ void hw__mpi_principal_damp(const hw_mpi_job *job, double pull, size_t first, fl
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);
 void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges);
 
+/* A push of n updates, made on values of `clock`; then the values that the rank is to go on with. */
+typedef struct hw__mpi_push {
+    uint64_t updates, clock, number; /* number: of the rank's exchange */
+    /* Of those updates, the ones that were begun before the values of the exchange before had come, on what owner's
+     * clock, on average, and how many updates of the rank's own it has landed since then. */
+    uint64_t early, early_clock, own;
+    double curvature;       /* rank 0 tells; 0: unknown */
+    uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */
+} hw__mpi_push;
+
+/* ages.c: the run begins; base is new, pushed and from being exchange.c's; of updates first + 1 .. last of this rank,
+ * those that were begun before base was what it is, and on what, on average: *own, what this rank had sent since then,
+ * and for each owner its clock in based[r].early_clock. */
+bool hw__mpi_ages_create(hw_mpi_job *job);
+void hw__mpi_ages_free(hw_mpi_job *job);
+bool hw__mpi_ages_known(const hw_mpi_job *job); /* a run has begun */
+void hw__mpi_ages_begin(hw_mpi_job *job);
+void hw__mpi_ages_new(hw_mpi_job *job, uint64_t pushed, uint64_t from, const hw__mpi_push *based);
+uint64_t hw__mpi_ages_older(const hw_mpi_job *job, uint64_t first, uint64_t last, hw__mpi_push *based, uint64_t *own);
+
 /* exchange.c */
 hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_exchange_free(hw_mpi_job *job);
@@ -214,6 +237,30 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps);
 uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job);
 const float *hw__mpi_exchange_velocity(const hw_mpi_job *job); /* rank 0's; NULL: none is kept */
 bool hw__mpi_exchange_take_velocity(hw_mpi_job *job, const float *velocity);
+/* gather.c, where job->gather is: what rank `from` has brought, of so many floats, is kept; whether an update is
+ * decided and all of it here, whose messages kept() gives (NULL: it is not of it), until it has landed; this rank
+ * brings nothing more before the next meeting, once; a meeting of all. size: floats of a message, at most. */
+hw_status hw__mpi_gather_create(hw_mpi_job *job, size_t size, char *why);
+void hw__mpi_gather_free(hw_mpi_job *job);
+bool hw__mpi_gather_begin(hw_mpi_job *job);
+void hw__mpi_gather_end(hw_mpi_job *job);
+void hw__mpi_gather_keep(hw_mpi_job *job, int from, const float *message, size_t floats);
+bool hw__mpi_gather_next(hw_mpi_job *job);
+const float *hw__mpi_gather_kept(const hw_mpi_job *job, int from);
+void hw__mpi_gather_landed(hw_mpi_job *job);
+void hw__mpi_gather_out(hw_mpi_job *job);
+bool hw__mpi_gather_met(hw_mpi_job *job);
+
+/* pairs.c: updates of a rank are about to land, so many computed on what it heard last, and on what it heard before;
+ * they have; a rank, or all, has heard of everything; rank 0 gets what all owners know. */
+bool hw__mpi_pairs_create(hw_mpi_job *job);
+void hw__mpi_pairs_free(hw_mpi_job *job);
+void hw__mpi_pairs_landing(hw_mpi_job *job, int from, uint64_t late, uint64_t early);
+void hw__mpi_pairs_landed(hw_mpi_job *job);
+void hw__mpi_pairs_answered(hw_mpi_job *job, int to);
+void hw__mpi_pairs_met(hw_mpi_job *job);
+bool hw__mpi_pairs_gather(hw_mpi_job *job);
+
 /* words.c: the next one is awaited; a word to all others, why all are to stop, or that they are to come for capture
  * `number`; one that has come, or none (false); so many of the others in all, at the end. */
 bool hw__mpi_words_begin(hw_mpi_job *job);
@@ -249,22 +296,15 @@ size_t hw__mpi_lines_size(uint32_t count, size_t n);
 uint32_t hw__mpi_lines_parts(uint32_t count);
 const float *hw__mpi_lines_get(const float *from, uint32_t count, uint32_t k, size_t n, hw_range *line);
 
-/* owner.c: the shard that this rank serves. A push of n updates, made on values of `clock`; then the
- * values that the rank is to go on with. */
-typedef struct hw__mpi_push {
-    uint64_t updates, clock, number; /* number: of the rank's exchange */
-    /* Of those updates, the ones that were begun before the values of the exchange before had come, on what owner's
-     * clock, on average, and how many updates of the rank's own it has landed since then. */
-    uint64_t early, early_clock, own;
-    double curvature;       /* rank 0 tells; 0: unknown */
-    uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */
-} hw__mpi_push;
+/* owner.c: the shard that this rank serves. */
 bool hw__mpi_owner_moves(const hw_mpi_job *job); /* whether the velocity is the owners' */
 hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_owner_free(hw_mpi_job *job);
 void hw__mpi_owner_set(hw_mpi_job *job, const float *values);
-/* False: the message is none of this shard. */
-bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message);
+/* Of those that land together as their mean, `last` of `count`; 1 of 1: alone. False: the message is none of this
+ * shard. */
+bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message, unsigned number,
+                        unsigned count);
 /* Everything, as it is, and the clock; and what rank `to` has not heard of yet, as a message, whose floats are counted.
  */
 void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push);

@@ -51,6 +51,16 @@ static hw_status landed(const hw_mpi_job *job, FILE *out)
     return status;
 }
 
+static void pairs(const hw_mpi_job *job, FILE *out)
+{
+    const double *mean = hw_mpi_pairs(job);
+    const int n = job->ranks;
+    if (!mean) return;
+    (void)fputs(",\"pairs\":", out);
+    for (int i = 0; i < n * n; i++) (void)fprintf(out, "%s%.6g", i == 0 ? "[[" : i % n == 0 ? "],[" : ",", mean[i]);
+    (void)fputs("]]", out);
+}
+
 hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *name, const hw_result *result,
                           FILE *out)
 {
@@ -69,6 +79,7 @@ hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *
         ranks(job, out);
         (void)fputc(']', out);
         if (job->ranks > 1 && job->mpi.scheduler == HW_MPI_ASYNC) status = landed(job, out);
+        pairs(job, out);
         (void)fputc('}', out);
     }
     free(text);

@@ -26,7 +26,10 @@ typedef struct hw__mpi_owner {
      * and when it last did itself; how many have by now. */
     float *given, most; /* most: times the mean */
     uint32_t *knows, *did, *changes;
-    uint64_t clock, from, pushes, due; /* from: the clock when the run began */
+    float *sum;                        /* where several ranks' land together; NULL: each as it comes */
+    uint64_t summed;                   /* updates that are in it */
+    uint64_t clock, from, pushes, due; /* from: the clock when the run began; pushes: that have landed */
+    uint64_t steps; /* of the schedule: updates of all ranks. The clock, where it counts means, is behind */
     hw_histogram own, all, unseen, before,
         window; /* own: this rank's updates; unseen: of all other updates and of its own exchange under way */
     hw_compensation compensation;
@@ -44,10 +47,12 @@ bool hw__mpi_owner_moves(const hw_mpi_job *job)
 /* The policy's setting, for what updates have not seen when they land. */
 static void set(hw_mpi_job *job, hw__mpi_owner *o)
 {
-    const double together = job->ranks;
+    /* Of those that land together as many as there are ranks: none waits for another update. */
+    const unsigned ranks = (unsigned)job->ranks, k = job->mpi.gather, turns = o->sum ? (ranks + k / 2) / k : ranks;
+    const double together = o->sum ? turns - 1 : ranks;
     hw_staleness_summary shape;
-    hw_policy_input in = {
-        o->clock, (unsigned)job->ranks, o->asked, hw_schedule_rate(&o->schedule, o->clock), o->curvature, NULL, NULL};
+    hw_policy_input in = {o->steps,     turns, o->asked, hw_schedule_rate(&o->schedule, o->steps),
+                          o->curvature, NULL,  NULL};
     double least = together * (o->pushes ? (double)(o->clock - o->from) / (double)o->pushes : 1), mean = 0;
     if (o->pushes) {
         hw_histogram_copy(&o->window, &o->unseen);
@@ -83,7 +88,7 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
         o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
         o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
-        good = o->w && o->changed && o->marked && (o->v || !hw__mpi_owner_moves(job));
+        good = o->w && o->changed && o->marked && (o->v || !hw__mpi_owner_moves(job)) && hw__mpi_pairs_create(job);
     }
     if (good && job->means && !o->v) {
         const size_t ranks = (size_t)job->ranks, lines = hw__mpi_lines(o->n) + 1;
@@ -93,6 +98,10 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->changes = o->knows ? o->did + ranks * lines : NULL;
         o->most = job->mpi.combine == HW_MPI_AVERAGES ? 1 : 2;
         good = o->given && o->knows;
+    }
+    if (good && job->gather) {
+        o->sum = malloc((o->n + 1) * sizeof *o->sum);
+        good = o->sum != NULL;
     }
     hw_histogram *own[] = {&o->own, &o->all, &o->unseen, &o->before, &o->window};
     for (size_t i = 0; good && i < sizeof own / sizeof *own; i++) good = hw_histogram_init(own[i], BINS) == HW_OK;
@@ -109,6 +118,7 @@ void hw__mpi_owner_free(hw_mpi_job *job)
 {
     hw__mpi_owner *o = job->owner;
     if (!o) return;
+    hw__mpi_pairs_free(job);
     hw_histogram_free(&o->own);
     hw_histogram_free(&o->all);
     hw_histogram_free(&o->unseen);
@@ -118,6 +128,7 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     free(o->given);
     free(o->knows);
     free(o->marked);
+    free(o->sum);
     free(o->w);
     free(o->v);
     free(o);
@@ -139,7 +150,7 @@ void hw__mpi_owner_set(hw_mpi_job *job, const float *values)
     hw__mpi_owner *o = job->owner;
     memcpy(o->w, values, o->n * sizeof *o->w);
     for (int r = 0; r < job->ranks; r++) told_all(o, r);
-    o->clock = o->from = job->clock;
+    o->clock = o->from = o->steps = job->clock;
     if (o->v) set(job, o); /* at this step of the schedule */
 }
 
@@ -225,13 +236,28 @@ static bool add(hw__mpi_owner *o, uint32_t count, const float *message)
     return true;
 }
 
-bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message)
+static bool collect(hw__mpi_owner *o, const hw__mpi_push *push, const float *message)
 {
-    hw__mpi_owner *o = job->owner;
-    const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
-    const uint64_t missed = o->clock - push->early_clock;
-    if (late) record(o, from == job->rank, o->clock - push->clock, o->clock - push->clock, late);
-    if (early) record(o, from == job->rank, missed > push->own ? missed - push->own : 0, missed, early);
+    for (uint32_t k = 0; k < hw__mpi_lines_parts(push->lines); k++) {
+        hw_range line;
+        const float *d = hw__mpi_lines_get(message, push->lines, k, o->n, &line);
+        if (!d) return false;
+        for (size_t i = 0; i < line.count; i++) o->sum[line.first + i] += d[i];
+    }
+    o->summed += push->updates;
+    return true;
+}
+
+/* The mean of `count` messages as one, of as many updates as they have on average. */
+static hw__mpi_push mean_of(hw__mpi_owner *o, unsigned count)
+{
+    const float share = 1 / (float)count;
+    for (size_t i = 0; i < o->n; i++) o->sum[i] *= share;
+    return (hw__mpi_push){.updates = (o->summed + count / 2) / count, .lines = HW__MPI_ALL};
+}
+
+static bool land(hw_mpi_job *job, hw__mpi_owner *o, int from, const hw__mpi_push *push, const float *message)
+{
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
         with_momentum(o, push->updates, message);
@@ -239,6 +265,30 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
         return false;
     o->clock += push->updates;
     o->pushes++;
+    hw__mpi_pairs_landed(job);
+    return true;
+}
+
+bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, const float *message, unsigned number,
+                        unsigned count)
+{
+    hw__mpi_owner *o = job->owner;
+    const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
+    const uint64_t missed = o->clock - push->early_clock;
+    if (late) record(o, from == job->rank, o->clock - push->clock, o->clock - push->clock, late);
+    if (early) record(o, from == job->rank, missed > push->own ? missed - push->own : 0, missed, early);
+    hw__mpi_pairs_landing(job, from, late, early);
+    o->steps += push->updates;
+    if (o->sum && number == 1) {
+        memset(o->sum, 0, o->n * sizeof *o->sum);
+        o->summed = 0;
+    }
+    if (o->sum && !collect(o, push, message)) return false;
+    if (o->sum && number == count) {
+        const hw__mpi_push mean = mean_of(o, count);
+        if (!land(job, o, from, &mean, o->sum)) return false;
+    }
+    if (!o->sum && !land(job, o, from, push, message)) return false;
     /* Before the first of those whose curvature has been found the rate may be too high. */
     const bool found = push->curvature > 0 && !(fabs(push->curvature - o->curvature) <= 0.1 * o->curvature);
     if (found) o->curvature = push->curvature;
@@ -260,6 +310,7 @@ void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push)
     push->clock = o->clock;
     memcpy(values, o->w, o->n * sizeof *values);
     for (int r = 0; r < job->ranks; r++) told_all(o, r);
+    hw__mpi_pairs_met(job);
 }
 
 static void ahead_of(float *restrict to, const float *restrict w, const float *restrict v, float s, size_t n)
@@ -288,6 +339,7 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
     push->clock = o->clock;
     push->lines = HW__MPI_ALL;
     o->heard[to] = o->pushes;
+    hw__mpi_pairs_answered(job, to);
     if (o->v) {
         ahead_of(message, o->w, o->v, (float)o->setting.ahead, o->n);
         return o->n;

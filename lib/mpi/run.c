@@ -125,6 +125,13 @@ static void end_engine(hw_mpi_job *job)
     }
 }
 
+/* Whether this rank brings nothing more before all have met. */
+static bool is_out(hw_mpi_job *job, const hw__mpi_request *r, bool ended_badly)
+{
+    if (ended_badly) return hw__mpi_exchange_quiet(job);
+    return r && r->kind != HW__MPI_SUMS && hw__mpi_exchange_flushed(job);
+}
+
 /* Whether this rank comes to a round now: with nothing of its own under way, but where a fault has been found, after
  * which nothing may come any more. */
 static bool comes(hw_mpi_job *job, const hw__mpi_request *r, bool done)
@@ -148,6 +155,7 @@ static void serve(hw_mpi_job *job)
         if (asynchronous(job)) {
             if (ended_badly) stop(job, HW_STOP_ERROR);
             happened = hw__mpi_exchange_step(job, ended_badly ? HW__MPI_SERVE : r || done ? HW__MPI_FLUSH : HW__MPI_GO);
+            if (job->gather && is_out(job, r, ended_badly)) hw__mpi_gather_out(job);
         }
         if (job->in_round && hw__mpi_round_over(job)) {
             if (job->broken || hw__mpi_round_resolve(job, r)) break;
@@ -253,6 +261,7 @@ static void report(hw_mpi_job *job)
         hw_staleness_summarize(hw__mpi_owner_staleness(job, false), &r->staleness);
         if (r->last.update) hw__mpi_evaluation(job, &r->last);
         if (setting) r->setting = *setting;
+        if (!hw__mpi_pairs_gather(job)) return;
     }
     if (!hw__mpi_good(job, MPI_Gather(here, bytes, MPI_BYTE, job->each, bytes, MPI_BYTE, 0, job->comm), "MPI_Gather"))
         return;

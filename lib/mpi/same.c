@@ -46,6 +46,7 @@ static size_t list(const hw_mpi_job *job, const hw_objective *o, const hw_config
                    {"mpi.sum", m->sum},
                    {"mpi.combine", m->combine},
                    {"mpi.interval", m->interval},
+                   {"mpi.gather", m->gather},
                    {"mpi.bound", m->bound},
                    {"whether captures are made", c->on_capture || c->on_checkpoint},
                    {"single clocks (config.simulation.each)", c->simulation.each != NULL}};
@@ -102,7 +103,7 @@ static hw_status compare(hw_mpi_job *job, const item *at, size_t n, uint64_t *ha
 
 hw_status hw__mpi_same(hw_mpi_job *job, const hw_objective *o, const hw_config *c, char *why)
 {
-    size_t most = hw_option_count() + 16;
+    size_t most = hw_option_count() + 24;
     item *at = calloc(most, sizeof *at);
     uint64_t *hash = calloc(most * ((size_t)job->ranks + 1), sizeof *hash);
     hw_status status =

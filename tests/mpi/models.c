@@ -124,6 +124,46 @@ void ages(ranks *r)
     }
 }
 
+/* What the updates of a rank missed of each other one adds up to what they missed at all. */
+void pairs(ranks *r)
+{
+    for (int i = 0; i < 3; i++) { /* each as it comes, with exchanges under way beside steps, and gathered */
+        counting *k = calloc(1, sizeof *k);
+        hw_objective o = counted(k);
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        hw_mpi_job *job = NULL;
+        hw_engine *e = NULL;
+        hw_result result;
+        char why[HW_WHY] = "";
+        float x[N] = {0};
+        double mean = 0, sum = 0, least = INFINITY;
+        k->slow = true;
+        m.bound = i == 1 ? 2 : 1;
+        if (i == 2 && r->count > 1) m.gather = (uint32_t)r->count;
+        CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) == HW_OK);
+        CHECK(r, hw_engine_create(&e, &o, &c, x, why) == HW_OK);
+        CHECK(r, hw_mpi_run(job, e, &result) == HW_OK);
+        MPI_Allreduce(&result.staleness.mean, &mean, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+        mean /= r->count;
+        const double *missed = hw_mpi_pairs(job);
+        const hw_mpi_rank *each = hw_mpi_ranks(job);
+        CHECK(r, (missed != NULL) == (r->rank == 0 && r->count > 1));
+        for (int q = 0; missed && q < r->count * r->count; q++) {
+            const int from = q / r->count, of = q % r->count;
+            sum += missed[q] * (double)each[from].updates / (double)result.updates;
+            if (from == of) CHECK(r, missed[q] == 0);
+            if (from != of) least = fmin(least, missed[q]);
+        }
+        /* Of early ones it is known what they had seen on average only, rounded. */
+        if (missed) CHECK(r, i == 1 ? fabs(sum - mean) <= 0.2 * mean + 0.1 : fabs(sum - mean) <= 1e-9 * (1 + mean));
+        if (missed) CHECK(r, i == 2 ? sum == 0 : least > 0);
+        hw_engine_free(e);
+        hw_mpi_free(job);
+        free(k);
+    }
+}
+
 /* In the end an update is 1 / (1 - m) of it, whatever an exchange holds, whoever keeps the velocity. */
 void momentum_gains(ranks *r)
 {

@@ -67,6 +67,8 @@ typedef struct shelf {
     hw_state *state;
     uint64_t at;
 } shelf;
+hw_status keep(void *context, uint64_t update, const hw_state *state); /* the first, on a shelf */
+hw_status pass(void *context, uint64_t epoch);
 void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result);
 
 /* The tests. */
@@ -91,6 +93,8 @@ void captures(ranks *r);
 void captures_by_time(ranks *r);
 void captures_of_others(ranks *r);
 void velocity_is_kept(ranks *r);
+void gather(ranks *r);
+void pairs(ranks *r);
 void endless(ranks *r);
 void goes_on(ranks *r);
 int serialized(int argc, char **argv); /* its exit code */

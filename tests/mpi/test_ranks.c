@@ -28,6 +28,8 @@ int main(int argc, char **argv)
                  {"captures_by_time", captures_by_time},
                  {"captures_of_others", captures_of_others},
                  {"velocity_is_kept", velocity_is_kept},
+                 {"gather", gather},
+                 {"pairs", pairs},
                  {"endless", endless},
                  {"goes_on", goes_on}};
     ranks r = {0, 0, 0};
