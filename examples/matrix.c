@@ -53,6 +53,7 @@ static const cli_option own[] = {
     {"--quiet", NULL, "no progress", CLI_SWITCH, offsetof(options, quiet), 0, 0},
     {"--json", NULL, "print the run as one JSON object and nothing else", CLI_SWITCH, offsetof(options, json), 0, 0},
     RANKS_ROWS(offsetof(options, ranks)),
+    RANK_DATA_ROW(offsetof(options, ranks)),
 };
 
 static const char *const engine_flags[] = {
@@ -235,9 +236,39 @@ static void start(void *context, uint64_t seed, float *x)
     hw_factorize_start(context, 0, seed, x);
 }
 
-/* Trains, and makes the model of it; or plans, and makes none. */
-static int train(const options *o, hw_config *config, hw_factorize *f, hw_factors **m)
+/* What ratings are divided by, which is the same for all ranks, whatever part of them each has. */
+static double deviation_of(const hw_ratings *r)
 {
+    double squares = 0;
+    for (uint32_t i = 0; i < r->count; i++)
+        squares += ((double)r->rating[i].value - r->mean) * ((double)r->rating[i].value - r->mean);
+    return squares > 0 ? sqrt(squares / r->count) : 1;
+}
+
+/* Each rank keeps the ratings of its users, whose rows no other one's steps touch. */
+static int keep_own(hw_ratings *training, hw_factorize *f, uint32_t *first, uint32_t *count)
+{
+    char why[HW_WHY];
+    f->scale = deviation_of(training);
+    if (hw_ratings_of_users(training, ranks_number(), ranks_count(), first, count, why) == HW_OK) return 0;
+    return cli_error(PROGRAM, 1, why);
+}
+
+static void own_rows(const hw_pairs *p, uint32_t first, uint32_t count, hw_range *rows)
+{
+    const size_t apart = hw_pairs_apart(p);
+    rows[0] = (hw_range){p->a + first * p->stride, count * p->stride};
+    rows[1] = (hw_range){p->head_a + first * apart, count * apart};
+}
+
+/* Trains, and makes the model of it; or plans, and makes none. */
+static int train(const options *o, hw_config *config, hw_factorize *f, hw_ratings *training, hw_factors **m)
+{
+    hw_range rows[2];
+    ranks_options own_options = o->ranks;
+    uint32_t first = 0, count = 0;
+    int code = o->ranks.data ? keep_own(training, f, &first, &count) : 0;
+    if (code != 0) return code;
     char why[HW_WHY];
     hw_objective objective;
     hw_engine *engine;
@@ -248,7 +279,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     if (hw_factorize_objective(f, &objective, why) != HW_OK) return cli_error(PROGRAM, 2, why);
     if (o->plan) {
         const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
-        int code = plan_write(PROGRAM, &plan, &objective, config, start, f);
+        code = plan_write(PROGRAM, &plan, &objective, config, start, f);
         if (code == 0 && f->grid) printf("run it with: matrix --config %s --blocks %u\n", o->plan, f->grid);
         return code;
     }
@@ -258,7 +289,12 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
     config->context = &p;
     config->on_evaluation = on_evaluation;
     config->stop_flag = &cli_interrupted;
-    if (ranks_create(&over, &o->ranks, &objective, config, x, &engine, why) != HW_OK) {
+    if (o->ranks.data) {
+        own_rows(&f->pairs, first, count, rows);
+        own_options.own = rows;
+        own_options.n_own = 2;
+    }
+    if (ranks_create(&over, &own_options, &objective, config, x, &engine, why) != HW_OK) {
         free(x);
         return ranks_number() ? 2 : cli_error(PROGRAM, 2, why);
     }
@@ -277,7 +313,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_factor
                 o->save ? "; the model is saved" : "; with --save FILE the model would be kept");
     hw_engine_free(engine);
     ranks_free(&over);
-    int code = status == HW_OK ? 0 : cli_error(PROGRAM, 1, result.message);
+    code = status == HW_OK ? 0 : cli_error(PROGRAM, 1, result.message);
     if (code == 0 && hw_factors_create(m, f, x, why) != HW_OK) code = cli_error(PROGRAM, 1, why);
     free(x);
     return code;
@@ -335,7 +371,7 @@ static int train_and_answer(const options *o, hw_config *config)
     options quiet = *o;
     quiet.quiet = o->quiet || !talks;
     hw_factors *m = NULL;
-    code = train(&quiet, config, &f, &m);
+    code = train(&quiet, config, &f, &training, &m);
     if (code == 0 && o->save && !ranks_number() && hw_factors_save(m, o->save, why) != HW_OK)
         code = cli_error(PROGRAM, 1, why);
     if (code == 0 && m) code = answer(o, m, seen, 2);
@@ -376,6 +412,8 @@ static int program(int argc, char **argv)
         return cli_error(PROGRAM, 2, "--json prints the run and nothing else: without --predict and --recommend");
     if (!o.plain && config.optimizer.momentum > 0)
         return cli_error(PROGRAM, 2, "--momentum is for --no-adagrad: AdaGrad's steps have none");
+    if (o.ranks.data && (o.recommend || (o.share >= 0 && o.share <= 0 && !o.test)))
+        return cli_error(PROGRAM, 2, "--rank-data own: without --recommend, and with ratings to test on");
     if (o.plan && (o.load || o.save || o.predict || o.recommend || o.json))
         return cli_error(PROGRAM, 2, "--plan trains nothing: without --load, --save, --predict, --recommend, --json");
     if (!o.load)

@@ -422,6 +422,7 @@ static void low_rank(void **state)
 
 static void schedulers(void **state)
 {
+    if (check_emulated()) skip(); /* whole trainings */
     hw_ratings r = generated(3000, USERS, ITEMS, 3, 0.3);
     (void)state;
     for (int adagrad = 0; adagrad < 2; adagrad++) {

@@ -17,10 +17,10 @@ static hw_status check(const ranks_options *o, char *why)
     const struct {
         const char *flag;
         unsigned given, scheduler;
-    } rows[] = {{"--rank-exchange", o->interval, 0},    {"--rank-bound", o->bound, 0},
-                {"--rank-velocity", o->velocity, 0},    {"--rank-combine", o->combine, 0},
-                {"--rank-gather", o->gather, 0},        {"--rank-sum", o->sum, 1},
-                {"--ranks", o->scheduler, o->scheduler}};
+    } rows[] = {{"--rank-exchange", o->interval, 0}, {"--rank-bound", o->bound, 0},
+                {"--rank-velocity", o->velocity, 0}, {"--rank-combine", o->combine, 0},
+                {"--rank-gather", o->gather, 0},     {"--rank-data", o->data, 0},
+                {"--rank-sum", o->sum, 1},           {"--ranks", o->scheduler, o->scheduler}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (!rows[i].given || (o->mpi && rows[i].scheduler == o->scheduler)) continue;
         (void)snprintf(why, HW_WHY, "%s goes with %s (--help lists the options)", rows[i].flag,
@@ -58,6 +58,14 @@ unsigned ranks_number(void)
     return (unsigned)rank;
 }
 
+unsigned ranks_count(void)
+{
+    int begun = 0, count = 1;
+    (void)MPI_Initialized(&begun);
+    if (begun) (void)MPI_Comm_size(MPI_COMM_WORLD, &count);
+    return (unsigned)count;
+}
+
 unsigned ranks_workers(unsigned workers)
 {
     int begun = 0;
@@ -83,6 +91,9 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     if (o->interval) mpi.interval = o->interval;
     mpi.bound = o->bound;
     mpi.gather = o->gather;
+    mpi.data = o->data ? HW_MPI_OWN : HW_MPI_WHOLE;
+    mpi.own = o->own;
+    mpi.n_own = o->n_own;
     status = hw_mpi_create(&r->job, objective, config, &mpi, why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);
@@ -203,6 +214,11 @@ int ranks_end(int code)
 unsigned ranks_number(void)
 {
     return 0;
+}
+
+unsigned ranks_count(void)
+{
+    return 1;
 }
 
 unsigned ranks_workers(unsigned workers)

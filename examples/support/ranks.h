@@ -9,6 +9,9 @@ typedef struct ranks_options {
     bool mpi;
     unsigned scheduler, velocity, sum, combine; /* numbers of the words below */
     unsigned interval, bound, gather;           /* 0: not given */
+    unsigned data;                              /* 1: each rank's own, whose parameters alone these are: */
+    const hw_range *own;
+    size_t n_own;
 } ranks_options;
 
 /* Rows for cli.own, whose context holds ranks_options at offset `at`. */
@@ -69,12 +72,21 @@ typedef struct ranks_options {
     }
 #define RANKS_COUNT 8
 
+/* In place of RANKS_ROWS's last, of programs whose ranks may have data of their own. */
+#define RANK_DATA_ROW(at)                                                                                   \
+    {                                                                                                       \
+        "--rank-data", "whole|own",                                                                         \
+            "async: each epoch's minibatches are dealt, or each rank keeps a part of the data", CLI_CHOICE, \
+            (at) + offsetof(ranks_options, data), 0, 0                                                      \
+    }
+
 /* At the beginning of main: MPI, where argv has --mpi. Ranks other than 0 print nothing on stdout then. -1: go on; else
  * the exit status after a sentence. */
 int ranks_begin(const char *program, int argc, char **argv);
 /* The program's exit status is `code`: MPI's end, where all ranks come to it. */
 int ranks_end(int code);
 unsigned ranks_number(void);              /* 0 without MPI */
+unsigned ranks_count(void);               /* 1 without MPI */
 unsigned ranks_workers(unsigned workers); /* those that a rank has cores for; without MPI: as given */
 
 /* One engine's run: create (config is made this rank's), then restore from a state that rank 0 has, or not, and run in

@@ -52,6 +52,9 @@ typedef enum hw_mpi_sum { HW_MPI_ORDERED, HW_MPI_REDUCED } hw_mpi_sum;
  * direction, else sums. */
 typedef enum hw_mpi_combine { HW_MPI_CHOSEN, HW_MPI_SUMS, HW_MPI_MEANS, HW_MPI_AVERAGES } hw_mpi_combine;
 
+/* Whose minibatches a rank makes: its share of those that all have, or all of its own. */
+typedef enum hw_mpi_data { HW_MPI_WHOLE, HW_MPI_OWN } hw_mpi_data;
+
 typedef struct hw_mpi {
     size_t struct_size; /* set by hw_mpi_init */
     MPI_Comm comm;      /* default MPI_COMM_WORLD; duplicated, so messages of others do not meet ours */
@@ -77,6 +80,17 @@ typedef struct hw_mpi {
      * where nobody else can come any more, before a meeting. Staleness counts these updates; hw_result.updates and
      * schedules the gradients. */
     uint32_t gather;
+    /* ASYNC. OWN: every rank's objective has examples of its own, none of them another's, and makes all of their
+     * minibatches; an epoch of the job is one of each rank. objective.examples may differ; evaluation examples are the
+     * same on all, and each evaluates its share of them. Where one machine does not hold all, or a part of the
+     * parameters goes with a part of the examples. */
+    hw_mpi_data data;
+    /* ASYNC, without momentum at the owners: parameters that no other rank's steps touch, as the users' rows of a
+     * factorisation whose ratings are dealt by users: the lines of 16 that lie in them whole are exchanged before
+     * evaluations, captures and at the end only, and until then other ranks have the values of the last of those. No
+     * two ranks' overlap. Borrowed until hw_mpi_create returns. */
+    const hw_range *own;
+    size_t n_own;
 } hw_mpi;
 
 HW_API hw_status hw_mpi_init(hw_mpi *mpi, size_t size);
@@ -90,6 +104,9 @@ HW_API void hw_mpi_end(void);
  * the same cores of a machine (mpirun binds them apart, or does not) share them; hw_config_defaults() gives each rank
  * all of them, at most 64. Before MPI's initialisation what the defaults say. */
 HW_API unsigned hw_mpi_workers(MPI_Comm comm);
+
+/* Of `count` rows, ratings or the like, those of rank number `rank` of `ranks`: *first .. *first + *n - 1. */
+HW_API void hw_mpi_share(uint64_t count, unsigned rank, unsigned ranks, uint64_t *first, uint64_t *n);
 
 /* What a rank did, for a report. Times in seconds. */
 typedef struct hw_mpi_rank {

@@ -22,7 +22,7 @@ static void visit_name(const hw_engine *e, hw__walk *v)
 static uint64_t shares(const hw_engine *e)
 {
     const hw_peers *p = e->config.peers;
-    return hw__peers_meets(e) && p->parts > 1 ? p->parts : 0;
+    return hw__peers_meets(e) && p->parts > 1 ? p->parts | (uint64_t)(p->sharing == HW_SHARE_OWN) << 32 : 0;
 }
 
 void hw__compatibility_fields(const hw_engine *e, hw__walk *v)

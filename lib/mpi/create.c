@@ -71,6 +71,13 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
             why, HW_E_UNSUPPORTED,
             "mpi.combine %s: it goes with scheduler async and no momentum at the owners (velocity at the ranks)",
             m->combine == HW_MPI_MEANS ? "means" : "averages");
+    if (m->data != HW_MPI_WHOLE && m->data != HW_MPI_OWN)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.data is no value of its enum");
+    if ((m->data == HW_MPI_OWN || m->n_own) && m->scheduler != HW_MPI_ASYNC)
+        return hw__mpi_fail(why, HW_E_UNSUPPORTED,
+                            "mpi.data own and mpi.own go with scheduler async: in step all ranks share each minibatch");
+    if (m->data == HW_MPI_OWN && o->examples == 0)
+        return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.data own: this rank's objective has no examples");
     if (m->gather && (m->gather < 2 || m->gather > (unsigned)job->ranks))
         return hw__mpi_fail(why, HW_E_ARGUMENT,
                             "mpi.gather is %u: an update is the mean of the first so many of %d ranks' gradients, from "
@@ -159,6 +166,16 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     }
 }
 
+/* Of all ranks, where each has its own. */
+static hw_status count_examples(hw_mpi_job *job, char *why)
+{
+    if (job->mpi.data != HW_MPI_OWN) return HW_OK;
+    if (hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &job->objective_examples, 1, MPI_DOUBLE, MPI_SUM, job->comm),
+                     "MPI_Allreduce"))
+        return HW_OK;
+    return hw__mpi_fail(why, job->failed, "%s", job->why);
+}
+
 static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)
 {
     if (!hw__mpi_good(job, MPI_Comm_dup(job->mpi.comm, &job->comm), "MPI_Comm_dup"))
@@ -170,9 +187,11 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     hw__mpi_interval_choose(job, o);
     hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
     if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
+    if (status == HW_OK) status = count_examples(job, why);
     if (status == HW_OK) status = hw__mpi_principal_create(job, o, c, why);
     hw__mpi_interval_choose(job, o); /* with what is known of the loss now */
     if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);
+    if (status == HW_OK) status = hw__mpi_private_create(job, why);
     if (status == HW_OK) status = hw__mpi_agree(job, hw_config_check(c, o, why), why); /* as the caller has it */
     if (status != HW_OK) return status;
     adapt(job, o, c);
@@ -201,6 +220,7 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->asked = *c;
     job->evaluated = job->captures.at = UINT64_MAX;
     job->objective_examples = known.examples;
+    job->own_examples = known.examples;
     status = create(job, &known, c, why ? why : sentence);
     if (status != HW_OK) {
         *c = job->asked;
@@ -216,6 +236,7 @@ void hw_mpi_free(hw_mpi_job *job)
     if (!job) return;
     hw__mpi_exchange_free(job);
     hw__mpi_principal_free(job);
+    hw__mpi_private_free(job);
     hw__mpi_mailbox_free(&job->box);
     hw_state_free(job->state);
     int over = 0;
@@ -228,6 +249,14 @@ void hw_mpi_free(hw_mpi_job *job)
     free(job->parts);
     free(job->scratch);
     free(job);
+}
+
+void hw_mpi_share(uint64_t count, unsigned rank, unsigned ranks, uint64_t *first, uint64_t *n)
+{
+    const uint64_t each = ranks ? count / ranks : 0, left = ranks ? count % ranks : 0;
+    const bool is = rank < ranks;
+    *first = is ? each * rank + (rank < left ? rank : left) : count;
+    *n = is ? each + (rank < left) : 0;
 }
 
 unsigned hw_mpi_number(const hw_mpi_job *job, unsigned *ranks)

@@ -6,38 +6,13 @@
  *   local += values - seen           seen: local when delta was taken; base = values
  *
  * What rounding loses in that addition is part of the next delta, so nothing is lost. */
-#include "job.h"
+#include "exchange.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEAD = 16 };           /* floats before the values: a hw__mpi_push */
-enum { PUSH = 2, REPLY = 3 }; /* tags; 1 is a sum's, 4 a word's */
-_Static_assert(sizeof(hw__mpi_push) == HEAD * sizeof(float), "a message begins with its push");
-
-typedef struct hw__mpi_exchange {
-    float *good;                              /* what all ranks had last, at the beginning or a meeting */
-    float *base, *seen, *out, *in, *velocity; /* velocity: rank 0's copy of all, for captures */
-    size_t *at;                               /* of each owner's message in out and in */
-    MPI_Request *request;                     /* 2 ranks: sent, awaited */
-    bool under_way, answered;                 /* answered: by this rank itself */
-    uint64_t number, pushed, from;            /* from: pushed when the run began */
-    hw__mpi_push *based;                      /* by owner: what base is of it */
-    float *arriving, *reply;
-    MPI_Request arrival, *replying;
-    MPI_Status *status; /* of as many as request */
-    unsigned char *marked;
-    hw_range *changed; /* lines of all shards that have come */
-    bool serves, abandoned;
-} hw__mpi_exchange;
-
-static int length(const hw_mpi_job *job, int rank)
-{
-    return HEAD + job->shards.count[rank];
-}
-
 hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective, char *why)
 {
-    size_t n = job->parameters, ranks = (size_t)job->ranks, total = 0, mine = (size_t)length(job, job->rank);
+    size_t n = job->parameters, ranks = (size_t)job->ranks, total = 0, mine = (size_t)hw__mpi_length(job, job->rank);
     hw__mpi_exchange *x = job->exchange = calloc(1, sizeof *x);
     bool good = x != NULL;
     if (good) {
@@ -51,7 +26,7 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
     }
     for (int r = 0; good && r < job->ranks; r++) {
         x->at[r] = total;
-        total += (size_t)length(job, r);
+        total += (size_t)hw__mpi_length(job, r);
         x->request[r] = x->request[r + job->ranks] = x->request[r + 2 * job->ranks] = MPI_REQUEST_NULL;
     }
     if (good) {
@@ -117,17 +92,6 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     job->exchange = NULL;
 }
 
-/* --- serving --------------------------------------------------------------------------------------------------------
- */
-
-static bool await_push(hw_mpi_job *job)
-{
-    hw__mpi_exchange *x = job->exchange;
-    return hw__mpi_good(
-        job, MPI_Irecv(x->arriving, length(job, job->rank), MPI_FLOAT, MPI_ANY_SOURCE, PUSH, job->comm, &x->arrival),
-        "MPI_Irecv");
-}
-
 bool hw__mpi_exchange_begin(hw_mpi_job *job)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -143,86 +107,7 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     hw__mpi_ages_begin(job);
     x->from = x->pushed;
     x->serves = true;
-    return await_push(job) && hw__mpi_words_begin(job) && hw__mpi_gather_begin(job);
-}
-
-/* A message of rank `from`, of this many floats, is what it says, and fits. */
-static bool fits(hw_mpi_job *job, int from, const hw__mpi_push *push, int count, size_t n)
-{
-    if (count >= HEAD && (size_t)count == HEAD + hw__mpi_lines_size(push->lines, n)) return true;
-    job->failed =
-        hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent %d floats, which is not what it said: %u lines of %zu", from,
-                     count, (unsigned)push->lines, n);
-    return false;
-}
-
-static bool land(hw_mpi_job *job, int from, const float *message, unsigned number, unsigned count)
-{
-    hw__mpi_push push;
-    memcpy(&push, message, sizeof push);
-    if (hw__mpi_owner_land(job, from, &push, message + HEAD, number, count)) return true;
-    job->failed =
-        hw__mpi_fail(job->why, HW_E_STATE, "rank %d sent lines that are not of rank %d's shard", from, job->rank);
-    return false;
-}
-
-/* The owner's values, to whoever has brought something. */
-static bool reply(hw_mpi_job *job, int to, const hw__mpi_push *brought)
-{
-    hw__mpi_exchange *x = job->exchange;
-    hw__mpi_push push = *brought;
-    const bool own = to == job->rank;
-    /* It has had the reply before. */
-    if (!own && !hw__mpi_good(job, MPI_Wait(x->replying + to, MPI_STATUS_IGNORE), "MPI_Wait")) return false;
-    float *reply = own ? x->in + x->at[to] : x->reply + (size_t)to * (size_t)length(job, job->rank);
-    const int size = HEAD + (int)hw__mpi_owner_reply(job, to, reply + HEAD, &push);
-    memcpy(reply, &push, sizeof push);
-    x->answered = x->answered || own;
-    if (own) return true;
-    job->here.bytes_sent += (uint64_t)size * sizeof(float);
-    return hw__mpi_good(job, MPI_Isend(reply, size, MPI_FLOAT, to, REPLY, job->comm, x->replying + to), "MPI_Isend");
-}
-
-/* It lands and is answered, or it is kept for those that land with it. */
-static bool receive(hw_mpi_job *job, int from, const float *message, size_t floats)
-{
-    hw__mpi_push push;
-    memcpy(&push, message, sizeof push);
-    if (!job->gather) return land(job, from, message, 1, 1) && reply(job, from, &push);
-    hw__mpi_gather_keep(job, from, message, floats);
-    return true;
-}
-
-static bool serve(hw_mpi_job *job, const MPI_Status *s)
-{
-    hw__mpi_exchange *x = job->exchange;
-    int count = 0;
-    hw__mpi_push push;
-    (void)MPI_Get_count(s, MPI_FLOAT, &count);
-    memcpy(&push, x->arriving, sizeof push);
-    return fits(job, s->MPI_SOURCE, &push, count, (size_t)job->shards.count[job->rank]) &&
-           receive(job, s->MPI_SOURCE, x->arriving, (size_t)count) && await_push(job);
-}
-
-/* Those that are to land together, by the ranks' numbers. True where any have. */
-static bool land_gathered(hw_mpi_job *job)
-{
-    unsigned count = 0, number = 0;
-    if (!job->gather || !hw__mpi_gather_next(job)) return false;
-    for (int r = 0; r < job->ranks; r++) count += hw__mpi_gather_kept(job, r) != NULL;
-    for (int r = 0; r < job->ranks; r++) {
-        const float *message = hw__mpi_gather_kept(job, r);
-        if (message && !land(job, r, message, ++number, count)) return true;
-    }
-    for (int r = 0; r < job->ranks; r++) {
-        const float *message = hw__mpi_gather_kept(job, r);
-        hw__mpi_push push;
-        if (!message) continue;
-        memcpy(&push, message, sizeof push);
-        if (!reply(job, r, &push)) return true;
-    }
-    hw__mpi_gather_landed(job);
-    return true;
+    return hw__mpi_serve_begin(job) && hw__mpi_words_begin(job) && hw__mpi_gather_begin(job);
 }
 
 /* --- this rank's own exchange ---------------------------------------------------------------------------------------
@@ -233,12 +118,40 @@ static void subtract(float *restrict to, const float *restrict a, const float *r
     for (size_t i = 0; i < n; i++) to[i] = a[i] - b[i];
 }
 
-static bool begin(hw_mpi_job *job)
+/* Into seen: what is exchanged. */
+static bool look(hw_mpi_job *job, uint64_t *clock)
+{
+    hw__mpi_exchange *x = job->exchange;
+    const hw_range *ranges;
+    if (!x->partial) return hw_engine_peek(job->engine, x->seen, clock) == HW_OK;
+    const size_t n = hw__mpi_private_rest(job, &ranges);
+    return hw_engine_peek_at(job->engine, ranges, n, x->seen, clock) == HW_OK;
+}
+
+/* What this rank has made of shard r since base, in what is exchanged of it, and which lines that has changed. */
+static uint32_t difference(hw_mpi_job *job, int r, float *delta)
+{
+    hw__mpi_exchange *x = job->exchange;
+    const size_t at = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
+    const hw_range *ranges;
+    uint32_t lines = 0;
+    memset(x->marked, 0, hw__mpi_lines(n));
+    for (size_t i = 0, count = hw__mpi_private_others(job, r, &ranges); i < count; i++) {
+        const size_t first = ranges[i].first - at;
+        subtract(delta + first, x->seen + ranges[i].first, x->base + ranges[i].first, ranges[i].count);
+        lines += hw__mpi_lines_mark(delta + first, ranges[i].count, x->marked + first / HW__MPI_LINE);
+    }
+    return lines;
+}
+
+/* whole: what only this rank changes, too. */
+static bool begin(hw_mpi_job *job, bool whole)
 {
     hw__mpi_exchange *x = job->exchange;
     const bool moves = hw__mpi_owner_velocity(job) != NULL;
     uint64_t clock = 0;
-    if (hw_engine_peek(job->engine, x->seen, &clock) != HW_OK) return false;
+    x->partial = x->unsent = job->own_lines && !whole;
+    if (!look(job, &clock)) return false;
     uint64_t updates = clock - x->pushed, own = 0;
     const uint64_t early = hw__mpi_ages_older(job, x->pushed - x->from, clock - x->from, x->based, &own);
     const double pull = hw__mpi_principal_pull(job, x->seen, x->base, updates, x->based[job->rank].clock);
@@ -253,22 +166,25 @@ static bool begin(hw_mpi_job *job)
                              own,     job->curvature,    HW__MPI_ALL, 0};
         /* The delta stands where the reply will, but where all of it is sent anyway. */
         float *delta = (moves ? out : in) + HEAD;
-        subtract(delta, x->seen + first, x->base + first, n);
-        hw__mpi_principal_damp(job, pull, first, delta, n);
+        const bool partial = x->partial && hw__mpi_private_in(job, r);
+        if (!partial) {
+            subtract(delta, x->seen + first, x->base + first, n);
+            hw__mpi_principal_damp(job, pull, first, delta, n);
+        }
         size_t floats = n;
         if (!moves) {
-            push.lines = hw__mpi_lines_mark(delta, n, x->marked);
+            push.lines = partial ? difference(job, r, delta) : hw__mpi_lines_mark(delta, n, x->marked);
             floats = hw__mpi_lines_pack(delta, n, x->marked, &push.lines, out + HEAD);
         }
         const int size = HEAD + (int)floats;
         memcpy(out, &push, sizeof push);
         if (r == job->rank) {
-            if (!receive(job, r, out, (size_t)size)) return false;
+            if (!hw__mpi_serve_receive(job, r, out, (size_t)size)) return false;
             continue;
         }
-        if (!hw__mpi_good(job,
-                          MPI_Irecv(in, length(job, r), MPI_FLOAT, r, REPLY, job->comm, x->request + job->ranks + r),
-                          "MPI_Irecv") ||
+        if (!hw__mpi_good(
+                job, MPI_Irecv(in, hw__mpi_length(job, r), MPI_FLOAT, r, REPLY, job->comm, x->request + job->ranks + r),
+                "MPI_Irecv") ||
             !hw__mpi_good(job, MPI_Isend(out, size, MPI_FLOAT, r, PUSH, job->comm, x->request + r), "MPI_Isend"))
             return false;
         job->here.bytes_sent += (uint64_t)size * sizeof(float);
@@ -291,6 +207,24 @@ static void allow_more(hw_mpi_job *job)
     (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + job->bound);
 }
 
+static void take_range(hw_mpi_job *job, hw_range at, const float *values, size_t *changed, size_t *packed)
+{
+    hw__mpi_exchange *x = job->exchange;
+    if (job->peers.probes) subtract(job->scratch + at.first, values, x->base + at.first, at.count);
+    subtract(x->out + *packed, values, x->seen + at.first, at.count); /* sent, so its memory is free */
+    memcpy(x->base + at.first, values, at.count * sizeof *values);
+    *packed += at.count;
+    x->changed[(*changed)++] = at;
+}
+
+/* Of all of shard r what is exchanged. */
+static void take_others(hw_mpi_job *job, int r, const float *values, size_t *changed, size_t *packed)
+{
+    const hw_range *ranges;
+    for (size_t i = 0, count = hw__mpi_private_others(job, r, &ranges); i < count; i++)
+        take_range(job, ranges[i], values + ranges[i].first - job->shards.first[r], changed, packed);
+}
+
 /* What rank r has answered: base is that, and what local is to become by it is added to the list. */
 static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
 {
@@ -300,9 +234,10 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
     int count = 0;
     memcpy(x->based + r, in, sizeof *x->based);
     const uint32_t lines = x->based[r].lines;
+    const bool partial = x->partial && hw__mpi_private_in(job, r);
     if (r != job->rank) {
         (void)MPI_Get_count(x->status + job->ranks + r, MPI_FLOAT, &count);
-        if (!fits(job, r, x->based + r, count, n)) return false;
+        if (!hw__mpi_fits(job, r, x->based + r, count, n)) return false;
     }
     if (x->based[r].number != x->number) {
         job->failed = hw__mpi_fail(job->why, HW_E_STATE, "rank %d answered exchange %llu, not %llu", r,
@@ -312,13 +247,15 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
     for (uint32_t k = 0; k < hw__mpi_lines_parts(lines); k++) {
         hw_range line;
         const float *values = hw__mpi_lines_get(in + HEAD, lines, k, n, &line);
-        if (!values) return fits(job, r, x->based + r, -1, n);
-        const size_t at = first + line.first;
-        if (job->peers.probes) subtract(job->scratch + at, values, x->base + at, line.count);
-        subtract(x->out + *packed, values, x->seen + at, line.count); /* sent, so its memory is free */
-        memcpy(x->base + at, values, line.count * sizeof *values);
-        *packed += line.count;
-        x->changed[(*changed)++] = (hw_range){first + line.first, line.count};
+        if (!values) return hw__mpi_fits(job, r, x->based + r, -1, n);
+        const hw_range at = {first + line.first, line.count};
+        if (partial && lines == HW__MPI_ALL) {
+            take_others(job, r, values, changed, packed);
+        } else if (partial && hw__mpi_private_is(job, at.first / HW__MPI_LINE)) {
+            continue; /* until all meet */
+        } else {
+            take_range(job, at, values, changed, packed);
+        }
     }
     return true;
 }
@@ -342,15 +279,9 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
 {
     hw__mpi_exchange *x = job->exchange;
     int arrived = 0;
-    MPI_Status status;
     bool happened = false;
-    if (!hw__mpi_good(job, MPI_Test(&x->arrival, &arrived, &status), "MPI_Test")) return true;
-    if (arrived) {
-        if (!serve(job, &status)) return true;
-        happened = true;
-    }
+    if (hw__mpi_serve_step(job)) happened = true;
     if (hw__mpi_words_step(job)) happened = true;
-    if (land_gathered(job)) happened = true;
     if (job->broken) return true;
     if (x->under_way) {
         if (!x->answered) return happened;
@@ -367,8 +298,8 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
     const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
     if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) allow_more(job);
-    if (clock - x->pushed < (flush || idle ? 1 : job->interval)) return happened;
-    (void)begin(job);
+    if (clock - x->pushed < (flush || idle ? 1 : job->interval) && !(flush && x->unsent)) return happened;
+    (void)begin(job, flush);
     return true;
 }
 
@@ -387,7 +318,7 @@ bool hw__mpi_exchange_flushed(hw_mpi_job *job)
 {
     const hw__mpi_exchange *x = job->exchange;
     uint64_t clock = 0;
-    return !x->under_way && hw_engine_peek(job->engine, NULL, &clock) == HW_OK && clock == x->pushed;
+    return !x->under_way && !x->unsent && hw_engine_peek(job->engine, NULL, &clock) == HW_OK && clock == x->pushed;
 }
 
 uint64_t hw__mpi_exchange_pushed(const hw_mpi_job *job)

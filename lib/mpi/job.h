@@ -68,6 +68,7 @@ typedef struct hw__mpi_view {
 } hw__mpi_view;
 
 typedef struct hw__mpi_principal hw__mpi_principal;
+struct hw__mpi_private;
 struct hw__mpi_exchange;
 struct hw__mpi_owner;
 
@@ -108,6 +109,7 @@ struct hw_mpi_job {
     hw__mpi_words words;               /* ASYNC */
     struct hw__mpi_owner *owner;       /* ASYNC: what it serves */
     struct hw__mpi_ages *ages;         /* ASYNC: what its steps were computed on */
+    struct hw__mpi_private *own_lines; /* ASYNC: lines that only one rank changes; NULL: none */
     struct hw__mpi_pairs *pairs;       /* ASYNC: staleness by pairs; NULL: too many ranks */
     struct hw__mpi_gather *gather;     /* ASYNC: NULL: every exchange lands as it comes */
     uint64_t evaluated;                /* updates landed at the last evaluation; UINT64_MAX: none */
@@ -123,10 +125,11 @@ struct hw_mpi_job {
      * counts, before it was restored. */
     uint64_t *landed, *examples, *position;
     int64_t landed_before, examples_before;
-    hw_state *state;          /* of a capture, with what the owners keep */
-    hw_result result, before; /* before: what the engine counted when it was restored */
-    double objective_examples;
-    uint64_t clock; /* updates of all ranks before this run */
+    hw_state *state;           /* of a capture, with what the owners keep */
+    hw_result result, before;  /* before: what the engine counted when it was restored */
+    double objective_examples; /* of all ranks */
+    uint64_t own_examples;     /* this rank's objective's */
+    uint64_t clock;            /* updates of all ranks before this run */
     /* ASYNC: captures that rank 0 has asked for, and the last of them that was made. later: some are at an evaluation
      * first. owed: this rank's engine has come for one by count, and was sent on. due, at: on rank 0, the second of
      * training of the next one by time, and the update of the last one. */
@@ -250,6 +253,15 @@ const float *hw__mpi_gather_kept(const hw_mpi_job *job, int from);
 void hw__mpi_gather_landed(hw_mpi_job *job);
 void hw__mpi_gather_out(hw_mpi_job *job);
 bool hw__mpi_gather_met(hw_mpi_job *job);
+
+/* private.c. All ranks create it. Whether exchanges of shard r may leave lines out that are some rank's own; whether a
+ * line, of all parameters, is; what is left of shard r, and of all shards, as ranges. */
+hw_status hw__mpi_private_create(hw_mpi_job *job, char *why);
+void hw__mpi_private_free(hw_mpi_job *job);
+bool hw__mpi_private_in(const hw_mpi_job *job, int r);
+bool hw__mpi_private_is(const hw_mpi_job *job, size_t line);
+size_t hw__mpi_private_others(const hw_mpi_job *job, int r, const hw_range **ranges);
+size_t hw__mpi_private_rest(const hw_mpi_job *job, const hw_range **ranges);
 
 /* pairs.c: updates of a rank are about to land, so many computed on what it heard last, and on what it heard before;
  * they have; a rank, or all, has heard of everything; rank 0 gets what all owners know. */

@@ -38,7 +38,7 @@ void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective)
     p->context = job;
     p->part = (unsigned)job->rank;
     p->parts = (unsigned)job->ranks;
-    p->sharing = together ? HW_SHARE_SPLIT : HW_SHARE_DEALT;
+    p->sharing = together ? HW_SHARE_SPLIT : job->mpi.data == HW_MPI_OWN ? HW_SHARE_OWN : HW_SHARE_DEALT;
     if (together) p->sum = sum;
     if (!together) p->meet = meet;
     if (!together) p->tell = tell;

@@ -121,6 +121,8 @@ static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *wh
     hw_status status = hw_engine_shift(engine, (int64_t)(at - (tickets < limit ? tickets : limit)));
     /* Its epochs are another share's; nobody here is told of them. */
     if (status == HW_OK && mine) status = hw_state_put_number(s, "run.next_epoch", UINT64_MAX);
+    if (status == HW_OK && mine && job->mpi.data == HW_MPI_OWN)
+        status = hw_state_put_number(s, "same.examples", job->own_examples);
     if (status == HW_OK) status = hw_engine_restore(engine, s, why);
     if (status != HW_OK) return status;
     hw_engine_result(engine, &job->before);

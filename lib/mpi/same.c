@@ -35,7 +35,7 @@ static size_t list(const hw_mpi_job *job, const hw_objective *o, const hw_config
         const char *name;
         uint64_t value;
     } numbers[] = {{"the objective's parameters", o->parameters},
-                   {"the objective's examples", o->examples},
+                   {"the objective's examples", m->data == HW_MPI_OWN ? 0 : o->examples},
                    {"the objective's evaluation examples", o->evaluation_examples},
                    {"the objective's metrics", o->metrics},
                    {"the parameters that a step touches (objective.touched)", o->touched},
@@ -47,6 +47,7 @@ static size_t list(const hw_mpi_job *job, const hw_objective *o, const hw_config
                    {"mpi.combine", m->combine},
                    {"mpi.interval", m->interval},
                    {"mpi.gather", m->gather},
+                   {"mpi.data", m->data},
                    {"mpi.bound", m->bound},
                    {"whether captures are made", c->on_capture || c->on_checkpoint},
                    {"single clocks (config.simulation.each)", c->simulation.each != NULL}};

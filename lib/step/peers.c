@@ -6,6 +6,13 @@
 #include "step.h"
 #include <unistd.h>
 
+/* Each engine steps on its own. */
+static bool apart(const hw_engine *e)
+{
+    return e->config.peers && e->config.peers->sharing != HW_SHARE_SPLIT;
+}
+
+/* ... on a part of the examples that all have. */
 static bool deals(const hw_engine *e)
 {
     return e->config.peers && e->config.peers->sharing == HW_SHARE_DEALT;
@@ -32,7 +39,7 @@ hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__s
     if (p->parts < 1 || p->part >= p->parts)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: part is %u of %u: parts are numbered from 0", p->part,
                              p->parts);
-    if (p->sharing != HW_SHARE_SPLIT && p->sharing != HW_SHARE_DEALT)
+    if (p->sharing != HW_SHARE_SPLIT && p->sharing != HW_SHARE_DEALT && p->sharing != HW_SHARE_OWN)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: sharing is no value of its enum");
     bool split = p->sharing == HW_SHARE_SPLIT;
     if ((split && !p->sum) || (!split && !p->meet) || (o->evaluate && !p->sums))
@@ -48,7 +55,7 @@ hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__s
     if (refusal) return hw__base_fail(why, HW_E_UNSUPPORTED, "config.peers: %s", refusal);
     const uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1);
     uint64_t batches = o->examples ? (o->examples + batch - 1) / batch : UINT64_MAX;
-    if (!split && batches < p->parts)
+    if (p->sharing == HW_SHARE_DEALT && batches < p->parts)
         return hw__base_fail(why, HW_E_ARGUMENT, "config.peers: an epoch has %llu minibatches, too few for %u engines",
                              (unsigned long long)batches, p->parts);
     return HW_OK;
@@ -69,7 +76,7 @@ hw_status hw__peers_plan(hw_engine *e, char *why)
     *copy = *c->peers;
     c->peers = copy;
     hw__counter_set(&e->tickets.allowed, UINT64_MAX);
-    if (copy->sharing != HW_SHARE_DEALT) return HW_OK;
+    if (copy->sharing == HW_SHARE_SPLIT) return HW_OK;
     c->evaluate_every = own_count(c->evaluate_every, copy->parts);
     c->checkpoint_every = own_count(c->checkpoint_every, copy->parts);
     return HW_OK;
@@ -80,10 +87,19 @@ unsigned hw__peers_splitting(const hw_config *c)
     return c->peers && c->peers->sharing == HW_SHARE_SPLIT ? c->peers->parts : 1;
 }
 
+static uint64_t part_of(const hw_peers *p, uint64_t all)
+{
+    return all / p->parts + (p->part < all % p->parts);
+}
+
 uint64_t hw__peers_share(const hw_engine *e, uint64_t all)
 {
-    const hw_peers *p = e->config.peers;
-    return deals(e) ? all / p->parts + (p->part < all % p->parts) : all;
+    return deals(e) ? part_of(e->config.peers, all) : all;
+}
+
+uint64_t hw__peers_updates(const hw_engine *e, uint64_t updates)
+{
+    return apart(e) && !deals(e) ? part_of(e->config.peers, updates) : updates;
 }
 
 uint64_t hw__peers_first(const hw_engine *e, uint64_t all)
@@ -95,7 +111,7 @@ uint64_t hw__peers_first(const hw_engine *e, uint64_t all)
 
 uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps)
 {
-    if (!deals(e)) return steps;
+    if (!apart(e)) return steps;
     uint64_t all = e->tickets.all_per_epoch;
     uint64_t own = steps / all * e->tickets.per_epoch + hw__peers_share(e, steps % all);
     int64_t shift = e->tickets.shift;
@@ -135,7 +151,7 @@ bool hw__peers_await(hw_worker *w)
 {
     hw_engine *e = w->engine;
     hw__pause *g = &e->pause;
-    if (!deals(e) || may_begin(e)) return true;
+    if (!apart(e) || may_begin(e)) return true;
     uint64_t from = hw_now();
     (void)pthread_mutex_lock(&g->mutex);
     e->tickets.waiting++;
@@ -189,7 +205,7 @@ void hw__peers_tell(const hw_engine *e, hw_evaluation *evaluation)
 
 bool hw__peers_meets(const hw_engine *e)
 {
-    return deals(e);
+    return apart(e);
 }
 
 bool hw__peers_meet(hw_engine *e, hw_meeting *meeting)
@@ -216,7 +232,7 @@ hw_status hw_engine_peek(hw_engine *e, float *x, uint64_t *clock)
     if (status != HW_OK) return status;
     if (clock) *clock = hw_params_clock(e->params);
     if (!x) return HW_OK;
-    if (!deals(e)) {
+    if (!apart(e)) {
         hw_params_get(e->params, 0, x);
         return HW_OK;
     }
@@ -226,9 +242,22 @@ hw_status hw_engine_peek(hw_engine *e, float *x, uint64_t *clock)
     return HW_OK;
 }
 
+hw_status hw_engine_peek_at(hw_engine *e, const hw_range *ranges, size_t n, float *x, uint64_t *clock)
+{
+    hw_status status = usable(e, e && apart(e));
+    if (status != HW_OK) return status;
+    if (!ranges || !x) return HW_E_ARGUMENT;
+    if (clock) *clock = hw_params_clock(e->params);
+    for (size_t i = 0; i < n; i++) {
+        const hw__extent one = hw__extent_ranges(ranges + i, 1, false);
+        hw__params_read_part(e->params, &one, 0, x + ranges[i].first);
+    }
+    return HW_OK;
+}
+
 hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
 {
-    hw_status status = usable(e, e && deals(e));
+    hw_status status = usable(e, e && apart(e));
     if (status != HW_OK) return status;
     (void)pthread_mutex_lock(&e->pause.mutex);
     hw__counter_set(&e->tickets.allowed, steps);
@@ -239,7 +268,7 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
 
 hw_status hw_engine_ask_capture(hw_engine *e, int asked)
 {
-    hw_status status = usable(e, e && deals(e) && e->captures.state);
+    hw_status status = usable(e, e && apart(e) && e->captures.state);
     if (status != HW_OK) return status;
     /* Seen after the next landing, as what is due by count: threads of a group rely on nothing else asking them in. */
     hw__counter_set(&e->due.checkpoint, asked ? 0 : UINT64_MAX);
@@ -259,7 +288,7 @@ const void *hw_engine_peers(const hw_engine *e)
 
 int hw_engine_idle(hw_engine *e)
 {
-    if (!e || !deals(e)) return 0;
+    if (!e || !apart(e)) return 0;
     (void)pthread_mutex_lock(&e->pause.mutex);
     int idle = e->tickets.waiting * e->crew.share + e->pause.arrived >= e->crew.threads;
     (void)pthread_mutex_unlock(&e->pause.mutex);
@@ -273,7 +302,7 @@ double hw_engine_awaited(const hw_engine *e)
 
 uint64_t hw_engine_begun(const hw_engine *e)
 {
-    return e && deals(e) ? begun(e) : 0;
+    return e && apart(e) ? begun(e) : 0;
 }
 
 static hw_status shift(hw_engine *e, int64_t steps)
@@ -287,20 +316,20 @@ static hw_status shift(hw_engine *e, int64_t steps)
 
 hw_status hw_engine_shift(hw_engine *e, int64_t steps)
 {
-    hw_status status = usable(e, e && deals(e));
+    hw_status status = usable(e, e && apart(e));
     return status == HW_OK ? shift(e, steps) : status;
 }
 
 hw_status hw_engine_skip(hw_engine *e, uint64_t steps)
 {
-    hw_status status = usable(e, e && deals(e));
+    hw_status status = usable(e, e && apart(e));
     if (status == HW_OK) status = shift(e, 0);
-    return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, steps)) : status;
+    return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, hw__peers_updates(e, steps))) : status;
 }
 
 hw_status hw_engine_merge(hw_engine *e, const hw_range *ranges, size_t n, const float *delta)
 {
-    hw_status status = usable(e, e && deals(e));
+    hw_status status = usable(e, e && apart(e));
     if (status != HW_OK) return status;
     if (!delta) return HW_E_ARGUMENT;
     hw_range all = {0, e->objective.parameters};

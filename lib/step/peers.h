@@ -18,6 +18,8 @@ hw_status hw__peers_plan(hw_engine *e, char *why);
 uint64_t hw__peers_share(const hw_engine *e, uint64_t all);
 uint64_t hw__peers_first(const hw_engine *e, uint64_t all);
 uint64_t hw__peers_steps(const hw_engine *e, uint64_t steps);
+/* Of so many updates of all engines those in which this one's steps are counted: its part, where epochs are its own. */
+uint64_t hw__peers_updates(const hw_engine *e, uint64_t updates);
 /* A run, or the going on of one, begins. */
 void hw__peers_begin(hw_engine *e);
 /* Before a worker takes a ticket: until as many may be begun. False: the run ends meanwhile. */

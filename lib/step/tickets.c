@@ -9,7 +9,7 @@ uint64_t hw__tickets_limit(const hw_engine *e)
 {
     const hw_config *c = &e->config;
     uint64_t limit = HW__NO_LIMIT;
-    if (c->updates) limit = c->updates;
+    if (c->updates) limit = hw__peers_updates(e, c->updates);
     if (c->epochs > 0 && e->objective.examples) {
         double steps = ceil(c->epochs * (double)e->tickets.all_per_epoch);
         if (steps < (double)limit) limit = (uint64_t)steps;
@@ -36,8 +36,9 @@ bool hw__tickets_take(hw_worker *w, uint64_t *ticket)
 uint64_t hw__tickets_step(const hw_engine *e, uint64_t ticket)
 {
     const hw_peers *p = e->config.peers;
-    if (!p || p->sharing != HW_SHARE_DEALT) return ticket;
+    if (!p || p->sharing == HW_SHARE_SPLIT) return ticket;
     ticket += (uint64_t)e->tickets.shift;
+    if (p->sharing == HW_SHARE_OWN) return ticket * p->parts + p->part;
     return ticket / e->tickets.per_epoch * e->tickets.all_per_epoch + ticket % e->tickets.per_epoch * p->parts +
            p->part;
 }

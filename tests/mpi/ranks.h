@@ -95,6 +95,9 @@ void captures_of_others(ranks *r);
 void velocity_is_kept(ranks *r);
 void gather(ranks *r);
 void pairs(ranks *r);
+void own_examples(ranks *r);
+void own_examples_go_on(ranks *r);
+void own_parameters(ranks *r);
 void endless(ranks *r);
 void goes_on(ranks *r);
 int serialized(int argc, char **argv); /* its exit code */

@@ -30,6 +30,9 @@ int main(int argc, char **argv)
                  {"velocity_is_kept", velocity_is_kept},
                  {"gather", gather},
                  {"pairs", pairs},
+                 {"own_examples", own_examples},
+                 {"own_examples_go_on", own_examples_go_on},
+                 {"own_parameters", own_parameters},
                  {"endless", endless},
                  {"goes_on", goes_on}};
     ranks r = {0, 0, 0};

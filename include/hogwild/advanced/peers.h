@@ -5,7 +5,8 @@
  * In step (SPLIT): every engine holds the same parameters and computes its part of every minibatch; the sum of the
  * parts is the gradient, and each lands the same update. On their own (DEALT): every engine has its share of an epoch's
  * minibatches and steps on its own parameters; somebody beside its workers takes what they have come to
- * (hw_engine_peek), and brings what others have done (hw_engine_merge), while they go on.
+ * (hw_engine_peek), and brings what others have done (hw_engine_merge), while they go on. Or (OWN) its examples are
+ * its own, and an epoch is once through those; what is said of DEALT below is of both.
  *
  * Counts of the configuration (updates, schedules, epochs) are the whole job's; so are, about, evaluate_every and
  * checkpoint_every: each engine makes its part of them, rounded.
@@ -21,7 +22,8 @@ extern "C" {
 
 typedef enum hw_sharing {
     HW_SHARE_SPLIT, /* parts of every minibatch: scheduler sync                                       */
-    HW_SHARE_DEALT  /* whole minibatches of every epoch: schedulers sequential, async, sync and groups */
+    HW_SHARE_DEALT, /* whole minibatches of every epoch: schedulers sequential, async, sync and groups */
+    HW_SHARE_OWN    /* as DEALT, but the objective's examples are this engine's own, none of another's */
 } hw_sharing;
 
 /* What everybody's meeting is for, and what has come of it. */
@@ -68,6 +70,8 @@ typedef struct hw_peers {
  * was not created with config.peers, or (merge) goes in step. */
 HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
 HW_API hw_status hw_engine_merge(hw_engine *engine, const hw_range *ranges, size_t n, const float *delta);
+/* As peek, of those ranges alone: each to where it stands in x. */
+HW_API hw_status hw_engine_peek_at(hw_engine *engine, const hw_range *ranges, size_t n, float *x, uint64_t *clock);
 
 /* DEALT: workers begin no more than so many steps since the run began, or went on, and wait; UINT64_MAX, as at first:
  * any number. They look before each step, so that those who look at once may all begin the last one (with a sampled

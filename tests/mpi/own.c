@@ -1,0 +1,179 @@
+/* own.c - examples that only one rank has, and parameters that only its steps touch: none is left out or made twice,
+ * and those parameters are exchanged at meetings alone. */
+#include "ranks.h"
+#include <time.h>
+
+enum { OWN_LINES = 40, OWN_EXAMPLES = 400, OWN_MOST = 8, OWN_WIDE = 16 * (OWN_LINES * OWN_MOST + 1) };
+
+typedef struct holder {
+    int rank;
+    uint32_t examples;
+    _Atomic int seen[6][OWN_EXAMPLES];
+} holder;
+
+static hw_status own_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    holder *h = self;
+    const uint32_t at = b->index[0], line = (uint32_t)h->rank * OWN_LINES + at % OWN_LINES;
+    const uint32_t index[2] = {16 * line, 16 * OWN_LINES * OWN_MOST};
+    const struct timespec moment = {0, 20000};
+    float values[2], g[2] = {-1, -1};
+    if (b->epoch < 6) h->seen[b->epoch][at]++;
+    (void)nanosleep(&moment, NULL);
+    hw_read_at(w, index, 2, values);
+    return hw_write_at(w, index, 2, g, 1);
+}
+
+static hw_status own_evaluate(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    (void)self, (void)scratch;
+    for (uint32_t i = first; i < first + count; i++)
+        for (uint32_t k = i; k <= OWN_LINES * OWN_MOST; k += 64) sums[0] += (double)x[(size_t)16 * k];
+    return HW_OK;
+}
+
+typedef struct own_run {
+    hw_result result;
+    uint64_t bytes, exchanges;
+    double metric;
+    float *x;
+} own_run;
+
+static void run_own(ranks *r, holder *h, hw_mpi m, hw_config c, own_run *out)
+{
+    hw_objective o = hw_objective_defaults("own", OWN_WIDE);
+    hw_mpi_job *job = NULL;
+    hw_engine *e = NULL;
+    char why[HW_WHY] = "";
+    h->rank = r->rank;
+    o.examples = h->examples;
+    o.step = own_step;
+    o.self = h;
+    o.touched = 2;
+    o.evaluate = own_evaluate;
+    o.evaluation_examples = 64;
+    o.evaluation_chunk = 8;
+    c.batch = 1;
+    memset(out->x, 0, OWN_WIDE * sizeof *out->x);
+    CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) == HW_OK);
+    CHECK_TEXT(r, why, "");
+    CHECK(r, hw_engine_create(&e, &o, &c, out->x, why) == HW_OK);
+    (void)hw_mpi_run(job, e, &out->result);
+    CHECK(r, hw_engine_get(e, out->x) == HW_OK);
+    const hw_mpi_rank *each = hw_mpi_ranks(job);
+    out->bytes = out->exchanges = 0;
+    for (int q = 0; each && q < r->count; q++) out->bytes += each[q].bytes_sent, out->exchanges += each[q].exchanges;
+    hw_engine_free(e);
+    hw_mpi_free(job);
+}
+
+/* As many examples as its number says, all of them once an epoch. */
+void own_examples(ranks *r)
+{
+    for (int i = 0; i < 3; i++) { /* alone, with two workers, and with an end by updates */
+        holder *h = calloc(1, sizeof *h);
+        own_run out = {.x = malloc(OWN_WIDE * sizeof(float))};
+        hw_config c = own(i == 1 ? 2 : 1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        uint64_t all = 0;
+        for (int q = 0; q < r->count; q++) all += 40u + 30u * (unsigned)q;
+        h->examples = 40 + 30 * (uint32_t)r->rank;
+        m.data = HW_MPI_OWN;
+        m.combine = HW_MPI_SUMS;
+        m.interval = (uint32_t)i + 1;
+        c.epochs = 3;
+        if (i == 2) c.updates = (uint64_t)r->count * 35;
+        run_own(r, h, m, c, &out);
+        CHECK(r, out.result.status == HW_OK);
+        CHECK(r, out.result.updates == (i == 2 ? (uint64_t)r->count * 35 : 3 * all));
+        CHECK(r, i == 2 || (out.result.epochs > 3 - 1e-9 && out.result.epochs < 3 + 1e-9));
+        for (unsigned n = 0; i < 2 && n < OWN_EXAMPLES; n++)
+            for (int epoch = 0; epoch < 6; epoch++)
+                CHECK(r, h->seen[epoch][n] == (n < h->examples && epoch < 3 ? 1 : 0));
+        CHECK(r, out.x[OWN_WIDE - 16] == (float)out.result.updates);
+        CHECK(r, fabs(64 * out.result.last.metric[0] - 2 * (double)out.result.updates) < 1e-6);
+        free(out.x);
+        free(h);
+    }
+}
+
+/* From a capture no example of any rank is left out or seen twice. */
+void own_examples_go_on(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    shelf s = {hw_state_create(), 0};
+    hw_result whole, rest;
+    float x[N], y[N];
+    o.examples = 90 + 10 * ((uint32_t)r->rank % 8);
+    m.data = HW_MPI_OWN;
+    c.on_capture = keep;
+    c.on_epoch = pass;
+    c.context = &s;
+    c.checkpoint_epochs = 2;
+    train_from(r, c, m, &o, NULL, x, &whole);
+    CHECK(r, (s.at != 0) == (r->rank == 0));
+    memset(k->seen, 0, sizeof k->seen);
+    c.on_capture = NULL;
+    c.checkpoint_epochs = 0;
+    train_from(r, c, m, &o, &s, y, &rest);
+    CHECK(r, rest.updates == whole.updates && rest.examples == whole.examples);
+    CHECK(r, memcmp(x, y, sizeof x) == 0);
+    for (int e = 0; e < EPOCHS; e++)
+        for (int n = 0; n < EXAMPLES; n++)
+            CHECK(r, k->seen[e][n] == (e >= 2 && e < 6 && (uint32_t)n < o.examples ? 1 : 0));
+    hw_state_free(s.state);
+    free(k);
+}
+
+void own_parameters(ranks *r)
+{
+    uint64_t bytes[2];
+    if (r->count > OWN_MOST) return;
+    for (int i = 0; i < 2; i++) {
+        holder *h = calloc(1, sizeof *h);
+        own_run out = {.x = malloc(OWN_WIDE * sizeof(float))};
+        const hw_range lines = {(size_t)16 * OWN_LINES * (size_t)r->rank, (size_t)16 * OWN_LINES};
+        hw_config c = own(i ? 2 : 1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        h->examples = OWN_EXAMPLES;
+        m.data = HW_MPI_OWN;
+        m.combine = HW_MPI_SUMS;
+        m.interval = 8;
+        m.own = i ? &lines : NULL;
+        m.n_own = (size_t)i;
+        c.epochs = 4;
+        run_own(r, h, m, c, &out);
+        CHECK(r, out.result.status == HW_OK);
+        CHECK_TEXT(r, out.result.message, "");
+        for (int k = 0; k < OWN_LINES * r->count; k++) CHECK(r, out.x[16 * k] == 4 * OWN_EXAMPLES / OWN_LINES);
+        CHECK(r, out.x[OWN_WIDE - 16] == (float)(4 * OWN_EXAMPLES * r->count));
+        CHECK(r, out.result.updates == (uint64_t)(4 * OWN_EXAMPLES * r->count));
+        CHECK(r, fabs(64 * out.result.last.metric[0] - 2 * (double)out.result.updates) < 1e-6);
+        bytes[i] = out.exchanges ? out.bytes / out.exchanges : 0;
+        free(out.x);
+        free(h);
+    }
+    CHECK(r, r->count == 1 || r->rank || 2 * bytes[1] < bytes[0]);
+    if (r->count == 1) return;
+    for (int i = 0; i < 3; i++) {
+        const size_t whose = i == 0 ? 0 : (size_t)r->rank;
+        hw_range lines = {(size_t)16 * OWN_LINES * whose, (size_t)16 * OWN_LINES};
+        hw_objective o = hw_objective_defaults("own", OWN_WIDE);
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        char why[HW_WHY] = "";
+        hw_mpi_job *job = NULL;
+        m.own = &lines;
+        m.n_own = 1;
+        if (i == 1) lines.count = OWN_WIDE + 1;
+        if (i == 2) c.optimizer.momentum = 0.5;
+        o.examples = 100;
+        o.step = own_step;
+        o.touched = 2;
+        CHECK(r, hw_mpi_create(&job, &o, &c, &m, why) != HW_OK && !job);
+        CHECK_TEXT(r, why, i == 0 ? "rank 1's own, and another one's, too" : i == 1 ? "ends beyond" : "momentum");
+    }
+}
