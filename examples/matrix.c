@@ -1,5 +1,6 @@
 /* matrix.c - matrix factorisation of ratings: trains, reports the error, saves the model, predicts and recommends. */
 #include "support/cli.h"
+#include "support/cluster.h"
 #include "support/plan.h"
 #include "support/ranks.h"
 #include <errno.h>
@@ -58,6 +59,7 @@ static const cli_option own[] = {
 
 static const char *const engine_flags[] = {
     "--scheduler=scheduler",
+    "--clock=clock",
     "--workers=workers",
     "--epochs=epochs",
     "--seconds=seconds",
@@ -294,6 +296,11 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_rating
         own_options.own = rows;
         own_options.n_own = 2;
     }
+    code = cluster_prepare(PROGRAM, &objective, x, config, p.out);
+    if (code != 0) {
+        free(x);
+        return code;
+    }
     if (ranks_create(&over, &own_options, &objective, config, x, &engine, why) != HW_OK) {
         free(x);
         return ranks_number() ? 2 : cli_error(PROGRAM, 2, why);
@@ -306,6 +313,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_rating
         printf("\n");
     } else if (status == HW_OK && !o->predict && !o->recommend) {
         summary(&result, &p, f->grid);
+        cluster_print(engine, config, &result, stdout);
         ranks_print(&over, stdout);
     }
     if (cli_interrupted)

@@ -110,6 +110,7 @@ static void nothing_is_lost(void **state)
         outcome out;
         hw_config c = config(clusters[i % CLUSTERS]);
         const bool touches = i >= 2 * CLUSTERS;
+        c.cluster.combine = HW_COMBINE_SUMS;
         c.simulation.threads = i / CLUSTERS % 2 ? 3 : 1;
         run(touches ? &few : &dense, &c, &out);
         assert_int_equal(out.result.updates, UPDATES);
@@ -125,6 +126,49 @@ static void nothing_is_lost(void **state)
         assert_true(out.cluster.exchanges > 0 && out.cluster.exchanges <= UPDATES);
         assert_true((out.cluster.bytes > 0) == (c.cluster.ranks > 1));
         assert_true(out.cluster.waited >= 0 && out.cluster.waited < 1 && out.cluster.link <= 1 + 1e-9);
+    }
+}
+
+/* A place of each example's own, in a line of its own, and one that all touch. */
+enum { APART = 420, LINES = 16 * (APART + 1) };
+static hw_status apart_step(void *self, hw_worker *w, const hw_batch *b)
+{
+    const uint32_t at[] = {16 * (b->index[0] % APART), 16 * APART};
+    const float g[] = {-1, -1};
+    float x[2];
+    (void)self;
+    hw_read_at(w, at, 2, x);
+    return hw_write_at(w, at, 2, g, 1);
+}
+
+/* One exchange of each rank: what it has alone counts whole, and of what all have twice the mean, once, or all. */
+static void means(void **state)
+{
+    (void)state;
+    const struct {
+        const char *text;
+        double shared; /* of APART */
+    } cases[] = {{"cluster:ranks=4,work=1ms,interval=100000", 0.5},
+                 {"cluster:ranks=6,threads=2,work=1ms,interval=100000,combine=means", 1.0 / 3},
+                 {"cluster:ranks=2,work=1ms,interval=100000", 1},
+                 {"cluster:ranks=4,work=1ms,interval=100000,combine=averages", 0.25},
+                 {"cluster:ranks=4,work=1ms,interval=100000,combine=sums", 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        float *x = calloc(LINES, sizeof *x);
+        hw_objective o = hw_objective_defaults("apart", LINES);
+        hw_config c = config(cases[i].text);
+        hw_result r;
+        assert_non_null(x);
+        o.examples = APART;
+        o.step = apart_step;
+        o.touched = 2;
+        c.batch = 1;
+        c.epochs = 1;
+        if (hw_train(&o, &c, x, &r) != HW_OK) fail_msg("%s", r.message);
+        assert_int_equal(r.updates, APART);
+        for (int j = 0; j < APART; j++) assert_true(x[16 * j] == 1);
+        assert_near((double)x[16 * APART], cases[i].shared * APART, 1e-3);
+        free(x);
     }
 }
 
@@ -292,7 +336,8 @@ static void runs_end_and_begin_again(void **state)
         const uint64_t before = result.updates;
         hw_cluster_result k = {.struct_size = sizeof k};
         assert_int_equal(hw_engine_cluster(e, &k), HW_OK);
-        assert_true(k.link >= 0 && k.link <= 1 + 1e-9 && k.waited >= 0 && k.waited <= 1 && k.exchanges <= before + c.cluster.ranks);
+        assert_true(k.link >= 0 && k.link <= 1 + 1e-9 && k.waited >= 0 && k.waited <= 1 &&
+                    k.exchanges <= before + c.cluster.ranks);
         assert_int_equal(hw_engine_run(e, &result), HW_OK); /* what was under way is of nobody any more */
         assert_int_equal(result.updates, UPDATES);
         assert_int_equal(hw_engine_get(e, x), HW_OK);
@@ -445,7 +490,14 @@ static void what_it_cannot_do_is_refused(void **state)
         assert_text(why, refused[i].says);
     }
     char why[HW_WHY] = "";
-    hw_config c = config("cluster:ranks=4,threads=2,work=1ms");
+    hw_config c = config("cluster:ranks=4,threads=2,work=1ms,combine=means");
+    assert_int_equal(c.cluster.combine, HW_COMBINE_MEANS);
+    assert_int_equal(hw_config_check(&c, &o, why), HW_OK);
+    c.optimizer.momentum = 0.5;
+    assert_int_equal(hw_config_check(&c, &o, why), HW_E_UNSUPPORTED);
+    assert_text(why, "config.cluster.combine means: it goes without momentum");
+    c = config("cluster:ranks=4,threads=2,work=1ms");
+    assert_int_equal(c.cluster.combine, HW_COMBINE_CHOSEN);
     c.on_checkpoint = keep;
     assert_int_equal(hw_config_check(&c, &o, why), HW_E_UNSUPPORTED);
     assert_text(why, "no captures");
@@ -517,6 +569,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_lost),
+        cmocka_unit_test(means),
         cmocka_unit_test(no_bit_depends_on_real_threads),
         cmocka_unit_test(one_rank_of_one_thread_is_sequential),
         cmocka_unit_test(momentum_is_the_owners),

@@ -19,6 +19,7 @@ static hw_status measure(const hw_objective *objective, const float *params, con
     c.cluster = hw_config_defaults().cluster;
     c.compensation.policy = HW_POLICY_NONE;
     c.on_progress = NULL;
+    c.on_evaluation = NULL;
     c.epochs = c.seconds = c.evaluate_epochs = c.target = 0;
     c.evaluate_every = c.average_every = 0;
     for (c.updates = FEWEST; status == HW_OK; c.updates *= 2) {

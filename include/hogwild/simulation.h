@@ -62,6 +62,11 @@ typedef enum hw_clock_kind {
     HW_CLOCK_RECORDED
 } hw_clock_kind;
 
+/* since 0.2: what several ranks have made of the same 16 parameters since each last heard of them: all of it; twice
+ * their mean, at most; or their mean (hw_mpi_combine, which has the formula). CHOSEN: means for sparse objectives that
+ * know no principal direction, without momentum; else sums. */
+typedef enum hw_combine { HW_COMBINE_CHOSEN, HW_COMBINE_SUMS, HW_COMBINE_MEANS, HW_COMBINE_AVERAGES } hw_combine;
+
 /* since 0.2: a cluster in virtual time (hw_config.cluster): the workers in `ranks` equal parts, each a machine of its
  * own, as scheduler ASYNC of mpi.h runs them. The threads of a rank read and write an array of the rank's; after
  * `interval` of its updates, with no exchange of it under way, what they have added up goes to the owners of the
@@ -82,7 +87,8 @@ typedef enum hw_clock_kind {
  * What it is not: evaluations, epochs and averaging come between exchanges, look at the owners' values as they are and
  * keep nobody waiting; no worker rests (least_workers says nothing); what a rank's thread for messages takes from its
  * workers' cores is not in it. Rule sgd, shared velocity; no groups, gathering, ages, delay correction, traces or
- * captures. Memory: three arrays of all parameters a rank, and 48 bytes for each update that the bound allows it. */
+ * captures. Memory: three arrays of all parameters a rank, four and a half where means are taken, and 48 bytes for each
+ * update that the bound allows it. */
 typedef struct hw_cluster {
     unsigned ranks;    /* 0: none, all workers on one array                                       */
     uint32_t interval; /* updates of a rank between its exchanges; default 1                      */
@@ -92,6 +98,7 @@ typedef struct hw_cluster {
     double bandwidth;  /* of each rank's link, each way, bytes a second; 0: no limit              */
     double work;       /* mean work of a step, seconds: what virtual time 1 is                    */
     double per_float;  /* seconds a float that an end of an exchange takes                        */
+    hw_combine combine;
 } hw_cluster;
 
 /* since 0.2: what a run over such a cluster comes to. */

@@ -19,15 +19,11 @@ typedef struct key {
     const char *name, *option;
     const unit *units;
 } key;
-static const key keys[] = {{"ranks", "cluster.ranks", none},
-                           {"threads", NULL, none},
-                           {"interval", "cluster.interval", none},
-                           {"bound", "cluster.bound", none},
-                           {"latency", "cluster.latency", times},
-                           {"bandwidth", "cluster.bandwidth", rates},
-                           {"work", "cluster.work", times},
-                           {"per-float", "cluster.per_float", times},
-                           {"law", "clock", NULL},
+static const key keys[] = {{"ranks", "cluster.ranks", none},       {"threads", NULL, none},
+                           {"interval", "cluster.interval", none}, {"bound", "cluster.bound", none},
+                           {"latency", "cluster.latency", times},  {"bandwidth", "cluster.bandwidth", rates},
+                           {"work", "cluster.work", times},        {"per-float", "cluster.per_float", times},
+                           {"combine", "cluster.combine", NULL},   {"law", "clock", NULL},
                            {"shape", "clock.shape", none}};
 enum { KEYS = sizeof keys / sizeof *keys, SHAPE = KEYS - 1, LAW = KEYS - 2, VALUE = 40, DIGITS = 17 };
 
@@ -83,7 +79,7 @@ hw_status hw_cluster_parse(hw_config *config, const char *text, char *why)
         if (i == KEYS)
             return hw__base_fail(why, HW_E_ARGUMENT,
                                  "cluster: there is no key '%.*s'; there are ranks, threads, interval, bound, latency, "
-                                 "bandwidth, work, per-float, law and shape",
+                                 "bandwidth, work, per-float, combine, law and shape",
                                  (int)(name < VALUE ? name : VALUE), at);
         char value[VALUE + 1] = "";
         if (name == length || length - name - 1 > VALUE)

@@ -52,6 +52,8 @@ const hw__option_entry hw__option_table[] = {
     {"cluster.work", "s", "mean work of a step", F_DOUBLE, AT(cluster.work), 0, 1e6, 0, NULL},
     {"cluster.per_float", "s", "what an end of an exchange takes for each float", F_DOUBLE, AT(cluster.per_float), 0, 1,
      0, NULL},
+    {"cluster.combine", "", "what several ranks have made of the same parameters", F_ENUM, AT(cluster.combine), 0, 3, 0,
+     "chosen|sums|means|averages"},
     {"pin", "", "pin workers to cores (hwloc)", F_ENUM, AT(pin), 0, 1, 0, "off|on"},
     {"flush_denormals", "", "flush denormals to zero in the workers", F_ENUM, AT(flush_denormals), 0, 1, 0, "off|on"},
     {"read", "", "what a reader sees", F_ENUM, AT(read), 0, LAST(HW_READ_TABLE), 0, CHOICES(HW_READ_TABLE)},

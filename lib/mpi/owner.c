@@ -197,14 +197,13 @@ static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range
     const size_t number = line.first / HW__MPI_LINE, lines = hw__mpi_lines(o->n) + 1;
     const float *given = o->given + (size_t)from * o->n + line.first;
     const uint32_t others = others_of(job, o, from, number);
-    const float all = (float)(others + 1), now = fminf(all, o->most), before = fminf((float)others, o->most);
-    const float keeps = others ? now * (float)others / (all * before) : 0, share = now / all;
+    const hw_mean_of m = hw_peers_mean(others, o->most);
     float *w = o->w + line.first;
     bool any = false;
     for (size_t i = 0; i < line.count; i++) any = any || d[i] != 0;
     if (!any) return;
     for (size_t i = 0; i < line.count; i++)
-        w[i] = others ? given[i] + (keeps * (w[i] - given[i]) + share * d[i]) : w[i] + d[i];
+        w[i] = others ? given[i] + (m.keeps * (w[i] - given[i]) + m.share * d[i]) : w[i] + d[i];
     o->did[(size_t)from * lines + number] = ++o->changes[number];
     o->changed[number] = o->pushes + 1;
 }

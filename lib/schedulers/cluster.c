@@ -4,6 +4,7 @@
 #include "../params/door.h"
 #include "../step/members.h"
 #include "../timeline/cluster.h"
+#include "hogwild/advanced/peers.h"
 #include "simulated.h"
 #include <string.h>
 
@@ -24,6 +25,10 @@ typedef struct cluster_rank {
     update *made;                  /* bound entries, those that are under way first */
     uint32_t sent, count;
     uint64_t heard; /* without velocity: exchanges that it has heard of */
+    /* Where means are taken: what it has heard of, and of each line how many exchanges had changed it then, and when it
+     * last did itself. */
+    float *given;
+    uint32_t *knows, *did;
 } cluster_rank;
 
 struct hw__cluster {
@@ -32,6 +37,9 @@ struct hw__cluster {
     uint64_t exchanges; /* that have landed in this run */
     uint64_t *changed;  /* by line: the exchange in which it last did; NULL with velocity */
     hw_range *range;    /* of the lines of a sparse exchange */
+    float most;         /* times the mean; 0: sums */
+    uint32_t *changes;  /* by line: in how many exchanges it did, where means are taken */
+    float *values;      /* of those lines */
     bool velocity;
 };
 
@@ -143,6 +151,46 @@ static void land(hw_engine *e, const update *u, uint64_t others, const hw_form *
     w->read_ns = read_ns;
 }
 
+/* Ranks other than r that have changed a line since r heard of it. */
+static unsigned others_of(const hw__cluster *c, const cluster_rank *r, size_t line)
+{
+    const uint32_t since = c->changes[line] - r->knows[line];
+    unsigned count = 0;
+    for (uint32_t i = 0; since && i < c->ranks; i++)
+        count += c->rank + i != r && c->changes[line] - c->rank[i].did[line] < since;
+    return count;
+}
+
+/* Of the lines that r has sent, packed: what they are to be moved by, instead of what it has made of them. */
+static void take_means(hw_engine *e, hw__cluster *c, cluster_rank *r, size_t lines, const hw__extent *extent, float *d)
+{
+    const float *w = c->values;
+    hw__params_read_part(e->params, extent, 0, c->values);
+    for (size_t k = 0; k < lines; k++) {
+        const hw_range *at = c->range + k;
+        const size_t line = at->first / LINE;
+        const unsigned others = others_of(c, r, line);
+        const hw_mean_of m = hw_peers_mean(others, c->most);
+        const float *given = r->given + at->first;
+        for (size_t i = 0; others && i < at->count; i++)
+            d[i] = (given[i] - w[i]) + (m.keeps * (w[i] - given[i]) + m.share * d[i]);
+        r->did[line] = ++c->changes[line];
+        d += at->count;
+        w += at->count;
+    }
+}
+
+/* What r hears of now. */
+static void told(hw__cluster *c, cluster_rank *r, size_t n, const float *values, bool all)
+{
+    for (size_t line = 0; c->most > 0 && line * LINE < n; line++) {
+        const size_t first = line * LINE, left = n - first;
+        if (!all && c->changed[line] <= r->heard) continue;
+        memcpy(r->given + first, values + first, (left < LINE ? left : LINE) * sizeof *values);
+        r->knows[line] = c->changes[line];
+    }
+}
+
 static void land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
 {
     const hw_range whole = {0, e->objective.parameters};
@@ -161,6 +209,7 @@ static void land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
             memmove(packed + at, r->flight + c->range[k].first, c->range[k].count * sizeof *packed);
             at += c->range[k].count;
         }
+        if (c->most > 0) take_means(e, c, r, lines, &extent, packed);
     }
     c->exchanges++;
     for (uint32_t i = 0; i < r->sent; i++) {
@@ -191,6 +240,7 @@ static void answer(hw_engine *e, uint32_t rank)
     hw_params_release(e->params, 0);
     r->coming = hw_params_clock(e->params) - r->own;
     for (size_t line = 0; !c->velocity && line * LINE < n; line++) lines += c->changed[line] > r->heard;
+    told(c, r, n, r->flight, false);
     r->heard = c->exchanges;
     hw__timeline_cluster_answer(s->timeline, rank, c->velocity ? (double)n : floats_of(lines, n));
 }
@@ -225,6 +275,7 @@ void hw__cluster_begin(hw_engine *e)
     if (!c) return;
     c->exchanges = 0;
     if (c->changed) memset(c->changed, 0, (n / LINE + 1) * sizeof *c->changed);
+    if (c->changes) memset(c->changes, 0, (n / LINE + 1) * sizeof *c->changes);
     for (uint32_t i = 0; i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
         hw_params_get(e->params, 0, r->local);
@@ -233,6 +284,8 @@ void hw__cluster_begin(hw_engine *e)
         r->others = hw_params_clock(e->params);
         r->sent = r->count = 0;
         r->heard = 0;
+        if (c->most > 0) memset(r->did, 0, (n / LINE + 1) * sizeof *r->did);
+        told(c, r, n, r->local, true);
         r->version++;
     }
 }
@@ -251,6 +304,18 @@ void hw__cluster_input(const hw_engine *e, hw_policy_input *in)
     in->shape = NULL;
 }
 
+static float most_of(const hw_engine *e)
+{
+    const hw_objective *o = &e->objective;
+    switch (e->config.cluster.combine) {
+    case HW_COMBINE_MEANS: return 2;
+    case HW_COMBINE_AVERAGES: return 1;
+    case HW_COMBINE_SUMS: return 0;
+    case HW_COMBINE_CHOSEN: break;
+    }
+    return o->touched && !o->principal && !(e->config.optimizer.momentum > 0) ? 2 : 0;
+}
+
 hw_status hw__cluster_plan(hw_engine *e, char *why)
 {
     const hw_cluster *k = &e->config.cluster;
@@ -262,6 +327,7 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
     c->ranks = k->ranks;
     c->threads = e->config.workers / k->ranks;
     c->velocity = e->config.optimizer.momentum > 0;
+    c->most = most_of(e);
     const size_t room = hw__timeline_cluster_bound(k, c->threads); /* as many as are unsent or under way */
     c->rank = hw__memory_zalloc(&e->memory, c->ranks, sizeof *c->rank);
     bool good = c->rank != NULL;
@@ -270,15 +336,28 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
         c->range = hw__memory_zalloc(&e->memory, n / LINE + 1, sizeof *c->range);
         good = c->changed && c->range;
     }
+    if (good && c->most > 0) {
+        c->changes = hw__memory_zalloc(&e->memory, n / LINE + 1, sizeof *c->changes);
+        c->values = hw__memory_zalloc(&e->memory, stride, sizeof *c->values);
+        good = c->changes && c->values;
+    }
     for (uint32_t i = 0; good && i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
         r->local = hw__memory_zalloc(&e->memory, 3 * stride, sizeof *r->local);
         r->made = hw__memory_zalloc(&e->memory, room, sizeof *r->made);
         good = r->local && r->made;
+        if (good && c->most > 0) {
+            r->given = hw__memory_zalloc(&e->memory, stride, sizeof *r->given);
+            r->knows = hw__memory_zalloc(&e->memory, 2 * (n / LINE + 1), sizeof *r->knows);
+            good = r->given && r->knows;
+            r->did = good ? r->knows + n / LINE + 1 : NULL;
+        }
         r->delta = good ? r->local + stride : NULL;
         r->flight = good ? r->local + 2 * stride : NULL;
     }
-    return good ? HW_OK
-                : hw__no_memory(why, "the ranks of a cluster: three arrays of all parameters and a record of as many "
-                                     "updates as the bound each");
+    return good
+               ? HW_OK
+               : hw__no_memory(why,
+                               "the ranks of a cluster: three or four arrays of all parameters and a record of as many "
+                               "updates as the bound each");
 }

@@ -66,6 +66,10 @@ static hw_status check_cluster(const hw_config *c, char *why)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.cluster.bound is %u: it must be 0, or at least the interval of %u", k->bound,
                              k->interval);
+    if ((k->combine == HW_COMBINE_MEANS || k->combine == HW_COMBINE_AVERAGES) && c->optimizer.momentum > 0)
+        return hw__base_fail(why, HW_E_UNSUPPORTED,
+                             "config.cluster.combine %s: it goes without momentum, whose owners sum",
+                             k->combine == HW_COMBINE_MEANS ? "means" : "averages");
     refusal = not_over_ranks(c);
     return refusal ? hw__base_fail(why, HW_E_UNSUPPORTED, "config.cluster.ranks is %u: %s", k->ranks, refusal) : HW_OK;
 }

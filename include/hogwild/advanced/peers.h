@@ -26,6 +26,20 @@ typedef enum hw_sharing {
     HW_SHARE_OWN    /* as DEALT, but the objective's examples are this engine's own, none of another's */
 } hw_sharing;
 
+/* What several have made of the same parameters since each last heard of them, as at most `most` times the mean of it.
+ * Where `others` have moved them by D, and one comes who did not know and has made d of them, they are moved by
+ * keeps D + share d altogether. others 0: share is 1, at most `most`. */
+typedef struct hw_mean_of {
+    float keeps, share;
+} hw_mean_of;
+static inline hw_mean_of hw_peers_mean(unsigned others, float most)
+{
+    const float all = (float)others + 1, now = all < most ? all : most,
+                before = (float)others < most ? (float)others : most;
+    const hw_mean_of m = {others ? now * (float)others / (all * before) : 0, now / all};
+    return m;
+}
+
 /* What everybody's meeting is for, and what has come of it. */
 typedef struct hw_meeting {
     int capture;           /* in: before a capture, of a run that goes on; else before an evaluation */
