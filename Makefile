@@ -174,7 +174,7 @@ test-mpi:
 	@sh .ci/packages test openmpi mpich
 	@CC="$(CC)" sh tests/mpi/run $(MPIS)
 .PHONY: mpi-tests mpi-program mpi-examples
-mpi-examples: $(filter %/mnist %/cifar %/linear %/matrix %/words %/own_ranks,$(EXAMPLES))
+mpi-examples: $(filter %/mnist %/cifar %/linear %/matrix %/words %/own_ranks,$(EXAMPLES)) $(OUT)/bench/efficiency
 mpi-tests: $(MPITESTS) $(OUT)/$(MPISO)
 mpi-program:
 	@echo $(MPITESTS)

@@ -4,6 +4,7 @@
 #include "cli.h"
 #include "bench.h"
 #include "gnuplot.h"
+#include "over.h"
 #include "workloads.h"
 #include <dlfcn.h>
 #include <hogwild/efficiency.h>
@@ -29,6 +30,7 @@ typedef struct options {
     double rates[POINTS], momenta[POINTS], more[POINTS];
     size_t n_rates, n_momenta, n_more;
     unsigned predict[POINTS];
+    ranks_options ranks;
 } options;
 
 static const cli_option own[] = {
@@ -59,6 +61,7 @@ static const cli_option own[] = {
      offsetof(options, tests), 1, 1e9},
     {"--out", "FOLDER", "runs.csv, from where an interrupted measuring goes on, efficiency.json, index.html", CLI_TEXT,
      offsetof(options, out), 0, 0},
+    RANKS_ROWS(offsetof(options, ranks)),
 };
 
 static const char *const metric_names[] = {"loss", "accuracy"};
@@ -124,6 +127,7 @@ typedef struct subject {
     size_t runs; /* made by this process */
     char origin[400];
     const hw_efficiency *efficiency;
+    over ranks;
 } subject;
 
 static void start(void *context, uint64_t seed, float *x)
@@ -245,6 +249,7 @@ static int set_up(subject *s, options *o)
     s->plan.warm = o->warm;
     s->plan.stop_flag = &cli_interrupted;
     s->plan.on_run = told;
+    s->plan.over = over_ranks(&s->ranks, &o->ranks);
     s->plan.context = s;
     return 0;
 }
@@ -289,18 +294,22 @@ static int measure(subject *s, const options *o)
     if (o->out) {
         (void)snprintf(record, sizeof record, "%.1000s/runs.csv", o->out);
         s->plan.record = record;
-        if (!cli_can_fill("efficiency", o->out)) return 2;
+        if (!ranks_number() && !cli_can_fill("efficiency", o->out)) return 2;
     }
     int code = hw_efficiency_create(&e, &s->plan, why) == HW_OK ? 0 : cli_error("efficiency", 2, why);
     for (unsigned i = 0; i < o->axes && code == 0; i++)
         if (hw_efficiency_axis(e, o->axis[i].option, o->axis[i].value, why) != HW_OK)
             code = cli_error("efficiency", 2, why);
-    if (code == 0 && o->out && !cli_make_folder(o->out))
+    if (code == 0 && o->out && !ranks_number() && !cli_make_folder(o->out))
         code = cli_error("efficiency", 1, "--out: the folder cannot be made");
     s->begun = time(NULL);
     s->efficiency = e;
     hw_status status = code == 0 ? hw_efficiency_measure(e, why) : HW_OK;
     if (status != HW_OK && status != HW_E_STOPPED) code = cli_error("efficiency", 1, why);
+    if (ranks_number()) {
+        hw_efficiency_free(e); /* rank 0 says what came out */
+        return code;
+    }
     if (code == 0) {
         status = hw_efficiency_print(e, stdout) == HW_OK ? status : HW_E_IO;
         char crossing[160];
@@ -322,7 +331,7 @@ static int measure(subject *s, const options *o)
     return code;
 }
 
-int main(int argc, char **argv)
+static int program(int argc, char **argv)
 {
     static subject s;
     static options o;
@@ -354,6 +363,8 @@ int main(int argc, char **argv)
         memmove(o.axis + 1, o.axis, o.axes++ * sizeof *o.axis);
         o.axis[0] = (pair){"workers", "1,2,4"};
     }
+    char refusal[HW_WHY];
+    if (ranks_check(&o.ranks, refusal) != HW_OK) return cli_error("efficiency", 2, refusal);
     if (o.workload && o.object) return cli_error("efficiency", 2, "--workload and --objective: one of them");
     if (!o.workload) o.workload = "lenet";
     s.config = hw_config_defaults();
@@ -370,4 +381,10 @@ int main(int argc, char **argv)
     workload_close(&s.w);
     if (s.object) (void)dlclose(s.object);
     return code;
+}
+
+int main(int argc, char **argv)
+{
+    int code = ranks_begin("efficiency", argc, argv);
+    return ranks_end(code < 0 ? program(argc, argv) : code);
 }

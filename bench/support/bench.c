@@ -87,6 +87,10 @@ double bench_latency(void)
 
 void bench_crossing(char *text, size_t size)
 {
+    if (hw_processors() < 2) {
+        (void)snprintf(text, size, "one core");
+        return;
+    }
     double latency = bench_latency();
     (void)snprintf(text, size, "a line crosses the cores in %.0f ns%s", latency,
                    latency > 2000 ? ": other programs are on them, and what several threads take says little" : "");

@@ -11,7 +11,7 @@ static bool asked(int argc, char **argv)
 }
 
 /* What goes with --mpi only, and with one of the two --ranks. */
-static hw_status check(const ranks_options *o, char *why)
+hw_status ranks_check(const ranks_options *o, char *why)
 {
     static const char *const with[] = {"--ranks async", "--ranks sync"};
     const struct {
@@ -73,14 +73,9 @@ unsigned ranks_workers(unsigned workers)
     return begun ? hw_mpi_workers(MPI_COMM_WORLD) : workers;
 }
 
-hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
-                       const float *params, hw_engine **engine, char *why)
+hw_mpi ranks_mpi(const ranks_options *o, hw_config *config)
 {
     hw_mpi mpi;
-    *r = (ranks){o->mpi, o->mpi && o->scheduler == 0, NULL};
-    hw_status status = check(o, why);
-    if (status != HW_OK) return status;
-    if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
     (void)hw_mpi_init(&mpi, sizeof mpi);
     mpi.scheduler = o->scheduler ? HW_MPI_SYNC : HW_MPI_ASYNC;
     if (o->scheduler && (config->scheduler == HW_ASYNC || config->scheduler == HW_SEQUENTIAL))
@@ -94,6 +89,17 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     mpi.data = o->data ? HW_MPI_OWN : HW_MPI_WHOLE;
     mpi.own = o->own;
     mpi.n_own = o->n_own;
+    return mpi;
+}
+
+hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
+                       const float *params, hw_engine **engine, char *why)
+{
+    *r = (ranks){o->mpi, o->mpi && o->scheduler == 0, NULL};
+    hw_status status = ranks_check(o, why);
+    if (status != HW_OK) return status;
+    if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
+    const hw_mpi mpi = ranks_mpi(o, config);
     status = hw_mpi_create(&r->job, objective, config, &mpi, why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);
@@ -230,7 +236,7 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
                        const float *params, hw_engine **engine, char *why)
 {
     memset(r, 0, sizeof *r);
-    hw_status status = check(o, why);
+    hw_status status = ranks_check(o, why);
     return status != HW_OK ? status : hw_engine_create(engine, objective, config, params, why);
 }
 

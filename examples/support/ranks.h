@@ -70,9 +70,10 @@ typedef struct ranks_options {
         "--rank-sum", "ordered|reduced", "sync: by the ranks' numbers, or as MPI adds up", CLI_CHOICE, \
             (at) + offsetof(ranks_options, sum), 0, 0                                                  \
     }
-#define RANKS_COUNT 8
 
-/* In place of RANKS_ROWS's last, of programs whose ranks may have data of their own. */
+#define RANKS_COUNT 9
+
+/* Behind those, of programs whose ranks may have data of their own. */
 #define RANK_DATA_ROW(at)                                                                                   \
     {                                                                                                       \
         "--rank-data", "whole|own",                                                                         \
@@ -88,6 +89,12 @@ int ranks_end(int code);
 unsigned ranks_number(void);              /* 0 without MPI */
 unsigned ranks_count(void);               /* 1 without MPI */
 unsigned ranks_workers(unsigned workers); /* those that a rank has cores for; without MPI: as given */
+
+/* Whether the options go together; config's scheduler is made the ranks'. */
+hw_status ranks_check(const ranks_options *o, char *why);
+#if defined(HW_MPI)
+struct hw_mpi ranks_mpi(const ranks_options *o, hw_config *config);
+#endif
 
 /* One engine's run: create (config is made this rank's), then restore from a state that rank 0 has, or not, and run in
  * place of hw_engine_create, hw_engine_restore and hw_engine_run; they are those without --mpi. free after the engine.

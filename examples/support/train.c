@@ -50,6 +50,7 @@ static const cli_option rows[] = {
      CLI_SWITCH, AT(advise), 0, 0},
     RANKS_ROWS(offsetof(train_options, ranks)),
 };
+_Static_assert(sizeof rows / sizeof *rows == TRAIN_ROWS, "programs have room for as many rows");
 
 const char *const train_engine_flags[] = {
     "--scheduler=scheduler",

@@ -15,7 +15,7 @@ typedef struct train_options {
     ranks_options ranks;
 } train_options;
 
-#define TRAIN_ROWS (26 + RANKS_COUNT)
+#define TRAIN_ROWS (23 + RANKS_COUNT)
 /* The shared options as rows for cli.own, whose context holds train_options at offset `at`. Returns how many. */
 size_t train_rows(cli_option *rows, size_t at);
 /* For cli.engine. */

@@ -67,6 +67,25 @@ typedef struct hw_efficiency_run {
     double at_work; /* workers (groups) that stepped, on average: policy auto lets some rest */
 } hw_efficiency_run;
 
+/* since 0.2: a grid over several machines, where an axis (or the configuration) says cluster.ranks: rows on threads run
+ * over so many ranks, config.workers threads each; simulated ones are of a cluster (simulation.h). Every rank measures
+ * the same plan and axes; rank 0 has the record, and on_run is called there. One bench, over MPI, is bench/efficiency
+ * --mpi. */
+typedef struct hw_efficiency_over {
+    void *context;
+    unsigned rank, ranks; /* this process's number of all that there are */
+    /* n bytes of rank 0's, to all; all ranks make the call. */
+    hw_status (*share)(void *context, void *bytes, size_t n, char *why);
+    /* One run over the first `ranks` of them, called by all: an engine that has run, with its result, into *engine on
+     * those, NULL on the others. The evaluations of rank 0's engine count the updates of all. config is for one rank,
+     * and may be changed. A run that diverges is no error. */
+    hw_status (*run)(void *context, unsigned ranks, const hw_objective *objective, hw_config *config,
+                     const float *params, hw_engine **engine, hw_result *result, char *why);
+    /* On rank 0, after a run: the staleness of all updates; a status other than HW_OK: the engine's own counts. */
+    hw_status (*staleness)(void *context, hw_histogram *histogram);
+    void (*end)(void *context, hw_engine *engine); /* frees it */
+} hw_efficiency_over;
+
 typedef struct hw_efficiency_plan {
     size_t struct_size;
     const char *name;              /* of the workload, for tables and records */
@@ -100,6 +119,7 @@ typedef struct hw_efficiency_plan {
      * create. */
     const unsigned *predict;
     size_t n_predict;
+    const hw_efficiency_over *over; /* or NULL: this process alone; without warm and predict; read by create */
 } hw_efficiency_plan;
 
 /* question FIXED, 5 seeds, all else empty. size: sizeof(hw_efficiency_plan). */

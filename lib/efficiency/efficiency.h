@@ -72,6 +72,7 @@ bool hw__efficiency_unpack(const char *text, hw_histogram *to);
 
 struct hw_efficiency {
     hw_efficiency_plan plan;
+    hw_efficiency_over over; /* ranks 0: this process alone */
     hw_config base;
     hw_objective objective;
     char name[100], data[320], metric[60];
@@ -101,6 +102,18 @@ hw_config hw__efficiency_config(const hw_efficiency *e, const hw__efficiency_set
 hw_status hw__efficiency_run(hw_efficiency *e, size_t row, const hw_config *c, hw__efficiency_kept *kept, char *why);
 hw_status hw__efficiency_warm(hw_efficiency *e, char *why);
 hw_config hw__efficiency_warm_config(const hw_efficiency *e);
+/* over.c: over how many ranks a row runs; 0: in this process. One run as such; rank 0's decision, run or sentence to
+ * all others, which make it theirs. */
+unsigned hw__efficiency_ranks(const hw_efficiency *e, const hw_config *c);
+hw_status hw__efficiency_run_over(hw_efficiency *e, size_t at, const hw_config *c, hw__efficiency_kept *kept,
+                                  char *why);
+hw_status hw__efficiency_share(hw_efficiency *e, void *bytes, size_t n, char *why);
+/* run.c: what a run came to. */
+void hw__efficiency_tell(const hw__efficiency_setting *row, const hw_config *c, hw_engine *engine, const hw_result *r,
+                         hw_efficiency_run *run);
+hw_status hw__efficiency_histograms(const hw_engine *engine, const hw_histogram *staleness, bool simulated,
+                                    hw__efficiency_kept *kept);
+hw_status hw__efficiency_start(hw_efficiency *e, uint64_t seed, char *why);
 /* record.c */
 uint64_t hw__efficiency_key(const hw_efficiency *e, const hw_config *c, bool tuning);
 const hw__efficiency_kept *hw__efficiency_find(const hw_efficiency *e, uint64_t key);

@@ -59,6 +59,11 @@ static hw_status check(const hw_efficiency_plan *p, char *why)
         what = "at most 64 rates, 64 momenta and 64 predicted numbers of workers";
     else if (p->n_predict && !p->predict)
         what = "predict is NULL, but n_predict is not 0";
+    else if (p->over && (p->warm || p->n_predict))
+        what = "a warm start and predicted rows are not for grids over several machines (plan.over)";
+    else if (p->over &&
+             (!p->over->ranks || p->over->rank >= p->over->ranks || !p->over->share || !p->over->run || !p->over->end))
+        what = "plan.over: rank and ranks, share, run and end are needed";
     for (size_t i = 0; !what && i < p->n_predict; i++)
         if (p->predict[i] < 2 || p->predict[i] > HW_MAX_VIRTUAL) what = "predict: workers must be in [2, 1048576]";
     return what ? hw__base_fail(why, HW_E_ARGUMENT, "hw_efficiency_create: %s", what) : HW_OK;
@@ -90,6 +95,7 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
     hw_efficiency *e = hw__base_zalloc(1, sizeof *e);
     if (!e) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_create: no memory");
     e->plan = p;
+    if (p.over) e->over = *p.over;
     status = hw__config_adopt(p.config, &e->base, why);
     if (status == HW_OK) status = hw__objective_adopt(p.objective, &e->objective, why);
     if (status != HW_OK) {
@@ -103,7 +109,7 @@ hw_status hw_efficiency_create(hw_efficiency **out, const hw_efficiency_plan *pl
     else
         (void)snprintf(e->metric, sizeof e->metric, "metric %d", e->base.target_metric);
     bool good = true;
-    if (p.record) good = (e->record = copy_of(p.record)) != NULL;
+    if (p.record && e->over.rank == 0) good = (e->record = copy_of(p.record)) != NULL;
     if (good && p.n_predict) {
         e->predict = hw__base_alloc(p.n_predict, sizeof *e->predict);
         good = e->predict != NULL;
@@ -192,7 +198,12 @@ static void complete(const hw_efficiency *e, hw_config *c)
 static void refuse(hw__efficiency_setting *row, const hw_objective *o, const hw_efficiency *e)
 {
     const hw_config *c = &row->config;
-    row->refused = hw_config_check(c, o, row->why);
+    hw_config alone = *c;
+    if (hw__efficiency_ranks(e, c)) alone.cluster = hw_config_defaults().cluster;
+    row->refused = hw_config_check(&alone, o, row->why);
+    if (row->refused == HW_OK && hw__efficiency_ranks(e, c) > e->over.ranks)
+        row->refused = hw__base_fail(row->why, HW_E_ARGUMENT, "config.cluster.ranks is %u, but there are %u",
+                                     c->cluster.ranks, e->over.ranks);
     if (row->refused == HW_OK && c->scheduler == HW_GROUPS && c->groups == 1 && c->workers > 1 && !is_axis(e, "groups"))
         row->refused = hw__base_fail(row->why, HW_E_ARGUMENT,
                                      "config.groups is 1: one group is scheduler sync; give groups an axis");

@@ -1,6 +1,7 @@
 /* measure.c - what runs when: the tuning of every row, then seed by seed through all rows. */
 #include "efficiency.h"
 #include <math.h>
+#include <string.h>
 
 /* Far from those that measure. */
 #define TUNING_SEED 1000003u
@@ -8,6 +9,21 @@
 static bool stopped(const hw_efficiency *e)
 {
     return e->plan.stop_flag && *e->plan.stop_flag;
+}
+
+/* Rank 0's status for all: what the others keep is only in memory. */
+static hw_status agreed(hw_efficiency *e, hw_status status, char *why)
+{
+    struct {
+        hw_status status;
+        char why[HW_WHY];
+    } all = {status, ""};
+    if (!e->over.ranks) return status;
+    if (status != HW_OK && why) memcpy(all.why, why, HW_WHY);
+    const hw_status shared = hw__efficiency_share(e, &all, sizeof all, why);
+    if (shared != HW_OK) return shared;
+    if (why && all.status != HW_OK) memcpy(why, all.why, HW_WHY);
+    return all.status;
 }
 
 /* From the record, or now; *there: it is. A row that fails otherwise than by diverging is refused from here on. */
@@ -18,16 +34,29 @@ static hw_status have(hw_efficiency *e, size_t at, const hw_config *c, bool tuni
     uint64_t key = hw__efficiency_key(e, c, tuning);
     const hw__efficiency_kept *found = hw__efficiency_find(e, key);
     hw__efficiency_kept made = {0};
+    struct {
+        hw_efficiency_run run;
+        bool found, stopped;
+    } first; /* as rank 0 has it, where there are others */
+    memset(&first, 0, sizeof first);
+    first.found = found != NULL;
+    first.stopped = !found && stopped(e);
+    if (found) first.run = found->run;
+    hw_status status = hw__efficiency_share(e, &first, sizeof first, why);
+    if (status != HW_OK) return status;
     e->done++;
-    *there = found != NULL;
-    if (found) {
-        *run = found->run;
+    *there = first.found;
+    if (first.found) {
+        *run = first.run;
         run->row = (unsigned)at;
         e->recorded++;
-        return HW_OK;
+        if (found) return HW_OK;
+        made = (hw__efficiency_kept){.key = key, .run = *run};
+        return hw__efficiency_add(e, &made, why);
     }
-    if (stopped(e)) return hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
-    hw_status status = hw__efficiency_run(e, at, c, &made, row->why);
+    if (first.stopped) return hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
+    status = hw__efficiency_ranks(e, c) ? hw__efficiency_run_over(e, at, c, &made, row->why)
+                                        : hw__efficiency_run(e, at, c, &made, row->why);
     if (status == HW_E_STOPPED) return hw__base_fail(why, status, "hw_efficiency_measure: stopped");
     if (status != HW_OK) {
         row->refused = status;
@@ -38,11 +67,11 @@ static hw_status have(hw_efficiency *e, size_t at, const hw_config *c, bool tuni
     made.run.tuning = tuning;
     *run = made.run;
     status = hw__efficiency_add(e, &made, why);
-    if (status == HW_OK && e->plan.on_run) {
+    if (status == HW_OK && e->plan.on_run && e->over.rank == 0) {
         status = e->plan.on_run(e->plan.context, run, e->done, e->all);
         if (status != HW_OK) (void)hw__base_fail(why, status, "hw_efficiency_measure: on_run asked for the end");
     }
-    return status;
+    return agreed(e, status, why);
 }
 
 /* How many updates a point takes in its worst run, into *worst; INFINITY where one did not meet the target before the
@@ -139,7 +168,7 @@ hw_status hw_efficiency_measure(hw_efficiency *e, char *why)
                              "on threads of scheduler async");
     e->done = e->recorded = 0;
     e->all = rows * (points + e->plan.seeds);
-    hw_status status = hw__efficiency_read(e, why);
+    hw_status status = agreed(e, e->over.rank == 0 ? hw__efficiency_read(e, why) : HW_OK, why);
     if (status == HW_OK) status = hw__efficiency_warm(e, why);
     if (status == HW_OK) status = measure(e, false, points > 0, why);
     if (status == HW_OK && predicted) status = measure(e, true, points > 0, why);

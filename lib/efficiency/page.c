@@ -13,15 +13,21 @@ typedef struct point {
     char curve[200]; /* its label without the axis of the picture */
 } point;
 
+static bool over_ranks(const hw_config *c)
+{
+    return c->cluster.ranks && c->scheduler != HW_SIMULATED;
+}
+
 static double count_of(const hw_config *c)
 {
-    return c->scheduler == HW_GROUPS ? c->groups : c->workers;
+    return over_ranks(c) ? c->cluster.ranks : c->scheduler == HW_GROUPS ? c->groups : c->workers;
 }
 
 /* "workers 4, write racy" without "workers 4". */
 static void name_curve(point *p)
 {
-    const char *axis = p->row.config->scheduler == HW_GROUPS ? "groups " : "workers ";
+    const hw_config *c = p->row.config;
+    const char *axis = over_ranks(c) ? "cluster.ranks " : c->scheduler == HW_GROUPS ? "groups " : "workers ";
     size_t used = 0;
     p->curve[0] = 0;
     for (const char *at = p->row.label; *at;) {
@@ -208,7 +214,7 @@ static hw_status put_picture(const point *p, size_t rows, int which, hw_report *
         (void)snprintf(file, sizeof file, "%.60s-%s", prefix, names[which]);
         hw_chart chart = {.file = file,
                           .title = titles[which],
-                          .x_label = "workers (groups)",
+                          .x_label = "workers (groups, ranks)",
                           .y_label = "relative to the first row (of its kind); lower is better",
                           .log_x = 2,
                           .y_low = 0,

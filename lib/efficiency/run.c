@@ -44,14 +44,19 @@ static double time_of(const hw_config *c, const hw_evaluation *x, size_t n, bool
     return median;
 }
 
+hw_status hw__efficiency_start(hw_efficiency *e, uint64_t seed, char *why)
+{
+    if (!e->plan.start) return HW_OK;
+    if (!e->start) e->start = hw__base_zalloc(e->objective.parameters, sizeof *e->start);
+    if (!e->start) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for parameters");
+    e->plan.start(e->plan.context, seed, e->start);
+    return HW_OK;
+}
+
 static hw_status engine_of(hw_efficiency *e, const hw_config *c, hw_engine **engine, char *why)
 {
-    if (e->plan.start) {
-        if (!e->start) e->start = hw__base_zalloc(e->objective.parameters, sizeof *e->start);
-        if (!e->start) return hw__base_fail(why, HW_E_MEMORY, "hw_efficiency_measure: no memory for parameters");
-        e->plan.start(e->plan.context, c->seed, e->start);
-    }
-    return hw_engine_create(engine, &e->objective, c, e->start, why);
+    hw_status status = hw__efficiency_start(e, c->seed, why);
+    return status == HW_OK ? hw_engine_create(engine, &e->objective, c, e->start, why) : status;
 }
 
 hw_config hw__efficiency_warm_config(const hw_efficiency *e)
@@ -110,14 +115,15 @@ hw_status hw__efficiency_warm(hw_efficiency *e, char *why)
 }
 
 /* What a run on threads recorded; simulated work times are not known to the histogram, and staleness is. */
-static hw_status keep_histograms(const hw_engine *engine, bool simulated, hw__efficiency_kept *kept)
+hw_status hw__efficiency_histograms(const hw_engine *engine, const hw_histogram *staleness, bool simulated,
+                                    hw__efficiency_kept *kept)
 {
     hw_histogram h;
     const hw_staleness *s = hw_engine_staleness(engine);
     hw_status status = hw_histogram_init(&h, hw_staleness_linear_bins(s));
     if (status != HW_OK) return status;
-    hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
-    kept->staleness = hw__efficiency_pack(&h);
+    if (!staleness) hw_staleness_merge(s, HW_HISTOGRAM_STALENESS, &h);
+    kept->staleness = hw__efficiency_pack(staleness ? staleness : &h);
     hw_histogram_clear(&h);
     hw_staleness_merge(s, HW_HISTOGRAM_WORK, &h);
     if (!simulated) kept->work = hw__efficiency_pack(&h);
@@ -125,8 +131,8 @@ static hw_status keep_histograms(const hw_engine *engine, bool simulated, hw__ef
     return kept->staleness && (kept->work || simulated) ? HW_OK : HW_E_MEMORY;
 }
 
-static void tell(const hw__efficiency_setting *row, const hw_config *c, hw_engine *engine, const hw_result *r,
-                 hw_efficiency_run *run)
+void hw__efficiency_tell(const hw__efficiency_setting *row, const hw_config *c, hw_engine *engine, const hw_result *r,
+                         hw_efficiency_run *run)
 {
     size_t n;
     const hw_evaluation *x = hw_engine_evaluations(engine, &n);
@@ -168,8 +174,8 @@ hw_status hw__efficiency_run(hw_efficiency *e, size_t at, const hw_config *c, hw
         status = hw__base_fail(why, HW_E_STOPPED, "hw_efficiency_measure: stopped");
     if (status == HW_OK) {
         *kept = (hw__efficiency_kept){.run = {.row = (unsigned)at}};
-        tell(e->row + at, c, engine, &r, &kept->run);
-        status = keep_histograms(engine, c->scheduler == HW_SIMULATED, kept);
+        hw__efficiency_tell(e->row + at, c, engine, &r, &kept->run);
+        status = hw__efficiency_histograms(engine, NULL, c->scheduler == HW_SIMULATED, kept);
         if (status != HW_OK) {
             hw__efficiency_forget(kept);
             (void)hw__base_fail(why, status, "hw_efficiency_measure: no memory for a run");
