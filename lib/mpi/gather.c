@@ -25,6 +25,7 @@ struct hw__mpi_gather {
     unsigned n_out, n_here, heard;
     uint64_t updates;
     MPI_Request *sending;
+    MPI_Status *status; /* of as many as there are ranks */
 };
 
 hw_status hw__mpi_gather_create(hw_mpi_job *job, size_t size, char *why)
@@ -39,7 +40,8 @@ hw_status hw__mpi_gather_create(hw_mpi_job *job, size_t size, char *why)
         g->here = calloc((2 + first * ranks) * ranks, 1);
         g->kept = malloc(ranks * size * sizeof *g->kept);
         if (first) g->sending = malloc(ranks * ranks * sizeof(MPI_Request));
-        good = g->here && g->kept && (!first || g->sending);
+        if (first) g->status = malloc(ranks * sizeof *g->status);
+        good = g->here && g->kept && (!first || (g->sending && g->status));
     }
     if (!good)
         return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory to gather %d ranks' updates", job->ranks);
@@ -56,6 +58,7 @@ void hw__mpi_gather_free(hw_mpi_job *job)
     if (!g->abandoned) free(g->here); /* else MPI may still read what is on its way */
     free(g->kept);
     free(g->sending);
+    free(g->status);
     free(g);
     job->gather = NULL;
 }
@@ -105,8 +108,7 @@ static bool decide(hw_mpi_job *job)
     const unsigned ranks = (unsigned)job->ranks;
     const size_t slot = (size_t)(g->updates % ranks) * ranks;
     if (g->decided || !g->n_here || (g->n_here < job->mpi.gather && g->n_here + g->n_out < ranks)) return true;
-    if (!hw__mpi_good(job, MPI_Waitall(job->ranks, g->sending + slot, MPI_STATUSES_IGNORE), "MPI_Waitall"))
-        return false;
+    if (!hw__mpi_good(job, MPI_Waitall(job->ranks, g->sending + slot, g->status), "MPI_Waitall")) return false;
     memcpy(g->set, g->here, ranks);
     memcpy(g->sent + slot, g->here, ranks);
     g->decided = true;
