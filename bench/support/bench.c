@@ -1,6 +1,7 @@
 /* bench.c - medians, intervals, and a ping-pong between two threads. */
 #include "bench.h"
 #include "cli.h"
+#include "ranks.h"
 #include <limits.h>
 #include <math.h>
 #include <pthread.h>
@@ -87,8 +88,8 @@ double bench_latency(void)
 
 void bench_crossing(char *text, size_t size)
 {
-    if (hw_processors() < 2) {
-        (void)snprintf(text, size, "one core");
+    if (hw_processors() < 2 || ranks_count() > 1) { /* other ranks are waiting, each on a core */
+        (void)snprintf(text, size, ranks_count() > 1 ? "%u ranks" : "%u core", ranks_count());
         return;
     }
     double latency = bench_latency();
