@@ -1,7 +1,7 @@
 /* captures.c - captures by count and by time, and runs that go on from them, over as many ranks or others. */
 #include "ranks.h"
 
-hw_status keep(void *context, uint64_t update, const hw_state *state)
+static hw_status keep(void *context, uint64_t update, const hw_state *state)
 {
     shelf *s = context;
     if (s->at == 0) {
@@ -11,7 +11,7 @@ hw_status keep(void *context, uint64_t update, const hw_state *state)
     return HW_OK;
 }
 
-hw_status pass(void *context, uint64_t epoch)
+static hw_status pass(void *context, uint64_t epoch)
 {
     (void)context, (void)epoch;
     return HW_OK;
@@ -35,6 +35,26 @@ void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *f
     hw_mpi_free(job);
 }
 
+pair_of_runs twice(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, counting *k)
+{
+    pair_of_runs runs;
+    shelf s = {hw_state_create(), 0};
+    hw_result whole, rest;
+    c.on_capture = keep;
+    c.on_epoch = pass;
+    c.context = &s;
+    c.checkpoint_epochs = 2;
+    train_from(r, c, m, o, NULL, runs.x, &whole);
+    CHECK(r, (s.at != 0) == (r->rank == 0));
+    memset(k->seen, 0, sizeof k->seen);
+    c.on_capture = NULL;
+    c.checkpoint_epochs = 0;
+    train_from(r, c, m, o, &s, runs.y, &rest);
+    CHECK(r, rest.updates == whole.updates && rest.examples == whole.examples);
+    hw_state_free(s.state);
+    return runs;
+}
+
 /* In step: the bits of the run that was never interrupted. On their own: no update lost, none made twice. */
 void captures(ranks *r)
 {
@@ -43,23 +63,9 @@ void captures(ranks *r)
         hw_objective o = i ? counted(k) : objective();
         hw_config c = i ? own(1) : in_step(1);
         hw_mpi m = mpi_of(i ? HW_MPI_ASYNC : HW_MPI_SYNC);
-        shelf s = {hw_state_create(), 0};
-        hw_result whole, rest;
-        float x[N], y[N];
-        c.on_capture = keep;
-        c.on_epoch = pass;
-        c.context = &s;
-        c.checkpoint_epochs = 2;
-        train_from(r, c, m, &o, NULL, x, &whole);
-        CHECK(r, (s.at != 0) == (r->rank == 0));
-        memset(k->seen, 0, sizeof k->seen);
-        c.on_capture = NULL;
-        c.checkpoint_epochs = 0;
-        train_from(r, c, m, &o, &s, y, &rest);
-        CHECK(r, memcmp(x, y, sizeof x) == 0);
-        CHECK(r, rest.updates == whole.updates);
+        const pair_of_runs runs = twice(r, c, m, &o, k);
+        CHECK(r, memcmp(runs.x, runs.y, sizeof runs.x) == 0);
         CHECK(r, !i || visited(k, 2, 6));
-        hw_state_free(s.state);
         free(k);
     }
 }

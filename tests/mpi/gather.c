@@ -147,23 +147,10 @@ static void goes_on_from_a_capture(ranks *r)
     hw_objective o = counted(k);
     hw_config c = own(1);
     hw_mpi m = mpi_of(HW_MPI_ASYNC);
-    shelf s = {hw_state_create(), 0};
-    hw_result whole, rest;
-    float x[N], y[N];
     m.gather = 2;
-    c.on_capture = keep;
-    c.on_epoch = pass;
-    c.context = &s;
-    c.checkpoint_epochs = 2;
-    train_from(r, c, m, &o, NULL, x, &whole);
-    CHECK(r, (s.at != 0) == (r->rank == 0));
-    memset(k->seen, 0, sizeof k->seen);
-    c.on_capture = NULL;
-    c.checkpoint_epochs = 0;
-    train_from(r, c, m, &o, &s, y, &rest);
-    CHECK(r, rest.updates == whole.updates && visited(k, 2, 6));
-    for (int j = 1; j < N; j++) CHECK(r, y[j] == y[0]);
-    hw_state_free(s.state);
+    const pair_of_runs runs = twice(r, c, m, &o, k);
+    CHECK(r, visited(k, 2, 6));
+    for (int j = 1; j < N; j++) CHECK(r, runs.y[j] == runs.y[0]);
     free(k);
 }
 

@@ -104,27 +104,13 @@ void own_examples_go_on(ranks *r)
     hw_objective o = counted(k);
     hw_config c = own(1);
     hw_mpi m = mpi_of(HW_MPI_ASYNC);
-    shelf s = {hw_state_create(), 0};
-    hw_result whole, rest;
-    float x[N], y[N];
     o.examples = 90 + 10 * ((uint32_t)r->rank % 8);
     m.data = HW_MPI_OWN;
-    c.on_capture = keep;
-    c.on_epoch = pass;
-    c.context = &s;
-    c.checkpoint_epochs = 2;
-    train_from(r, c, m, &o, NULL, x, &whole);
-    CHECK(r, (s.at != 0) == (r->rank == 0));
-    memset(k->seen, 0, sizeof k->seen);
-    c.on_capture = NULL;
-    c.checkpoint_epochs = 0;
-    train_from(r, c, m, &o, &s, y, &rest);
-    CHECK(r, rest.updates == whole.updates && rest.examples == whole.examples);
-    CHECK(r, memcmp(x, y, sizeof x) == 0);
+    const pair_of_runs runs = twice(r, c, m, &o, k);
+    CHECK(r, memcmp(runs.x, runs.y, sizeof runs.x) == 0);
     for (int e = 0; e < EPOCHS; e++)
         for (int n = 0; n < EXAMPLES; n++)
             CHECK(r, k->seen[e][n] == (e >= 2 && e < 6 && (uint32_t)n < o.examples ? 1 : 0));
-    hw_state_free(s.state);
     free(k);
 }
 

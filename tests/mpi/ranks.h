@@ -67,9 +67,13 @@ typedef struct shelf {
     hw_state *state;
     uint64_t at;
 } shelf;
-hw_status keep(void *context, uint64_t update, const hw_state *state); /* the first, on a shelf */
-hw_status pass(void *context, uint64_t epoch);
 void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result);
+
+/* A whole run, and one from its capture after two epochs, whose visits k has then; as many updates and examples. */
+typedef struct pair_of_runs {
+    float x[N], y[N]; /* what they come to */
+} pair_of_runs;
+pair_of_runs twice(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, counting *k);
 
 /* The tests. */
 void sync_equals_threads(ranks *r);
