@@ -413,7 +413,7 @@ static void policies_of_another_run(void **state)
     hw_engine_free(e);
 }
 
-/* Without momentum a policy is a rank's own: its rate is the one that steps take. */
+/* Without momentum auto's rate is the owners', who see the delay of all ranks: the one that landings take. */
 static void rates_without_momentum(void **state)
 {
     (void)state;
@@ -422,10 +422,10 @@ static void rates_without_momentum(void **state)
     hw_config c = config("cluster:ranks=4,threads=2,work=1ms");
     c.compensation.policy = HW_POLICY_AUTO;
     c.curvature = 1;
-    c.optimizer.schedule.base = 20;
+    c.optimizer.schedule.base = 2;
     run(&o, &c, &out);
     assert_true(out.result.setting.rate < 0.9);
-    const double all = 20.0 * UPDATES;
+    const double all = 2.0 * UPDATES;
     assert_true(out.x[0] < 0.95 * all && out.x[0] > 0.01 * all);
 }
 

@@ -15,7 +15,8 @@
  * Momentum of ASYNC stands with the owners (rule sgd): an exchange of n updates lands there as n updates of the heavy
  * ball would, with the momentum, the rate and the look-ahead of config.compensation, from the staleness measured there.
  * Policy auto looks ahead, and takes the rate down where the curvature, which rank 0 follows, makes the step unstable
- * for that delay. Or, with velocity at the ranks, each rank's rule and policy go by the rank alone.
+ * for that delay; that it does without momentum, too, of dense steps that are summed. Or, with velocity at the ranks,
+ * each rank's rule and policy go by the rank alone.
  *
  * The thread that calls hw_mpi_run makes all MPI calls and returns when the run is over; the workers are others.
  * MPI_THREAD_FUNNELED is enough where that is the thread that initialised MPI, else SERIALIZED. Callbacks of

@@ -82,7 +82,8 @@ typedef enum hw_combine { HW_COMBINE_CHOSEN, HW_COMBINE_SUMS, HW_COMBINE_MEANS, 
  * for b / bandwidth and then its receiver's, `latency` later; each float of an exchange costs `per_float` at either
  * end. A rank's workers wait rather than have begun more than `bound` updates that are unsent or under way.
  *
- * Without momentum a policy is each rank's own and goes by its threads; then none that makes a momentum of its own.
+ * Without momentum policy auto is still the owners', of dense steps that are summed; any other one is each rank's own
+ * and goes by its threads, and then none that makes a momentum of its own.
  *
  * What it is not: evaluations, epochs and averaging come between exchanges, look at the owners' values as they are and
  * keep nobody waiting; no worker rests (least_workers says nothing); what a rank's thread for messages takes from its

@@ -144,7 +144,6 @@ static hw_status plan(hw_mpi_job *job, const hw_objective *o, char *why)
 static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
 {
     if (job->ranks == 1) return; /* nobody to meet: the run is the core's own */
-    bool owners = job->mpi.velocity == HW_MPI_AT_OWNERS;
     hw__mpi_peers(job, o);
     c->peers = &job->peers;
     /* Workers take so many tickets at once, which no exchange sees before they are done. */
@@ -160,7 +159,7 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
     /* Replicas that are exchanged inside the rank more rarely would keep what is sent waiting. */
     if (job->mpi.scheduler == HW_MPI_ASYNC && c->exchange_interval == 0 && o->touched)
         c->exchange_interval = job->interval > 1 ? job->interval : 2;
-    if (job->mpi.scheduler == HW_MPI_ASYNC && owners && c->optimizer.rule == HW_RULE_SGD && c->optimizer.momentum > 0) {
+    if (job->mpi.scheduler == HW_MPI_ASYNC && hw__mpi_owner_moves(job)) {
         c->optimizer.momentum = 0;
         c->compensation.policy = HW_POLICY_NONE;
     }
@@ -221,6 +220,7 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->evaluated = job->captures.at = UINT64_MAX;
     job->objective_examples = known.examples;
     job->own_examples = known.examples;
+    job->dense = known.touched == 0;
     status = create(job, &known, c, why ? why : sentence);
     if (status != HW_OK) {
         *c = job->asked;

@@ -83,6 +83,7 @@ typedef struct hw__mpi_words {
 struct hw_mpi_job {
     hw_mpi mpi;
     uint32_t interval, bound; /* in force */
+    bool dense;               /* steps touch all parameters */
     bool means;               /* are what lines come to that several ranks have touched */
     bool chooses;             /* the interval, up to `most` */
     uint32_t most;

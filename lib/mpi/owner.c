@@ -41,7 +41,11 @@ typedef struct hw__mpi_owner {
 bool hw__mpi_owner_moves(const hw_mpi_job *job)
 {
     const hw_optimizer *o = &job->asked.optimizer;
-    return job->mpi.velocity == HW_MPI_AT_OWNERS && o->rule == HW_RULE_SGD && o->momentum > 0;
+    const bool sums = job->mpi.combine == HW_MPI_CHOSEN || job->mpi.combine == HW_MPI_SUMS;
+    /* Without momentum policy auto still takes the rate down where delay makes the step unstable, and only the owners
+     * see the delay. */
+    const bool lowers = job->dense && sums && job->asked.compensation.policy == HW_POLICY_AUTO;
+    return job->mpi.velocity == HW_MPI_AT_OWNERS && o->rule == HW_RULE_SGD && (o->momentum > 0 || lowers);
 }
 
 /* The policy's setting, for what updates have not seen when they land. */

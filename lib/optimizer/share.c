@@ -23,7 +23,9 @@ void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s)
 {
     s->delay = hw__share_delay(in);
     s->ahead = hw_look_ahead(in->momentum, s->delay);
-    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps", s->delay);
+    (void)snprintf(s->reason, sizeof s->reason,
+                   s->ahead > 0 || s->delay <= 0 ? "look-ahead %.1f steps" : "a delay of %.1f steps, no momentum",
+                   s->delay);
 }
 
 double hw__share_measured(const hw_policy_input *in, double *error)

@@ -34,13 +34,13 @@ typedef struct cluster_rank {
 struct hw__cluster {
     cluster_rank *rank;
     uint32_t ranks, threads;
-    uint64_t exchanges; /* that have landed in this run */
-    uint64_t *changed;  /* by line: the exchange in which it last did; NULL with velocity */
-    hw_range *range;    /* of the lines of a sparse exchange */
-    float most;         /* times the mean; 0: sums */
-    uint32_t *changes;  /* by line: in how many exchanges it did, where means are taken */
-    float *values;      /* of those lines */
-    bool velocity;
+    uint64_t exchanges;    /* that have landed in this run */
+    uint64_t *changed;     /* by line: the exchange in which it last did; NULL with velocity */
+    hw_range *range;       /* of the lines of a sparse exchange */
+    float most;            /* times the mean; 0: sums */
+    uint32_t *changes;     /* by line: in how many exchanges it did, where means are taken */
+    float *values;         /* of those lines */
+    bool velocity, owners; /* owners: the policy's rate is theirs, too */
 };
 
 static cluster_rank *rank_of(const hw_worker *w)
@@ -77,7 +77,7 @@ static void add(cluster_rank *r, const hw__extent *a, const float *g, float by)
     r->version++;
 }
 
-/* Momentum and the policy's rate are the owners'; without momentum the policy is each rank's own. */
+/* Momentum and the policy's rate are the owners'; without momentum a policy other than auto is each rank's own. */
 hw_status hw__cluster_step(hw_worker *w)
 {
     const hw__pending *p = &w->pending;
@@ -86,7 +86,7 @@ hw_status hw__cluster_step(hw_worker *w)
     if (!hw__step_accepts(w, w->batch.whole, &status)) return status;
     const hw__cluster *c = hw__simulated_of(w->engine)->cluster;
     const double rate =
-        hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * (c->velocity ? 1 : w->setting.rate);
+        hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * (c->owners ? 1 : w->setting.rate);
     add(r, &p->extent, p->g, p->extent.raw ? 1 : (float)-rate);
     r->made[r->count++] = (update){w, w->note.clock, w->read_ns, p->loss, rate, w->batch.whole};
     return HW_OK;
@@ -216,7 +216,7 @@ static void land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
         const hw_form form =
             c->velocity
                 ? (hw_form){.kind = HW_FORM_MOMENTUM, .a = (float)now->momentum, .b = (float)(now->rate / r->sent)}
-                : (hw_form){.kind = HW_FORM_ADD, .e = 1};
+                : (hw_form){.kind = HW_FORM_ADD, .e = c->owners ? (float)now->rate : 1};
         land(e, r->made + i, others, &form, c->velocity || i == 0 ? &extent : &none, d);
     }
     r->own += r->sent;
@@ -291,15 +291,16 @@ void hw__cluster_begin(hw_engine *e)
 }
 
 /* What delay does to momentum, as the owners see it: ranks that begin together are young on average, but what they
- * bring adds up, as if each had waited for all. Without momentum a policy is a rank's own, and sees its threads. */
+ * bring adds up, as if each had waited for all. Without momentum a policy other than auto is a rank's own, and sees its
+ * threads. */
 void hw__cluster_input(const hw_engine *e, hw_policy_input *in)
 {
     const hw__cluster *c = hw__simulated_of(e)->cluster;
-    if (!c || (c->velocity && e->config.compensation.policy != HW_POLICY_AUTO)) return;
+    if (!c || (c->owners && e->config.compensation.policy != HW_POLICY_AUTO)) return;
     const double landed = (double)(hw_params_clock(e->params) - e->first_update);
     const double together = c->ranks * (landed > 0 && c->exchanges ? landed / (double)c->exchanges : 1);
     const double mean = in->shape ? in->shape->mean : 0, delay = together > mean ? together : mean;
-    in->workers = !c->velocity ? c->threads : (unsigned)(delay < 1e6 ? 1 + delay : 1e6);
+    in->workers = !c->owners ? c->threads : (unsigned)(delay < 1e6 ? 1 + delay : 1e6);
     in->staleness = NULL;
     in->shape = NULL;
 }
@@ -327,6 +328,8 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
     c->ranks = k->ranks;
     c->threads = e->config.workers / k->ranks;
     c->velocity = e->config.optimizer.momentum > 0;
+    c->owners = c->velocity || (e->config.compensation.policy == HW_POLICY_AUTO && !e->objective.touched &&
+                                (k->combine == HW_COMBINE_CHOSEN || k->combine == HW_COMBINE_SUMS));
     c->most = most_of(e);
     const size_t room = hw__timeline_cluster_bound(k, c->threads); /* as many as are unsent or under way */
     c->rank = hw__memory_zalloc(&e->memory, c->ranks, sizeof *c->rank);

@@ -201,6 +201,33 @@ void momentum_gains(ranks *r)
     free(k);
 }
 
+/* Plain steps that are stable alone and not with the delay of several ranks: auto, at the owners, takes the rate down.
+ */
+void lowers(ranks *r)
+{
+    float curvature[N], optimum[N] = {0}, x[N];
+    hw_quadratic q = {N, curvature, optimum, 0};
+    hw_objective o;
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_result result;
+    char why[HW_WHY] = "";
+    for (int j = 0; j < N; j++) {
+        curvature[j] = 1;
+        x[j] = 1;
+    }
+    CHECK(r, hw_quadratic_objective(&q, &o, why) == HW_OK);
+    c.epochs = 0;
+    c.updates = 300 * (uint64_t)r->count;
+    c.optimizer.schedule.base = 1.5;
+    c.compensation.policy = HW_POLICY_AUTO;
+    c.curvature = 1; /* of an objective without examples nobody estimates it */
+    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
+    CHECK_TEXT(r, result.message, "");
+    for (int j = 0; j < N; j++) CHECK(r, fabsf(x[j]) < 0.1f);
+    CHECK(r, r->count < 3 || result.setting.rate < 0.7);
+}
+
 /* A model fills what it knows of an objective; what lies beyond is not looked at. */
 void shorter(ranks *r)
 {

@@ -99,6 +99,7 @@ void captures_of_others(ranks *r);
 void velocity_is_kept(ranks *r);
 void gather(ranks *r);
 void pairs(ranks *r);
+void lowers(ranks *r);
 void own_examples(ranks *r);
 void own_examples_go_on(ranks *r);
 void own_parameters(ranks *r);

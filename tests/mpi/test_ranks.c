@@ -30,6 +30,7 @@ int main(int argc, char **argv)
                  {"velocity_is_kept", velocity_is_kept},
                  {"gather", gather},
                  {"pairs", pairs},
+                 {"lowers", lowers},
                  {"own_examples", own_examples},
                  {"own_examples_go_on", own_examples_go_on},
                  {"own_parameters", own_parameters},
