@@ -141,7 +141,8 @@ static void say(const hw_engine *e, hw_setting *s, const char *why)
 {
     char some[48] = "", text[512];
     if (e->rest.possible) (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
-    (void)snprintf(text, sizeof text, "look-ahead %.1f steps, learning rate x %.3g%s: %s", s->delay, s->rate, some,
+    (void)snprintf(text, sizeof text, "%s %.1f steps, learning rate x %.3g%s: %s",
+                   s->ahead > 0 || s->delay <= 0 ? "look-ahead" : "no momentum, a delay of", s->delay, s->rate, some,
                    why);
     (void)snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, text);
 }

@@ -2,6 +2,7 @@
 #include "../policy.h"
 #include "../stability.h"
 #include <math.h>
+#include <string.h>
 
 #define LAGS HW__STABILITY_SHORT /* nothing is allocated while a run goes on */
 
@@ -35,8 +36,9 @@ static void apply(const hw_compensation *c, const hw_policy_input *in, hw_settin
                         : hw_advise_bound(in->momentum, s->ahead, kernel, lags);
     if (bound >= step) return;
     s->rate = fmin(1, bound / step);
-    (void)snprintf(s->reason, sizeof s->reason, "look-ahead %.1f steps, learning rate x %.2f (curvature %.3g)",
-                   s->delay, s->rate, in->curvature);
+    const size_t used = strlen(s->reason);
+    (void)snprintf(s->reason + used, sizeof s->reason - used, ", learning rate x %.2f (curvature %.3g)", s->rate,
+                   in->curvature);
 }
 
 const hw__policy hw__policy_auto = {.flags = HW__POLICY_LEAVES | HW__POLICY_CURVATURE | HW__POLICY_ADVISED |
