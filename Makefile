@@ -64,7 +64,7 @@ help:
 	@echo "make                 the library and the examples"
 	@echo "make demo            trains LeNet on 1, 2 and more workers and writes build/report/index.html"
 	@echo "make test            installs what is missing, builds and runs the tests (5 min after the packages)"
-	@echo "make mpi             libhogwild-mpi and the examples for runs over several machines; MPI=openmpi (default) or mpich"
+	@echo "make mpi             libhogwild-mpi, the examples and bench/efficiency for runs over several machines; MPI=openmpi (default) or mpich"
 	@echo "make test-mpi        both of them, over shared memory and TCP"
 	@echo "make test-san        the tests under ASan+UBSan and ThreadSanitizer, gcc and clang"
 	@echo "make test-model      the protocols and their mutants in spin"
@@ -169,7 +169,7 @@ demo:
 
 mpi:
 	@sh .ci/packages build $(MPI)
-	@$(MAKE) --no-print-directory -s MPICC="$$(command -v mpicc.$(MPI) || echo mpicc)" lib examples
+	@$(MAKE) --no-print-directory -s MPICC="$$(command -v mpicc.$(MPI) || echo mpicc)" lib examples mpi-examples
 test-mpi:
 	@sh .ci/packages test openmpi mpich
 	@CC="$(CC)" sh tests/mpi/run $(MPIS)
