@@ -530,9 +530,37 @@ static void workers_are_pinned_inside_the_callers_mask_and_nobody_else(void **st
     }
 }
 
+/* OpenBLAS's own text is written anew by every caller, to one place. */
+static void *ask(void *context)
+{
+    const char *expected = context;
+    uintptr_t odd = 0;
+    for (int i = 0; i < 20000; i++) {
+        char text[300];
+        hw_build_info(text, sizeof text);
+        odd += strcmp(text, expected) != 0;
+    }
+    return (void *)odd;
+}
+
+static void build_info_from_many_threads(void **state)
+{
+    (void)state;
+    char text[300];
+    pthread_t thread[4];
+    hw_build_info(text, sizeof text);
+    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(thread + i, NULL, ask, text), 0);
+    for (int i = 0; i < 4; i++) {
+        void *odd = NULL;
+        assert_int_equal(pthread_join(thread[i], &odd), 0);
+        assert_null(odd);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(build_info_from_many_threads),
         cmocka_unit_test(workers_have_one_thread_each),
         cmocka_unit_test(a_count_that_is_set_meanwhile_holds_after_the_run),
         cmocka_unit_test(children_of_a_training_process_train),

@@ -8,6 +8,7 @@
 #include "blas.h"
 #include <cblas.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,15 +128,21 @@ void hw__blas_keep(void)
     unlock();
 }
 
-const char *hw__blas_name(void)
+/* OpenBLAS writes its text anew at every call, to one place for all threads. */
+void hw__blas_name(char *text, size_t size)
 {
-    return openblas_get_config();
+    (void)pthread_once(&held.once, heed_forks);
+    lock();
+    (void)snprintf(text, size, "%s", openblas_get_config());
+    unlock();
 }
 
 unsigned hw__blas_limit(void)
 {
+    char text[256];
+    hw__blas_name(text, sizeof text);
     /* "... MAX_THREADS=64": the build allots its buffers for that many callers; beyond them it prints and crashes. */
-    const char *at = strstr(openblas_get_config(), "MAX_THREADS=");
+    const char *at = strstr(text, "MAX_THREADS=");
     long limit = at ? strtol(at + strlen("MAX_THREADS="), NULL, 10) : 0;
     return limit > 0 ? (unsigned)limit : 1;
 }

@@ -22,6 +22,6 @@ void hw__blas_keep(void);
 
 /* Threads that may call this OpenBLAS build at once. */
 unsigned hw__blas_limit(void);
-const char *hw__blas_name(void);
+void hw__blas_name(char *text, size_t size);
 
 #endif

@@ -4,6 +4,8 @@
 
 void hw_build_info(char *text, size_t size)
 {
+    char blas[256];
+    hw__blas_name(blas, sizeof blas);
     (void)snprintf(text, size, "libhogwild %s (%s), %s, %s", hw_version(), hw_commit(),
 #if defined(__clang__)
                    "clang " __clang_version__,
@@ -12,5 +14,5 @@ void hw_build_info(char *text, size_t size)
 #else
                    "unknown compiler",
 #endif
-                   hw__blas_name());
+                   blas);
 }
