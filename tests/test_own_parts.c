@@ -157,12 +157,83 @@ static void own_examples(void **state)
     }
 }
 
+/* What the first step of an engine draws. */
+typedef struct drawn {
+    hw_engine *engine;
+    uint64_t first;
+    bool has;
+} drawn;
+
+static hw_status draw(void *self, hw_worker *w, const hw_batch *b)
+{
+    drawn *d = self;
+    float *g = hw_gradient(w);
+    (void)b;
+    (void)hw_read(w);
+    const uint64_t x = hw_rng_next(hw_random(w));
+    if (!d->has) d->first = x;
+    d->has = true;
+    for (int j = 0; j < N; j++) g[j] = -1;
+    return hw_write(w, 1);
+}
+
+static hw_status met(void *context, hw_meeting *m, char *why)
+{
+    (void)context, (void)why;
+    m->again = 0;
+    return HW_OK;
+}
+
+static uint64_t first_draw(const hw_peers *p, const hw_state *from, hw_state *to)
+{
+    drawn d = {0};
+    hw_objective o = hw_objective_defaults("drawn", N);
+    hw_config c = hw_config_defaults();
+    float x[N] = {0};
+    hw_result r;
+    char why[HW_WHY] = "";
+    o.examples = EXAMPLES;
+    o.step = draw;
+    o.self = &d;
+    c.peers = p;
+    c.scheduler = HW_SEQUENTIAL;
+    c.workers = 1;
+    c.epochs = from ? 4 : 2;
+    assert_int_equal(hw_engine_create(&d.engine, &o, &c, x, why), HW_OK);
+    if (from) assert_int_equal(hw_engine_restore(d.engine, from, why), HW_OK);
+    assert_int_equal(hw_engine_run(d.engine, &r), HW_OK);
+    if (to) assert_int_equal(hw_engine_capture(d.engine, to), HW_OK);
+    hw_engine_free(d.engine);
+    return d.first;
+}
+
+/* No two engines' workers draw the same, nor after they have all gone on from the first one's state. */
+static void streams_are_apart(void **state)
+{
+    (void)state;
+    hw_state *kept = hw_state_create();
+    uint64_t first[3], again[3];
+    for (unsigned part = 0; part < 3; part++) {
+        const hw_peers p = {sizeof p, NULL, part, 3, HW_SHARE_OWN, .sums = sums, .meet = met};
+        first[part] = first_draw(&p, NULL, part == 0 ? kept : NULL);
+    }
+    for (unsigned part = 0; part < 3; part++) {
+        const hw_peers p = {sizeof p, NULL, part, 3, HW_SHARE_OWN, .sums = sums, .meet = met};
+        again[part] = first_draw(&p, kept, NULL);
+    }
+    assert_true(first[0] == first_draw(NULL, NULL, NULL));
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < i; j++) assert_true(first[i] != first[j] && again[i] != again[j]);
+    hw_state_free(kept);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_users_are_disjoint_complete_and_even),
         cmocka_unit_test(parts_that_there_are_not),
         cmocka_unit_test(own_examples),
+        cmocka_unit_test(streams_are_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

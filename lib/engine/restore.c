@@ -1,5 +1,6 @@
 /* restore.c - a state from wherever into an engine: everything is looked at before anything is changed. */
 #include "../optimizer/optimizer.h"
+#include "../step/streams.h"
 #include "engine.h"
 #include <math.h>
 #include <string.h>
@@ -183,6 +184,7 @@ hw_status hw_engine_restore(hw_engine *e, const hw_state *state, char *why)
     v.way = WALK_TAKE;
     hw__capture_walk(e, &v);
     if (!e->run.begun) return HW_OK;
+    hw__streams_again(e);
     adopt_options(e, state);
     if (e->scheduler->complete)
         e->scheduler->complete(e, hw__counter_get(&e->tickets.taken) < hw__counter_get(&e->tickets.limit));

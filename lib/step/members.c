@@ -2,6 +2,7 @@
 #include "correct.h"
 #include "members.h"
 #include "step.h"
+#include "streams.h"
 
 hw_status hw__no_memory(char *why, const char *what)
 {
@@ -19,7 +20,7 @@ static hw_status plan_one(hw_engine *e, unsigned i, char *why)
     w->slot = w->member = w->recorder = i / e->crew.share;
     w->in_force = &w->setting;
     w->all.count = n;
-    hw_rng_seed(&w->rng, e->config.seed, i + 1);
+    hw_rng_seed(&w->rng, e->config.seed, hw__streams_number(w) + 1);
     hw__work_plan(w);
     bool own = e->config.optimizer.velocity == HW_VELOCITY_PRIVATE && i % e->crew.share == 0;
     uint32_t examples = e->tickets.block > e->config.batch ? e->tickets.block : e->config.batch;

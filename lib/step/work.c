@@ -1,6 +1,7 @@
 /* work.c - work that the configuration adds to a step: as long as its law says, asleep or busy. */
 #include "../base/cpu.h"
 #include "step.h"
+#include "streams.h"
 #include <time.h>
 
 #define SLICE  10000000u           /* ns: a run that is to end waits no longer for one that sleeps */
@@ -11,7 +12,7 @@ void hw__work_plan(hw_worker *w)
     const hw_config *c = &w->engine->config;
     w->work = c->work.each ? c->work.each[w->id] : c->work.law;
     if (w->work.kind == HW_CLOCK_ROUND_ROBIN) w->work.mean = 0;
-    hw_rng_seed(&w->work_rng, c->seed, STREAM + w->id);
+    hw_rng_seed(&w->work_rng, c->seed, STREAM + hw__streams_number(w));
 }
 
 static void sleep_for(uint64_t ns)
