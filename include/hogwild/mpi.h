@@ -72,14 +72,15 @@ typedef struct hw_mpi {
     /* ASYNC: a rank's workers wait rather than have begun more steps than these that are unsent or under way: the more,
      * the older gradients are when they land. 0: the interval and as many again, or a step of each of those who land
      * on their own where that is more, so that an exchange is under way while the next is computed; or what that
-     * curvature allows. As many as the interval: nothing is computed meanwhile, and gradients are youngest. */
+     * curvature allows. With gather: the interval, or a step of each of those. As many as the interval: nothing is
+     * computed meanwhile, and gradients are youngest. */
     uint32_t bound;
     hw_mpi_combine combine; /* ASYNC, without momentum at the owners */
     /* ASYNC, dense: the owners' update is the mean of what the first so many ranks to come have brought, which go on
      * from there, while the others are still computing: theirs count in a later one (Wang et al.; HW_GATHER, over
-     * ranks). From 2 to the number of ranks; as many: all wait for all. 0, the default: each as it comes. Fewer land
-     * where nobody else can come any more, before a meeting. Staleness counts these updates; hw_result.updates and
-     * schedules the gradients. */
+     * ranks). From 2 to the number of ranks; as many: all wait for all. 0, the default: each as it comes; one rank has
+     * nobody to gather. Fewer land where nobody else can come any more, before a meeting. Staleness counts these
+     * updates; hw_result.updates and schedules the gradients. */
     uint32_t gather;
     /* ASYNC. OWN: every rank's objective has examples of its own, none of them another's, and makes all of their
      * minibatches; an epoch of the job is one of each rank. objective.examples may differ; evaluation examples are the

@@ -78,7 +78,7 @@ static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_co
                             "mpi.data own and mpi.own go with scheduler async: in step all ranks share each minibatch");
     if (m->data == HW_MPI_OWN && o->examples == 0)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.data own: this rank's objective has no examples");
-    if (m->gather && (m->gather < 2 || m->gather > (unsigned)job->ranks))
+    if (m->gather && (m->gather < 2 || (m->gather > (unsigned)job->ranks && job->ranks > 1)))
         return hw__mpi_fail(why, HW_E_ARGUMENT,
                             "mpi.gather is %u: an update is the mean of the first so many of %d ranks' gradients, from "
                             "2 on (0: of each as it comes)",

@@ -185,6 +185,18 @@ void hw__mpi_gather_out(hw_mpi_job *job)
         (void)hw__mpi_good(job, MPI_Send(&word, 1, MPI_INT, 0, OUT, job->comm), "MPI_Send");
 }
 
+/* All ranks, whose runs have failed: none says anything more, and what has been said is not left for another job. */
+bool hw__mpi_gather_drop(hw_mpi_job *job)
+{
+    struct hw__mpi_gather *g = job->gather;
+    int said = g && g->said && job->rank != 0, all = 0;
+    if (!g) return true;
+    if (!hw__mpi_good(job, MPI_Reduce(&said, &all, 1, MPI_INT, MPI_SUM, 0, job->comm), "MPI_Reduce")) return false;
+    while (job->rank == 0 && g->heard < (unsigned)all)
+        if (!hw__mpi_good(job, MPI_Wait(&g->out, MPI_STATUS_IGNORE), "MPI_Wait") || !heard_out(job)) return false;
+    return true;
+}
+
 /* All have said that they are out, whether rank 0 has heard it yet or not. */
 bool hw__mpi_gather_met(hw_mpi_job *job)
 {

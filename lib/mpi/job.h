@@ -254,6 +254,7 @@ const float *hw__mpi_gather_kept(const hw_mpi_job *job, int from);
 void hw__mpi_gather_landed(hw_mpi_job *job);
 void hw__mpi_gather_out(hw_mpi_job *job);
 bool hw__mpi_gather_met(hw_mpi_job *job);
+bool hw__mpi_gather_drop(hw_mpi_job *job); /* at the end of runs that have failed */
 
 /* private.c. All ranks create it. Whether exchanges of shard r may leave lines out that are some rank's own; whether a
  * line, of all parameters, is; what is left of shard r, and of all shards, as ranges. */

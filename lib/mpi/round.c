@@ -45,7 +45,7 @@ static void fail_all(hw_mpi_job *job)
     while (job->all[first].kind != HW__MPI_FAIL) first++;
     status = job->all[first].status;
     if (first == job->rank) memcpy(text, job->why, HW_WHY);
-    if (!take_words(job)) return;
+    if (!take_words(job) || !hw__mpi_gather_drop(job)) return;
     if (!hw__mpi_good(job, MPI_Bcast(text, HW_WHY, MPI_CHAR, first, job->comm), "MPI_Bcast")) return;
     (void)snprintf(told, sizeof told, "rank %d: %.230s", first, text);
     if (first != job->rank) {
