@@ -232,6 +232,14 @@ static int set_up(subject *s, options *o)
                        (long long)there.st_mtime);
     else
         (void)snprintf(s->origin, sizeof s->origin, "%s", s->w.what ? s->w.what : "");
+    if (o->ranks.mpi) { /* what the record knows runs by */
+        const ranks_options *r = &o->ranks;
+        const size_t used = strlen(s->origin);
+        (void)snprintf(s->origin + used, sizeof s->origin - used,
+                       "; ranks: %s, exchange %u, bound %u, gather %u, velocity %u, combine %u, sum %u",
+                       r->scheduler ? "sync" : "async", r->interval, r->bound, r->gather, r->velocity, r->combine,
+                       r->sum);
+    }
     s->plan.data = s->origin;
     if (!o->object)
         s->plan.metric = strcmp(s->w.name, "matrix") ? metric_names[c->target_metric == 1] : "squared error";

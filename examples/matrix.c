@@ -269,6 +269,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_rating
     hw_range rows[2];
     ranks_options own_options = o->ranks;
     uint32_t first = 0, count = 0;
+    const uint32_t whole = f->train->count;
     int code = o->ranks.data ? keep_own(training, f, &first, &count) : 0;
     if (code != 0) return code;
     char why[HW_WHY];
@@ -276,8 +277,7 @@ static int train(const options *o, hw_config *config, hw_factorize *f, hw_rating
     hw_engine *engine;
     ranks over;
     hw_result result;
-    progress p = {
-        o->json ? stderr : stdout, o->quiet || o->json, f->test != NULL, config->epochs, 0, 0, f->train->count};
+    progress p = {o->json ? stderr : stdout, o->quiet || o->json, f->test != NULL, config->epochs, 0, 0, whole};
     if (hw_factorize_objective(f, &objective, why) != HW_OK) return cli_error(PROGRAM, 2, why);
     if (o->plan) {
         const plan_options plan = {o->plan, 0, config->workers, false, o->quiet};
@@ -422,6 +422,9 @@ static int program(int argc, char **argv)
         return cli_error(PROGRAM, 2, "--momentum is for --no-adagrad: AdaGrad's steps have none");
     if (o.ranks.data && (o.recommend || (o.share >= 0 && o.share <= 0 && !o.test)))
         return cli_error(PROGRAM, 2, "--rank-data own: without --recommend, and with ratings to test on");
+    char refusal[HW_WHY];
+    if (ranks_check(&o.ranks, refusal) != HW_OK) return cli_error(PROGRAM, 2, refusal);
+    if (o.plan && o.ranks.mpi) return cli_error(PROGRAM, 2, "--plan plans for this machine alone: without --mpi");
     if (o.plan && (o.load || o.save || o.predict || o.recommend || o.json))
         return cli_error(PROGRAM, 2, "--plan trains nothing: without --load, --save, --predict, --recommend, --json");
     if (!o.load)

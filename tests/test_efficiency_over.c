@@ -65,7 +65,8 @@ static hw_status run(void *context, unsigned ranks, const hw_objective *o, hw_co
 {
     player *p = context;
     p->runs++;
-    if (c->cluster.ranks) return HW_E_STATE;
+    if (c->cluster.ranks != ranks) return HW_E_STATE;
+    c->cluster = hw_config_defaults().cluster;
     if (p->rank >= ranks) return HW_OK;
     p->over[ranks]++;
     if (p->slow) c->optimizer.schedule.base *= 0.01;

@@ -42,6 +42,41 @@ static void blocks_of_users_are_disjoint_complete_and_even(void **state)
     }
 }
 
+/* Every part has somebody wherever there are as many users, however uneven they are. */
+static void each_part_has_a_user(void **state)
+{
+    (void)state;
+    hw_rng rng;
+    hw_rng_seed(&rng, 3, 0);
+    for (int trial = 0; trial < 300; trial++) {
+        enum { MOST_USERS = 9, MOST_RATINGS = 400 };
+        hw_rating rating[MOST_RATINGS];
+        uint32_t users = 1 + (uint32_t)hw_rng_below(&rng, MOST_USERS), count = 0, rated = 0, next = 0, sum = 0;
+        for (uint32_t u = 0; u < users; u++) {
+            uint32_t n = hw_rng_below(&rng, 4) ? (uint32_t)hw_rng_below(&rng, 4) : (uint32_t)hw_rng_below(&rng, 40);
+            rated += n > 0;
+            for (; n > 0; n--) rating[count++] = (hw_rating){u, 0, 1};
+        }
+        if (!rated) continue;
+        const unsigned parts = 1 + (unsigned)hw_rng_below(&rng, rated);
+        for (unsigned part = 0; part < parts; part++) {
+            char why[HW_WHY];
+            uint32_t first, n;
+            hw_ratings r = {.count = count, .users = users, .items = 1, .rating = malloc(sizeof rating)};
+            assert_non_null(r.rating);
+            memcpy(r.rating, rating, count * sizeof *rating);
+            if (hw_ratings_of_users(&r, part, parts, &first, &n, why) != HW_OK) fail_msg("%s", why);
+            assert_int_equal(first, next);
+            assert_true(r.count > 0);
+            next += n;
+            sum += r.count;
+            free(r.rating);
+        }
+        assert_int_equal(next, users);
+        assert_int_equal(sum, count);
+    }
+}
+
 static void parts_that_there_are_not(void **state)
 {
     (void)state;
@@ -61,12 +96,12 @@ static void parts_that_there_are_not(void **state)
         assert_int_equal(hw_ratings_generate(&plan, &one, why), HW_OK);
         if (hw_ratings_of_users(&one, part, 10, &first, &count, why) != HW_OK) {
             empty++;
-            assert_text(why, "has no ratings");
+            assert_text(why, "3 users have ratings, too few for 10 parts");
             assert_int_equal(one.count, 30);
         }
         hw_ratings_free(&one);
     }
-    assert_true(empty >= 7);
+    assert_int_equal(empty, 10);
     hw_ratings_free(&r);
 }
 
@@ -231,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_of_users_are_disjoint_complete_and_even),
+        cmocka_unit_test(each_part_has_a_user),
         cmocka_unit_test(parts_that_there_are_not),
         cmocka_unit_test(own_examples),
         cmocka_unit_test(streams_are_apart),

@@ -56,6 +56,12 @@ static hw_status run(void *context, unsigned count, const hw_objective *objectiv
     }
     o->comm = comm;
     hw_mpi mpi = ranks_mpi(o->options, config);
+    const hw_cluster k = config->cluster; /* what an axis may say instead of an option */
+    config->cluster = hw_config_defaults().cluster;
+    if (k.interval > 1) mpi.interval = k.interval;
+    if (k.bound) mpi.bound = k.bound;
+    if (k.combine != HW_COMBINE_CHOSEN) mpi.combine = (hw_mpi_combine)k.combine;
+    if (count == 1) mpi.gather = 0;
     mpi.comm = *comm;
     hw_status status = hw_mpi_create(&o->job, objective, config, &mpi, why);
     if (status == HW_OK) status = agree(*comm, hw_engine_create(engine, objective, config, params, why), why);

@@ -74,11 +74,11 @@ typedef struct ranks_options {
 #define RANKS_COUNT 9
 
 /* Behind those, of programs whose ranks may have data of their own. */
-#define RANK_DATA_ROW(at)                                                                                   \
-    {                                                                                                       \
-        "--rank-data", "whole|own",                                                                         \
-            "async: each epoch's minibatches are dealt, or each rank keeps a part of the data", CLI_CHOICE, \
-            (at) + offsetof(ranks_options, data), 0, 0                                                      \
+#define RANK_DATA_ROW(at)                                                                                            \
+    {                                                                                                                \
+        "--rank-data", "whole|own",                                                                                  \
+            "async: each epoch's ratings are dealt, or each rank keeps those of its users (as many users as ranks)", \
+            CLI_CHOICE, (at) + offsetof(ranks_options, data), 0, 0                                                   \
     }
 
 /* At the beginning of main: MPI, where argv has --mpi. Ranks other than 0 print nothing on stdout then. -1: go on; else

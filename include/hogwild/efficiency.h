@@ -78,7 +78,8 @@ typedef struct hw_efficiency_over {
     hw_status (*share)(void *context, void *bytes, size_t n, char *why);
     /* One run over the first `ranks` of them, called by all: an engine that has run, with its result, into *engine on
      * those, NULL on the others. The evaluations of rank 0's engine count the updates of all. config is for one rank,
-     * and may be changed. A run that diverges is no error. */
+     * with config.cluster as the row has it (interval, bound and combine are the ranks' then), and may be changed. A
+     * run that diverges is no error. */
     hw_status (*run)(void *context, unsigned ranks, const hw_objective *objective, hw_config *config,
                      const float *params, hw_engine **engine, hw_result *result, char *why);
     /* On rank 0, after a run: the staleness of all updates; a status other than HW_OK: the engine's own counts. */

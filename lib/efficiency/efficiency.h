@@ -105,6 +105,8 @@ hw_config hw__efficiency_warm_config(const hw_efficiency *e);
 /* over.c: over how many ranks a row runs; 0: in this process. One run as such; rank 0's decision, run or sentence to
  * all others, which make it theirs. */
 unsigned hw__efficiency_ranks(const hw_efficiency *e, const hw_config *c);
+/* Whether a run takes the configuration: over ranks, as each of them has it. */
+hw_status hw__efficiency_takes(const hw_efficiency *e, const hw_config *c, char *why);
 hw_status hw__efficiency_run_over(hw_efficiency *e, size_t at, const hw_config *c, hw__efficiency_kept *kept,
                                   char *why);
 hw_status hw__efficiency_share(hw_efficiency *e, void *bytes, size_t n, char *why);

@@ -195,15 +195,10 @@ static void complete(const hw_efficiency *e, hw_config *c)
 
 /* What a row would otherwise be without a word: compute groups of which there is one are the synchronous scheduler, and
  * the others have none. */
-static void refuse(hw__efficiency_setting *row, const hw_objective *o, const hw_efficiency *e)
+static void refuse(hw__efficiency_setting *row, const hw_efficiency *e)
 {
     const hw_config *c = &row->config;
-    hw_config alone = *c;
-    if (hw__efficiency_ranks(e, c)) alone.cluster = hw_config_defaults().cluster;
-    row->refused = hw_config_check(&alone, o, row->why);
-    if (row->refused == HW_OK && hw__efficiency_ranks(e, c) > e->over.ranks)
-        row->refused = hw__base_fail(row->why, HW_E_ARGUMENT, "config.cluster.ranks is %u, but there are %u",
-                                     c->cluster.ranks, e->over.ranks);
+    row->refused = hw__efficiency_takes(e, c, row->why);
     if (row->refused == HW_OK && c->scheduler == HW_GROUPS && c->groups == 1 && c->workers > 1 && !is_axis(e, "groups"))
         row->refused = hw__base_fail(row->why, HW_E_ARGUMENT,
                                      "config.groups is 1: one group is scheduler sync; give groups an axis");
@@ -258,7 +253,7 @@ hw_status hw__efficiency_rows_make(hw_efficiency *e, char *why)
         row[i].momentum = c->optimizer.momentum;
         row[i].best = INFINITY;
         measure_limit(row + i, &e->objective);
-        refuse(row + i, &e->objective, e);
+        refuse(row + i, e);
     }
     size_t predicted = status == HW_OK ? hw__efficiency_predict_rows(e, row, rows, NULL) : 0;
     if (rows + predicted > EFFICIENCY_ROWS)

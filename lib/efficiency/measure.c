@@ -90,7 +90,7 @@ static hw_status try_point(hw_efficiency *e, size_t at, double rate, double mome
             e->done += e->plan.tuning_seeds - k;
             break;
         }
-        if (hw_config_check(&c, &e->objective, NULL) == HW_OK) status = have(e, at, &c, true, &run, &there, why);
+        if (hw__efficiency_takes(e, &c, NULL) == HW_OK) status = have(e, at, &c, true, &run, &there, why);
         if (status != HW_OK || row->refused != HW_OK) break;
         if (!there) { /* the row takes no such point */
             *worst = INFINITY;

@@ -9,6 +9,23 @@ unsigned hw__efficiency_ranks(const hw_efficiency *e, const hw_config *c)
     return !e->over.ranks || !threads ? 0 : c->cluster.ranks ? c->cluster.ranks : 1;
 }
 
+hw_status hw__efficiency_takes(const hw_efficiency *e, const hw_config *c, char *why)
+{
+    hw_config alone = *c;
+    const hw_cluster *k = &c->cluster;
+    const unsigned ranks = hw__efficiency_ranks(e, c);
+    if (!ranks) return hw_config_check(c, &e->objective, why);
+    alone.cluster = hw_config_defaults().cluster;
+    hw_status status = hw_config_check(&alone, &e->objective, why);
+    if (status != HW_OK) return status;
+    if (ranks > e->over.ranks)
+        return hw__base_fail(why, HW_E_ARGUMENT, "config.cluster.ranks is %u, but there are %u", ranks, e->over.ranks);
+    if (k->latency > 0 || k->bandwidth > 0 || k->work > 0 || k->per_float > 0)
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster: latency, bandwidth, work and per_float are of a simulated one");
+    return HW_OK;
+}
+
 hw_status hw__efficiency_share(hw_efficiency *e, void *bytes, size_t n, char *why)
 {
     return e->over.ranks ? e->over.share(e->over.context, bytes, n, why) : HW_OK;
@@ -41,7 +58,6 @@ hw_status hw__efficiency_run_over(hw_efficiency *e, size_t at, const hw_config *
     hw_result r = {.message = ""};
     memset(&came, 0, sizeof came);
     *kept = (hw__efficiency_kept){.run = {.row = (unsigned)at}};
-    own.cluster = hw_config_defaults().cluster;
     came.status = hw__efficiency_start(e, c->seed, came.why);
     if (came.status == HW_OK)
         came.status = e->over.run(e->over.context, hw__efficiency_ranks(e, c), &e->objective, &own, e->start, &engine,

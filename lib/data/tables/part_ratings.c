@@ -1,22 +1,32 @@
 /* part_ratings.c - the ratings of a block of users, so that several machines have their own. */
 #include "../../base/base.h"
 #include "ratings.h"
+#include <stdbool.h>
 #include <stdlib.h>
 
-/* The first user of part `part` of `parts`: those before have that share of the ratings, about. before: how many
- * ratings users before each have. */
-static uint32_t first_of(const uint64_t *before, uint32_t users, unsigned part, unsigned parts)
+/* Where part `part` of `parts` begins and ends: each ends at the user where what it has is nearest to its share of what
+ * was left, with one at least, and one left for each part behind it. of: how many ratings each user has; rated: users
+ * that have any. */
+static void cut(const uint32_t *of, uint32_t users, uint32_t rated, unsigned part, unsigned parts, uint32_t *first,
+                uint32_t *end)
 {
-    const uint64_t wanted = before[users] / parts * part + before[users] % parts * part / parts;
-    uint32_t low = 0, high = users;
-    while (low < high) {
-        const uint32_t middle = low + (high - low) / 2;
-        if (before[middle] < wanted)
-            low = middle + 1;
-        else
-            high = middle;
+    uint64_t left = 0;
+    uint32_t at = 0;
+    for (uint32_t u = 0; u < users; u++) left += of[u];
+    for (unsigned p = 0; p <= part; p++) {
+        const uint64_t share = left / (parts - p);
+        uint64_t has = 0;
+        *first = at;
+        for (; at < users && p + 1 < parts; at++) {
+            const bool enough = has > 0 && has + of[at] / 2 >= share, needed = has > 0 && rated <= parts - p - 1;
+            if (of[at] && (enough || needed)) break;
+            has += of[at];
+            rated -= of[at] > 0;
+        }
+        if (p + 1 == parts) at = users;
+        left -= has;
     }
-    return low;
+    *end = at;
 }
 
 hw_status hw_ratings_of_users(hw_ratings *r, unsigned part, unsigned parts, uint32_t *first, uint32_t *count, char *why)
@@ -25,17 +35,13 @@ hw_status hw_ratings_of_users(hw_ratings *r, unsigned part, unsigned parts, uint
     if (part >= parts)
         return hw__base_fail(why, HW_E_ARGUMENT, "hw_ratings_of_users: part is %u of %u: parts are numbered from 0",
                              part, parts);
-    uint64_t *before = hw__base_zalloc((size_t)r->users + 1, sizeof *before);
-    if (!before) return hw__base_fail(why, HW_E_MEMORY, "hw_ratings_of_users: no memory for %u users", r->users);
-    for (uint32_t i = 0; i < r->count; i++) before[r->rating[i].user + 1]++;
-    for (uint32_t u = 0; u < r->users; u++) before[u + 1] += before[u];
-    const uint32_t from = part ? first_of(before, r->users, part, parts) : 0;
-    const uint32_t end = part + 1 < parts ? first_of(before, r->users, part + 1, parts) : r->users;
-    const uint64_t kept = before[end] - before[from];
-    hw__base_free(before);
-    if (!kept)
-        return hw__base_fail(why, HW_E_ARGUMENT, "hw_ratings_of_users: part %u of %u of %u users has no ratings", part,
-                             parts, r->users);
+    uint32_t *of = hw__base_zalloc((size_t)r->users + 1, sizeof *of), rated = 0, from, end;
+    if (!of) return hw__base_fail(why, HW_E_MEMORY, "hw_ratings_of_users: no memory for %u users", r->users);
+    for (uint32_t i = 0; i < r->count; i++) rated += of[r->rating[i].user]++ == 0;
+    if (rated >= parts) cut(of, r->users, rated, part, parts, &from, &end);
+    hw__base_free(of);
+    if (rated < parts)
+        return hw__base_fail(why, HW_E_ARGUMENT, "%u users have ratings, too few for %u parts", rated, parts);
     uint32_t n = 0;
     for (uint32_t i = 0; i < r->count; i++)
         if (r->rating[i].user >= from && r->rating[i].user < end) r->rating[n++] = r->rating[i];
