@@ -150,9 +150,9 @@ HW_API hw_status hw_mpi_staleness(const hw_mpi_job *job, hw_histogram *histogram
  * a rank had begun before an exchange was over counts as of the exchange before. NULL: more than 256 ranks, one, or
  * SYNC. The job's. */
 HW_API const double *hw_mpi_pairs(const hw_mpi_job *job);
-/* As hw_run_json, on rank 0, of the whole job: what stands there, and "ranks", what each of them did; under ASYNC also
- * "landed", the staleness of all updates at their owners, and "pairs", that of hw_mpi_pairs ("histogram" is of rank 0's
- * own engine). Other ranks write nothing. */
+/* As hw_run_json, on rank 0, of the whole job: what stands there, "mpi", the options in force, and "ranks", what each
+ * of them did; under ASYNC also "landed", the staleness of all updates at their owners, and "pairs", that of
+ * hw_mpi_pairs ("histogram" is of rank 0's own engine). Other ranks write nothing. */
 HW_API hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *name, const hw_result *result,
                                  FILE *out);
 

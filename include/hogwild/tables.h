@@ -133,8 +133,8 @@ HW_API hw_status hw_ratings_read(const char *path, size_t cap, hw_ratings *r, ch
 HW_API hw_status hw_ratings_split(hw_ratings *all, double share, uint64_t seed, hw_ratings *train, hw_ratings *test,
                                   char *why);
 /* Keeps the ratings of part `part` (0 ..) of the users, whose first is *first and who are *count: contiguous, and such
- * that the parts have about as many ratings. Order, numbers, ids, mean, low and high stay those of all. An empty part
- * is HW_E_ARGUMENT, and r as before. since 0.2 */
+ * that the parts have about as many ratings. Order, numbers, ids, mean, low and high stay those of all. Fewer
+ * users with ratings than parts is HW_E_ARGUMENT, and r as before. since 0.2 */
 HW_API hw_status hw_ratings_of_users(hw_ratings *r, unsigned part, unsigned parts, uint32_t *first, uint32_t *count,
                                      char *why);
 /* Other ratings of the same users and items, from a file of their own: renumbered in place by the ids of `train`.

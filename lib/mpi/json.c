@@ -18,6 +18,25 @@ static void number(const char *name, double x, FILE *out)
         (void)fprintf(out, ",\"%s\":null", name);
 }
 
+/* As they were in force; what the engine's "config" says of momentum and policy is of rank 0's engine, and these are
+ * the job's. */
+static void settings(const hw_mpi_job *job, FILE *out)
+{
+    const hw_mpi *m = &job->mpi;
+    const bool async = m->scheduler == HW_MPI_ASYNC;
+    const char *combine = m->combine == HW_MPI_AVERAGES ? "averages" : job->means ? "means" : "sums";
+    (void)fprintf(out, ",\"mpi\":{\"scheduler\":\"%s\",\"momentum\":%.9g,\"compensation\":\"%s\"",
+                  async ? "async" : "sync", job->asked.optimizer.momentum,
+                  hw_policy_name(job->asked.compensation.policy));
+    if (async)
+        (void)fprintf(
+            out, ",\"interval\":%u,\"bound\":%u,\"gather\":%u,\"velocity\":\"%s\",\"combine\":\"%s\",\"data\":\"%s\"}",
+            job->interval, job->bound, m->gather, m->velocity == HW_MPI_AT_RANKS ? "ranks" : "owners", combine,
+            m->data == HW_MPI_OWN ? "own" : "whole");
+    else
+        (void)fprintf(out, ",\"sum\":\"%s\"}", m->sum == HW_MPI_REDUCED ? "reduced" : "ordered");
+}
+
 static void ranks(const hw_mpi_job *job, FILE *out)
 {
     const bool async = job->mpi.scheduler == HW_MPI_ASYNC && job->ranks > 1;
@@ -75,6 +94,7 @@ hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const char *
     if (fclose(own) != 0 && status == HW_OK) status = HW_E_MEMORY;
     if (status == HW_OK && n > 0) {
         (void)fwrite(text, 1, n - 1, out); /* but for the brace that closes it */
+        settings(job, out);
         (void)fputs(",\"ranks\":[", out);
         ranks(job, out);
         (void)fputc(']', out);

@@ -277,9 +277,10 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
 {
     hw__mpi_owner *o = job->owner;
     const uint64_t early = push->early < push->updates ? push->early : push->updates, late = push->updates - early;
-    const uint64_t missed = o->clock - push->early_clock;
+    /* A mean that this rank has a part in is of others, too. */
+    const uint64_t missed = o->clock - push->early_clock, own = o->sum ? 0 : push->own;
     if (late) record(o, from == job->rank, o->clock - push->clock, o->clock - push->clock, late);
-    if (early) record(o, from == job->rank, missed > push->own ? missed - push->own : 0, missed, early);
+    if (early) record(o, from == job->rank, missed > own ? missed - own : 0, missed, early);
     hw__mpi_pairs_landing(job, from, late, early);
     o->steps += push->updates;
     if (o->sum && number == 1) {
