@@ -238,20 +238,11 @@ static void start(void *context, uint64_t seed, float *x)
     hw_factorize_start(context, 0, seed, x);
 }
 
-/* What ratings are divided by, which is the same for all ranks, whatever part of them each has. */
-static double deviation_of(const hw_ratings *r)
-{
-    double squares = 0;
-    for (uint32_t i = 0; i < r->count; i++)
-        squares += ((double)r->rating[i].value - r->mean) * ((double)r->rating[i].value - r->mean);
-    return squares > 0 ? sqrt(squares / r->count) : 1;
-}
-
 /* Each rank keeps the ratings of its users, whose rows no other one's steps touch. */
 static int keep_own(hw_ratings *training, hw_factorize *f, uint32_t *first, uint32_t *count)
 {
     char why[HW_WHY];
-    f->scale = deviation_of(training);
+    f->scale = hw_ratings_deviation(training); /* of all, whatever part each has */
     if (hw_ratings_of_users(training, ranks_number(), ranks_count(), first, count, why) == HW_OK) return 0;
     return cli_error(PROGRAM, 1, why);
 }

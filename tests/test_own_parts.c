@@ -25,6 +25,7 @@ static void blocks_of_users_are_disjoint_complete_and_even(void **state)
             next += count;
             count_of_all += r.count;
             assert_true(r.users == 300 && r.items == 50);
+            assert_true(parts > 1 || hw_ratings_deviation(&r) == hw_ratings_deviation(&whole));
             assert_true(r.mean >= whole.mean && r.mean <= whole.mean && r.low == whole.low && r.high == whole.high);
             assert_true(r.count > 20000 / parts * 8 / 10 && r.count < 20000 / parts * 12 / 10 + 1);
             uint32_t at = 0; /* in the order of the whole, those of its users and no others */

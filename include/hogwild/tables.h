@@ -132,6 +132,9 @@ HW_API hw_status hw_ratings_read(const char *path, size_t cap, hw_ratings *r, ch
  * their ids are the same in both. `all` is emptied; on an error it is as before. The three are different structs. */
 HW_API hw_status hw_ratings_split(hw_ratings *all, double share, uint64_t seed, hw_ratings *train, hw_ratings *test,
                                   char *why);
+/* Their standard deviation; of ratings that are all the same, or none, 1: they have no scale. What hw_factorize.scale 0
+ * takes; where several have a part each of the same ratings, that of all is to be given to each. since 0.2 */
+HW_API double hw_ratings_deviation(const hw_ratings *r);
 /* Keeps the ratings of part `part` (0 ..) of the users, whose first is *first and who are *count: contiguous, and such
  * that the parts have about as many ratings. Order, numbers, ids, mean, low and high stay those of all. Fewer
  * users with ratings than parts is HW_E_ARGUMENT, and r as before. since 0.2 */

@@ -258,19 +258,6 @@ static hw_status check(const hw_factorize *m, double *scale, char *why)
     return status == HW_OK && m->test ? check_ratings(m, m->test, "test", why) : status;
 }
 
-/* The ratings' standard deviation. Ratings that are all the same have no scale. */
-static double deviation_of(const hw_ratings *r)
-{
-    double mean = 0, squares = 0;
-    for (uint32_t i = 0; i < r->count; i++) {
-        double gap = (double)r->rating[i].value - mean;
-        mean += gap / (i + 1.0);
-        squares += gap * ((double)r->rating[i].value - mean);
-    }
-    double deviation = sqrt(squares / r->count);
-    return deviation > 1e-30 && hw__base_finite((float)deviation) ? deviation : 1;
-}
-
 static hw_status lay_out(hw_factorize *m, double scale, size_t *parameters, char *why)
 {
     uint64_t users = m->train->users, items = m->train->items, stride = hw__whole_lines(m->rank);
@@ -301,7 +288,7 @@ hw_status hw_factorize_objective(hw_factorize *m, hw_objective *o, char *why)
     if (!o) return hw__base_fail(why, HW_E_ARGUMENT, "hw_factorize_objective: the place for the objective is NULL");
     double scale = 1;
     hw_status status = check(m, &scale, why);
-    if (status == HW_OK && !(scale > 0)) scale = deviation_of(m->train);
+    if (status == HW_OK && !(scale > 0)) scale = hw_ratings_deviation(m->train);
     if (status == HW_OK) status = lay_out(m, scale, &parameters, why);
     if (status == HW_OK && (m->grid || scale < 1 || scale > 1))
         status = hw__factorize_grid_create(&grid, m->train, m->grid, m->seed, scale, why);

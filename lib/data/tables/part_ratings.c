@@ -1,8 +1,21 @@
-/* part_ratings.c - the ratings of a block of users, so that several machines have their own. */
+/* part_ratings.c - the ratings of a block of users, so that several machines have their own, and the scale of all. */
 #include "../../base/base.h"
 #include "ratings.h"
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
+
+double hw_ratings_deviation(const hw_ratings *r)
+{
+    double mean = 0, squares = 0;
+    for (uint32_t i = 0; r && i < r->count; i++) {
+        double gap = (double)r->rating[i].value - mean;
+        mean += gap / (i + 1.0);
+        squares += gap * ((double)r->rating[i].value - mean);
+    }
+    double deviation = r && r->count ? sqrt(squares / r->count) : 0;
+    return deviation > 1e-30 && hw__base_finite((float)deviation) ? deviation : 1;
+}
 
 /* Where part `part` of `parts` begins and ends: each ends at the user where what it has is nearest to its share of what
  * was left, with one at least, and one left for each part behind it. of: how many ratings each user has; rated: users
