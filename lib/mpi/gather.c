@@ -185,16 +185,23 @@ void hw__mpi_gather_out(hw_mpi_job *job)
         (void)hw__mpi_good(job, MPI_Send(&word, 1, MPI_INT, 0, OUT, job->comm), "MPI_Send");
 }
 
+/* Rank 0: until so many of the others have been heard, who have all said so. */
+static bool hear(hw_mpi_job *job, unsigned others)
+{
+    struct hw__mpi_gather *g = job->gather;
+    while (job->rank == 0 && g->heard < others)
+        if (!hw__mpi_good(job, MPI_Wait(&g->out, MPI_STATUS_IGNORE), "MPI_Wait") || !heard_out(job)) return false;
+    return true;
+}
+
 /* All ranks, whose runs have failed: none says anything more, and what has been said is not left for another job. */
 bool hw__mpi_gather_drop(hw_mpi_job *job)
 {
     struct hw__mpi_gather *g = job->gather;
-    int said = g && g->said && job->rank != 0, all = 0;
     if (!g) return true;
-    if (!hw__mpi_good(job, MPI_Reduce(&said, &all, 1, MPI_INT, MPI_SUM, 0, job->comm), "MPI_Reduce")) return false;
-    while (job->rank == 0 && g->heard < (unsigned)all)
-        if (!hw__mpi_good(job, MPI_Wait(&g->out, MPI_STATUS_IGNORE), "MPI_Wait") || !heard_out(job)) return false;
-    return true;
+    int said = g->said && job->rank != 0, all = 0;
+    return hw__mpi_good(job, MPI_Reduce(&said, &all, 1, MPI_INT, MPI_SUM, 0, job->comm), "MPI_Reduce") &&
+           hear(job, (unsigned)all);
 }
 
 /* All have said that they are out, whether rank 0 has heard it yet or not. */
@@ -202,8 +209,7 @@ bool hw__mpi_gather_met(hw_mpi_job *job)
 {
     struct hw__mpi_gather *g = job->gather;
     if (!g) return true;
-    while (job->rank == 0 && g->heard + 1 < (unsigned)job->ranks)
-        if (!hw__mpi_good(job, MPI_Wait(&g->out, MPI_STATUS_IGNORE), "MPI_Wait") || !heard_out(job)) return false;
+    if (!hear(job, (unsigned)job->ranks - 1)) return false;
     g->n_out = g->heard = 0;
     g->said = false;
     return true;

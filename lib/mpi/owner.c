@@ -226,28 +226,17 @@ static bool add_means(const hw_mpi_job *job, hw__mpi_owner *o, int from, uint32_
     return true;
 }
 
-static bool add(hw__mpi_owner *o, uint32_t count, const float *message)
+/* A message's values to those of a shard. mark: what has changed. False: there is no such line. */
+static bool add(hw__mpi_owner *o, float *to, bool mark, uint32_t count, const float *message)
 {
     for (uint32_t k = 0; k < hw__mpi_lines_parts(count); k++) {
         hw_range line;
         const float *d = hw__mpi_lines_get(message, count, k, o->n, &line);
         if (!d) return false;
-        for (size_t i = 0; i < line.count; i++) o->w[line.first + i] += d[i];
-        if (count != HW__MPI_ALL) o->changed[line.first / HW__MPI_LINE] = o->pushes + 1;
+        for (size_t i = 0; i < line.count; i++) to[line.first + i] += d[i];
+        if (mark && count != HW__MPI_ALL) o->changed[line.first / HW__MPI_LINE] = o->pushes + 1;
     }
-    if (count == HW__MPI_ALL) o->changed_all = o->pushes + 1;
-    return true;
-}
-
-static bool collect(hw__mpi_owner *o, const hw__mpi_push *push, const float *message)
-{
-    for (uint32_t k = 0; k < hw__mpi_lines_parts(push->lines); k++) {
-        hw_range line;
-        const float *d = hw__mpi_lines_get(message, push->lines, k, o->n, &line);
-        if (!d) return false;
-        for (size_t i = 0; i < line.count; i++) o->sum[line.first + i] += d[i];
-    }
-    o->summed += push->updates;
+    if (mark && count == HW__MPI_ALL) o->changed_all = o->pushes + 1;
     return true;
 }
 
@@ -264,7 +253,7 @@ static bool land(hw_mpi_job *job, hw__mpi_owner *o, int from, const hw__mpi_push
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
         with_momentum(o, push->updates, message);
-    else if (o->given ? !add_means(job, o, from, push->lines, message) : !add(o, push->lines, message))
+    else if (o->given ? !add_means(job, o, from, push->lines, message) : !add(o, o->w, true, push->lines, message))
         return false;
     o->clock += push->updates;
     o->pushes++;
@@ -287,7 +276,8 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
         memset(o->sum, 0, o->n * sizeof *o->sum);
         o->summed = 0;
     }
-    if (o->sum && !collect(o, push, message)) return false;
+    if (o->sum && !add(o, o->sum, false, push->lines, message)) return false;
+    o->summed += push->updates;
     if (o->sum && number == count) {
         const hw__mpi_push mean = mean_of(o, count);
         if (!land(job, o, from, &mean, o->sum)) return false;
