@@ -141,10 +141,14 @@ static uint32_t difference(hw_mpi_job *job, int r, float *delta)
         subtract(delta + first, x->seen + ranges[i].first, x->base + ranges[i].first, ranges[i].count);
         lines += hw__mpi_lines_mark(delta + first, ranges[i].count, x->marked + first / HW__MPI_LINE);
     }
+    /* What is left out is nothing in a message of all. */
+    for (size_t first = 0; hw__mpi_lines_whole(lines, n) && first < n; first += HW__MPI_LINE)
+        if (hw__mpi_private_is(job, (at + first) / HW__MPI_LINE))
+            memset(delta + first, 0, HW__MPI_LINE * sizeof *delta);
     return lines;
 }
 
-/* whole: what only this rank changes, too. */
+/* whole: what only one rank changes, too. */
 static bool begin(hw_mpi_job *job, bool whole)
 {
     hw__mpi_exchange *x = job->exchange;
@@ -166,14 +170,13 @@ static bool begin(hw_mpi_job *job, bool whole)
                              own,     job->curvature,    HW__MPI_ALL, 0};
         /* The delta stands where the reply will, but where all of it is sent anyway. */
         float *delta = (moves ? out : in) + HEAD;
-        const bool partial = x->partial && hw__mpi_private_in(job, r);
-        if (!partial) {
+        if (!x->partial) {
             subtract(delta, x->seen + first, x->base + first, n);
             hw__mpi_principal_damp(job, pull, first, delta, n);
         }
         size_t floats = n;
         if (!moves) {
-            push.lines = partial ? difference(job, r, delta) : hw__mpi_lines_mark(delta, n, x->marked);
+            push.lines = x->partial ? difference(job, r, delta) : hw__mpi_lines_mark(delta, n, x->marked);
             floats = hw__mpi_lines_pack(delta, n, x->marked, &push.lines, out + HEAD);
         }
         const int size = HEAD + (int)floats;
@@ -234,7 +237,6 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
     int count = 0;
     memcpy(x->based + r, in, sizeof *x->based);
     const uint32_t lines = x->based[r].lines;
-    const bool partial = x->partial && hw__mpi_private_in(job, r);
     if (r != job->rank) {
         (void)MPI_Get_count(x->status + job->ranks + r, MPI_FLOAT, &count);
         if (!hw__mpi_fits(job, r, x->based + r, count, n)) return false;
@@ -249,9 +251,9 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
         const float *values = hw__mpi_lines_get(in + HEAD, lines, k, n, &line);
         if (!values) return hw__mpi_fits(job, r, x->based + r, -1, n);
         const hw_range at = {first + line.first, line.count};
-        if (partial && lines == HW__MPI_ALL) {
+        if (x->partial && lines == HW__MPI_ALL) {
             take_others(job, r, values, changed, packed);
-        } else if (partial && hw__mpi_private_is(job, at.first / HW__MPI_LINE)) {
+        } else if (x->partial && hw__mpi_private_is(job, at.first / HW__MPI_LINE)) {
             continue; /* until all meet */
         } else {
             take_range(job, at, values, changed, packed);

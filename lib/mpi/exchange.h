@@ -14,7 +14,7 @@ typedef struct hw__mpi_exchange {
     size_t *at;                               /* of each owner's message in out and in */
     MPI_Request *request;                     /* 2 ranks: sent, awaited */
     bool under_way, answered;                 /* answered: by this rank itself */
-    bool partial, unsent;                     /* the last exchange left out what only this rank changes: it is unsent */
+    bool partial, unsent;                     /* the last exchange left out what only one rank changes: it is unsent */
     uint64_t number, pushed, from;            /* from: pushed when the run began */
     hw__mpi_push *based;                      /* by owner: what base is of it */
     float *arriving, *reply;

@@ -256,11 +256,10 @@ void hw__mpi_gather_out(hw_mpi_job *job);
 bool hw__mpi_gather_met(hw_mpi_job *job);
 bool hw__mpi_gather_drop(hw_mpi_job *job); /* at the end of runs that have failed */
 
-/* private.c. All ranks create it. Whether exchanges of shard r may leave lines out that are some rank's own; whether a
- * line, of all parameters, is; what is left of shard r, and of all shards, as ranges. */
+/* private.c. All ranks create it. Where job->own_lines is: whether a line, of all parameters, is some rank's own; what
+ * is left of shard r, and of all shards, as ranges. */
 hw_status hw__mpi_private_create(hw_mpi_job *job, char *why);
 void hw__mpi_private_free(hw_mpi_job *job);
-bool hw__mpi_private_in(const hw_mpi_job *job, int r);
 bool hw__mpi_private_is(const hw_mpi_job *job, size_t line);
 size_t hw__mpi_private_others(const hw_mpi_job *job, int r, const hw_range **ranges);
 size_t hw__mpi_private_rest(const hw_mpi_job *job, const hw_range **ranges);
@@ -302,6 +301,8 @@ enum { HW__MPI_LINE = 16 };
 size_t hw__mpi_lines(size_t n);
 /* Those that are not all 0; how many. */
 uint32_t hw__mpi_lines_mark(const float *d, size_t n, unsigned char *marked);
+/* Whether all n values are shorter. */
+bool hw__mpi_lines_whole(uint32_t count, size_t n);
 /* *count marked ones, or all where that is shorter: *count is HW__MPI_ALL then. How many floats that takes, n at most.
  */
 size_t hw__mpi_lines_pack(const float *values, size_t n, const unsigned char *marked, uint32_t *count, float *to);

@@ -27,11 +27,16 @@ uint32_t hw__mpi_lines_mark(const float *d, size_t n, unsigned char *marked)
     return count;
 }
 
+bool hw__mpi_lines_whole(uint32_t count, size_t n)
+{
+    return count == HW__MPI_ALL || 4 * (size_t)count * (LINE + 1) > 3 * n;
+}
+
 size_t hw__mpi_lines_pack(const float *values, size_t n, const unsigned char *marked, uint32_t *count, float *to)
 {
     const size_t used = (size_t)*count * (LINE + 1);
-    if (4 * used > 3 * n) *count = HW__MPI_ALL;
-    if (*count == HW__MPI_ALL) {
+    if (hw__mpi_lines_whole(*count, n)) {
+        *count = HW__MPI_ALL;
         memcpy(to, values, n * sizeof *to);
         return n;
     }

@@ -8,7 +8,6 @@ struct hw__mpi_private {
     unsigned char *is; /* by line of all parameters: some rank's own */
     hw_range *rest;    /* what is exchanged, shard by shard: */
     size_t *first;     /* shard r's are first[r] .. first[r + 1] - 1 */
-    bool *in;          /* by shard: those lines are left out */
 };
 
 static hw_status check(const hw_mpi_job *job, char *why)
@@ -60,19 +59,15 @@ static hw_status gather_all(hw_mpi_job *job, unsigned char *is, size_t lines, ch
     return status;
 }
 
-/* Where nearly all of a shard is exchanged anyway, it is exchanged whole: its lines by number are no shorter. */
 static void plan(const hw_mpi_job *job, struct hw__mpi_private *p)
 {
     size_t n = 0;
     for (int r = 0; r < job->ranks; r++) {
         const size_t first = (size_t)job->shards.first[r], end = first + (size_t)job->shards.count[r];
-        size_t others = 0;
-        for (size_t at = first; at < end; at += HW__MPI_LINE) others += !p->is[at / HW__MPI_LINE];
         p->first[r] = n;
-        p->in[r] = 4 * others * (HW__MPI_LINE + 1) <= 3 * (end - first);
         for (size_t at = first; at < end; at += HW__MPI_LINE) {
             const size_t count = end - at < HW__MPI_LINE ? end - at : HW__MPI_LINE;
-            if (p->in[r] && p->is[at / HW__MPI_LINE]) continue;
+            if (p->is[at / HW__MPI_LINE]) continue;
             if (n > p->first[r] && p->rest[n - 1].first + p->rest[n - 1].count == at)
                 p->rest[n - 1].count += count;
             else
@@ -97,9 +92,8 @@ hw_status hw__mpi_private_create(hw_mpi_job *job, char *why)
         p->is = calloc(lines + 1, 1);
         p->rest = calloc(lines + ranks, sizeof *p->rest);
         p->first = calloc(ranks + 1, sizeof *p->first);
-        p->in = calloc(ranks, sizeof *p->in);
     }
-    const bool good = p && p->is && p->rest && p->first && p->in;
+    const bool good = p && p->is && p->rest && p->first;
     status =
         hw__mpi_agree(job, good ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for mpi.own"), why);
     if (status != HW_OK) return status;
@@ -116,19 +110,13 @@ void hw__mpi_private_free(hw_mpi_job *job)
     free(p->is);
     free(p->rest);
     free(p->first);
-    free(p->in);
     free(p);
     job->own_lines = NULL;
 }
 
-bool hw__mpi_private_in(const hw_mpi_job *job, int r)
-{
-    return job->own_lines && job->own_lines->in[r];
-}
-
 bool hw__mpi_private_is(const hw_mpi_job *job, size_t line)
 {
-    return job->own_lines && job->own_lines->is[line];
+    return job->own_lines->is[line];
 }
 
 size_t hw__mpi_private_others(const hw_mpi_job *job, int r, const hw_range **ranges)

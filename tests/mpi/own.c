@@ -7,14 +7,14 @@ enum { OWN_LINES = 40, OWN_EXAMPLES = 400, OWN_MOST = 8, OWN_WIDE = 16 * (OWN_LI
 
 typedef struct holder {
     int rank;
-    uint32_t examples;
+    uint32_t examples, lines; /* lines: of its own, that it touches */
     _Atomic int seen[6][OWN_EXAMPLES];
 } holder;
 
 static hw_status own_step(void *self, hw_worker *w, const hw_batch *b)
 {
     holder *h = self;
-    const uint32_t at = b->index[0], line = (uint32_t)h->rank * OWN_LINES + at % OWN_LINES;
+    const uint32_t at = b->index[0], line = (uint32_t)h->rank * OWN_LINES + at % h->lines;
     const uint32_t index[2] = {16 * line, 16 * OWN_LINES * OWN_MOST};
     const struct timespec moment = {0, 20000};
     float values[2], g[2] = {-1, -1};
@@ -46,6 +46,7 @@ static void run_own(ranks *r, holder *h, hw_mpi m, hw_config c, own_run *out)
     hw_engine *e = NULL;
     char why[HW_WHY] = "";
     h->rank = r->rank;
+    if (!h->lines) h->lines = OWN_LINES;
     o.examples = h->examples;
     o.step = own_step;
     o.self = h;
@@ -114,10 +115,42 @@ void own_examples_go_on(ranks *r)
     free(k);
 }
 
+/* However few of a shard are own, and whether what is left is sent as lines or as all: none is lost, nor sent early. */
+static void few_own(ranks *r)
+{
+    uint64_t bytes[3];
+    for (int i = 0; i < 3; i++) { /* three lines, not said to be own, and own; all of them, exchanged rarely */
+        holder *h = calloc(1, sizeof *h);
+        own_run out = {.x = malloc(OWN_WIDE * sizeof(float))};
+        const size_t whole = (size_t)16 * OWN_LINES;
+        const hw_range lines = {whole * (size_t)r->rank, i == 2 ? whole : 16 * 3};
+        hw_config c = own(1);
+        hw_mpi m = mpi_of(HW_MPI_ASYNC);
+        double sum = 0;
+        h->examples = OWN_EXAMPLES;
+        h->lines = i == 2 ? OWN_LINES : 3;
+        m.data = HW_MPI_OWN;
+        m.combine = HW_MPI_SUMS;
+        m.interval = i == 2 ? 200 : 8;
+        m.own = i ? &lines : NULL;
+        m.n_own = i > 0;
+        c.epochs = 4;
+        run_own(r, h, m, c, &out);
+        CHECK(r, out.result.status == HW_OK);
+        for (int k = 0; k < OWN_LINES * r->count; k++) sum += (double)out.x[16 * k];
+        CHECK(r, sum == 4 * OWN_EXAMPLES * r->count && out.x[OWN_WIDE - 16] == (float)(4 * OWN_EXAMPLES * r->count));
+        bytes[i] = out.exchanges ? out.bytes / out.exchanges : 0;
+        free(out.x);
+        free(h);
+    }
+    CHECK(r, r->count == 1 || r->rank || 4 * bytes[1] < 3 * bytes[0]);
+}
+
 void own_parameters(ranks *r)
 {
     uint64_t bytes[2];
     if (r->count > OWN_MOST) return;
+    few_own(r);
     for (int i = 0; i < 2; i++) {
         holder *h = calloc(1, sizeof *h);
         own_run out = {.x = malloc(OWN_WIDE * sizeof(float))};
