@@ -1,6 +1,5 @@
 /* restore.c - rank 0's state to all ranks, in one piece, and into their engines. */
 #include "job.h"
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -90,14 +89,6 @@ static hw_status share(hw_mpi_job *job, hw_state *state, char *why)
     return status;
 }
 
-/* So many examples of all: each rank is as far in its own. */
-static hw_status skip_own(const hw_mpi_job *job, hw_engine *engine, uint64_t seen)
-{
-    const double epochs = (double)seen / job->objective_examples;
-    const double batches = ceil((double)job->own_examples / job->asked.batch);
-    return hw_engine_shift(engine, (int64_t)(epochs * batches + 0.5));
-}
-
 /* Where each rank had come to: numbers of its share, which rank 0's stand for. Of another number of ranks: the run goes
  * on as a new one from the steps that were made. */
 static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *why)
@@ -121,7 +112,10 @@ static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *wh
             job->landed_before = (int64_t)job->clock;
             job->examples_before = (int64_t)seen;
         }
-        hw_status status = job->mpi.data == HW_MPI_OWN ? skip_own(job, engine, seen) : hw_engine_skip(engine, steps);
+        /* With data of their own each is as far in its own as all were in all. */
+        hw_status status = job->mpi.data == HW_MPI_OWN
+                               ? hw_engine_skip_epochs(engine, (double)seen / job->objective_examples)
+                               : hw_engine_skip(engine, steps);
         return status == HW_OK ? hw_engine_begin_from(engine, s, NULL, why) : status;
     }
     const uint64_t tickets = hw_state_number(s, "run.tickets", 0),

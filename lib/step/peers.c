@@ -324,7 +324,14 @@ hw_status hw_engine_skip(hw_engine *e, uint64_t steps)
 {
     hw_status status = usable(e, e && apart(e));
     if (status == HW_OK) status = shift(e, 0);
-    return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, hw__peers_updates(e, steps))) : status;
+    return status == HW_OK ? shift(e, (int64_t)hw__peers_steps(e, steps)) : status;
+}
+
+hw_status hw_engine_skip_epochs(hw_engine *e, double epochs)
+{
+    hw_status status = usable(e, e && apart(e));
+    if (status == HW_OK && !(epochs >= 0 && epochs * (double)e->tickets.per_epoch < 0x1p53)) status = HW_E_ARGUMENT;
+    return status == HW_OK ? shift(e, (int64_t)(epochs * (double)e->tickets.per_epoch + 0.5)) : status;
 }
 
 hw_status hw_engine_merge(hw_engine *e, const hw_range *ranges, size_t n, const float *delta)

@@ -179,6 +179,57 @@ void captures_of_others(ranks *r)
     free(k);
 }
 
+/* A run of two ranks goes on over all of them, whose files are others: each is as far in its own, at an epoch's end at
+ * the beginning of one. Minibatches are of a thread's share times the threads. */
+void own_examples_of_others(ranks *r)
+{
+    counting *k = calloc(1, sizeof *k);
+    hw_objective o = counted(k);
+    hw_config c = in_step(2);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    shelf s = {hw_state_create(), 0};
+    hw_result result = {0};
+    float x[N] = {0};
+    MPI_Comm two;
+    if (r->count < 3) { /* they are the two themselves */
+        hw_state_free(s.state);
+        free(k);
+        return;
+    }
+    c.scheduler = HW_SYNC;
+    c.batch = 2;
+    c.batch_per_worker = 1;
+    c.epochs = 2;
+    c.optimizer.momentum = 0;
+    c.optimizer.schedule.base = 1;
+    c.compensation.policy = HW_POLICY_NONE;
+    c.on_capture = keep;
+    c.checkpoint_epochs = 2;
+    c.context = &s;
+    m.data = HW_MPI_OWN;
+    MPI_Comm_split(MPI_COMM_WORLD, r->rank < 2 ? 0 : MPI_UNDEFINED, r->rank, &two);
+    o.examples = 40 + 100 * ((uint32_t)r->rank % 2);
+    if (two != MPI_COMM_NULL) {
+        m.comm = two;
+        train_from(r, c, m, &o, NULL, x, &result);
+        MPI_Comm_free(&two);
+    }
+    memset(k->seen, 0, sizeof k->seen);
+    m.comm = MPI_COMM_WORLD;
+    c.on_capture = NULL;
+    c.checkpoint_epochs = 0;
+    c.epochs = 4;
+    /* As many examples as two of them had to each epoch, in other shares. */
+    const uint32_t all = 180, each = all / (uint32_t)r->count / 4 * 4;
+    o.examples = r->rank == 0 ? all - each * ((uint32_t)r->count - 1) : each;
+    train_from(r, c, m, &o, &s, x, &result);
+    for (int e = 0; e < EPOCHS; e++)
+        for (int n = 0; n < EXAMPLES; n++)
+            CHECK(r, k->seen[e][n] == (e >= 2 && e < 4 && (uint32_t)n < o.examples ? 1 : 0));
+    hw_state_free(s.state);
+    free(k);
+}
+
 /* The owners' velocity goes on, too: with it a run that is interrupted gains what the whole one does. */
 void velocity_is_kept(ranks *r)
 {

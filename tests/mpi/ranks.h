@@ -102,6 +102,7 @@ void pairs(ranks *r);
 void lowers(ranks *r);
 void own_examples(ranks *r);
 void own_examples_go_on(ranks *r);
+void own_examples_of_others(ranks *r);
 void own_parameters(ranks *r);
 void endless(ranks *r);
 void goes_on(ranks *r);

@@ -115,6 +115,8 @@ HW_API hw_status hw_engine_curvature(hw_engine *engine, const float *x, float *d
 HW_API hw_status hw_engine_shift(hw_engine *engine, int64_t steps);
 /* The same for a new run that begins where others have come to: without its share of the job's first so many steps. */
 HW_API hw_status hw_engine_skip(hw_engine *engine, uint64_t steps);
+/* Likewise without its first so many epochs, which of OWN are its own. HW_E_ARGUMENT: negative, or too many. */
+HW_API hw_status hw_engine_skip_epochs(hw_engine *engine, double epochs);
 
 #ifdef __cplusplus
 }
