@@ -184,23 +184,13 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
     step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
-/* Ranks other than `from` that have changed a line since it heard of it. */
-static uint32_t others_of(const hw_mpi_job *job, const hw__mpi_owner *o, int from, size_t number)
-{
-    const size_t lines = hw__mpi_lines(o->n) + 1;
-    const uint32_t since = o->changes[number] - o->knows[(size_t)from * lines + number];
-    uint32_t count = 0;
-    for (int r = 0; since && r < job->ranks; r++)
-        count += r != from && o->changes[number] - o->did[(size_t)r * lines + number] < since;
-    return count;
-}
-
 /* A line of `from`, which others may have changed since it heard of it: hw_mpi_combine says why. */
 static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range line, const float *d)
 {
     const size_t number = line.first / HW__MPI_LINE, lines = hw__mpi_lines(o->n) + 1;
     const float *given = o->given + (size_t)from * o->n + line.first;
-    const uint32_t others = others_of(job, o, from, number);
+    const unsigned others = hw_peers_others(o->did + number, lines, (unsigned)job->ranks, (unsigned)from,
+                                            o->changes[number], o->knows[(size_t)from * lines + number]);
     const hw_mean_of m = hw_peers_mean(others, o->most);
     float *w = o->w + line.first;
     bool any = false;

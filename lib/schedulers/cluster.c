@@ -25,20 +25,22 @@ typedef struct cluster_rank {
     update *made;                  /* bound entries, those that are under way first */
     uint32_t sent, count;
     uint64_t heard; /* without velocity: exchanges that it has heard of */
-    /* Where means are taken: what it has heard of, and of each line how many exchanges had changed it then, and when it
-     * last did itself. */
+    /* Where means are taken: what it has heard of, and of each line how many exchanges had changed it then. */
     float *given;
-    uint32_t *knows, *did;
+    uint32_t *knows;
 } cluster_rank;
 
 struct hw__cluster {
     cluster_rank *rank;
     uint32_t ranks, threads;
-    uint64_t exchanges;    /* that have landed in this run */
-    uint64_t *changed;     /* by line: the exchange in which it last did; NULL with velocity */
-    hw_range *range;       /* of the lines of a sparse exchange */
-    float most;            /* times the mean; 0: sums */
-    uint32_t *changes;     /* by line: in how many exchanges it did, where means are taken */
+    uint64_t exchanges; /* that have landed in this run */
+    uint64_t *changed;  /* by line: the exchange in which it last did; NULL with velocity */
+    hw_range *range;    /* of the lines of a sparse exchange */
+    float most;         /* times the mean; 0: sums */
+    /* Where means are taken: in how many exchanges each line did, and by rank and line, in which of those the rank
+     * last changed it. */
+    uint32_t *changes, *did;
+    size_t lines;
     float *values;         /* of those lines */
     bool velocity, owners; /* owners: the policy's rate is theirs, too */
 };
@@ -151,30 +153,22 @@ static void land(hw_engine *e, const update *u, uint64_t others, const hw_form *
     w->read_ns = read_ns;
 }
 
-/* Ranks other than r that have changed a line since r heard of it. */
-static unsigned others_of(const hw__cluster *c, const cluster_rank *r, size_t line)
-{
-    const uint32_t since = c->changes[line] - r->knows[line];
-    unsigned count = 0;
-    for (uint32_t i = 0; since && i < c->ranks; i++)
-        count += c->rank + i != r && c->changes[line] - c->rank[i].did[line] < since;
-    return count;
-}
-
 /* Of the lines that r has sent, packed: what they are to be moved by, instead of what it has made of them. */
 static void take_means(hw_engine *e, hw__cluster *c, cluster_rank *r, size_t lines, const hw__extent *extent, float *d)
 {
     const float *w = c->values;
+    const uint32_t number = (uint32_t)(r - c->rank);
     hw__params_read_part(e->params, extent, 0, c->values);
     for (size_t k = 0; k < lines; k++) {
         const hw_range *at = c->range + k;
         const size_t line = at->first / LINE;
-        const unsigned others = others_of(c, r, line);
+        const unsigned others =
+            hw_peers_others(c->did + line, c->lines, c->ranks, number, c->changes[line], r->knows[line]);
         const hw_mean_of m = hw_peers_mean(others, c->most);
         const float *given = r->given + at->first;
         for (size_t i = 0; others && i < at->count; i++)
             d[i] = (given[i] - w[i]) + (m.keeps * (w[i] - given[i]) + m.share * d[i]);
-        r->did[line] = ++c->changes[line];
+        c->did[number * c->lines + line] = ++c->changes[line];
         d += at->count;
         w += at->count;
     }
@@ -275,7 +269,8 @@ void hw__cluster_begin(hw_engine *e)
     if (!c) return;
     c->exchanges = 0;
     if (c->changed) memset(c->changed, 0, (n / LINE + 1) * sizeof *c->changed);
-    if (c->changes) memset(c->changes, 0, (n / LINE + 1) * sizeof *c->changes);
+    if (c->changes) memset(c->changes, 0, c->lines * sizeof *c->changes);
+    if (c->did) memset(c->did, 0, c->ranks * c->lines * sizeof *c->did);
     for (uint32_t i = 0; i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
         hw_params_get(e->params, 0, r->local);
@@ -284,7 +279,6 @@ void hw__cluster_begin(hw_engine *e)
         r->others = hw_params_clock(e->params);
         r->sent = r->count = 0;
         r->heard = 0;
-        if (c->most > 0) memset(r->did, 0, (n / LINE + 1) * sizeof *r->did);
         told(c, r, n, r->local, true);
         r->version++;
     }
@@ -340,9 +334,11 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
         good = c->changed && c->range;
     }
     if (good && c->most > 0) {
-        c->changes = hw__memory_zalloc(&e->memory, n / LINE + 1, sizeof *c->changes);
+        c->lines = n / LINE + 1;
+        c->changes = hw__memory_zalloc(&e->memory, c->lines, sizeof *c->changes);
+        c->did = hw__memory_zalloc(&e->memory, c->ranks * c->lines, sizeof *c->did);
         c->values = hw__memory_zalloc(&e->memory, stride, sizeof *c->values);
-        good = c->changes && c->values;
+        good = c->changes && c->did && c->values;
     }
     for (uint32_t i = 0; good && i < c->ranks; i++) {
         cluster_rank *r = c->rank + i;
@@ -351,9 +347,8 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
         good = r->local && r->made;
         if (good && c->most > 0) {
             r->given = hw__memory_zalloc(&e->memory, stride, sizeof *r->given);
-            r->knows = hw__memory_zalloc(&e->memory, 2 * (n / LINE + 1), sizeof *r->knows);
+            r->knows = hw__memory_zalloc(&e->memory, c->lines, sizeof *r->knows);
             good = r->given && r->knows;
-            r->did = good ? r->knows + n / LINE + 1 : NULL;
         }
         r->delta = good ? r->local + stride : NULL;
         r->flight = good ? r->local + 2 * stride : NULL;

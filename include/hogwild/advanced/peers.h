@@ -40,6 +40,17 @@ static inline hw_mean_of hw_peers_mean(unsigned others, float most)
     return m;
 }
 
+/* How many of `parts` others than `own` have changed something since `own` heard of it: it has been changed `changes`
+ * times, of which own knows `knows`, and part i did last as number did[i * stride] (0: never). */
+static inline unsigned hw_peers_others(const uint32_t *did, size_t stride, unsigned parts, unsigned own,
+                                       uint32_t changes, uint32_t knows)
+{
+    const uint32_t since = changes - knows;
+    unsigned count = 0;
+    for (unsigned i = 0; since && i < parts; i++) count += i != own && changes - did[i * stride] < since;
+    return count;
+}
+
 /* What everybody's meeting is for, and what has come of it. */
 typedef struct hw_meeting {
     int capture;           /* in: before a capture, of a run that goes on; else before an evaluation */
