@@ -51,5 +51,7 @@ void hw__share_use_momentum(const hw_compensation *c, const hw_policy_input *in,
 /* The implicit momentum of the measured kernel, and its error; in->shape is there. */
 double hw__share_measured(const hw_policy_input *in, double *error);
 void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s);
+/* "look-ahead 3.0 steps", or that there is a delay and no momentum to look ahead along. */
+void hw__share_say_delay(const hw_setting *s, char *text, size_t size);
 
 #endif

@@ -19,13 +19,18 @@ void hw__share_use_momentum(const hw_compensation *c, const hw_policy_input *in,
     s->rate = c->keep_gain ? (1 - mu) / (1 - in->momentum) : 1;
 }
 
+void hw__share_say_delay(const hw_setting *s, char *text, size_t size)
+{
+    (void)snprintf(text, size,
+                   s->ahead > 0 || s->delay <= 0 ? "look-ahead %.1f steps" : "a delay of %.1f steps, no momentum",
+                   s->delay);
+}
+
 void hw__share_look_ahead(const hw_policy_input *in, hw_setting *s)
 {
     s->delay = hw__share_delay(in);
     s->ahead = hw_look_ahead(in->momentum, s->delay);
-    (void)snprintf(s->reason, sizeof s->reason,
-                   s->ahead > 0 || s->delay <= 0 ? "look-ahead %.1f steps" : "a delay of %.1f steps, no momentum",
-                   s->delay);
+    hw__share_say_delay(s, s->reason, sizeof s->reason);
 }
 
 double hw__share_measured(const hw_policy_input *in, double *error)

@@ -6,6 +6,7 @@
  *
  * The loss is looked at every few updates, by the mean over all workers and its standard error. A snapshot is good when
  * the losses after it are calm. Everything here is in the housekeeping's hands, or made while all are parked. */
+#include "../optimizer/policy.h"
 #include "peers.h"
 #include "step.h"
 #include <math.h>
@@ -139,11 +140,10 @@ static bool has_time(const hw_engine *e, uint64_t now)
 
 static void say(const hw_engine *e, hw_setting *s, const char *why)
 {
-    char some[48] = "", text[512];
+    char some[48] = "", delay[80], text[512];
     if (e->rest.possible) (void)snprintf(some, sizeof some, ", %u of %u at work", e->rest.at_work, e->crew.slots);
-    (void)snprintf(text, sizeof text, "%s %.1f steps, learning rate x %.3g%s: %s",
-                   s->ahead > 0 || s->delay <= 0 ? "look-ahead" : "no momentum, a delay of", s->delay, s->rate, some,
-                   why);
+    hw__share_say_delay(s, delay, sizeof delay);
+    (void)snprintf(text, sizeof text, "%s, learning rate x %.3g%s: %s", delay, s->rate, some, why);
     (void)snprintf(s->reason, sizeof s->reason, "%.*s", (int)sizeof s->reason - 1, text);
 }
 
