@@ -227,19 +227,18 @@ static int set_up(subject *s, options *o)
         s->plan.n_momenta = o->n_momenta;
     }
     struct stat there;
+    const ranks_options *r = &o->ranks;
+    size_t used = 0;
+    if (r->mpi) /* first, since the record knows runs by the beginning of this */
+        used = (size_t)snprintf(s->origin, sizeof s->origin,
+                                "ranks %s, exchange %u, bound %u, gather %u, velocity %u, combine %u, sum %u; ",
+                                r->scheduler ? "sync" : "async", r->interval, r->bound, r->gather, r->velocity,
+                                r->combine, r->sum);
     if (o->object && stat(o->object, &there) == 0)
-        (void)snprintf(s->origin, sizeof s->origin, "%.300s, %lld bytes of %lld", o->object, (long long)there.st_size,
-                       (long long)there.st_mtime);
+        (void)snprintf(s->origin + used, sizeof s->origin - used, "%.180s, %lld bytes of %lld", o->object,
+                       (long long)there.st_size, (long long)there.st_mtime);
     else
-        (void)snprintf(s->origin, sizeof s->origin, "%s", s->w.what ? s->w.what : "");
-    if (o->ranks.mpi) { /* what the record knows runs by */
-        const ranks_options *r = &o->ranks;
-        const size_t used = strlen(s->origin);
-        (void)snprintf(s->origin + used, sizeof s->origin - used,
-                       "; ranks: %s, exchange %u, bound %u, gather %u, velocity %u, combine %u, sum %u",
-                       r->scheduler ? "sync" : "async", r->interval, r->bound, r->gather, r->velocity, r->combine,
-                       r->sum);
-    }
+        (void)snprintf(s->origin + used, sizeof s->origin - used, "%s", s->w.what ? s->w.what : "");
     s->plan.data = s->origin;
     if (!o->object)
         s->plan.metric = strcmp(s->w.name, "matrix") ? metric_names[c->target_metric == 1] : "squared error";

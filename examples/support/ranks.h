@@ -90,9 +90,10 @@ unsigned ranks_number(void);              /* 0 without MPI */
 unsigned ranks_count(void);               /* 1 without MPI */
 unsigned ranks_workers(unsigned workers); /* those that a rank has cores for; without MPI: as given */
 
-/* Whether the options go together; config's scheduler is made the ranks'. */
+/* Whether the options go together. */
 hw_status ranks_check(const ranks_options *o, char *why);
 #if defined(HW_MPI)
+/* What they say; where ranks go in step config's scheduler is made theirs. */
 struct hw_mpi ranks_mpi(const ranks_options *o, hw_config *config);
 #endif
 

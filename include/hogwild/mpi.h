@@ -158,11 +158,12 @@ HW_API hw_status hw_mpi_run_json(const hw_mpi_job *job, hw_engine *engine, const
 
 /* To go on from a captured state, which rank 0 has (`state` is not looked at on others): between creating the engine
  * and the run, by all ranks. In step it may be of any number of ranks, or of none: the run goes on with the bits of the
- * whole one where the ranks are as many. On their own: of as many ranks, no step is left out or made twice (with a
- * sampled clock, whose workers hold tickets in hand, a few are), and the owners' velocity goes on; where a rank's rule
- * keeps something of its own (velocity at ranks, adam, adagrad), that is rank 0's for all. Of another number of ranks
- * it is a new run from those parameters, that velocity and that step of the schedule; within the epoch that was under
- * way some examples come twice, or not at all. Errors as of hw_engine_restore. */
+ * whole one where the ranks are as many and steps draw nothing (hw_random: the state has what rank 0's workers had come
+ * to, and the others' begin streams of their own). On their own: of as many ranks, no step is left out or made twice
+ * (with a sampled clock, whose workers hold tickets in hand, a few are), and the owners' velocity goes on; where a
+ * rank's rule keeps something of its own (velocity at ranks, adam, adagrad), that is rank 0's for all. Of another
+ * number of ranks it is a new run from those parameters, that velocity and that step of the schedule; within the epoch
+ * that was under way some examples come twice, or not at all. Errors as of hw_engine_restore. */
 HW_API hw_status hw_mpi_restore(hw_mpi_job *job, hw_engine *engine, const hw_state *state, char *why);
 
 #ifdef __cplusplus

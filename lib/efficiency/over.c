@@ -52,7 +52,7 @@ hw_status hw__efficiency_run_over(hw_efficiency *e, size_t at, const hw_config *
         hw_status status;
         hw_efficiency_run run;
         char why[HW_WHY];
-    } came = {.status = HW_OK};
+    } came;
     hw_config own = *c;
     hw_engine *engine = NULL;
     hw_result r = {.message = ""};

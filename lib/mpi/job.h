@@ -312,7 +312,8 @@ uint32_t hw__mpi_lines_parts(uint32_t count);
 const float *hw__mpi_lines_get(const float *from, uint32_t count, uint32_t k, size_t n, hw_range *line);
 
 /* owner.c: the shard that this rank serves. */
-bool hw__mpi_owner_moves(const hw_mpi_job *job); /* whether the velocity is the owners' */
+/* Whether momentum and the policy's rate are the owners', so that everything moves where anything lands. */
+bool hw__mpi_owner_moves(const hw_mpi_job *job);
 hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, char *why);
 void hw__mpi_owner_free(hw_mpi_job *job);
 void hw__mpi_owner_set(hw_mpi_job *job, const float *values);

@@ -167,6 +167,11 @@ void told(ranks *r)
             (void)snprintf(last, sizeof last, "{\"rank\":%d,", r->count - 1);
             CHECK_TEXT(r, text, "{\"name\":\"told\"");
             CHECK_TEXT(r, text, ",\"ranks\":[{\"rank\":0,");
+            CHECK(r, r->count == 1 || (strstr(text, ",\"pairs\":[[0,") != NULL) == !i);
+            CHECK_TEXT(r, text,
+                       i ? "\"mpi\":{\"scheduler\":\"sync\",\"momentum\":0.5" : "\"mpi\":{\"scheduler\":\"async\"");
+            CHECK_TEXT(r, text,
+                       i ? "\"sum\":\"ordered\"" : "\"velocity\":\"owners\",\"combine\":\"sums\",\"data\":\"whole\"");
             CHECK_TEXT(r, text, last);
             CHECK(r, (strstr(text, "\"landed\":{\"total\":") != NULL) == (!i && r->count > 1));
         } else {

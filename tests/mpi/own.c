@@ -71,6 +71,15 @@ static void run_own(ranks *r, holder *h, hw_mpi m, hw_config c, own_run *out)
 /* As many examples as its number says, all of them once an epoch. */
 void own_examples(ranks *r)
 {
+    for (uint64_t count = 0; count < 40; count += 3) { /* shares: side by side, none more than one larger */
+        uint64_t next = 0, first = 0, n = 0;
+        for (unsigned q = 0; q < 7; q++) {
+            hw_mpi_share(count, q, 7, &first, &n);
+            CHECK(r, first == next && (n == count / 7 || n == count / 7 + 1));
+            next += n;
+        }
+        CHECK(r, next == count);
+    }
     for (int i = 0; i < 3; i++) { /* alone, with two workers, and with an end by updates */
         holder *h = calloc(1, sizeof *h);
         own_run out = {.x = malloc(OWN_WIDE * sizeof(float))};
