@@ -429,6 +429,39 @@ static void rates_without_momentum(void **state)
     assert_true(out.x[0] < 0.95 * all && out.x[0] > 0.01 * all);
 }
 
+static double bowl(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    double sum = 0;
+    (void)self, (void)scratch, (void)b;
+    for (int j = 0; j < N; j++) {
+        g[j] = x[j] - 1;
+        sum += (double)(g[j] * g[j]);
+    }
+    return sum / N;
+}
+
+/* A rank steps on what the owners will make of its own steps: at the full rate, which is stable alone and not while an
+ * exchange is under way, it would blow up by itself (here 1e5 after a third of this). */
+static void own_steps_at_the_owners_rate(void **state)
+{
+    (void)state;
+    const hw_objective o = objective(bowl);
+    for (int ranks = 2; ranks <= 8; ranks *= 2) {
+        char text[100];
+        outcome out;
+        (void)snprintf(text, sizeof text, "cluster:ranks=%d,work=1ms,latency=1ms", ranks);
+        hw_config c = config(text);
+        c.compensation.policy = HW_POLICY_AUTO;
+        c.curvature = 1;
+        c.divergence = 0;
+        c.optimizer.schedule.base = 1.9;
+        c.epochs = 20;
+        run(&o, &c, &out);
+        assert_true(out.result.setting.rate < 0.5);
+        for (int j = 0; j < N; j++) assert_near((double)out.x[j], 1, 1e-4);
+    }
+}
+
 static hw_status every_third(void *self, hw_worker *w, const hw_batch *b)
 {
     float *g = hw_gradient(w);
@@ -579,6 +612,7 @@ int main(void)
         cmocka_unit_test(policies),
         cmocka_unit_test(policies_of_another_run),
         cmocka_unit_test(rates_without_momentum),
+        cmocka_unit_test(own_steps_at_the_owners_rate),
         cmocka_unit_test(skipped_gradients_do_not_stop_it),
         cmocka_unit_test(what_it_cannot_do_is_refused),
         cmocka_unit_test(text),

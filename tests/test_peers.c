@@ -620,6 +620,49 @@ static void what_a_transport_asks(void **state)
     hw_engine_free(by.engine);
 }
 
+static double ones(void *self, void *scratch, const hw_batch *b, const float *x, float *g)
+{
+    (void)self, (void)scratch, (void)b, (void)x;
+    for (int j = 0; j < N; j++) g[j] = -1;
+    return 1;
+}
+
+/* Steps are shorter from the next one on, and as long as they were afterwards. */
+static void slower(void **state)
+{
+    (void)state;
+    const hw_scheduler schedulers[] = {HW_SEQUENTIAL, HW_ASYNC, HW_SYNC, HW_GROUPS};
+    const hw_peers p = {sizeof p, NULL, 0, 1, HW_SHARE_DEALT, .sums = own_sums, .meet = met};
+    hw_objective o = objective();
+    o.loss_gradient = ones;
+    for (int s = 0; s < 4; s++) {
+        hw_config c = dealt(schedulers[s], s ? 2 : 1, 1);
+        hw_engine *e = NULL;
+        hw_result r;
+        float x[N] = {0};
+        char why[HW_WHY] = "";
+        double all = 0;
+        c.optimizer.schedule.base = 1;
+        c.peers = &p;
+        if (hw_engine_create(&e, &o, &c, x, why) != HW_OK) fail_msg("%s", why);
+        for (int run = 0; run < 3; run++) {
+            const double rate = run == 1 ? 0.25 : 1;
+            if (run) assert_int_equal(hw_engine_slow(e, rate), HW_OK);
+            assert_int_equal(hw_engine_run(e, &r), HW_OK);
+            all += rate * (double)r.updates;
+            assert_int_equal(hw_engine_get(e, x), HW_OK);
+            for (int j = 0; j < N; j++) assert_true((double)x[j] == all);
+        }
+        assert_int_equal(hw_engine_slow(e, 0), HW_E_ARGUMENT);
+        assert_int_equal(hw_engine_slow(e, NAN), HW_E_ARGUMENT);
+        hw_engine_free(e);
+        c.peers = NULL;
+        assert_int_equal(hw_engine_create(&e, &o, &c, x, why), HW_OK);
+        assert_int_equal(hw_engine_slow(e, 0.5), HW_E_UNSUPPORTED);
+        hw_engine_free(e);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +675,7 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(merges_lose_nothing),
         cmocka_unit_test(what_a_transport_asks),
+        cmocka_unit_test(slower),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

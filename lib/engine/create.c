@@ -117,6 +117,7 @@ static hw_status plan_decay(const hw_engine *e, char *why)
 
 static bool plan_locks(hw_engine *e)
 {
+    e->settings.slowed = 1;
     e->settings.ready = pthread_mutex_init(&e->settings.mutex, NULL) == 0;
     e->run.asking_ready = pthread_mutex_init(&e->run.asking, NULL) == 0;
     if (!e->settings.ready || !e->run.asking_ready || pthread_mutex_init(&e->run.mutex, NULL) != 0) return false;

@@ -220,7 +220,7 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->evaluated = job->captures.at = UINT64_MAX;
     job->objective_examples = known.examples;
     job->own_examples = known.examples;
-    job->dense = known.touched == 0;
+    job->dense = known.touched == 0 && !known.raw;
     status = create(job, &known, c, why ? why : sentence);
     if (status != HW_OK) {
         *c = job->asked;

@@ -158,6 +158,7 @@ static bool begin(hw_mpi_job *job, bool whole)
     if (!look(job, &clock)) return false;
     uint64_t updates = clock - x->pushed, own = 0;
     const uint64_t early = hw__mpi_ages_older(job, x->pushed - x->from, clock - x->from, x->based, &own);
+    const float rate = hw__mpi_rate_pushed(job);
     const double pull = hw__mpi_principal_pull(job, x->seen, x->base, updates, x->based[job->rank].clock);
     x->pushed = clock;
     x->number++;
@@ -167,7 +168,7 @@ static bool begin(hw_mpi_job *job, bool whole)
         size_t first = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
         float *out = x->out + x->at[r], *in = x->in + x->at[r];
         hw__mpi_push push = {updates, x->based[r].clock, x->number,   early, x->based[r].early_clock,
-                             own,     job->curvature,    HW__MPI_ALL, 0};
+                             own,     job->curvature,    HW__MPI_ALL, rate};
         /* The delta stands where the reply will, but where all of it is sent anyway. */
         float *delta = (moves ? out : in) + HEAD;
         if (!x->partial) {
@@ -270,6 +271,7 @@ static bool complete(hw_mpi_job *job)
     for (int r = 0; r < job->ranks; r++)
         if (!take(job, r, &changed, &packed)) return false;
     hw__mpi_ages_new(job, x->pushed, x->from, x->based);
+    hw__mpi_rate_follow(job, x->based);
     if (changed && hw_engine_merge(job->engine, x->changed, changed, x->out) != HW_OK) return false;
     hw__mpi_curvature_follow(job, x->base, job->scratch, x->number);
     hw__mpi_interval_adapt(job, x->number);
@@ -343,6 +345,7 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
                       "MPI_Allgather"))
         return false;
     hw__mpi_ages_new(job, x->pushed, x->from, x->based);
+    hw__mpi_rate_follow(job, x->based);
     memcpy(x->good, x->base, n * sizeof *x->good);
     const float *velocity = hw__mpi_owner_velocity(job);
     if (keeps && velocity &&

@@ -83,7 +83,7 @@ typedef struct hw__mpi_words {
 struct hw_mpi_job {
     hw_mpi mpi;
     uint32_t interval, bound; /* in force */
-    bool dense;               /* steps touch all parameters */
+    bool dense;               /* steps are gradients of all parameters */
     bool means;               /* are what lines come to that several ranks have touched */
     bool chooses;             /* the interval, up to `most` */
     uint32_t most;
@@ -101,8 +101,11 @@ struct hw_mpi_job {
     hw__mpi_header own, *all; /* of the round */
     MPI_Request round;
     bool in_round;
-    float *parts;     /* SYNC, ordered: the ranks' parts of this one's shard */
-    float *scratch;   /* as many floats as parameters */
+    float *parts;   /* SYNC, ordered: the ranks' parts of this one's shard */
+    float *scratch; /* as many floats as parameters */
+    struct {
+        double now, before[2]; /* of this rank's steps; when its last exchanges began */
+    } rate;
     double curvature; /* rank 0's; 0: unknown */
     uint64_t curvature_due;
     hw_engine *engine;
@@ -210,9 +213,15 @@ typedef struct hw__mpi_push {
     /* Of those updates, the ones that were begun before the values of the exchange before had come, on what owner's
      * clock, on average, and how many updates of the rank's own it has landed since then. */
     uint64_t early, early_clock, own;
-    double curvature;       /* rank 0 tells; 0: unknown */
-    uint32_t lines, unused; /* of the message: HW__MPI_ALL, or so many */
+    double curvature; /* rank 0 tells; 0: unknown */
+    uint32_t lines;   /* of the message: HW__MPI_ALL, or so many */
+    float rate;       /* what steps were multiplied with, at most; of an answer: what the owner would */
 } hw__mpi_push;
+
+/* rate.c: before the run; what the owners have answered; what a push says. */
+void hw__mpi_rate_begin(hw_mpi_job *job);
+void hw__mpi_rate_follow(hw_mpi_job *job, const hw__mpi_push *based);
+float hw__mpi_rate_pushed(hw_mpi_job *job);
 
 /* ages.c: the run begins; base is new, pushed and from being exchange.c's; of updates first + 1 .. last of this rank,
  * those that were begun before base was what it is, and on what, on average: *own, what this rank had sent since then,

@@ -28,6 +28,7 @@ typedef struct hw__mpi_owner {
     uint32_t *knows, *did, *changes;
     float *sum;                        /* where several ranks' land together; NULL: each as it comes */
     uint64_t summed;                   /* updates that are in it */
+    float summed_rate;                 /* the highest rate of any of them */
     uint64_t clock, from, pushes, due; /* from: the clock when the run began; pushes: that have landed */
     uint64_t steps; /* of the schedule: updates of all ranks. The clock, where it counts means, is behind */
     hw_histogram own, all, unseen, before,
@@ -174,11 +175,12 @@ static void step(float *restrict w, float *restrict v, const float *restrict d, 
     }
 }
 
-static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d)
+/* d: of steps that were taken at so many times the learning rate. */
+static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d, double taken_at)
 {
     const double mu = o->setting.momentum, n = (double)updates,
                  decay = pow(fabs(mu), n) * (mu < 0 && updates % 2 ? -1 : 1);
-    const double gain = (1 - decay) / (1 - mu), ahead = mu * gain, rate = o->setting.rate;
+    const double gain = (1 - decay) / (1 - mu), ahead = mu * gain, rate = o->setting.rate / taken_at;
     const float keep = (float)decay, a = (float)ahead, c = (float)(rate * gain / n),
                 b = (float)(rate * (n - ahead) / ((1 - mu) * n));
     step(o->w, o->v, d, o->n, keep, a, b, c);
@@ -235,14 +237,14 @@ static hw__mpi_push mean_of(hw__mpi_owner *o, unsigned count)
 {
     const float share = 1 / (float)count;
     for (size_t i = 0; i < o->n; i++) o->sum[i] *= share;
-    return (hw__mpi_push){.updates = (o->summed + count / 2) / count, .lines = HW__MPI_ALL};
+    return (hw__mpi_push){.updates = (o->summed + count / 2) / count, .lines = HW__MPI_ALL, .rate = o->summed_rate};
 }
 
 static bool land(hw_mpi_job *job, hw__mpi_owner *o, int from, const hw__mpi_push *push, const float *message)
 {
     if (o->v && push->lines != HW__MPI_ALL) return false; /* with momentum everything moves */
     if (o->v && push->updates)
-        with_momentum(o, push->updates, message);
+        with_momentum(o, push->updates, message, (double)push->rate);
     else if (o->given ? !add_means(job, o, from, push->lines, message) : !add(o, o->w, true, push->lines, message))
         return false;
     o->clock += push->updates;
@@ -265,9 +267,11 @@ bool hw__mpi_owner_land(hw_mpi_job *job, int from, const hw__mpi_push *push, con
     if (o->sum && number == 1) {
         memset(o->sum, 0, o->n * sizeof *o->sum);
         o->summed = 0;
+        o->summed_rate = 0;
     }
     if (o->sum && !add(o, o->sum, false, push->lines, message)) return false;
     o->summed += push->updates;
+    o->summed_rate = fmaxf(o->summed_rate, push->rate);
     if (o->sum && number == count) {
         const hw__mpi_push mean = mean_of(o, count);
         if (!land(job, o, from, &mean, o->sum)) return false;
@@ -292,6 +296,7 @@ void hw__mpi_owner_get(hw_mpi_job *job, float *values, hw__mpi_push *push)
 {
     hw__mpi_owner *o = job->owner;
     push->clock = o->clock;
+    push->rate = (float)o->setting.rate;
     memcpy(values, o->w, o->n * sizeof *values);
     for (int r = 0; r < job->ranks; r++) told_all(o, r);
     hw__mpi_pairs_met(job);
@@ -321,6 +326,7 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
     hw__mpi_owner *o = job->owner;
     const uint64_t heard = o->heard[to];
     push->clock = o->clock;
+    push->rate = (float)o->setting.rate;
     push->lines = HW__MPI_ALL;
     o->heard[to] = o->pushes;
     hw__mpi_pairs_answered(job, to);

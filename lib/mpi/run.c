@@ -186,6 +186,7 @@ static bool prepare(hw_mpi_job *job, bool runs)
     if (job->peers.probes) (void)hw_engine_curvature(job->engine, NULL, NULL, 0, &job->curvature);
     if (!hw__mpi_good(job, MPI_Bcast(&job->curvature, 1, MPI_DOUBLE, 0, job->comm), "MPI_Bcast")) return false;
     hw__mpi_owner_curvature(job, job->curvature);
+    hw__mpi_rate_begin(job);
     return true;
 }
 

@@ -66,13 +66,19 @@ void hw__cluster_note(hw_worker *w)
 /* --- a step ---------------------------------------------------------------------------------------------------------
  */
 
-static void add(cluster_rank *r, const hw__extent *a, const float *g, float by)
+/* What the owners will make of a rank's updates. */
+static float comes_of(const hw_engine *e, const hw__cluster *c)
+{
+    return c->owners ? (float)e->settings.now.rate : 1;
+}
+
+static void add(cluster_rank *r, const hw__extent *a, const float *g, float by, float comes)
 {
     for (size_t k = 0, i = 0; k < a->n; k++) {
         size_t first, n = hw__extent_part(a, k, &first);
         for (size_t j = first; j < first + n; j++, i++) {
             const float d = by * g[i];
-            r->local[j] += d;
+            r->local[j] += comes * d;
             r->delta[j] += d;
         }
     }
@@ -89,7 +95,7 @@ hw_status hw__cluster_step(hw_worker *w)
     const hw__cluster *c = hw__simulated_of(w->engine)->cluster;
     const double rate =
         hw_schedule_rate(&w->engine->config.optimizer.schedule, w->batch.step) * (c->owners ? 1 : w->setting.rate);
-    add(r, &p->extent, p->g, p->extent.raw ? 1 : (float)-rate);
+    add(r, &p->extent, p->g, p->extent.raw ? 1 : (float)-rate, comes_of(w->engine, c));
     r->made[r->count++] = (update){w, w->note.clock, w->read_ns, p->loss, rate, w->batch.whole};
     return HW_OK;
 }
@@ -210,7 +216,7 @@ static void land_all(hw_engine *e, hw__cluster *c, cluster_rank *r)
         const hw_form form =
             c->velocity
                 ? (hw_form){.kind = HW_FORM_MOMENTUM, .a = (float)now->momentum, .b = (float)(now->rate / r->sent)}
-                : (hw_form){.kind = HW_FORM_ADD, .e = c->owners ? (float)now->rate : 1};
+                : (hw_form){.kind = HW_FORM_ADD, .e = comes_of(e, c)};
         land(e, r->made + i, others, &form, c->velocity || i == 0 ? &extent : &none, d);
     }
     r->own += r->sent;
@@ -243,7 +249,8 @@ static void take(hw_engine *e, uint32_t rank)
 {
     cluster_rank *r = hw__simulated_of(e)->cluster->rank + rank;
     const size_t n = e->objective.parameters;
-    for (size_t i = 0; i < n; i++) r->local[i] = r->flight[i] + r->delta[i];
+    const float comes = comes_of(e, hw__simulated_of(e)->cluster);
+    for (size_t i = 0; i < n; i++) r->local[i] = r->flight[i] + comes * r->delta[i];
     r->others = r->coming;
     r->version++;
 }
@@ -322,8 +329,9 @@ hw_status hw__cluster_plan(hw_engine *e, char *why)
     c->ranks = k->ranks;
     c->threads = e->config.workers / k->ranks;
     c->velocity = e->config.optimizer.momentum > 0;
-    c->owners = c->velocity || (e->config.compensation.policy == HW_POLICY_AUTO && !e->objective.touched &&
-                                (k->combine == HW_COMBINE_CHOSEN || k->combine == HW_COMBINE_SUMS));
+    c->owners =
+        c->velocity || (e->config.compensation.policy == HW_POLICY_AUTO && !e->objective.touched && !e->objective.raw &&
+                        (k->combine == HW_COMBINE_CHOSEN || k->combine == HW_COMBINE_SUMS));
     c->most = most_of(e);
     const size_t room = hw__timeline_cluster_bound(k, c->threads); /* as many as are unsent or under way */
     c->rank = hw__memory_zalloc(&e->memory, c->ranks, sizeof *c->rank);

@@ -97,6 +97,7 @@ typedef struct hw__settings {
     pthread_mutex_t mutex;
     bool ready;
     hw_setting now;
+    double slowed; /* peers.c: times the rate, of what workers take over */
     uint32_t number, replayed;
     hw_histogram merged, before, window;
     hw__log log;

@@ -266,6 +266,18 @@ hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
     return HW_OK;
 }
 
+hw_status hw_engine_slow(hw_engine *e, double rate)
+{
+    hw_status status = usable(e, e && apart(e));
+    if (status != HW_OK) return status;
+    if (!hw__base_finite_double(rate) || !(rate > 0)) return HW_E_ARGUMENT;
+    (void)pthread_mutex_lock(&e->settings.mutex);
+    e->settings.slowed = rate;
+    hw__flags_new_version(&e->flags);
+    (void)pthread_mutex_unlock(&e->settings.mutex);
+    return HW_OK;
+}
+
 hw_status hw_engine_ask_capture(hw_engine *e, int asked)
 {
     hw_status status = usable(e, e && apart(e) && e->captures.state);

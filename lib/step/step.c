@@ -39,6 +39,7 @@ void hw__step_setting(hw_worker *w)
     if (hw__flags_version(&e->flags) == w->version) return;
     (void)pthread_mutex_lock(&e->settings.mutex);
     w->setting = e->settings.now;
+    w->setting.rate *= e->settings.slowed;
     w->setting_number = e->settings.number;
     w->version = hw__flags_version(&e->flags);
     (void)pthread_mutex_unlock(&e->settings.mutex);

@@ -219,12 +219,14 @@ void lowers(ranks *r)
     CHECK(r, hw_quadratic_objective(&q, &o, why) == HW_OK);
     c.epochs = 0;
     c.updates = 300 * (uint64_t)r->count;
-    c.optimizer.schedule.base = 1.5;
+    c.optimizer.schedule.base = 1.9;
     c.compensation.policy = HW_POLICY_AUTO;
     c.curvature = 1; /* of an objective without examples nobody estimates it */
-    CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
-    CHECK_TEXT(r, result.message, "");
-    for (int j = 0; j < N; j++) CHECK(r, fabsf(x[j]) < 0.1f);
+    const hw_status status = hw_mpi_train(&o, &c, &m, x, &result);
+    CHECK(r, status == HW_OK);
+    if (status != HW_OK) fprintf(stderr, "%s\n", result.message);
+    /* Where a rank steps on what it has made itself at the full rate, about 1e-4 is left. */
+    for (int j = 0; j < N; j++) CHECK(r, fabsf(x[j]) < 1e-6f);
     CHECK(r, r->count < 3 || result.setting.rate < 0.7);
 }
 

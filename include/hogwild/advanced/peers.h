@@ -104,6 +104,9 @@ HW_API hw_status hw_engine_peek_at(hw_engine *engine, const hw_range *ranges, si
  * go by the next call. awaited: seconds that workers have waited so, added up. */
 HW_API hw_status hw_engine_allow(hw_engine *engine, uint64_t steps);
 HW_API double hw_engine_awaited(const hw_engine *engine);
+/* DEALT: gradients' learning rate, times that from each worker's next step on, where others will do so to what this
+ * engine makes (1: at first). HW_E_ARGUMENT: it is not above 0. */
+HW_API hw_status hw_engine_slow(hw_engine *engine, double rate);
 /* 1: every worker waits so, or is parked, so that nothing will land before more are allowed. */
 HW_API int hw_engine_idle(hw_engine *engine);
 /* DEALT, with captures: one (asked 1) as if it were due after the next landing, beside those that are; none (0), which
