@@ -70,8 +70,12 @@ void alike(ranks *r)
         CHECK(r, hw_mpi_run(job, e, &result) == HW_OK);
         CHECK(r, hw_engine_get(e, x) == HW_OK);
         const double loss = loss_of(&s, x);
-        CHECK(r, loss < 1.3 * alone);
-        if (!(loss < 1.3 * alone)) fprintf(stderr, "interval %u: %g, alone %g\n", interval[i], loss, alone);
+        /* A few exchanges in all leave chance its part: 8 of 256 updates on 3 ranks have 1.04 to 1.6 times the loss, 12
+         * of 64 on 8 ranks 1.35. What adds up has 10 to 1e5 times. */
+        const bool few = interval[i] * (uint32_t)r->count * 30 > ROWS;
+        const double most = (few ? 3 : 1.3) * alone;
+        CHECK(r, loss < most);
+        if (!(loss < most)) fprintf(stderr, "interval %u: %g, alone %g\n", interval[i], loss, alone);
         const hw_mpi_rank *each = hw_mpi_ranks(job);
         for (int k = 0; each && r->count > 1 && m.interval && k < r->count; k++)
             CHECK(r, each[k].exchanges >= each[k].updates / (2 * m.interval));
