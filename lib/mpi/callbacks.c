@@ -1,6 +1,7 @@
 /* callbacks.c - the caller's callbacks: those about the whole job are made on rank 0, in the job's numbers; whatever of
  * them ends the run well ends it on all ranks. */
 #include "job.h"
+#include <math.h>
 
 static hw_status heed(hw_mpi_job *job, hw_status status)
 {
@@ -9,13 +10,14 @@ static hw_status heed(hw_mpi_job *job, hw_status status)
     return HW_OK;
 }
 
-void hw__mpi_look_on(hw_mpi_job *job)
+void hw__mpi_look_on(hw_mpi_job *job, double epoch)
 {
     const hw_histogram *h = hw__mpi_owner_staleness(job, false);
     const hw_setting *s = hw__mpi_owner_setting(job);
     (void)pthread_mutex_lock(&job->box.mutex);
     job->view.known = true;
     job->view.update = job->evaluated;
+    job->view.epoch = epoch;
     job->view.staleness = h->total ? h->sum / (double)h->total : 0;
     job->view.has_setting = s != NULL;
     if (s) job->view.setting = *s;
@@ -29,6 +31,8 @@ void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *e)
     (void)pthread_mutex_unlock(&job->box.mutex);
     if (job->mpi.scheduler != HW_MPI_ASYNC || !v.known) return;
     e->update = v.update;
+    e->seconds += job->seconds_before;
+    if (!isnan(v.epoch)) e->epoch = v.epoch;
     e->staleness = v.staleness;
     if (!v.has_setting) return;
     e->momentum = v.setting.momentum;
@@ -48,16 +52,18 @@ static hw_status on_epoch(void *context, uint64_t epoch)
     return heed(job, job->asked.on_epoch(job->asked.context, epoch));
 }
 
-/* Counts are rank 0's own, so those of all are about so many times as much. */
+/* Counts are rank 0's own, so those of all are about so many times as much; the ranks are equally far in their data. */
 static hw_status on_progress(void *context, const hw_progress *progress)
 {
     hw_mpi_job *job = context;
     hw_progress p = *progress;
     hw_evaluation last;
     if (job->mpi.scheduler == HW_MPI_ASYNC) {
-        p.updates *= (uint64_t)job->ranks;
-        p.examples *= (uint64_t)job->ranks;
-        p.examples_per_second *= job->ranks;
+        const double times =
+            job->mpi.data == HW_MPI_OWN ? job->objective_examples / (double)job->own_examples[0] : (double)job->ranks;
+        p.updates = (uint64_t)(times * (double)p.updates + 0.5);
+        p.examples = (uint64_t)(times * (double)p.examples + 0.5);
+        p.examples_per_second *= times;
     }
     if (p.last) {
         last = *p.last;
@@ -86,6 +92,9 @@ static hw_status on_capture(void *context, uint64_t update, const hw_state *stat
         if (status == HW_OK) status = hw_state_put(job->state, "mpi.landed", HW_U64, 1, &ranks, job->landed);
         if (status == HW_OK) status = hw_state_put(job->state, "mpi.examples", HW_U64, 1, &ranks, job->examples);
         if (status == HW_OK) status = hw_state_put(job->state, "mpi.position", HW_U64, 1, &ranks, job->position);
+        if (status == HW_OK) status = hw_state_put(job->state, "mpi.until_evaluation", HW_U64, 1, &ranks, job->until);
+        if (status == HW_OK && job->mpi.data == HW_MPI_OWN)
+            status = hw_state_put(job->state, "mpi.own_examples", HW_U64, 1, &ranks, job->own_examples);
         if (status != HW_OK) return status;
         state = job->state;
         update = 0;

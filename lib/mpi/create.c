@@ -126,9 +126,10 @@ static hw_status plan(hw_mpi_job *job, const hw_objective *o, char *why)
     if (good) mine = (size_t)job->shards.count[job->rank];
     job->all = calloc(ranks, sizeof *job->all);
     job->each = calloc(ranks, sizeof *job->each);
-    job->landed = calloc(3 * ranks, sizeof *job->landed);
+    job->landed = calloc(4 * ranks, sizeof *job->landed);
     job->examples = job->landed ? job->landed + ranks : NULL;
     job->position = job->landed ? job->landed + 2 * ranks : NULL;
+    job->until = job->landed ? job->landed + 3 * ranks : NULL;
     if (job->mpi.scheduler == HW_MPI_SYNC && good) job->parts = malloc((mine * ranks + 1) * sizeof *job->parts);
     job->scratch = malloc(job->parameters * sizeof *job->scratch);
     if (!good || !job->all || !job->scratch || !job->each || !job->landed ||
@@ -166,13 +167,21 @@ static void adapt(hw_mpi_job *job, const hw_objective *o, hw_config *c)
 }
 
 /* Of all ranks, where each has its own. */
-static hw_status count_examples(hw_mpi_job *job, char *why)
+static hw_status count_examples(hw_mpi_job *job, const hw_objective *o, char *why)
 {
+    const uint64_t own = o->examples;
+    job->own_examples = calloc((size_t)job->ranks, sizeof *job->own_examples);
+    hw_status status =
+        job->own_examples ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for %d ranks", job->ranks);
+    status = hw__mpi_agree(job, status, why);
+    if (status != HW_OK) return status;
+    if (!hw__mpi_good(job, MPI_Allgather(&own, 1, MPI_UINT64_T, job->own_examples, 1, MPI_UINT64_T, job->comm),
+                      "MPI_Allgather"))
+        return hw__mpi_fail(why, job->failed, "%s", job->why);
     if (job->mpi.data != HW_MPI_OWN) return HW_OK;
-    if (hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &job->objective_examples, 1, MPI_DOUBLE, MPI_SUM, job->comm),
-                     "MPI_Allreduce"))
-        return HW_OK;
-    return hw__mpi_fail(why, job->failed, "%s", job->why);
+    job->objective_examples = 0;
+    for (int r = 0; r < job->ranks; r++) job->objective_examples += (double)job->own_examples[r];
+    return HW_OK;
 }
 
 static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, char *why)
@@ -186,7 +195,7 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     hw__mpi_interval_choose(job, o);
     hw_status status = hw__mpi_agree(job, check(job, o, c, why), why);
     if (status == HW_OK) status = hw__mpi_same(job, o, c, why);
-    if (status == HW_OK) status = count_examples(job, why);
+    if (status == HW_OK) status = count_examples(job, o, why);
     if (status == HW_OK) status = hw__mpi_principal_create(job, o, c, why);
     hw__mpi_interval_choose(job, o); /* with what is known of the loss now */
     if (status == HW_OK) status = hw__mpi_agree(job, plan(job, o, why), why);
@@ -219,7 +228,6 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     job->asked = *c;
     job->evaluated = job->captures.at = UINT64_MAX;
     job->objective_examples = known.examples;
-    job->own_examples = known.examples;
     job->dense = known.touched == 0 && !known.raw;
     status = create(job, &known, c, why ? why : sentence);
     if (status != HW_OK) {
@@ -246,6 +254,7 @@ void hw_mpi_free(hw_mpi_job *job)
     free(job->all);
     free(job->each);
     free(job->landed);
+    free(job->own_examples);
     free(job->parts);
     free(job->scratch);
     free(job);

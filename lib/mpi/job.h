@@ -28,6 +28,7 @@ typedef struct hw__mpi_header {
     double loss;
     uint64_t landed, examples; /* SUM, SUMS: updates; meetings: updates pushed so far */
     uint64_t hash;             /* SUMS of a run in step: of the parameters */
+    uint64_t until;            /* ASYNC: steps, or updates, of this rank until its next evaluation */
     uint32_t asked, unused;    /* ASYNC: captures that rank 0 has asked for */
 } hw__mpi_header;
 
@@ -62,7 +63,7 @@ typedef struct hw__mpi_shards {
 /* What callbacks tell of the owners, as of the last meeting; under the mailbox's lock. */
 typedef struct hw__mpi_view {
     uint64_t update;
-    double staleness;
+    double staleness, epoch; /* epoch: NAN: what rank 0's engine says */
     hw_setting setting;
     bool known, has_setting;
 } hw__mpi_view;
@@ -126,13 +127,15 @@ struct hw_mpi_job {
     char why[HW_WHY];
     hw_mpi_rank here, *each;
     /* What each rank had come to at the last meeting that is kept, and what this one had landed beyond what its engine
-     * counts, before it was restored. */
-    uint64_t *landed, *examples, *position;
+     * counts, before it was restored. anew: by other ranks, whose are no rank's of these, and took seconds_before. */
+    uint64_t *landed, *examples, *position, *until;
     int64_t landed_before, examples_before;
+    bool anew;
+    double seconds_before;
     hw_state *state;           /* of a capture, with what the owners keep */
     hw_result result, before;  /* before: what the engine counted when it was restored */
     double objective_examples; /* of all ranks */
-    uint64_t own_examples;     /* this rank's objective's */
+    uint64_t *own_examples;    /* each rank's objective's */
     uint64_t clock;            /* updates of all ranks before this run */
     /* ASYNC: captures that rank 0 has asked for, and the last of them that was made. later: some are at an evaluation
      * first. owed: this rank's engine has come for one by count, and was sent on. due, at: on rank 0, the second of
@@ -188,7 +191,8 @@ bool hw__mpi_round_resolve(hw_mpi_job *job, hw__mpi_request *request);
 void hw__mpi_callbacks(hw_mpi_job *job, hw_config *config);
 /* An evaluation in the job's numbers. */
 void hw__mpi_evaluation(hw_mpi_job *job, hw_evaluation *evaluation);
-void hw__mpi_look_on(hw_mpi_job *job); /* what they tell of the owners from now on */
+/* What they tell of the owners from now on; epoch: NAN where rank 0's is that of all. */
+void hw__mpi_look_on(hw_mpi_job *job, double epoch);
 
 /* interval.c: at the start, and after an exchange */
 void hw__mpi_interval_choose(hw_mpi_job *job, const hw_objective *objective);

@@ -89,6 +89,32 @@ static hw_status share(hw_mpi_job *job, hw_state *state, char *why)
     return status;
 }
 
+/* Rank 0's are compared as every engine's are. */
+static hw_status own_data(const hw_mpi_job *job, const hw_state *s, size_t ranks, char *why)
+{
+    const hw_entry *e = hw_state_find(s, "mpi.own_examples");
+    const uint64_t *own = hw_state_array(s, "mpi.own_examples", HW_U64, ranks);
+    if (!e != (job->mpi.data != HW_MPI_OWN) || (e && !own))
+        return hw__mpi_fail(why, HW_E_FORMAT,
+                            e ? "hw_mpi_restore: the state's ranks had data of their own, and these share theirs"
+                              : "hw_mpi_restore: the state's ranks shared their data, and these have their own");
+    for (size_t r = 0; own && r < ranks; r++)
+        if (own[r] != job->own_examples[r])
+            return hw__mpi_fail(
+                why, HW_E_FORMAT,
+                "hw_mpi_restore: rank %zu had %llu examples of its own when the state was captured, and "
+                "has %llu",
+                r, (unsigned long long)own[r], (unsigned long long)job->own_examples[r]);
+    return HW_OK;
+}
+
+/* In the numbers of rank 0's state, in whose steps an engine counts that evaluates by epochs. */
+static uint64_t next_evaluation(const hw_mpi_job *job, const hw_state *s, uint64_t until)
+{
+    const uint64_t landed = hw_state_number(s, "run.landed", 0), further = hw_state_number(s, "run.further", 0);
+    return until == UINT64_MAX ? until : landed - (job->asked.evaluate_every ? 0 : further) + until;
+}
+
 /* Where each rank had come to: numbers of its share, which rank 0's stand for. Of another number of ranks: the run goes
  * on as a new one from the steps that were made. */
 static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *why)
@@ -99,8 +125,9 @@ static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *wh
     const uint64_t *landed = hw_state_array(s, "mpi.landed", HW_U64, count);
     const uint64_t *examples = hw_state_array(s, "mpi.examples", HW_U64, count);
     const uint64_t *position = hw_state_array(s, "mpi.position", HW_U64, count);
+    const uint64_t *until = hw_state_array(s, "mpi.until_evaluation", HW_U64, count);
     uint64_t steps = 0, seen = 0;
-    if (!count || !landed || !examples || !position)
+    if (!count || !landed || !examples || !position || !until)
         return hw__mpi_fail(why, HW_E_FORMAT, "hw_mpi_restore: the state is not of a run of ranks on their own");
     for (size_t r = 0; r < count; r++) {
         job->clock += landed[r];
@@ -108,6 +135,8 @@ static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *wh
         seen += examples[r];
     }
     if (count != ranks) {
+        job->anew = true;
+        job->seconds_before = (double)hw_state_number(s, "run.trained_ns", 0) * 1e-9;
         if (mine == 0) {
             job->landed_before = (int64_t)job->clock;
             job->examples_before = (int64_t)seen;
@@ -118,14 +147,18 @@ static hw_status place(hw_mpi_job *job, hw_engine *engine, hw_state *s, char *wh
                                : hw_engine_skip(engine, steps);
         return status == HW_OK ? hw_engine_begin_from(engine, s, NULL, why) : status;
     }
+    hw_status status = own_data(job, s, count, why);
+    if (status != HW_OK) return status;
     const uint64_t tickets = hw_state_number(s, "run.tickets", 0),
                    limit = hw_state_number(s, "run.ticket_limit", tickets);
     const uint64_t at = position[mine], own_landed = landed[mine], own_examples = examples[mine];
-    hw_status status = hw_engine_shift(engine, (int64_t)(at - (tickets < limit ? tickets : limit)));
+    status = hw_engine_shift(engine, (int64_t)(at - (tickets < limit ? tickets : limit)));
     /* Its epochs are another share's; nobody here is told of them. */
     if (status == HW_OK && mine) status = hw_state_put_number(s, "run.next_epoch", UINT64_MAX);
     if (status == HW_OK && mine && job->mpi.data == HW_MPI_OWN)
-        status = hw_state_put_number(s, "same.examples", job->own_examples);
+        status = hw_state_put_number(s, "same.examples", job->own_examples[mine]);
+    if (status == HW_OK && mine)
+        status = hw_state_put_number(s, "run.next_evaluation", next_evaluation(job, s, until[mine]));
     if (status == HW_OK) status = hw_engine_restore(engine, s, why);
     if (status != HW_OK) return status;
     hw_engine_result(engine, &job->before);

@@ -1,6 +1,7 @@
 /* round.c - all ranks say what they have come for, and each does what follows from all of it, so that nobody waits for
  * a rank that does something else. A rank comes when one of its workers has asked for something, or its run is over. */
 #include "job.h"
+#include <math.h>
 #include <string.h>
 
 bool hw__mpi_round_begin(hw_mpi_job *job)
@@ -74,6 +75,14 @@ static uint64_t landed(const hw_mpi_job *job)
     return sum;
 }
 
+/* NAN: rank 0's own are those of all. */
+static double epochs(const hw_mpi_job *job)
+{
+    uint64_t sum = 0;
+    for (int r = 0; r < job->ranks; r++) sum += job->all[r].examples;
+    return job->mpi.data == HW_MPI_OWN ? (double)sum / job->objective_examples : NAN;
+}
+
 /* In step: whoever wants the run to stop, all stop after this update. */
 static void sum_gradient(hw_mpi_job *job, hw__mpi_request *r)
 {
@@ -129,6 +138,7 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
         job->landed[k] = job->all[k].landed;
         job->examples[k] = job->all[k].examples;
         job->position[k] = job->all[k].position;
+        job->until[k] = job->all[k].until;
     }
     if (hw__mpi_captures_met(job, r, of)) answer(job, r, HW_OK, "");
     if (of[HW__MPI_CAPTURE]) return; /* the others' turn comes afterwards */
@@ -136,7 +146,7 @@ static void meet(hw_mpi_job *job, hw__mpi_request *r, const unsigned *of)
     r->meeting->again = r->kind == HW__MPI_FINAL && !ends;
     r->meeting->same = ends && now == job->evaluated;
     job->evaluated = now;
-    hw__mpi_look_on(job);
+    hw__mpi_look_on(job, epochs(job));
     answer(job, r, HW_OK, "");
 }
 

@@ -81,6 +81,7 @@ static void fill_header(hw_mpi_job *job, const hw__mpi_request *r)
         h->examples = p.examples + (uint64_t)job->examples_before;
     }
     h->position = hw_engine_position(job->engine);
+    h->until = hw_engine_until_evaluation(job->engine);
     h->asked = job->captures.asked;
     if (asynchronous(job)) h->landed = hw__mpi_exchange_pushed(job) + (uint64_t)job->landed_before;
     if (r && r->kind == HW__MPI_SUM) {
@@ -229,6 +230,7 @@ static void add_up(hw_mpi_job *job, hw_result *r)
     if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, &r->seconds, 1, MPI_DOUBLE, MPI_MAX, job->comm),
                       "MPI_Allreduce"))
         return;
+    r->seconds += job->seconds_before;
     if (!asynchronous(job)) return;
     if (!hw__mpi_good(job, MPI_Allreduce(MPI_IN_PLACE, counts, COUNTS, MPI_UINT64_T, MPI_SUM, job->comm),
                       "MPI_Allreduce"))
@@ -250,7 +252,7 @@ static void report(hw_mpi_job *job)
     int bytes = (int)sizeof *here;
     (void)gethostname(here->host, sizeof here->host - 1);
     here->threads = hw_engine_threads(job->engine);
-    here->updates = r->updates + (uint64_t)job->landed_before;
+    here->updates = r->updates + (uint64_t)(job->anew ? 0 : job->landed_before);
     here->seconds = r->seconds;
     here->waited += hw_engine_awaited(job->engine);
     if (asynchronous(job)) {

@@ -5,11 +5,15 @@
 #include <math.h>
 #include <string.h>
 
+/* By epochs of what the engine has made of its share, whatever number it goes by itself (peers). */
 uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n)
 {
     const hw_config *c = &e->config;
-    return c->evaluate_every ? hw__due_after(e, n, c->evaluate_every)
-                             : hw__due_after(e, hw__due_steps(e, n), hw__due_updates(e, c->evaluate_epochs));
+    if (c->evaluate_every) return hw__due_after(e, n, c->evaluate_every);
+    const uint64_t steps = hw__due_steps(e, n), every = hw__due_updates(e, c->evaluate_epochs);
+    const int64_t at = (int64_t)(steps - e->first_update) + e->tickets.shift / (int64_t)e->crew.gather;
+    const uint64_t made = at > 0 ? (uint64_t)at : 0; /* it may have skipped some that the other had made */
+    return every ? steps + (hw__due_multiple(made, every) - made) : UINT64_MAX;
 }
 
 void hw__evaluate_chunks(hw_worker *w)

@@ -124,6 +124,93 @@ void own_examples_go_on(ranks *r)
     free(k);
 }
 
+/* Evaluated at the end of each rank's own epochs, wherever in one the capture was. */
+typedef struct ledger {
+    counting k; /* first: the steps know it by that */
+    uint32_t examples, before;
+    unsigned calls, uneven, told, wrong; /* evaluations on this rank, and those within an epoch; on rank 0, of all */
+    shelf from;
+} ledger;
+
+static hw_status at_an_epoch(void *self, void *scratch, const float *x, uint32_t first, uint32_t count, double *sums)
+{
+    ledger *l = self;
+    uint32_t made = l->before;
+    (void)scratch, (void)x, (void)first, (void)count;
+    for (int e = 0; e < EPOCHS; e++)
+        for (int i = 0; i < EXAMPLES; i++) made += (uint32_t)l->k.seen[e][i];
+    l->calls++;
+    l->uneven += made % l->examples != 0;
+    sums[0] += 1;
+    return HW_OK;
+}
+
+static hw_status whole_epochs(void *context, const hw_evaluation *e)
+{
+    ledger *l = context;
+    l->told++;
+    l->wrong += fabs(e->epoch - round(e->epoch)) > 1e-9 || e->epoch < 0.5;
+    return HW_OK;
+}
+
+static hw_status first_one(void *context, uint64_t update, const hw_state *state)
+{
+    ledger *l = context;
+    if (l->from.at) return HW_OK;
+    l->from.at = update;
+    return hw_state_copy(l->from.state, state);
+}
+
+void own_epochs_go_on(ranks *r)
+{
+    ledger *l = calloc(1, sizeof *l);
+    hw_objective o = counted(&l->k);
+    hw_config c = own(1);
+    hw_mpi m = mpi_of(HW_MPI_ASYNC);
+    hw_mpi_job *job = NULL;
+    hw_engine *e = NULL;
+    hw_result result;
+    float x[N];
+    char why[HW_WHY] = "";
+    o.examples = l->examples = 20 + 40 * ((uint32_t)r->rank % 4);
+    o.evaluate = at_an_epoch;
+    o.evaluation_examples = 64;
+    o.evaluation_chunk = 8;
+    l->from.state = hw_state_create();
+    m.data = HW_MPI_OWN;
+    c.batch = 1;
+    c.epochs = 5;
+    c.evaluate_epochs = 1;
+    c.on_evaluation = whole_epochs;
+    c.context = l;
+    for (int i = 0; i < 2; i++) { /* whole, and from the middle of the second epoch */
+        l->before = i ? l->examples * 3 / 2 : 0;
+        l->calls = l->told = 0;
+        memset(l->k.seen, 0, sizeof l->k.seen);
+        c.checkpoint_epochs = i ? 0 : 1.5;
+        c.on_capture = i ? NULL : first_one;
+        train_from(r, c, m, &o, i ? &l->from : NULL, x, &result);
+        CHECK(r, l->uneven == 0 && l->calls > 0);
+        CHECK(r, l->wrong == 0 && (r->rank || l->told == (i ? 4 : 5)));
+        CHECK(r, fabs(result.epochs - 5) < 1e-9 && fabs(result.last.epoch - 5) < 1e-9);
+    }
+    /* A rank's file that is another one by now, and examples that all share. */
+    for (int i = 0; i < 2 && r->count > 1; i++) {
+        hw_config own_c = c;
+        if (r->rank == r->count - 1) o.examples += 10;
+        if (i) o.examples = 60, m.data = HW_MPI_WHOLE;
+        memset(x, 0, sizeof x);
+        CHECK(r, hw_mpi_create(&job, &o, &own_c, &m, why) == HW_OK);
+        CHECK(r, hw_engine_create(&e, &o, &own_c, x, why) == HW_OK);
+        CHECK(r, hw_mpi_restore(job, e, r->rank ? NULL : l->from.state, why) == HW_E_FORMAT);
+        CHECK_TEXT(r, why, i ? "had data of their own" : "examples of its own when the state was captured, and has");
+        hw_engine_free(e);
+        hw_mpi_free(job);
+    }
+    hw_state_free(l->from.state);
+    free(l);
+}
+
 /* However few of a shard are own, and whether what is left is sent as lines or as all: none is lost, nor sent early. */
 static void few_own(ranks *r)
 {

@@ -67,7 +67,8 @@ typedef struct shelf {
     hw_state *state;
     uint64_t at;
 } shelf;
-void train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result);
+/* Updates that the ranks say they have made; 0 but on rank 0. */
+uint64_t train_from(ranks *r, hw_config c, hw_mpi m, const hw_objective *o, shelf *from, float *x, hw_result *result);
 
 /* A whole run, and one from its capture after two epochs, whose visits k has then; as many updates and examples. */
 typedef struct pair_of_runs {
@@ -102,6 +103,7 @@ void pairs(ranks *r);
 void lowers(ranks *r);
 void own_examples(ranks *r);
 void own_examples_go_on(ranks *r);
+void own_epochs_go_on(ranks *r);
 void own_examples_of_others(ranks *r);
 void own_parameters(ranks *r);
 void endless(ranks *r);

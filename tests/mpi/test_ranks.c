@@ -33,6 +33,7 @@ int main(int argc, char **argv)
                  {"lowers", lowers},
                  {"own_examples", own_examples},
                  {"own_examples_go_on", own_examples_go_on},
+                 {"own_epochs_go_on", own_epochs_go_on},
                  {"own_examples_of_others", own_examples_of_others},
                  {"own_parameters", own_parameters},
                  {"endless", endless},

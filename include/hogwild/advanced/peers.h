@@ -113,6 +113,9 @@ HW_API int hw_engine_idle(hw_engine *engine);
  * is for when all workers are known to wait in `meet`, before an evaluation or at their end. hw_engine_run forgets what
  * was asked for before it. HW_E_UNSUPPORTED: the engine makes no captures. */
 HW_API hw_status hw_engine_ask_capture(hw_engine *engine, int asked);
+/* DEALT: how many more updates, or steps where they come by epochs, until the next evaluation; UINT64_MAX: there is
+ * none. While no worker steps. */
+HW_API uint64_t hw_engine_until_evaluation(const hw_engine *engine);
 /* DEALT: the next step of its share; and whose engine this is: peers->context, NULL without. */
 HW_API uint64_t hw_engine_position(const hw_engine *engine);
 HW_API const void *hw_engine_peers(const hw_engine *engine);
