@@ -178,6 +178,8 @@ static hw_status plan(hw_engine *e, char *why)
     if (status == HW_OK)
         status =
             hw__staleness_create(&e->staleness, e->crew.recorders, e->config.linear_bins, e->config.allocator, why);
+    if (status == HW_OK && e->config.peers && e->config.peers->marks && !hw__params_mark(e->params))
+        status = hw__no_memory(why, "marks of what has been written to");
     if (status != HW_OK) return status;
     plan_steps(e);
     status = plan_decay(e, why);

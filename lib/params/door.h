@@ -35,6 +35,11 @@ void hw__params_exchange_soon(const hw_params *params);
  * taken back, in [0, 1]; 0: they are added as they are. */
 uint64_t hw__params_exchange(hw_params *params, unsigned worker, uint64_t steps, double undone, hw_read_note *note);
 
+/* What workers write to from now on is marked (marks.h), with nothing under way: false: no memory, or the mode has no
+ * writes in place. Which lines have been since they were last asked for. */
+bool hw__params_mark(hw_params *params);
+size_t hw__params_touched(hw_params *params, uint32_t *lines);
+
 /* Whether a read is one past state under every circumstance (CONSISTENT, LOCKED). */
 bool hw__params_whole(const hw_params *params);
 

@@ -3,6 +3,7 @@
  */
 #include "access.h"
 #include "fused.h"
+#include "marks.h"
 #include <math.h>
 
 static float dot_at(const hw__params_float *w, const uint32_t *indices, const float *values, size_t n)
@@ -209,6 +210,7 @@ void hw_params_axpy_at(hw_params *p, unsigned worker, const hw_fused_rule *rule,
     size_t hot = replicated(p, indices, n);
     if (hot) axpy_part(p->fused, &p->replica[worker].at, rule, indices, values, hot, slope);
     if (hot < n) axpy_part(p->fused, &p->shared, rule, indices + hot, values + hot, n - hot, slope);
+    if (p->marks && hot < n) hw__marks_at(p->marks, worker, indices + hot, n - hot);
 }
 
 void hw_params_prefetch_at(const hw_params *p, unsigned worker, const uint32_t *indices, size_t n)
@@ -241,6 +243,20 @@ static float pairs_scalar(const hw_params *p, unsigned worker, const hw_pairs *f
     return sum;
 }
 
+static void mark_pairs(const hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list,
+                       const uint32_t *index, size_t n)
+{
+    const bool heads = f->biases || f->adagrad;
+    const size_t apart = hw_pairs_apart(f);
+    for (size_t i = 0; i < n; i++) {
+        const hw_rating *r = list + (index ? index[i] : i);
+        hw__marks_floats(p->marks, worker, f->a + r->user * f->stride, f->rank);
+        hw__marks_floats(p->marks, worker, f->b + r->item * f->stride, f->rank);
+        if (heads) hw__marks_floats(p->marks, worker, f->head_a + apart * r->user, 2);
+        if (heads) hw__marks_floats(p->marks, worker, f->head_b + apart * r->item, 2);
+    }
+}
+
 double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const hw_rating *list, const uint32_t *index,
                        size_t n, float rate)
 {
@@ -255,6 +271,7 @@ double hw_params_pairs(hw_params *p, unsigned worker, const hw_pairs *f, const h
         part = n - i < PART ? n - i : PART;
         loss += (double)(wide ? p->fused->pairs(w, f, from, which, part, n - i, rate)
                               : pairs_scalar(p, worker, f, from, which, part, rate));
+        if (hw__params_marks(p)) mark_pairs(p, worker, f, from, which, part);
         if (!p->replica) hw_params_landed(p, worker, part);
     }
     return 0.5 * loss;
@@ -267,6 +284,11 @@ static size_t places(const hw_params *p, unsigned worker, const uint32_t *first,
     size_t k = rows - from < PARAMS_ROWS ? rows - from : PARAMS_ROWS;
     for (size_t r = 0; r < k; r++) w[r] = hw__params_place(p, worker, 0, first[from + r], n);
     return k;
+}
+
+static void mark_rows(const hw_params *p, unsigned worker, const uint32_t *first, size_t rows, size_t n)
+{
+    for (size_t r = 0; hw__params_marks(p) && r < rows; r++) hw__marks_floats(p->marks, worker, first[r], n);
 }
 
 /* Vectors are for rows that begin at a line; what begins elsewhere takes the reference. */
@@ -297,6 +319,7 @@ void hw_params_rows_add(hw_params *p, unsigned worker, const uint32_t *first, si
         k = places(p, worker, first, from, rows, n, w);
         rows_of(p, w, k)->rows_add(w, k, n, coefficient + from, x, sum);
     }
+    mark_rows(p, worker, first, rows, n);
 }
 
 /* As many inputs at once as the lists below have room for. */
@@ -337,6 +360,8 @@ void hw_params_window_add(hw_params *p, unsigned worker, const uint32_t *inputs,
         find_window(p, worker, inputs + from, part, targets, t, n, &w);
         w.kernels->window_add(w.in, part, w.out, t, n, coefficient + from * t);
     }
+    mark_rows(p, worker, inputs, k, n);
+    mark_rows(p, worker, targets, t, n);
 }
 
 void hw_params_row_read(const hw_params *p, unsigned worker, size_t first, size_t n, float *values)
@@ -351,6 +376,7 @@ void hw_params_row_add(hw_params *p, unsigned worker, size_t first, size_t n, co
     hw__params_float *w = hw__params_place(p, worker, 0, first, n);
     float one = 1;
     rows_of(p, &w, 1)->rows_add(&w, 1, n, &one, delta, NULL);
+    if (hw__params_marks(p)) hw__marks_floats(p->marks, worker, first, n);
 }
 
 void hw_params_landed(hw_params *p, unsigned worker, uint64_t n)

@@ -84,6 +84,12 @@ static inline void hw__params_settle(const hw_params *p, unsigned worker)
     if (p->replica && (p->replica[worker].scale < 1 || p->replica[worker].scale > 1)) hw__params_fold(p, worker);
 }
 
+/* Whether what a worker writes in place is to be marked: of a replica what is exchanged is. */
+static inline bool hw__params_marks(const hw_params *p)
+{
+    return p->marks && !(p->replica && p->exchanged >= p->config.size);
+}
+
 /* Where a worker finds the n floats from `first` on: in its replica if that has them all, else shared. */
 static inline hw__params_float *hw__params_place(const hw_params *p, unsigned worker, unsigned array, size_t first,
                                                  size_t n)

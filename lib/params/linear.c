@@ -9,6 +9,7 @@
 #include "door.h"
 #include "fused.h"
 #include "hogwild/tables.h"
+#include "marks.h"
 
 /* A step on w, or on what the public calls find where w is NULL. */
 static float step(hw_params *p, unsigned worker, hw__params_float *w, const hw_linear_rows *form, uint32_t row,
@@ -79,6 +80,14 @@ static float read_intercept(const hw_params *p, const hw__params_float *at, cons
     return scale ? (float)*scale * v : v;
 }
 
+static void mark_rows(const hw_params *p, unsigned worker, const hw_sparse *d, const uint32_t *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t from = d->offset[rows[i]];
+        hw__marks_at(p->marks, worker, d->index + from, (size_t)(d->offset[rows[i] + 1] - from));
+    }
+}
+
 double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *form, const uint32_t *rows,
                         const float *rate, size_t n)
 {
@@ -98,11 +107,13 @@ double hw_params_linear(hw_params *p, unsigned worker, const hw_linear_rows *for
         if (scale) part = rows_at_once(p, worker, form, rate + i, part);
         loss += wide ? p->fused->linear(w, form, rows + i, rate + i, part, own, scale)
                      : row_by_row(p, worker, w, form, rows + i, rate + i, part, own, scale);
+        if (wide && hw__params_marks(p)) mark_rows(p, worker, form->data, rows + i, part);
         if (!p->replica) hw_params_landed(p, worker, part);
     }
     if (!form->intercept) return loss;
     /* What stands there has been decayed with the others; it is this worker's alone. */
     float delta = scale ? (bias - read_intercept(p, intercept, scale)) / (float)*scale : bias - before, one = 1;
     p->fused->rows_add(&intercept, 1, 1, &one, &delta, NULL);
+    if (hw__params_marks(p)) hw__marks_floats(p->marks, worker, columns, 1);
     return loss;
 }

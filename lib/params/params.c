@@ -1,6 +1,7 @@
 /* params.c - the handle: checks, create and free, and the calls that go to its mode. */
 #include "door.h"
 #include "fused.h"
+#include "marks.h"
 #include "mode.h"
 #include "shared.h"
 #include <string.h>
@@ -231,6 +232,7 @@ void hw__params_parts_read_end(hw_params *p, unsigned worker, hw_read_note *note
 void hw__params_write_part(hw_params *p, const hw_form *form, const hw__extent *x, const float *g)
 {
     p->mode->apply(p, form, x, g);
+    if (p->marks) hw__marks_part(p->marks, x);
 }
 
 /* Replicas have no updates in place: theirs are exchanged by the write mode. */
@@ -239,6 +241,18 @@ void hw__params_merge(hw_params *p, const hw__extent *x, const float *values)
     const hw_form add = {HW_FORM_ADD, 0, 0, 0, 0, 1, NULL, NULL};
     const hw__mode *mode = p->mode->apply ? p->mode : p->n_stripes ? &hw__mode_striped : &hw__mode_atomic;
     mode->apply(p, &add, x, values);
+}
+
+bool hw__params_mark(hw_params *p)
+{
+    if (!p->marks && (p->mode->apply || p->replica))
+        p->marks = hw__marks_create(&p->memory, p->config.size, p->config.workers);
+    return p->marks != NULL;
+}
+
+size_t hw__params_touched(hw_params *p, uint32_t *lines)
+{
+    return hw__marks_take(p->marks, lines);
 }
 
 uint64_t hw__params_parts_end(hw_params *p, unsigned worker, const hw_read_note *note)

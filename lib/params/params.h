@@ -90,6 +90,7 @@ void hw__params_clock_advance(hw__params_clock *clock, unsigned worker, uint64_t
 uint64_t hw__params_clock_fields(hw__params_clock *clock, hw__walk *v); /* quiescent only */
 
 struct hw__params_stretch; /* exchange.h */
+struct hw__marks;          /* marks.h */
 
 struct hw_params {
     hw__memory memory;
@@ -112,7 +113,8 @@ struct hw_params {
     float
         *principal; /* unit direction over what is exchanged, 0 outside of [principal_first, principal_end); or NULL */
     size_t principal_first, principal_end;
-    pthread_mutex_t turn; /* of who exchanges along it */
+    struct hw__marks *marks; /* NULL: nobody asks for them */
+    pthread_mutex_t turn;    /* of who exchanges along it */
     bool turn_ready;
 };
 

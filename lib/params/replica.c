@@ -15,6 +15,7 @@
 #include "exchange.h"
 #include "fused.h"
 #include "lock.h"
+#include "marks.h"
 #include "mode.h"
 #include "shared.h"
 #include <string.h>
@@ -99,6 +100,26 @@ static void exchange_part(const hw_params *p, hw__params_replica *r, float pull,
     p->exchange(&s);
 }
 
+/* The same, and what it has stored to is marked. */
+static void exchange_marked(const hw_params *p, hw__params_replica *r, float pull, size_t first, size_t n)
+{
+    const unsigned worker = (unsigned)(r - p->replica);
+    for (size_t end = first + n, part; first < end; first += part) {
+        unsigned char changed[MARKS_WORD];
+        const hw__params_float *at = r->at.at[0], *base = r->base.at[0];
+        const size_t next = (first / MARKS_LINE + MARKS_WORD) * MARKS_LINE;
+        part = next < end ? next - first : end - first;
+        memset(changed, r->scale < 1 || r->scale > 1, sizeof changed);
+        for (size_t i = first; i < first + part; i++) {
+            const float a = hw__params_get(at + i), b = hw__params_get(base + i);
+            changed[i / MARKS_LINE - first / MARKS_LINE] |= !(a <= b && a >= b); /* a NaN, too */
+        }
+        exchange_part(p, r, pull, 0, first, part);
+        for (size_t line = first / MARKS_LINE; line * MARKS_LINE < first + part; line++)
+            if (changed[line - first / MARKS_LINE]) hw__marks_add(p->marks, worker, line);
+    }
+}
+
 /* Floats first .. end - 1, by the write mode. */
 static void exchange_range(const hw_params *p, hw__params_replica *r, float pull, size_t first, size_t end)
 {
@@ -108,7 +129,8 @@ static void exchange_range(const hw_params *p, hw__params_replica *r, float pull
         n = striped ? stripe - first % stripe : end - first;
         if (n > end - first) n = end - first;
         if (striped) hw__params_lock(&p->stripes[first / stripe].mutex);
-        for (unsigned a = 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, first, n);
+        if (p->marks) exchange_marked(p, r, pull, first, n);
+        for (unsigned a = p->marks ? 1 : 0; a <= p->config.arrays; a++) exchange_part(p, r, pull, a, first, n);
         if (striped) hw__params_unlock(&p->stripes[first / stripe].mutex);
     }
 }
@@ -280,6 +302,7 @@ static uint64_t write(hw_params *p, unsigned worker, const hw_form *form, const 
             part = part_of(p, at, left);
             hw__params_apply(at < p->exchanged ? p->reads : p->kernels, arrays, a, a, at, part, form, g);
         }
+    if (p->marks) hw__marks_extent(p->marks, worker, x);
     return 0;
 }
 

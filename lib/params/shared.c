@@ -1,5 +1,6 @@
 /* shared.c - the shared arrays: memory, locks, and reads and updates of any extent of them. */
 #include "shared.h"
+#include "marks.h"
 #include "mode.h"
 
 hw_status hw__shared_create(hw_params *p, char *why)
@@ -85,5 +86,6 @@ uint64_t hw__shared_write_mode(hw_params *p, unsigned worker, const hw_form *for
 {
     hw__params_clock_write_begin(&p->clock);
     p->mode->apply(p, form, x, g);
+    if (p->marks) hw__marks_extent(p->marks, worker, x);
     return hw__params_clock_write_end(&p->clock, worker, note);
 }

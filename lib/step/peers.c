@@ -255,6 +255,13 @@ hw_status hw_engine_peek_at(hw_engine *e, const hw_range *ranges, size_t n, floa
     return HW_OK;
 }
 
+size_t hw_engine_touched(hw_engine *e, uint32_t *lines, uint64_t *clock)
+{
+    if (usable(e, e && apart(e) && e->config.peers->marks) != HW_OK) return 0;
+    if (clock) *clock = hw_params_clock(e->params);
+    return hw__params_touched(e->params, lines);
+}
+
 hw_status hw_engine_allow(hw_engine *e, uint64_t steps)
 {
     hw_status status = usable(e, e && apart(e));

@@ -69,6 +69,7 @@ typedef struct hw_peers {
     unsigned part, parts; /* this engine's number, and how many there are */
     hw_sharing sharing;
     int probes; /* hw_engine_curvature will be asked: memory for it, and an estimate before the run */
+    int marks;  /* DEALT: hw_engine_touched will be asked: a bit a line of 16 parameters for each worker */
     /* DEALT: what workers have made is to be seen beside them every so many updates, so that a chosen clock_interval,
      * and the shortest sweep, are no longer; one that is given stays. 0: nobody minds. */
     unsigned often;
@@ -97,6 +98,13 @@ HW_API hw_status hw_engine_peek(hw_engine *engine, float *x, uint64_t *clock);
 HW_API hw_status hw_engine_merge(hw_engine *engine, const hw_range *ranges, size_t n, const float *delta);
 /* As peek, of those ranges alone: each to where it stands in x. */
 HW_API hw_status hw_engine_peek_at(hw_engine *engine, const hw_range *ranges, size_t n, float *x, uint64_t *clock);
+
+/* With peers->marks. lines[0 .. n-1], n returned: the numbers of the lines of 16 parameters (from 16 line on) that
+ * steps have written to since the last call, ascending; room for all of them. What peek_at reads of those afterwards
+ * has all of these steps; what is written later is in the next call's. Every update that *clock (may be NULL) counts
+ * is in this call's or the next one's lines: in this one's where no worker is stepping. What merge adds is in none. By
+ * one thread at a time. */
+HW_API size_t hw_engine_touched(hw_engine *engine, uint32_t *lines, uint64_t *clock);
 
 /* DEALT: workers begin no more than so many steps since the run began, or went on, and wait; UINT64_MAX, as at first:
  * any number. They look before each step, so that those who look at once may all begin the last one (with a sampled
