@@ -202,6 +202,7 @@ static hw_status create(hw_mpi_job *job, const hw_objective *o, hw_config *c, ch
     if (status == HW_OK) status = hw__mpi_private_create(job, why);
     if (status == HW_OK) status = hw__mpi_agree(job, hw_config_check(c, o, why), why); /* as the caller has it */
     if (status != HW_OK) return status;
+    job->sparse = job->mpi.scheduler == HW_MPI_ASYNC && !hw__mpi_owner_moves(job) && (o->touched || job->own_lines);
     adapt(job, o, c);
     return hw__mpi_agree(job, hw_config_check(c, o, why), why);
 }

@@ -5,7 +5,8 @@
  *   delta = local - base             base: what the owners had when they were last heard, as this rank took it over
  *   local += values - seen           seen: local when delta was taken; base = values
  *
- * What rounding loses in that addition is part of the next delta, so nothing is lost. */
+ * What rounding loses in that addition is part of the next delta, so nothing is lost; where steps touch few parameters
+ * (touched.c), of the next one that has the line, or of the next meeting. */
 #include "exchange.h"
 #include <stdlib.h>
 #include <string.h>
@@ -19,10 +20,11 @@ hw_status hw__mpi_exchange_create(hw_mpi_job *job, const hw_objective *objective
         x->at = calloc(ranks, sizeof *x->at);
         x->request = calloc(3 * ranks, sizeof *x->request);
         x->based = calloc(ranks, sizeof *x->based);
-        x->marked = calloc(hw__mpi_lines(n) + 1, 1);
+        x->line = calloc(2 * hw__mpi_lines(n) + 2, sizeof *x->line);
+        x->kept = x->line ? x->line + hw__mpi_lines(n) + 1 : NULL;
         x->changed = calloc(hw__mpi_lines(n) + ranks, sizeof *x->changed);
         x->status = calloc(3 * ranks, sizeof *x->status);
-        good = x->at && x->request && x->based && x->status && x->marked && x->changed && hw__mpi_ages_create(job);
+        good = x->at && x->request && x->based && x->status && x->line && x->changed && hw__mpi_ages_create(job);
     }
     for (int r = 0; good && r < job->ranks; r++) {
         x->at[r] = total;
@@ -78,7 +80,7 @@ void hw__mpi_exchange_free(hw_mpi_job *job)
     free(x->at);
     free(x->request);
     free(x->status);
-    free(x->marked);
+    free(x->line);
     free(x->changed);
     free(x->based);
     hw__mpi_ages_free(job);
@@ -102,6 +104,8 @@ bool hw__mpi_exchange_begin(hw_mpi_job *job)
     }
     hw__mpi_owner_set(job, x->base + job->shards.first[job->rank]);
     memcpy(x->good, x->base, job->parameters * sizeof *x->good);
+    memcpy(x->seen, x->base, job->parameters * sizeof *x->seen);
+    if (job->sparse) (void)hw_engine_touched(job->engine, x->line, NULL);
     /* No step has been begun: what the engine says of that is of before, until it runs. */
     for (int r = 0; r < job->ranks; r++) x->based[r].clock = job->clock;
     hw__mpi_ages_begin(job);
@@ -118,48 +122,35 @@ static void subtract(float *restrict to, const float *restrict a, const float *r
     for (size_t i = 0; i < n; i++) to[i] = a[i] - b[i];
 }
 
-/* Into seen: what is exchanged. */
-static bool look(hw_mpi_job *job, uint64_t *clock)
+/* Into seen, and what of it is new: all, in `whole`, or lines. */
+static bool look(hw_mpi_job *job, bool lines, const hw_range *whole, const hw_range **ranges, size_t *n,
+                 uint64_t *clock)
 {
     hw__mpi_exchange *x = job->exchange;
-    const hw_range *ranges;
-    if (!x->partial) return hw_engine_peek(job->engine, x->seen, clock) == HW_OK;
-    const size_t n = hw__mpi_private_rest(job, &ranges);
-    return hw_engine_peek_at(job->engine, ranges, n, x->seen, clock) == HW_OK;
+    if (lines && !hw__mpi_touched_look(job, clock)) return false;
+    *ranges = lines ? x->changed : whole;
+    *n = lines ? x->n_looks : 1;
+    if (lines) return true;
+    if (job->sparse)
+        (void)hw_engine_touched(job->engine, x->line, NULL); /* what is looked at now is not asked for again */
+    return hw_engine_peek(job->engine, x->seen, clock) == HW_OK;
 }
 
-/* What this rank has made of shard r since base, in what is exchanged of it, and which lines that has changed. */
-static uint32_t difference(hw_mpi_job *job, int r, float *delta)
-{
-    hw__mpi_exchange *x = job->exchange;
-    const size_t at = (size_t)job->shards.first[r], n = (size_t)job->shards.count[r];
-    const hw_range *ranges;
-    uint32_t lines = 0;
-    memset(x->marked, 0, hw__mpi_lines(n));
-    for (size_t i = 0, count = hw__mpi_private_others(job, r, &ranges); i < count; i++) {
-        const size_t first = ranges[i].first - at;
-        subtract(delta + first, x->seen + ranges[i].first, x->base + ranges[i].first, ranges[i].count);
-        lines += hw__mpi_lines_mark(delta + first, ranges[i].count, x->marked + first / HW__MPI_LINE);
-    }
-    /* What is left out is nothing in a message of all. */
-    for (size_t first = 0; hw__mpi_lines_whole(lines, n) && first < n; first += HW__MPI_LINE)
-        if (hw__mpi_private_is(job, (at + first) / HW__MPI_LINE))
-            memset(delta + first, 0, HW__MPI_LINE * sizeof *delta);
-    return lines;
-}
-
-/* whole: what only one rank changes, too. */
+/* whole: whatever differs, be it only what one rank changes, or what rounding has left. */
 static bool begin(hw_mpi_job *job, bool whole)
 {
     hw__mpi_exchange *x = job->exchange;
-    const bool moves = hw__mpi_owner_velocity(job) != NULL;
+    const bool moves = hw__mpi_owner_velocity(job) != NULL, lines = job->sparse && !whole;
+    const hw_range all = {0, job->parameters}, *ranges;
     uint64_t clock = 0;
+    size_t n_ranges;
     x->partial = x->unsent = job->own_lines && !whole;
-    if (!look(job, &clock)) return false;
+    if (!look(job, lines, &all, &ranges, &n_ranges, &clock)) return false;
     uint64_t updates = clock - x->pushed, own = 0;
     const uint64_t early = hw__mpi_ages_older(job, x->pushed - x->from, clock - x->from, x->based, &own);
     const float rate = hw__mpi_rate_pushed(job);
-    const double pull = hw__mpi_principal_pull(job, x->seen, x->base, updates, x->based[job->rank].clock);
+    const double pull =
+        hw__mpi_principal_pull(job, x->seen, x->base, ranges, n_ranges, updates, x->based[job->rank].clock);
     x->pushed = clock;
     x->number++;
     x->answered = false;
@@ -171,14 +162,16 @@ static bool begin(hw_mpi_job *job, bool whole)
                              own,     job->curvature,    HW__MPI_ALL, rate};
         /* The delta stands where the reply will, but where all of it is sent anyway. */
         float *delta = (moves ? out : in) + HEAD;
-        if (!x->partial) {
+        size_t floats = n;
+        if (lines) {
+            floats = hw__mpi_touched_pack(job, r, pull, &push.lines, out + HEAD);
+        } else {
             subtract(delta, x->seen + first, x->base + first, n);
             hw__mpi_principal_damp(job, pull, first, delta, n);
         }
-        size_t floats = n;
-        if (!moves) {
-            push.lines = x->partial ? difference(job, r, delta) : hw__mpi_lines_mark(delta, n, x->marked);
-            floats = hw__mpi_lines_pack(delta, n, x->marked, &push.lines, out + HEAD);
+        if (!lines && !moves) {
+            push.lines = hw__mpi_lines_list(delta, n, x->kept);
+            floats = hw__mpi_lines_pack(delta, n, x->kept, &push.lines, out + HEAD);
         }
         const int size = HEAD + (int)floats;
         memcpy(out, &push, sizeof push);
@@ -206,9 +199,9 @@ void hw__mpi_exchange_allow(hw_mpi_job *job)
 
 /* Nobody makes a step, and nothing is unsent. Steps that landed nothing are why, or all that the bound leaves are with
  * gradients in hand, which wait for an evaluation that takes the others, too: more of them than the bound. */
-static void allow_more(hw_mpi_job *job)
+static void allow_more(hw_mpi_job *job, uint64_t begun)
 {
-    (void)hw_engine_allow(job->engine, hw_engine_begun(job->engine) + job->bound);
+    (void)hw_engine_allow(job->engine, begun + job->bound);
 }
 
 static void take_range(hw_mpi_job *job, hw_range at, const float *values, size_t *changed, size_t *packed)
@@ -217,16 +210,20 @@ static void take_range(hw_mpi_job *job, hw_range at, const float *values, size_t
     if (job->peers.probes) subtract(job->scratch + at.first, values, x->base + at.first, at.count);
     subtract(x->out + *packed, values, x->seen + at.first, at.count); /* sent, so its memory is free */
     memcpy(x->base + at.first, values, at.count * sizeof *values);
+    memcpy(x->seen + at.first, values, at.count * sizeof *values);
     *packed += at.count;
     x->changed[(*changed)++] = at;
 }
 
-/* Of all of shard r what is exchanged. */
-static void take_others(hw_mpi_job *job, int r, const float *values, size_t *changed, size_t *packed)
+/* Without what is some rank's own, until all meet. */
+static void take_others(hw_mpi_job *job, hw_range at, const float *values, size_t *changed, size_t *packed)
 {
-    const hw_range *ranges;
-    for (size_t i = 0, count = hw__mpi_private_others(job, r, &ranges); i < count; i++)
-        take_range(job, ranges[i], values + ranges[i].first - job->shards.first[r], changed, packed);
+    for (size_t done = 0, count; done < at.count; done += count) {
+        const size_t left = at.count - done;
+        count = left < HW__MPI_LINE ? left : HW__MPI_LINE;
+        if (!hw__mpi_private_is(job, (at.first + done) / HW__MPI_LINE))
+            take_range(job, (hw_range){at.first + done, count}, values + done, changed, packed);
+    }
 }
 
 /* What rank r has answered: base is that, and what local is to become by it is added to the list. */
@@ -252,13 +249,10 @@ static bool take(hw_mpi_job *job, int r, size_t *changed, size_t *packed)
         const float *values = hw__mpi_lines_get(in + HEAD, lines, k, n, &line);
         if (!values) return hw__mpi_fits(job, r, x->based + r, -1, n);
         const hw_range at = {first + line.first, line.count};
-        if (x->partial && lines == HW__MPI_ALL) {
-            take_others(job, r, values, changed, packed);
-        } else if (x->partial && hw__mpi_private_is(job, at.first / HW__MPI_LINE)) {
-            continue; /* until all meet */
-        } else {
+        if (x->partial)
+            take_others(job, at, values, changed, packed);
+        else
             take_range(job, at, values, changed, packed);
-        }
     }
     return true;
 }
@@ -299,9 +293,10 @@ bool hw__mpi_exchange_step(hw_mpi_job *job, hw__mpi_mode mode)
     (void)hw_engine_peek(job->engine, NULL, &clock);
     /* Steps that have landed nothing (gradients that are skipped), or the last ones before a pause: there will be no
      * more of them. Looked at before the clock, they are all in it. */
+    const uint64_t begun = hw_engine_begun(job->engine); /* a worker that was let go may not have woken up yet */
     const bool idle = clock - x->pushed < job->interval && !flush && hw_engine_idle(job->engine);
     if (idle) (void)hw_engine_peek(job->engine, NULL, &clock);
-    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) allow_more(job);
+    if (idle && clock == x->pushed && job->reason == HW_STOP_NONE) allow_more(job, begun);
     if (clock - x->pushed < (flush || idle ? 1 : job->interval) && !(flush && x->unsent)) return happened;
     (void)begin(job, flush);
     return true;
@@ -362,7 +357,10 @@ bool hw__mpi_exchange_adopt(hw_mpi_job *job, bool keeps)
             same = same && x->seen[i] == x->base[i];
             x->seen[i] = x->base[i] - x->seen[i];
         }
-        if (same) return true;
+        if (same) {
+            memcpy(x->seen, x->base, n * sizeof *x->seen);
+            return true;
+        }
         if (hw_engine_merge(job->engine, NULL, 0, x->seen) != HW_OK) return false;
     }
     return true;

@@ -20,8 +20,11 @@ typedef struct hw__mpi_exchange {
     float *arriving, *reply;
     MPI_Request arrival, *replying;
     MPI_Status *status; /* of as many as request */
-    unsigned char *marked;
-    hw_range *changed; /* lines of all shards that have come */
+    hw_range *changed;  /* what is looked at; then what has come, of all shards */
+    /* touched.c: lines that steps have touched, n_lines, of which the first `next` have been packed, in n_looks ranges;
+     * kept: those of one shard that have changed. */
+    uint32_t *line, *kept;
+    size_t n_lines, n_looks, next;
     bool serves, abandoned;
 } hw__mpi_exchange;
 
@@ -32,6 +35,11 @@ static inline int hw__mpi_length(const hw_mpi_job *job, int rank)
     return HEAD + job->shards.count[rank];
 }
 bool hw__mpi_fits(hw_mpi_job *job, int from, const hw__mpi_push *push, int count, size_t n);
+
+/* touched.c, where job->sparse: x->seen of what steps have touched since the last look; what has changed of shard r's,
+ * by that, as a message, whose floats are counted. By the shards' numbers. */
+bool hw__mpi_touched_look(hw_mpi_job *job, uint64_t *clock);
+size_t hw__mpi_touched_pack(hw_mpi_job *job, int r, double pull, uint32_t *lines, float *to);
 
 /* serve.c: the next push is awaited; what has come lands, and is answered; what this rank brings itself. */
 bool hw__mpi_serve_begin(hw_mpi_job *job);

@@ -85,6 +85,7 @@ struct hw_mpi_job {
     hw_mpi mpi;
     uint32_t interval, bound; /* in force */
     bool dense;               /* steps are gradients of all parameters */
+    bool sparse;              /* ASYNC: messages are of the lines that steps have touched */
     bool means;               /* are what lines come to that several ranks have touched */
     bool chooses;             /* the interval, up to `most` */
     uint32_t most;
@@ -202,9 +203,10 @@ void hw__mpi_interval_adapt(hw_mpi_job *job, uint64_t exchanges);
 hw_status hw__mpi_principal_create(hw_mpi_job *job, const hw_objective *objective, const hw_config *config, char *why);
 void hw__mpi_principal_free(hw_mpi_job *job);
 double hw__mpi_principal_longest(const hw_mpi_job *job); /* updates between exchanges; INFINITY: nothing is known */
-/* How much of the direction is not to be sent of a delta x - base of so many updates, the owners' clock being this. */
-double hw__mpi_principal_pull(const hw_mpi_job *job, const float *x, const float *base, uint64_t updates,
-                              uint64_t clock);
+/* How much of the direction is not to be sent of a delta x - base of so many updates, which is in those ranges, the
+ * owners' clock being this. */
+double hw__mpi_principal_pull(const hw_mpi_job *job, const float *x, const float *base, const hw_range *ranges,
+                              size_t n, uint64_t updates, uint64_t clock);
 void hw__mpi_principal_damp(const hw_mpi_job *job, double pull, size_t first, float *delta, size_t n);
 
 /* curvature.c */
@@ -269,13 +271,10 @@ void hw__mpi_gather_out(hw_mpi_job *job);
 bool hw__mpi_gather_met(hw_mpi_job *job);
 bool hw__mpi_gather_drop(hw_mpi_job *job); /* at the end of runs that have failed */
 
-/* private.c. All ranks create it. Where job->own_lines is: whether a line, of all parameters, is some rank's own; what
- * is left of shard r, and of all shards, as ranges. */
+/* private.c. All ranks create it. Where job->own_lines is: whether a line, of all parameters, is some rank's own. */
 hw_status hw__mpi_private_create(hw_mpi_job *job, char *why);
 void hw__mpi_private_free(hw_mpi_job *job);
 bool hw__mpi_private_is(const hw_mpi_job *job, size_t line);
-size_t hw__mpi_private_others(const hw_mpi_job *job, int r, const hw_range **ranges);
-size_t hw__mpi_private_rest(const hw_mpi_job *job, const hw_range **ranges);
 
 /* pairs.c: updates of a rank are about to land, so many computed on what it heard last, and on what it heard before;
  * they have; a rank, or all, has heard of everything; rank 0 gets what all owners know. */
@@ -313,12 +312,11 @@ enum { HW__MPI_LINE = 16 };
 #define HW__MPI_ALL UINT32_MAX
 size_t hw__mpi_lines(size_t n);
 /* Those that are not all 0; how many. */
-uint32_t hw__mpi_lines_mark(const float *d, size_t n, unsigned char *marked);
+uint32_t hw__mpi_lines_list(const float *d, size_t n, uint32_t *list);
 /* Whether all n values are shorter. */
 bool hw__mpi_lines_whole(uint32_t count, size_t n);
-/* *count marked ones, or all where that is shorter: *count is HW__MPI_ALL then. How many floats that takes, n at most.
- */
-size_t hw__mpi_lines_pack(const float *values, size_t n, const unsigned char *marked, uint32_t *count, float *to);
+/* *count of them, or all where that is shorter: *count is HW__MPI_ALL then. How many floats that takes, n at most. */
+size_t hw__mpi_lines_pack(const float *values, size_t n, const uint32_t *list, uint32_t *count, float *to);
 size_t hw__mpi_lines_size(uint32_t count, size_t n);
 /* In how many parts it comes, and part k: where it belongs, and its values; NULL: there is no such line. */
 uint32_t hw__mpi_lines_parts(uint32_t count);

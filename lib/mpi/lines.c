@@ -15,14 +15,13 @@ static size_t of_line(size_t line, size_t n)
     return n - line * LINE < LINE ? n - line * LINE : LINE;
 }
 
-uint32_t hw__mpi_lines_mark(const float *d, size_t n, unsigned char *marked)
+uint32_t hw__mpi_lines_list(const float *d, size_t n, uint32_t *list)
 {
     uint32_t count = 0;
     for (size_t line = 0; line < hw__mpi_lines(n); line++) {
         bool any = false;
         for (size_t i = 0, k = of_line(line, n); i < k; i++) any = any || d[line * LINE + i] != 0;
-        marked[line] = any;
-        count += any;
+        if (any) list[count++] = (uint32_t)line;
     }
     return count;
 }
@@ -32,30 +31,26 @@ bool hw__mpi_lines_whole(uint32_t count, size_t n)
     return count == HW__MPI_ALL || 4 * (size_t)count * (LINE + 1) > 3 * n;
 }
 
-size_t hw__mpi_lines_pack(const float *values, size_t n, const unsigned char *marked, uint32_t *count, float *to)
+size_t hw__mpi_lines_size(uint32_t count, size_t n)
 {
-    const size_t used = (size_t)*count * (LINE + 1);
+    return count == HW__MPI_ALL ? n : (size_t)count * (LINE + 1);
+}
+
+size_t hw__mpi_lines_pack(const float *values, size_t n, const uint32_t *list, uint32_t *count, float *to)
+{
     if (hw__mpi_lines_whole(*count, n)) {
         *count = HW__MPI_ALL;
         memcpy(to, values, n * sizeof *to);
         return n;
     }
     float *at = to + *count;
-    for (size_t line = 0, k = 0; k < *count; line++) {
-        if (!marked[line]) continue;
-        const uint32_t number = (uint32_t)line;
-        const size_t part = of_line(line, n);
-        memcpy(to + k++, &number, sizeof number);
-        memset(at, 0, LINE * sizeof *at);
+    memcpy(to, list, *count * sizeof *to);
+    for (uint32_t k = 0; k < *count; k++, at += LINE) {
+        const size_t line = list[k], part = of_line(line, n);
+        if (part < LINE) memset(at, 0, LINE * sizeof *at);
         memcpy(at, values + line * LINE, part * sizeof *at);
-        at += LINE;
     }
-    return used;
-}
-
-size_t hw__mpi_lines_size(uint32_t count, size_t n)
-{
-    return count == HW__MPI_ALL ? n : (size_t)count * (LINE + 1);
+    return hw__mpi_lines_size(*count, n);
 }
 
 const float *hw__mpi_lines_get(const float *from, uint32_t count, uint32_t k, size_t n, hw_range *line)

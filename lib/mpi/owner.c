@@ -21,6 +21,11 @@ typedef struct hw__mpi_owner {
     float *w, *v; /* v: NULL without momentum here */
     /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
     uint64_t *changed, *heard, changed_all;
+    /* Lines in the order in which they were changed, the last `room` of `logged`; told: by rank, how many of them it
+     * had heard of. marked: all 0, but while one of them is listed. */
+    uint32_t *log, *list;
+    uint64_t logged, *told;
+    size_t room;
     unsigned char *marked;
     /* Where means are taken, by rank: what it has heard of, and of each line how many exchanges had changed it then,
      * and when it last did itself; how many have by now. */
@@ -93,7 +98,12 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
         o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
         o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
-        good = o->w && o->changed && o->marked && (o->v || !hw__mpi_owner_moves(job)) && hw__mpi_pairs_create(job);
+        o->room = hw__mpi_lines(o->n) + 1;
+        o->log = calloc(2 * o->room, sizeof *o->log);
+        o->list = o->log ? o->log + o->room : NULL;
+        o->told = calloc((size_t)job->ranks, sizeof *o->told);
+        good = o->w && o->changed && o->marked && o->log && o->told && (o->v || !hw__mpi_owner_moves(job)) &&
+               hw__mpi_pairs_create(job);
     }
     if (good && job->means && !o->v) {
         const size_t ranks = (size_t)job->ranks, lines = hw__mpi_lines(o->n) + 1;
@@ -133,6 +143,8 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     free(o->given);
     free(o->knows);
     free(o->marked);
+    free(o->log);
+    free(o->told);
     free(o->sum);
     free(o->w);
     free(o->v);
@@ -145,6 +157,7 @@ static void told_all(hw__mpi_owner *o, int r)
 {
     const size_t lines = hw__mpi_lines(o->n) + 1;
     o->heard[r] = o->pushes;
+    o->told[r] = o->logged;
     if (!o->given) return;
     memcpy(o->given + (size_t)r * o->n, o->w, o->n * sizeof *o->w);
     memcpy(o->knows + (size_t)r * lines, o->changes, lines * sizeof *o->changes);
@@ -186,6 +199,14 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d, do
     step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
+/* Changed by the exchange that is landing. */
+static void note(hw__mpi_owner *o, size_t line)
+{
+    if (o->changed[line] == o->pushes + 1) return;
+    o->changed[line] = o->pushes + 1;
+    o->log[o->logged++ % o->room] = (uint32_t)line;
+}
+
 /* A line of `from`, which others may have changed since it heard of it: hw_mpi_combine says why. */
 static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range line, const float *d)
 {
@@ -201,7 +222,7 @@ static void add_mean(const hw_mpi_job *job, hw__mpi_owner *o, int from, hw_range
     for (size_t i = 0; i < line.count; i++)
         w[i] = others ? given[i] + (m.keeps * (w[i] - given[i]) + m.share * d[i]) : w[i] + d[i];
     o->did[(size_t)from * lines + number] = ++o->changes[number];
-    o->changed[number] = o->pushes + 1;
+    note(o, number);
 }
 
 static bool add_means(const hw_mpi_job *job, hw__mpi_owner *o, int from, uint32_t count, const float *message)
@@ -226,7 +247,7 @@ static bool add(hw__mpi_owner *o, float *to, bool mark, uint32_t count, const fl
         const float *d = hw__mpi_lines_get(message, count, k, o->n, &line);
         if (!d) return false;
         for (size_t i = 0; i < line.count; i++) to[line.first + i] += d[i];
-        if (mark && count != HW__MPI_ALL) o->changed[line.first / HW__MPI_LINE] = o->pushes + 1;
+        if (mark && count != HW__MPI_ALL) note(o, line.first / HW__MPI_LINE);
     }
     if (mark && count == HW__MPI_ALL) o->changed_all = o->pushes + 1;
     return true;
@@ -307,15 +328,33 @@ static void ahead_of(float *restrict to, const float *restrict w, const float *r
     for (size_t i = 0; i < n; i++) to[i] = w[i] + s * v[i];
 }
 
-/* The marked lines are what rank `to` hears of now. */
-static void tell_changed(hw__mpi_owner *o, int to)
+/* Lines that have changed since rank `to` was told. */
+static uint32_t list_changed(hw__mpi_owner *o, int to)
+{
+    const uint64_t from = o->told[to], heard = o->heard[to];
+    uint32_t count = 0;
+    if (o->logged - from > o->room) {
+        for (size_t line = 0; line < hw__mpi_lines(o->n); line++)
+            if (o->changed[line] > heard) o->list[count++] = (uint32_t)line;
+        return count;
+    }
+    for (uint64_t k = from; k < o->logged; k++) {
+        const uint32_t line = o->log[k % o->room];
+        if (!o->marked[line]) o->list[count++] = line;
+        o->marked[line] = 1;
+    }
+    for (uint32_t k = 0; k < count; k++) o->marked[o->list[k]] = 0;
+    return count;
+}
+
+/* Listed lines are what rank `to` hears of now. */
+static void tell_changed(hw__mpi_owner *o, int to, uint32_t count)
 {
     const size_t lines = hw__mpi_lines(o->n);
     float *given = o->given + (size_t)to * o->n;
     uint32_t *knows = o->knows + (size_t)to * (lines + 1);
-    for (size_t line = 0; line < lines; line++) {
-        const size_t first = line * HW__MPI_LINE, left = o->n - first;
-        if (!o->marked[line]) continue;
+    for (uint32_t k = 0; k < count; k++) {
+        const size_t line = o->list[k], first = line * HW__MPI_LINE, left = o->n - first;
         memcpy(given + first, o->w + first, (left < HW__MPI_LINE ? left : HW__MPI_LINE) * sizeof *given);
         knows[line] = o->changes[line];
     }
@@ -324,23 +363,21 @@ static void tell_changed(hw__mpi_owner *o, int to)
 size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push)
 {
     hw__mpi_owner *o = job->owner;
-    const uint64_t heard = o->heard[to];
+    const bool all = o->changed_all > o->heard[to];
     push->clock = o->clock;
     push->rate = (float)o->setting.rate;
     push->lines = HW__MPI_ALL;
-    o->heard[to] = o->pushes;
     hw__mpi_pairs_answered(job, to);
     if (o->v) {
         ahead_of(message, o->w, o->v, (float)o->setting.ahead, o->n);
         return o->n;
     }
-    if (o->changed_all <= heard) {
-        push->lines = 0;
-        for (size_t line = 0; line < hw__mpi_lines(o->n); line++)
-            push->lines += o->marked[line] = o->changed[line] > heard;
-    }
-    if (o->given) tell_changed(o, to);
-    return hw__mpi_lines_pack(o->w, o->n, o->marked, &push->lines, message);
+    if (!all) push->lines = list_changed(o, to);
+    if (o->given && all) told_all(o, to);
+    if (o->given && !all) tell_changed(o, to, push->lines);
+    o->heard[to] = o->pushes;
+    o->told[to] = o->logged;
+    return hw__mpi_lines_pack(o->w, o->n, o->list, &push->lines, message);
 }
 
 const hw_histogram *hw__mpi_owner_staleness(const hw_mpi_job *job, bool own)

@@ -43,6 +43,7 @@ void hw__mpi_peers(hw_mpi_job *job, const hw_objective *objective)
     if (!together) p->meet = meet;
     if (!together) p->tell = tell;
     if (objective->evaluate) p->sums = sums;
+    p->marks = job->sparse;
     p->probes = hw__mpi_curvature_wanted(job, objective);
     /* Tickets that workers hold are steps that no exchange sees: two looks an interval, however many workers. */
     const uint32_t threads = job->asked.workers > 1 ? job->asked.workers : 1, looks = job->interval / (2 * threads);

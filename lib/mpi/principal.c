@@ -95,16 +95,17 @@ double hw__mpi_principal_longest(const hw_mpi_job *job)
     return strength > 0 ? 2 / strength : INFINITY;
 }
 
-double hw__mpi_principal_pull(const hw_mpi_job *job, const float *x, const float *base, uint64_t updates,
-                              uint64_t clock)
+double hw__mpi_principal_pull(const hw_mpi_job *job, const float *x, const float *base, const hw_range *ranges,
+                              size_t n, uint64_t updates, uint64_t clock)
 {
     const hw__mpi_principal *p = job->principal;
     if (!p || !(p->along > 0) || !updates) return 0;
     const double way = hw_schedule_rate(&p->schedule, clock) * p->along * (double)updates, left = exp(-way);
     const double share = way > 1e-9 ? (1 - pow(left, job->ranks)) / (job->ranks * (1 - left)) : 1;
     double sum = 0;
-    for (size_t i = 0; i < job->parameters; i++)
-        if (p->u[i] != 0) sum += (double)p->u[i] * ((double)x[i] - (double)base[i]);
+    for (size_t k = 0; k < n; k++)
+        for (size_t i = ranges[k].first; i < ranges[k].first + ranges[k].count; i++)
+            if (p->u[i] != 0) sum += (double)p->u[i] * ((double)x[i] - (double)base[i]);
     return (1 - share) * sum;
 }
 

@@ -6,8 +6,6 @@
 
 struct hw__mpi_private {
     unsigned char *is; /* by line of all parameters: some rank's own */
-    hw_range *rest;    /* what is exchanged, shard by shard: */
-    size_t *first;     /* shard r's are first[r] .. first[r + 1] - 1 */
 };
 
 static hw_status check(const hw_mpi_job *job, char *why)
@@ -59,27 +57,9 @@ static hw_status gather_all(hw_mpi_job *job, unsigned char *is, size_t lines, ch
     return status;
 }
 
-static void plan(const hw_mpi_job *job, struct hw__mpi_private *p)
-{
-    size_t n = 0;
-    for (int r = 0; r < job->ranks; r++) {
-        const size_t first = (size_t)job->shards.first[r], end = first + (size_t)job->shards.count[r];
-        p->first[r] = n;
-        for (size_t at = first; at < end; at += HW__MPI_LINE) {
-            const size_t count = end - at < HW__MPI_LINE ? end - at : HW__MPI_LINE;
-            if (p->is[at / HW__MPI_LINE]) continue;
-            if (n > p->first[r] && p->rest[n - 1].first + p->rest[n - 1].count == at)
-                p->rest[n - 1].count += count;
-            else
-                p->rest[n++] = (hw_range){at, count};
-        }
-    }
-    p->first[job->ranks] = n;
-}
-
 hw_status hw__mpi_private_create(hw_mpi_job *job, char *why)
 {
-    const size_t lines = hw__mpi_lines(job->parameters), ranks = (size_t)job->ranks;
+    const size_t lines = hw__mpi_lines(job->parameters);
     struct hw__mpi_private *p = NULL;
     hw_status status = hw__mpi_agree(job, check(job, why), why);
     int any = job->mpi.n_own > 0;
@@ -88,19 +68,13 @@ hw_status hw__mpi_private_create(hw_mpi_job *job, char *why)
         return hw__mpi_fail(why, job->failed, "%s", job->why);
     if (!any) return HW_OK;
     job->own_lines = p = calloc(1, sizeof *p);
-    if (p) {
-        p->is = calloc(lines + 1, 1);
-        p->rest = calloc(lines + ranks, sizeof *p->rest);
-        p->first = calloc(ranks + 1, sizeof *p->first);
-    }
-    const bool good = p && p->is && p->rest && p->first;
+    if (p) p->is = calloc(lines + 1, 1);
+    const bool good = p && p->is;
     status =
         hw__mpi_agree(job, good ? HW_OK : hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory for mpi.own"), why);
     if (status != HW_OK) return status;
     mark(job, p->is);
-    status = gather_all(job, p->is, lines, why);
-    if (status == HW_OK) plan(job, p);
-    return status;
+    return gather_all(job, p->is, lines, why);
 }
 
 void hw__mpi_private_free(hw_mpi_job *job)
@@ -108,8 +82,6 @@ void hw__mpi_private_free(hw_mpi_job *job)
     struct hw__mpi_private *p = job->own_lines;
     if (!p) return;
     free(p->is);
-    free(p->rest);
-    free(p->first);
     free(p);
     job->own_lines = NULL;
 }
@@ -117,17 +89,4 @@ void hw__mpi_private_free(hw_mpi_job *job)
 bool hw__mpi_private_is(const hw_mpi_job *job, size_t line)
 {
     return job->own_lines->is[line];
-}
-
-size_t hw__mpi_private_others(const hw_mpi_job *job, int r, const hw_range **ranges)
-{
-    const struct hw__mpi_private *p = job->own_lines;
-    *ranges = p->rest + p->first[r];
-    return p->first[r + 1] - p->first[r];
-}
-
-size_t hw__mpi_private_rest(const hw_mpi_job *job, const hw_range **ranges)
-{
-    *ranges = job->own_lines->rest;
-    return job->own_lines->first[job->ranks];
 }

@@ -106,7 +106,7 @@ static uint64_t moment_of(const hw_mpi_job *job)
 static void rest(hw_mpi_job *job, unsigned idle, bool waits)
 {
     bool done;
-    if (waits) { /* for other ranks */
+    if (waits) { /* for other ranks, and no worker here needs the core */
         const struct timespec moment = {0, 50000};
         if (idle < 200)
             (void)sched_yield();
@@ -170,7 +170,7 @@ static void serve(hw_mpi_job *job)
         if (happened)
             idle = 0;
         else
-            rest(job, idle, r || done || job->failed != HW_OK);
+            rest(job, idle, r || done || job->failed != HW_OK || hw_engine_idle(job->engine));
     }
     if (job->failed == HW_OK) return;
     hw__mpi_close(&job->box, job->failed, job->why);
