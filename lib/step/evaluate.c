@@ -1,5 +1,6 @@
 /* evaluate.c - evaluations: their chunks, what is made of the sums, and the target. */
 #include "../base/blas.h"
+#include "hogwild/advanced/peers.h"
 #include "peers.h"
 #include "step.h"
 #include <math.h>
@@ -14,6 +15,14 @@ uint64_t hw__evaluate_next(const hw_engine *e, uint64_t n)
     const int64_t at = (int64_t)(steps - e->first_update) + e->tickets.shift / (int64_t)e->crew.gather;
     const uint64_t made = at > 0 ? (uint64_t)at : 0; /* it may have skipped some that the other had made */
     return every ? steps + (hw__due_multiple(made, every) - made) : UINT64_MAX;
+}
+
+uint64_t hw_engine_until_evaluation(const hw_engine *e)
+{
+    const uint64_t due = e ? hw__counter_get(&e->due.evaluation) : UINT64_MAX;
+    if (due == UINT64_MAX) return due;
+    const uint64_t n = hw_params_clock(e->params), now = e->config.evaluate_every ? n : hw__due_steps(e, n);
+    return due > now ? due - now : 0;
 }
 
 void hw__evaluate_chunks(hw_worker *w)

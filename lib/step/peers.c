@@ -300,14 +300,6 @@ uint64_t hw_engine_position(const hw_engine *e)
     return e ? hw__tickets_handed(e) + (uint64_t)e->tickets.shift : 0;
 }
 
-uint64_t hw_engine_until_evaluation(const hw_engine *e)
-{
-    const uint64_t due = e ? hw__counter_get(&e->due.evaluation) : UINT64_MAX;
-    if (due == UINT64_MAX) return due;
-    const uint64_t n = hw_params_clock(e->params), now = e->config.evaluate_every ? n : hw__due_steps(e, n);
-    return due > now ? due - now : 0;
-}
-
 const void *hw_engine_peers(const hw_engine *e)
 {
     return e && e->config.peers ? e->config.peers->context : NULL;
