@@ -12,13 +12,17 @@ bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *o)
            !o->touched;
 }
 
+bool hw__mpi_curvature_due(const hw_mpi_job *job, uint64_t exchanges)
+{
+    return job->peers.probes && exchanges >= job->curvature_due;
+}
+
 /* movement: lost. A rise counts at once, a fall by half: the estimate is of few examples. */
 void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges)
 {
     const uint64_t window = job->asked.compensation.window;
     double h = 0;
-    if (!job->peers.probes) return;
-    if (exchanges < job->curvature_due) return;
+    if (!hw__mpi_curvature_due(job, exchanges)) return;
     job->curvature_due = exchanges < 4 ? 4 : exchanges < window ? 2 * exchanges : exchanges + window;
     if (hw_engine_curvature(job->engine, x, movement, exchanges, &h) != HW_OK || !(h > 0)) return;
     job->curvature = h > job->curvature ? h : (h + job->curvature) / 2;

@@ -204,13 +204,22 @@ static void allow_more(hw_mpi_job *job, uint64_t begun)
     (void)hw_engine_allow(job->engine, begun + job->bound);
 }
 
+/* base becomes the values, and what local is to become by that goes to `to`. */
+static void adopt(float *restrict to, float *restrict base, const float *restrict seen, const float *restrict values,
+                  size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        to[i] = values[i] - seen[i];
+        base[i] = values[i];
+    }
+}
+
 static void take_range(hw_mpi_job *job, hw_range at, const float *values, size_t *changed, size_t *packed)
 {
     hw__mpi_exchange *x = job->exchange;
-    if (job->peers.probes) subtract(job->scratch + at.first, values, x->base + at.first, at.count);
-    subtract(x->out + *packed, values, x->seen + at.first, at.count); /* sent, so its memory is free */
-    memcpy(x->base + at.first, values, at.count * sizeof *values);
-    memcpy(x->seen + at.first, values, at.count * sizeof *values);
+    if (hw__mpi_curvature_due(job, x->number)) subtract(job->scratch + at.first, values, x->base + at.first, at.count);
+    adopt(x->out + *packed, x->base + at.first, x->seen + at.first, values, at.count); /* sent, so its memory is free */
+    if (job->sparse) memcpy(x->seen + at.first, values, at.count * sizeof *values);
     *packed += at.count;
     x->changed[(*changed)++] = at;
 }

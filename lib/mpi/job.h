@@ -211,6 +211,7 @@ void hw__mpi_principal_damp(const hw_mpi_job *job, double pull, size_t first, fl
 
 /* curvature.c */
 bool hw__mpi_curvature_wanted(const hw_mpi_job *job, const hw_objective *objective);
+bool hw__mpi_curvature_due(const hw_mpi_job *job, uint64_t exchanges); /* whether the movement will be asked for */
 void hw__mpi_curvature_follow(hw_mpi_job *job, const float *x, float *movement, uint64_t exchanges);
 
 /* A push of n updates, made on values of `clock`; then the values that the rank is to go on with. */
