@@ -206,7 +206,7 @@ static void one_rank_of_one_thread_is_sequential(void **state)
     c.optimizer.schedule.base = 0.01;
     run(&o, &c, &out);
     c.scheduler = HW_SEQUENTIAL;
-    c.cluster.ranks = 0;
+    c.cluster = (hw_cluster){.interval = 1};
     c.simulation.clock = HW_CLOCK_ROUND_ROBIN;
     assert_int_equal(hw_train(&o, &c, x, &result), HW_OK);
     for (int j = 0; j < N; j++) assert_near((double)out.x[j], (double)x[j], 1e-5);
@@ -538,7 +538,25 @@ static void what_it_cannot_do_is_refused(void **state)
     hw_cluster_result none = {.struct_size = sizeof none};
     hw_engine *e = NULL;
     float x[N] = {0};
+    c.cluster.work = 0; /* said only where nothing else is wrong */
+    c.optimizer.rule = HW_RULE_ADAGRAD;
+    assert_int_not_equal(hw_config_check(&c, &o, why), HW_OK);
+    assert_text(why, "must be sgd");
+    c.optimizer.rule = HW_RULE_SGD;
+    static const char *const of_ranks[][2] = {{"cluster.interval", "2"},  {"cluster.bound", "3"},
+                                              {"cluster.latency", "1"},   {"cluster.bandwidth", "1e9"},
+                                              {"cluster.work", "1"},      {"cluster.per_float", "1e-9"},
+                                              {"cluster.combine", "sums"}};
     c.cluster.ranks = 0;
+    for (size_t i = 0; i < sizeof of_ranks / sizeof *of_ranks; i++)
+        for (int simulated = 0; simulated < 2; simulated++) {
+            hw_config no_ranks = c;
+            if (!simulated) no_ranks.scheduler = HW_ASYNC, no_ranks.simulation.clock = HW_CLOCK_ROUND_ROBIN;
+            assert_int_equal(hw_config_set(&no_ranks, of_ranks[i][0], of_ranks[i][1], why), HW_OK);
+            assert_int_equal(hw_config_check(&no_ranks, &o, why), HW_E_ARGUMENT);
+            assert_text(why, of_ranks[i][0]);
+            assert_text(why, "it is of simulated ranks");
+        }
     assert_int_equal(hw_engine_create(&e, &o, &c, x, why), HW_OK);
     assert_int_equal(hw_engine_cluster(e, &none), HW_E_UNSUPPORTED);
     none.struct_size = 0;

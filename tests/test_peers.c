@@ -447,7 +447,7 @@ static void refusals(void **state)
     assert_text(why, "meet is NULL");
     p = whole, p.sharing = HW_SHARE_SPLIT;
     assert_int_equal(hw_config_check(&c, &o, why), HW_E_UNSUPPORTED);
-    assert_text(why, "in step take scheduler sync");
+    assert_text(why, "take sync where they go in step");
     p = whole, p.parts = 14;
     assert_int_equal(hw_config_check(&c, &o, why), HW_E_ARGUMENT);
     assert_text(why, "13 minibatches, too few for 14 engines");

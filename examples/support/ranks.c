@@ -92,6 +92,23 @@ hw_mpi ranks_mpi(const ranks_options *o, hw_config *config)
     return mpi;
 }
 
+/* Fields of hw_mpi by the names that this program has for them. */
+static void in_options(char *why)
+{
+    static const char *const names[][2] = {{"mpi.scheduler", "--ranks"},        {"mpi.interval", "--rank-exchange"},
+                                           {"mpi.bound", "--rank-bound"},       {"mpi.gather", "--rank-gather"},
+                                           {"mpi.velocity", "--rank-velocity"}, {"mpi.combine", "--rank-combine"},
+                                           {"mpi.data", "--rank-data"},         {"mpi.sum", "--rank-sum"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[HW_WHY];
+        const char *at = strstr(why, names[i][0]);
+        if (!at) continue;
+        (void)snprintf(text, sizeof text, "%.*s%s%s", (int)(at - why), why, names[i][1], at + strlen(names[i][0]));
+        (void)snprintf(why, HW_WHY, "%s", text);
+        i--; /* it may stand there twice */
+    }
+}
+
 hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *objective, hw_config *config,
                        const float *params, hw_engine **engine, char *why)
 {
@@ -101,6 +118,7 @@ hw_status ranks_create(ranks *r, const ranks_options *o, const hw_objective *obj
     if (!o->mpi) return hw_engine_create(engine, objective, config, params, why);
     const hw_mpi mpi = ranks_mpi(o, config);
     status = hw_mpi_create(&r->job, objective, config, &mpi, why);
+    if (status != HW_OK) in_options(why);
     if (status == HW_OK) status = hw_engine_create(engine, objective, config, params, why);
     if (status != HW_OK) ranks_free(r);
     return status;

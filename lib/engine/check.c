@@ -97,6 +97,23 @@ static hw_status check_correction(const hw_config *c, const hw_objective *o, cha
     return hw__base_fail(why, HW_E_UNSUPPORTED, "config.delay_correction is %g: %s", c->delay_correction, refusal);
 }
 
+/* What is of ranks, where there are none. */
+static hw_status check_no_cluster(const hw_config *c, char *why)
+{
+    const hw_cluster *k = &c->cluster;
+    const char *given = k->interval > 1        ? "interval"
+                        : k->bound             ? "bound"
+                        : k->latency > 0       ? "latency"
+                        : k->bandwidth > 0     ? "bandwidth"
+                        : k->work > 0          ? "work"
+                        : k->per_float > 0     ? "per_float"
+                        : (unsigned)k->combine ? "combine"
+                                               : NULL;
+    if (k->ranks || !given) return HW_OK;
+    return hw__base_fail(why, HW_E_ARGUMENT,
+                         "config.cluster.%s is given, but config.cluster.ranks is 0: it is of simulated ranks", given);
+}
+
 /* config.simulation is for schedulers of virtual time only, but for `gather` where threads do. */
 static hw_status check_clock(const hw_config *c, const hw__scheduler *scheduler, char *why)
 {
@@ -185,7 +202,8 @@ hw_status hw__engine_check(const hw_config *c, const hw_objective *o, const hw__
     hw_status status = hw__options_check(c, why);
     if (status != HW_OK) return status;
     hw__crew crew;
-    status = s->flags & HW__VIRTUAL ? HW_OK : check_clock(c, s, why);
+    status = check_no_cluster(c, why);
+    if (status == HW_OK && !(s->flags & HW__VIRTUAL)) status = check_clock(c, s, why);
     if (status == HW_OK) status = check_work(c, s, why);
     if (status == HW_OK && s->check) status = s->check(c, o, why);
     if (status == HW_OK) status = s->crew(c, &crew, why);

@@ -55,6 +55,24 @@ static hw_status check_threads(char *why)
     return HW_OK;
 }
 
+/* A program whose MPI is not the launcher's is alone as often as it was started, and nobody says so. */
+static hw_status check_launcher(char *why)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE"};
+    int world = 0;
+    (void)MPI_Comm_size(MPI_COMM_WORLD, &world);
+    for (size_t i = 0; world == 1 && i < sizeof names / sizeof *names; i++) {
+        const char *text = getenv(names[i]);
+        const long started = text ? strtol(text, NULL, 10) : 0;
+        if (started > 1)
+            return hw__mpi_fail(why, HW_E_STATE,
+                                "hw_mpi_create: the launcher has started %ld processes (%s), but MPI knows one: is "
+                                "this mpirun another MPI's than the program was built with?",
+                                started, names[i]);
+    }
+    return HW_OK;
+}
+
 static hw_status check(const hw_mpi_job *job, const hw_objective *o, const hw_config *c, char *why)
 {
     const hw_mpi *m = &job->mpi;
@@ -216,6 +234,7 @@ hw_status hw_mpi_create(hw_mpi_job **out, const hw_objective *o, hw_config *c, c
     if (mpi->struct_size != sizeof *mpi)
         return hw__mpi_fail(why, HW_E_ARGUMENT, "mpi.struct_size is %zu: start from hw_mpi_init()", mpi->struct_size);
     hw_status status = check_threads(why);
+    if (status == HW_OK) status = check_launcher(why);
     if (status != HW_OK) return status;
     hw_mpi_job *job = calloc(1, sizeof *job);
     if (!job) return hw__mpi_fail(why, HW_E_MEMORY, "hw_mpi_create: no memory");

@@ -55,10 +55,6 @@ static hw_status check_cluster(const hw_config *c, char *why)
                              "config.cluster.ranks is %u: config.clock must be one of work times: exponential, gamma, "
                              "lognormal, pareto, constant or recorded",
                              k->ranks);
-    if (!(k->work >= 1e-12))
-        return hw__base_fail(why, HW_E_ARGUMENT,
-                             "config.cluster.work is %g: how many seconds a step works must be known, at least 1e-12",
-                             k->work);
     if (k->bandwidth > 0 && k->bandwidth < 1)
         return hw__base_fail(why, HW_E_ARGUMENT,
                              "config.cluster.bandwidth is %g: it must be 0, or at least 1 byte a second", k->bandwidth);
@@ -71,7 +67,13 @@ static hw_status check_cluster(const hw_config *c, char *why)
                              "config.cluster.combine %s: it goes without momentum, whose owners sum",
                              k->combine == HW_COMBINE_MEANS ? "means" : "averages");
     refusal = not_over_ranks(c);
-    return refusal ? hw__base_fail(why, HW_E_UNSUPPORTED, "config.cluster.ranks is %u: %s", k->ranks, refusal) : HW_OK;
+    if (refusal) return hw__base_fail(why, HW_E_UNSUPPORTED, "config.cluster.ranks is %u: %s", k->ranks, refusal);
+    /* Last: programs measure it where nothing else is wrong. */
+    if (!(k->work >= 1e-12))
+        return hw__base_fail(why, HW_E_ARGUMENT,
+                             "config.cluster.work is %g: how many seconds a step works must be known, at least 1e-12",
+                             k->work);
+    return HW_OK;
 }
 
 hw_status hw__simulated_check(const hw_config *c, const hw_objective *o, char *why)

@@ -49,8 +49,8 @@ hw_status hw__peers_check(const hw_config *c, const hw_objective *o, const hw__s
                                                   : "sums");
     if (!(s->flags & (split ? HW__SPLITS : HW__DEALS)))
         return hw__base_fail(why, HW_E_UNSUPPORTED,
-                             "config.peers: several engines in step take scheduler sync; on their own, sequential, "
-                             "async, sync or groups");
+                             "config.scheduler is for one engine alone: several (config.peers; ranks) take sync where "
+                             "they go in step, and else sequential, async, sync or groups");
     const char *refusal = split ? NULL : check_dealt(c, o);
     if (refusal) return hw__base_fail(why, HW_E_UNSUPPORTED, "config.peers: %s", refusal);
     const uint64_t batch = (uint64_t)c->batch * (c->batch_per_worker ? share : 1);
