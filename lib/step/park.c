@@ -58,11 +58,10 @@ static void open_pause(hw_engine *e)
 }
 
 /* A run that others have ended: its last evaluation is none that the whole run would make, and so comes after the
- * capture. (Of several engines each makes the others' wait.) */
+ * capture, which may have little time. */
 static bool cut_short(const hw_engine *e)
 {
     int reason = hw__flags_stopped(&e->flags);
-    if (hw__peers_meets(e)) return false;
     return reason == HW_STOP_ASKED || reason == HW_STOP_SECONDS || reason == HW_STOP_CALLBACK;
 }
 
@@ -123,6 +122,24 @@ static bool return_due(const hw_engine *e)
 
 /* A capture or a return, by this worker. The lock is held on entry and on return; the pause is open meanwhile, so
  * nobody leaves and the clock stands. */
+static void make(hw_worker *w, int what)
+{
+    hw_engine *e = w->engine;
+    hw__pause *g = &e->pause;
+    begin_pause(e);
+    g->open = true;
+    (void)pthread_mutex_unlock(&g->mutex);
+    if (what == FLAGS_CAPTURE)
+        e->captures.take(w);
+    else
+        hw__recovery_return(w);
+    (void)pthread_mutex_lock(&g->mutex);
+    end_pause(e);
+    hw__flags_resume(&e->flags, what);
+    g->open = false;
+}
+
+/* The same, where it is what all have come for. */
 static void stand_still(hw_worker *w, int what)
 {
     hw_engine *e = w->engine;
@@ -137,20 +154,10 @@ static void stand_still(hw_worker *w, int what)
             return;
         }
     }
-    begin_pause(e);
-    g->open = true;
-    (void)pthread_mutex_unlock(&g->mutex);
-    if (what == FLAGS_CAPTURE)
-        e->captures.take(w);
-    else
-        hw__recovery_return(w);
-    (void)pthread_mutex_lock(&g->mutex);
-    end_pause(e);
-    hw__flags_resume(&e->flags, what);
+    make(w, what);
     if (what == FLAGS_RETURN)
         g->final_done = !e->objective.evaluate && !hw__peers_meets(e); /* a final evaluation was of others */
     g->stops++;
-    g->open = false;
     (void)pthread_cond_broadcast(&g->changed);
 }
 
@@ -199,11 +206,13 @@ bool hw__park(hw_worker *w, hw__park_place place)
         }
         if (!g->open && g->arrived == g->live) {
             bool due = (hw__flags_paused(&e->flags) & FLAGS_EVALUATE) != 0;
-            if (due || (all && !g->final_done && !(cut_short(e) && capture_due(e)))) {
-                if (hw__peers_meets(e) &&
+            const bool first = cut_short(e) && capture_due(e), meets = hw__peers_meets(e);
+            if (due || (all && !g->final_done && (meets || !first))) {
+                if (meets &&
                     !meet(e, (hw_meeting){.final = all,
                                           .reason = all ? (hw_stop_reason)hw__flags_stopped(&e->flags) : HW_STOP_NONE}))
                     continue;
+                if (all && meets && !g->again && cut_short(e) && capture_due(e)) make(w, FLAGS_CAPTURE);
                 open_pause(e);
             } else if (capture_due(e)) {
                 stand_still(w, FLAGS_CAPTURE);

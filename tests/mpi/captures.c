@@ -76,14 +76,23 @@ void captures(ranks *r)
 typedef struct clip {
     ranks *r;
     hw_state *last, *third;
-    unsigned captures;
+    unsigned captures, looks; /* looks: evaluations since the last capture */
     uint64_t at;
 } clip;
+
+static hw_status looked(void *context, const hw_evaluation *e)
+{
+    clip *c = context;
+    (void)e;
+    c->looks++;
+    return HW_OK;
+}
 
 static hw_status clipped(void *context, uint64_t update, const hw_state *state)
 {
     clip *c = context;
     c->captures++;
+    c->looks = 0;
     CHECK(c->r, update >= c->at);
     c->at = update;
     if (c->captures == 3 && hw_state_copy(c->third, state) != HW_OK) return HW_E_MEMORY;
@@ -100,7 +109,7 @@ void captures_by_time(ranks *r)
         hw_objective o = counted(k);
         hw_config c = own(i >= 3 ? 2 : 1);
         hw_mpi m = mpi_of(HW_MPI_ASYNC);
-        clip s = {r, hw_state_create(), hw_state_create(), 0, 0};
+        clip s = {r, hw_state_create(), hw_state_create(), 0, 0, 0};
         hw_result result;
         float x[N] = {0}, y[N];
         if (i == 4) c.scheduler = HW_SYNC;
@@ -108,6 +117,7 @@ void captures_by_time(ranks *r)
         k->slow = true;
         c.epochs = EPOCHS;
         c.on_capture = clipped;
+        c.on_evaluation = looked;
         c.context = &s;
         c.checkpoint_seconds = 0.004;
         c.evaluate_epochs = i == 1 || i >= 3 ? 0.3 : 0;
@@ -122,6 +132,9 @@ void captures_by_time(ranks *r)
         s.at = 0;
         CHECK(r, hw_mpi_train(&o, &c, &m, x, &result) == HW_OK);
         CHECK(r, result.reason == HW_STOP_SECONDS || result.updates == all);
+        /* What has been ended may have little time left, so it is captured before it is evaluated once more; where that
+         * has been evaluated already (never without c.evaluate_epochs) it is not again. */
+        CHECK(r, r->rank || result.updates == all || s.looks == 1 || (c.evaluate_epochs > 0 && s.looks == 0));
         CHECK(r, r->rank || s.at == result.updates);
         shelf from = {s.last, s.at}, middle = {s.third, 0};
         c.seconds = c.checkpoint_seconds = c.checkpoint_epochs = 0;
