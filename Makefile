@@ -49,7 +49,7 @@ PAPERS   := $(wildcard bench/experiments/*.c)
 EXAMPLES := $(patsubst %.c,$(OUT)/%,$(filter examples/%,$(PROGRAMS)))
 BENCHES  := $(patsubst %.c,$(OUT)/%,$(filter bench/%,$(PROGRAMS)))
 CRASH    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/crash_*.c))
-TESTS    := $(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c))
+TESTS    := $(filter-out $(SKIP:%=$(OUT)/tests/test_%),$(patsubst %.c,$(OUT)/%,$(wildcard tests/test_*.c)))
 STRESS   := $(patsubst %.c,$(OUT)/%,$(wildcard tests/stress_*.c))
 HELPERS  := $(SUPPORT:%.c=$(OUT)/%.o)
 comma    := ,
