@@ -2,6 +2,7 @@
  * at the end, whatever the objective writes by. */
 #include "check.h"
 #include "hogwild/advanced/peers.h"
+#include <stdatomic.h>
 
 enum { LINE = 16, N = 5000, EXAMPLES = 600 };
 
@@ -25,7 +26,7 @@ typedef struct follower {
     size_t n;
     uint32_t *line;
     uint64_t looks, lines, clock;
-    volatile int over;
+    atomic_int over;
 } follower;
 
 static size_t look(follower *f)
