@@ -19,14 +19,11 @@ enum { BINS = 64 };
 typedef struct hw__mpi_owner {
     size_t n;
     float *w, *v; /* v: NULL without momentum here */
-    /* Without momentum: when each line changed last, and when all did, in exchanges; what each rank has heard of. */
-    uint64_t *changed, *heard, changed_all;
-    /* Lines in the order in which they were changed, the last `room` of `logged`; told: by rank, how many of them it
-     * had heard of. marked: all 0, but while one of them is listed. */
+    /* Without momentum: changes of lines, numbered from 1 on, of which the last `room` are in the log; the latest of
+     * each line, and of all at once; up to which each rank has been told. */
     uint32_t *log, *list;
-    uint64_t logged, *told;
+    uint64_t changes_made, *changed, changed_all, *told;
     size_t room;
-    unsigned char *marked;
     /* Where means are taken, by rank: what it has heard of, and of each line how many exchanges had changed it then,
      * and when it last did itself; how many have by now. */
     float *given, most; /* most: times the mean */
@@ -95,15 +92,12 @@ hw_status hw__mpi_owner_create(hw_mpi_job *job, const hw_objective *objective, c
         o->n = (size_t)job->shards.count[job->rank];
         o->w = malloc((o->n + 1) * sizeof *o->w);
         if (hw__mpi_owner_moves(job)) o->v = calloc(o->n + 1, sizeof *o->v);
-        o->changed = calloc(hw__mpi_lines(o->n) + (size_t)job->ranks, sizeof *o->changed);
-        o->heard = o->changed ? o->changed + hw__mpi_lines(o->n) : NULL;
-        o->marked = calloc(hw__mpi_lines(o->n) + 1, 1);
         o->room = hw__mpi_lines(o->n) + 1;
+        o->changed = calloc(o->room + (size_t)job->ranks, sizeof *o->changed);
+        o->told = o->changed ? o->changed + o->room : NULL;
         o->log = calloc(2 * o->room, sizeof *o->log);
         o->list = o->log ? o->log + o->room : NULL;
-        o->told = calloc((size_t)job->ranks, sizeof *o->told);
-        good = o->w && o->changed && o->marked && o->log && o->told && (o->v || !hw__mpi_owner_moves(job)) &&
-               hw__mpi_pairs_create(job);
+        good = o->w && o->changed && o->log && (o->v || !hw__mpi_owner_moves(job)) && hw__mpi_pairs_create(job);
     }
     if (good && job->means && !o->v) {
         const size_t ranks = (size_t)job->ranks, lines = hw__mpi_lines(o->n) + 1;
@@ -142,9 +136,7 @@ void hw__mpi_owner_free(hw_mpi_job *job)
     free(o->changed);
     free(o->given);
     free(o->knows);
-    free(o->marked);
     free(o->log);
-    free(o->told);
     free(o->sum);
     free(o->w);
     free(o->v);
@@ -156,8 +148,7 @@ void hw__mpi_owner_free(hw_mpi_job *job)
 static void told_all(hw__mpi_owner *o, int r)
 {
     const size_t lines = hw__mpi_lines(o->n) + 1;
-    o->heard[r] = o->pushes;
-    o->told[r] = o->logged;
+    o->told[r] = o->changes_made;
     if (!o->given) return;
     memcpy(o->given + (size_t)r * o->n, o->w, o->n * sizeof *o->w);
     memcpy(o->knows + (size_t)r * lines, o->changes, lines * sizeof *o->changes);
@@ -199,12 +190,10 @@ static void with_momentum(hw__mpi_owner *o, uint64_t updates, const float *d, do
     step(o->w, o->v, d, o->n, keep, a, b, c);
 }
 
-/* Changed by the exchange that is landing. */
 static void note(hw__mpi_owner *o, size_t line)
 {
-    if (o->changed[line] == o->pushes + 1) return;
-    o->changed[line] = o->pushes + 1;
-    o->log[o->logged++ % o->room] = (uint32_t)line;
+    o->log[o->changes_made % o->room] = (uint32_t)line;
+    o->changed[line] = ++o->changes_made;
 }
 
 /* A line of `from`, which others may have changed since it heard of it: hw_mpi_combine says why. */
@@ -249,7 +238,8 @@ static bool add(hw__mpi_owner *o, float *to, bool mark, uint32_t count, const fl
         for (size_t i = 0; i < line.count; i++) to[line.first + i] += d[i];
         if (mark && count != HW__MPI_ALL) note(o, line.first / HW__MPI_LINE);
     }
-    if (mark && count == HW__MPI_ALL) o->changed_all = o->pushes + 1;
+    if (mark && count == HW__MPI_ALL)
+        o->changed_all = ++o->changes_made; /* what the log has there is no line's latest */
     return true;
 }
 
@@ -328,22 +318,21 @@ static void ahead_of(float *restrict to, const float *restrict w, const float *r
     for (size_t i = 0; i < n; i++) to[i] = w[i] + s * v[i];
 }
 
-/* Lines that have changed since rank `to` was told. */
+/* Lines that have changed since rank `to` was told, each once: by the log, or where that does not go back so far, of
+ * all. */
 static uint32_t list_changed(hw__mpi_owner *o, int to)
 {
-    const uint64_t from = o->told[to], heard = o->heard[to];
+    const uint64_t from = o->told[to];
     uint32_t count = 0;
-    if (o->logged - from > o->room) {
+    if (o->changes_made - from > o->room) {
         for (size_t line = 0; line < hw__mpi_lines(o->n); line++)
-            if (o->changed[line] > heard) o->list[count++] = (uint32_t)line;
+            if (o->changed[line] > from) o->list[count++] = (uint32_t)line;
         return count;
     }
-    for (uint64_t k = from; k < o->logged; k++) {
+    for (uint64_t k = from; k < o->changes_made; k++) {
         const uint32_t line = o->log[k % o->room];
-        if (!o->marked[line]) o->list[count++] = line;
-        o->marked[line] = 1;
+        if (o->changed[line] == k + 1) o->list[count++] = line;
     }
-    for (uint32_t k = 0; k < count; k++) o->marked[o->list[k]] = 0;
     return count;
 }
 
@@ -363,7 +352,7 @@ static void tell_changed(hw__mpi_owner *o, int to, uint32_t count)
 size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push *push)
 {
     hw__mpi_owner *o = job->owner;
-    const bool all = o->changed_all > o->heard[to];
+    const bool all = o->changed_all > o->told[to];
     push->clock = o->clock;
     push->rate = (float)o->setting.rate;
     push->lines = HW__MPI_ALL;
@@ -375,8 +364,7 @@ size_t hw__mpi_owner_reply(hw_mpi_job *job, int to, float *message, hw__mpi_push
     if (!all) push->lines = list_changed(o, to);
     if (o->given && all) told_all(o, to);
     if (o->given && !all) tell_changed(o, to, push->lines);
-    o->heard[to] = o->pushes;
-    o->told[to] = o->logged;
+    o->told[to] = o->changes_made;
     return hw__mpi_lines_pack(o->w, o->n, o->list, &push->lines, message);
 }
 
