@@ -3,21 +3,23 @@
 #include <time.h>
 
 /* Each rank touches a place of every one of its examples, in a line of its own, and one that all touch. slow: the rank
- * whose steps take longer; -1: none. */
+ * whose steps take longer, the first `held` much longer; -1: none. */
 enum { APART = 420, LINES = 16 * (APART + 1) };
 typedef struct apart {
     int rank, slow;
+    unsigned held;
     float x[LINES];
     hw_result result;
 } apart;
 
 static hw_status apart_step(void *self, hw_worker *w, const hw_batch *b)
 {
-    const apart *a = self;
+    apart *a = self;
     float values[2], g[2] = {-1, -1};
     const uint32_t index[2] = {16 * (b->index[0] % APART), 16 * APART};
-    const struct timespec moment = {0, 300000};
-    if (a->slow == a->rank) (void)nanosleep(&moment, NULL);
+    const struct timespec moment = {0, 300000}, long_while = {0, 60000000};
+    if (a->slow == a->rank) (void)nanosleep(a->held ? &long_while : &moment, NULL);
+    if (a->held) a->held--;
     hw_read_at(w, index, 2, values);
     return hw_write_at(w, index, 2, g, 1);
 }
@@ -56,8 +58,9 @@ void means(ranks *r)
 /* Of two ranks everything counts in full, however many exchanges one makes while the other makes none. */
 void uneven(ranks *r)
 {
-    for (int interval = 1; interval <= 4; interval += 3) {
-        apart a = {.slow = 0};
+    for (int i = 0; i < 3; i++) { /* the last one: while all that others change comes several times */
+        const int interval = i == 1 ? 4 : 1;
+        apart a = {.slow = 0, .held = i == 2 ? 3 : 0};
         hw_config c = own(1);
         hw_mpi m = mpi_of(HW_MPI_ASYNC);
         c.epochs = 2;
